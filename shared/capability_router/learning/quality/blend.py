@@ -1,9 +1,9 @@
 """How far predictions can be trusted, measured where they were not fitted.
 
-Each source (the ridge, neighbours by words, neighbours by words and form) is weighted by least squares with no weight
-below zero, and the last one has to prove that it adds something. The models' own deviations are then drawn in along
-the directions in which they move together: along one in which the predictions foretell nothing (as most do, with many
-models) they are dropped, else the best of many noisy estimates would be the most overrated one.
+Each source (the ridge, neighbours by words, neighbours by words and form, trees) is weighted by least squares with no
+weight below zero, and from the third on each has to prove that it adds something. The models' own deviations are then
+drawn in along the directions in which they move together: along one in which the predictions foretell nothing (as most
+do, with many models) they are dropped, else the best of many noisy estimates would be the most overrated one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split
 
-SOURCES = 3
-_ROUNDS, _DOUBT = 100, 1.0  # standard errors that a direction has to prove, and the last source
+SOURCES, _TAKEN = 4, 2  # of them the first so many as they are
+_ROUNDS, _DOUBT = 100, 1.0  # standard errors that a direction has to prove, and a further source
 
 
 class Blend(NamedTuple):
@@ -26,6 +26,10 @@ class Blend(NamedTuple):
 
     shared: Matrix
     own: Matrix
+
+    def trusts(self, source: int) -> bool:
+        """Whether anything goes by the source in this place."""
+        return bool(self.shared[source] or self.own[source].any())
 
     def apply(self, sources: Sequence[Matrix]) -> Matrix:
         """From each source's (rows, 1 + models), shared first: (rows, 1 + models) likewise."""
@@ -62,23 +66,26 @@ def _trust(predicted: Matrix, true: Matrix) -> float:
 
 
 def _proven(sources: Sequence[Matrix], true: Matrix, there: NDArray[np.bool_]) -> Matrix:
-    """Weights of sources (rows, columns); of the last of SOURCES none unless it foretells better beyond chance."""
-    columns, wanted = np.column_stack([source[there] for source in sources]), true[there]
-    every = _weights(columns, wanted)
-    if len(sources) < SOURCES:
-        return every
-    without = np.append(_weights(columns[:, :-1], wanted), np.float32(0.0))
-    better = np.square(wanted - columns @ without) - np.square(wanted - columns @ every)
-    by_row = np.bincount(np.nonzero(there)[0], better, len(there))[there.any(1)]
-    return every if by_row.mean() > _DOUBT * by_row.std() / len(by_row) ** 0.5 else without
+    """Weights of sources (rows, columns); of a further one none unless it foretells better, beyond chance."""
+    columns, wanted, rows = np.column_stack([source[there] for source in sources]), true[there], np.nonzero(there)[0]
+    kept = list(range(min(len(sources), _TAKEN)))
+    found = _weights(columns, wanted, kept)
+    for further in range(_TAKEN, len(sources)):
+        more = _weights(columns, wanted, [*kept, further])
+        better = np.square(wanted - columns @ found) - np.square(wanted - columns @ more)
+        by_row = np.bincount(rows, better, len(there))[there.any(1)]
+        if by_row.mean() > _DOUBT * by_row.std() / len(by_row) ** 0.5:
+            found, kept = more, [*kept, further]
+    return found
 
 
-def _weights(columns: Matrix, true: Matrix) -> Matrix:
-    """Least squares with no weight below 0, a coordinate at a time."""
+def _weights(columns: Matrix, true: Matrix, among: Sequence[int]) -> Matrix:
+    """Least squares with no weight below 0, a coordinate at a time; those that are not among them have 0."""
     square = (columns.T @ columns).astype(np.float64) + 1e-3 * np.eye(columns.shape[1])
     moment = (columns.T @ true).astype(np.float64)
-    weights = np.full(len(square), 0.5)
+    weights = np.zeros(len(square))
+    weights[list(among)] = 0.5
     for _ in range(_ROUNDS):
-        for i, row in enumerate(square):
-            weights[i] = max(0.0, weights[i] + (moment[i] - row @ weights) / row[i])
+        for i in among:
+            weights[i] = max(0.0, weights[i] + (moment[i] - square[i] @ weights) / square[i, i])
     return weights.astype(np.float32)

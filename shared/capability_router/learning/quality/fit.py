@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capability_router.learning.quality.blend import Blend, blend
+from capability_router.learning.quality.blend import SOURCES, Blend, blend
 from capability_router.learning.quality.calibration import Calibration, calibrated
 from capability_router.learning.quality.neighbours import Sides, estimates, keys
 from capability_router.learning.quality.ridge import Line, Parts, best_line, line
@@ -16,11 +16,13 @@ from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split, parted, slopes, split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
+from capability_router.learning.quality.trees import Trees, grown, no_trees
 from capability_router.learning.quality.verbosity import Verbosity, verbosity
 
 _SURFACE_WEIGHS, _MOST = 0.25, 4.0  # of a surface number's standard deviation; standard deviations it may be away
 PARTS = 3
 _DOUBTED = 200.0  # scores of its own, below which a model's deviation is doubted where there are gaps
+_MOSTLY = 0.5  # of all scores have to be there, for trees to be grown
 _LIKE_OTHERS = 5.0  # scores, that a model's likeness to the others is worth
 FEATURES = BAG + SIZE
 
@@ -76,11 +78,21 @@ class Fit:
     slopes: Matrix
     calibration: Calibration
     split: Split
+    trees: Trees
 
     @property
     def levels(self) -> Matrix:
         """Each model's mean, as if all had been asked the same."""
         return self.split.levels
+
+    def parts(self, surface: Matrix, sources: Sequence[Matrix]) -> Matrix:
+        """Of a surface and what each source but the trees foretells (1 + models): what the request does.
+
+        To a model like any, and to each (1 + models).
+        """
+        further = self.trees.of(np.concatenate((surface, *sources)))
+        found = self.blend.apply([each[None] for each in (*sources, further)])
+        return np.asarray(sloped(self.slopes, found)[0], np.float32)
 
 
 def fitted(table: Table) -> Fit:
@@ -95,13 +107,17 @@ def fitted(table: Table) -> Fit:
         true = parted(table.scores, levels, foreseen, slope)
     logs = split(np.log(np.maximum(table.tokens, 1.0)))
     straight, long = _lines(x, (true, logs), table.parts)
-    sources = (straight.unseen, *_by_neighbours(known, true, table.parts))
+    sources = [straight.unseen, *_by_neighbours(known, true, table.parts)]
+    trees, further = _by_trees(table.surfaces, sources, true)
+    sources.append(further)
     found = _cautious(blend(sources, true), true)
+    if not found.trusts(SOURCES - 1):
+        trees = no_trees(further.shape[1])
     there = true.there > 0
     predicted = true.levels + sloped(slope, found.apply(sources))[:, 1:]
     return Fit(
         scale, straight.weights, verbosity(long, logs, table.tokens), found, slope,
-        calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true,
+        calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true, trees,
     )  # fmt: skip
 
 
@@ -173,6 +189,13 @@ def _by_neighbours(known: Sides, true: Split, parts: Parts) -> tuple[Matrix, Mat
         if kept.any():
             unseen[0][left], unseen[1][left] = estimates(known.rows(kept), values[kept], there[kept], known.rows(left))
     return unseen
+
+
+def _by_trees(surfaces: Matrix, sources: Sequence[Matrix], true: Split) -> tuple[Trees, Matrix]:
+    values, there = rows_of(true)
+    if true.there.mean() <= _MOSTLY:
+        return no_trees(values.shape[1]), np.zeros_like(values)
+    return grown(np.hstack((surfaces, *sources)), values, there)
 
 
 def rows_of(true: Split) -> tuple[Matrix, Matrix]:

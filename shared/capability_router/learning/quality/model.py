@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capability_router.learning.quality.exploration import hope
-from capability_router.learning.quality.fit import Fit, fitted, rows_of, sloped
+from capability_router.learning.quality.fit import Fit, fitted, rows_of
 from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result
@@ -226,7 +226,7 @@ class Quality:
         straight = products(fit.weights.T, features)
         known, key = self._compared(seen, bag)
         by_words, by_form, likeness = view.near(known[: len(self.memory)], key, surface)
-        parts = sloped(fit.slopes, fit.blend.apply((straight[None], by_words[None], by_form[None])))[0]
+        parts = fit.parts(surface, (straight, by_words, by_form))
         return _Read(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), likeness)
 
     def _compared(self, seen: Traits, bag: Matrix) -> tuple[Matrix, Matrix]:

@@ -28,13 +28,14 @@ from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
+from capability_router.learning.quality.trees import LEAVES, TREES, Trees, no_trees
 from capability_router.learning.quality.verbosity import Verbosity
 from capability_router.learning.quality.versions import Version, Versions, shown
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Own, Tenants
 
-SCHEMA = 3
-"""Version 1 had no embedder, 2 no neighbours by form. Both are read as well."""
+SCHEMA = 4
+"""Version 1 had no embedder, 2 no neighbours by form, 3 no trees. All are read as well."""
 _NAME = "capability-router quality"
 _MOST_SCORES = 1e6  # that a level counts; they fade
 
@@ -86,7 +87,7 @@ def loaded(text: str) -> Quality:
         raise Unreadable("no JSON") from error
     if not isinstance(told, Mapping) or told.get("state") != _NAME:
         raise Unreadable("no state of the learned model")
-    if told.get("schema") not in (1, 2, SCHEMA):
+    if told.get("schema") not in (1, 2, 3, SCHEMA):
         raise Unreadable(f"schema {told.get('schema')!r}, this version reads 1 to {SCHEMA}")
     body: Any = told.get("body")
     if told.get("checksum") != _checksum(json.dumps(body, sort_keys=True, separators=(",", ":"))):
@@ -147,6 +148,7 @@ def _fit(view: View, order: Any) -> dict[str, Any]:
         "weights": packed(fit.weights, "f4"),
         "slopes": packed(fit.slopes, "f4"),
         "blend": [packed(each, "f4") for each in fit.blend],
+        "trees": [packed(fit.trees.asks, "u2"), packed(fit.trees.cuts, "f4"), packed(fit.trees.leaves, "f4")],
         "calibration": [list(fit.calibration.predicted), list(fit.calibration.realised)],
         "lengths": [packed(np.nan_to_num(each), "f4") for each in fit.lengths],
         "levels": packed(fit.levels, "f4"),
@@ -266,7 +268,7 @@ def _view(told: Mapping[str, Any], memory: Memory) -> View:
         Scale(centre, spread), finite(told["weights"], FEATURES, 1 + models), lengths,
         _blend(told["blend"], models), finite(told["slopes"], models),
         Calibration(tuple(predicted), tuple(realised)),
-        Split(levels, values[:, :1], values[:, 1:], there[:, 1:]),
+        Split(levels, values[:, :1], values[:, 1:], there[:, 1:]), _trees(told.get("trees"), 1 + models),
     )  # fmt: skip
     return View.of(fit, values, there, memory.rows)
 
@@ -278,3 +280,14 @@ def _blend(told: Sequence[Any], models: int) -> Blend:
         raise Unreadable("sources that nobody knows")
     lacking = SOURCES - len(shared)
     return Blend(np.pad(shared, (0, lacking)), np.pad(own, ((0, lacking), (0, 0), (0, 0))))
+
+
+def _trees(told: Sequence[Any] | None, columns: int) -> Trees:
+    """Before version 4 there were none."""
+    if told is None:
+        return no_trees(columns)
+    asks, cuts, leaves = told
+    found = array(asks, None, LEAVES).astype(np.intp)
+    if len(found) > TREES or (found >= SIZE + (SOURCES - 1) * columns).any():
+        raise Unreadable("trees that look at numbers which there are not")
+    return Trees(found, finite(cuts, len(found), LEAVES), finite(leaves, len(found), LEAVES, columns))

@@ -20,7 +20,9 @@ from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.memory import Remembered
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
+from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import traits
+from capability_router.learning.quality.trees import LEAVES
 from capability_router.request import Request
 
 
@@ -74,7 +76,7 @@ def json_of(text: str) -> object:
         return None
 
 
-NEWER = STATE.replace('"schema": 3', '"schema": 4')
+NEWER = STATE.replace('"schema": 4', '"schema": 5')
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", STATE[: len(STATE) // 2], NEWER])
@@ -104,8 +106,8 @@ def test_a_state_of_before_neighbours_by_form_is_read_and_goes_without_them() ->
     quality, old = loaded(STATE), loaded(sealed({**with_sources(2), "schema": 2}))
     assert old.fit is not None
     assert quality.fit is not None
-    assert old.fit.blend.shared.tolist() == [*quality.fit.blend.shared[:2].tolist(), 0.0]
-    assert not old.fit.blend.own[2].any()
+    assert old.fit.blend.shared.tolist() == [*quality.fit.blend.shared[:2].tolist(), 0.0, 0.0]
+    assert not old.fit.blend.own[2:].any()
     seen = traits(Request(("the clause of the contract",)))
     assert np.isfinite(old.expect(seen, NOTHING_BELIEVED).quality).all()
     assert loaded(dumped(old)).expect(seen, NOTHING_BELIEVED).quality.tolist() == pytest.approx(
@@ -113,7 +115,35 @@ def test_a_state_of_before_neighbours_by_form_is_read_and_goes_without_them() ->
     )
 
 
-@pytest.mark.parametrize("number", [1, 4])
+def test_a_state_of_before_trees_is_read_and_goes_without_them() -> None:
+    told = with_sources(3)
+    del told["body"]["fit"]["trees"]
+    old = loaded(sealed({**told, "schema": 3}))
+    assert old.fit is not None
+    assert not len(old.fit.trees.asks)
+    assert not old.fit.blend.trusts(3)
+    assert np.isfinite(old.expect(traits(Request(("the clause",))), NOTHING_BELIEVED).quality).all()
+
+
+def with_trees(asks: int) -> dict[str, Any]:
+    """A state with one tree, of which each node looks at this number of a request."""
+    told = json.loads(STATE)
+    shape = (1, LEAVES)
+    grown = packed(np.full(shape, asks), "u2"), packed(np.zeros(shape), "f4"), packed(np.ones((*shape, 4)), "f4")
+    told["body"]["fit"]["trees"] = grown
+    return told
+
+
+def test_trees_are_read_as_they_were_written_unless_they_look_at_what_there_is_not() -> None:
+    found = loaded(sealed(with_trees(SIZE + 11)))
+    assert found.fit is not None
+    assert found.fit.trees.asks.tolist() == [[SIZE + 11] * LEAVES]
+    assert loaded(dumped(found)).fit.trees.leaves.tolist() == found.fit.trees.leaves.tolist()  # type: ignore[union-attr]
+    with pytest.raises(Unreadable, match="numbers which there are not"):
+        loaded(sealed(with_trees(SIZE + 12)))
+
+
+@pytest.mark.parametrize("number", [1, 5])
 def test_sources_that_nobody_knows_are_refused(number: int) -> None:
     with pytest.raises(Unreadable, match="sources that nobody knows"):
         loaded(sealed(with_sources(number)))
