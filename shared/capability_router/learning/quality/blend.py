@@ -33,9 +33,9 @@ class Blend(NamedTuple):
 
     def apply(self, sources: Sequence[Matrix]) -> Matrix:
         """From each source's (rows, 1 + models), shared first: (rows, 1 + models) likewise."""
-        shared = sum(weight * source[:, :1] for weight, source in zip(self.shared, sources, strict=True))
-        own = sum(source[:, 1:] @ matrix for matrix, source in zip(self.own, sources, strict=True))
-        return np.hstack((shared, own)).astype(np.float32)
+        shared = np.concatenate([source[:, :1] for source in sources], axis=1) @ self.shared[:, None]
+        own = np.concatenate([source[:, 1:] for source in sources], axis=1) @ self.own.reshape(-1, self.own.shape[2])
+        return np.concatenate((shared, own), axis=1, dtype=np.float32)
 
 
 def blend(sources: Sequence[Matrix], true: Split) -> Blend:

@@ -46,7 +46,7 @@ class Trees(NamedTuple):
             here = trees + node
             node = 2 * node + (numbers.take(asks.take(here)) > cuts.take(here))
         found = self.leaves.reshape(-1, self.leaves.shape[2]).take(trees + node - LEAVES, axis=0)
-        return np.asarray(found.mean(0), np.float32)
+        return np.asarray(found.sum(0) / np.float32(len(trees)), np.float32)
 
 
 def no_trees(columns: int) -> Trees:
