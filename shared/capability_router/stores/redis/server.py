@@ -57,6 +57,8 @@ def _client(url: str, name: str, timeout_s: float) -> Any:
         )
         pool = made.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # reads its options, and no more
+    except ConfigError:
+        raise
     except (TypeError, ValueError, redis.exceptions.RedisError):  # their texts may hold a password
         given = ", ".join(dict(parse_qsl(url.partition("?")[2], keep_blank_values=True)))
         what = f"; its options: {given}" if given else ""
