@@ -21,7 +21,7 @@ from capability_router.request import Request
 from capability_router.routing import Routing
 
 from .finding import Finding, save_regression, scaled
-from .virtual_fleet import NEEDS_OPERATOR, WEATHERS, Provider, Spell
+from .virtual_fleet import LEAST_OUT, NEEDS_OPERATOR, WEATHERS, Provider, Spell
 from .virtual_time import Ask, Simulation
 
 SEEDS, REQUESTS, MOST_S = 1_000, 1_000, 90
@@ -91,7 +91,8 @@ def _asks(seed: int, chance: Random, requests: int, rate: float) -> Iterator[Ask
             (PROMPTS[int(draw() * 3)],), input_tokens=10 + int(draw() * 3_000), max_tokens=most, stream=draw() < 0.5,
             routing=terms[int(draw() * 4)], id=f"{seed}-{n}",
         )  # fmt: skip
-        yield Ask(at, request, 1 + int(draw() * most), draw() * 2 if draw() < 0.02 else None)
+        out = LEAST_OUT + int(draw() * (most - LEAST_OUT))
+        yield Ask(at, request, out, draw() * 2 if draw() < 0.02 else None)
 
 
 def measure(scale: float, seed: int) -> Iterator[Finding]:

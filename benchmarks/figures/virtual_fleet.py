@@ -18,6 +18,7 @@ from capability_router.request import Finish, Reply, Usage
 
 NEVER = float("inf")
 PIECES = 3
+LEAST_OUT = 8  # tokens of an answer: those of its text, of which a count that grows with it never falls short by half
 
 
 class Script(NamedTuple):
