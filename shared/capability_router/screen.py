@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BUILTIN = "builtin"
 _OF_TEXT = ("text", "content", "prompt", "string", "s", "t")
 _AT_ONCE = 20_000  # characters that the built-in detector looks at without leaving an event loop
-_SENT_UNSEEN = "what was not looked at is not sent"
+_UNSEEN = "what was not looked at is not sent"
 log = logging.getLogger("capability_router")
 
 
@@ -121,9 +121,7 @@ class Screen:
             answer = _read(hook, (yield hook))
             if isinstance(answer, _Failed):
                 log.warning("the screen %s: %s", hook.name, answer.why)
-                return _barred(
-                    request, f"the screen {hook.name} {answer.why}; what was not looked at is not sent", self
-                )
+                return _barred(request, f"the screen {hook.name} {answer.why}; {_UNSEEN}", self)
             asked += self._asking(hook, answer)
             for label, count in answer.found.items():
                 found[label] = found.get(label, 0) + count
