@@ -7,6 +7,7 @@ convert them: it records the call and makes it again on the chosen model.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,7 @@ _MOST = 256
 """Replays that a binding keeps: one for each model, and for each set of defaults that a router was given meanwhile."""
 
 
-class Replayed:
+class Replayed(ABC):
     """A recorded call of a model's method. One replay per model, made at first use.
 
     `provider` is the model's: what only other providers have is left out of the replay.
@@ -51,13 +52,13 @@ class Replayed:
         return portable(self.offered, {}, provider)[2]
 
     @property
+    @abstractmethod
     def offered(self) -> Sequence[Any]:
         """The bound tools."""
-        raise NotImplementedError
 
+    @abstractmethod
     def replay(self, model: BaseChatModel, provider: str = "") -> Runnable[Any, Any]:
         """The recorded call made on that model, anew."""
-        raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_made"}

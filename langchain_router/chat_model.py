@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from langchain_core.callbacks import CallbackManagerForLLMRun, Callbacks
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
@@ -43,7 +43,7 @@ from langchain_router.construction import (
 )
 from langchain_router.fleet.description import describe
 from langchain_router.fleet.fleet import Fleet
-from langchain_router.generations import configs_of, result_of
+from langchain_router.generations import beneath, chat_result, configs_of, result_of
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall
 from langchain_router.translate import to_request
@@ -275,13 +275,19 @@ class ChatRouter(Wrappable):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return common_profile(self.router.registry.cards)
 
+    # The hooks are for those who call them themselves; every verb above opens the router's run on its own.
+
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> ChatResult:  # fmt: skip
-        raise NotImplementedError(
-            "ChatRouter has no _generate: call invoke, stream, batch or generate, which open the router's run"
-        )
+        return chat_result(self.invoke(messages, beneath(run_manager), stop=stop, **kwargs))
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
+    ) -> ChatResult:  # fmt: skip
+        return chat_result(await self.ainvoke(messages, beneath(run_manager), stop=stop, **kwargs))
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate, without a download; the routed model's own count stands in usage_metadata."""

@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.callbacks import Callbacks
+from langchain_core.callbacks import BaseRunManager, CallbackManager, Callbacks
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, LLMResult, RunInfo
+from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult, RunInfo
 from langchain_core.runnables import RunnableConfig
 
 _INFO = ("finish_reason", "stop_reason", "logprobs")
@@ -27,9 +27,31 @@ def configs_of(
 
 def result_of(messages: Sequence[AIMessage], configs: Sequence[RunnableConfig]) -> LLMResult:
     """One generation for each prompt, with the facts that models put beside them."""
-    generations = [[ChatGeneration(message=m, generation_info=_info(m))] for m in messages]
+    generations = [[_generation(message)] for message in messages]
     runs = [RunInfo(run_id=run_id) for config in configs if (run_id := config.get("run_id")) is not None]
     return LLMResult(generations=generations, llm_output=_output(messages), run=runs)  # type: ignore[arg-type]  # list is invariant
+
+
+def chat_result(message: AIMessage) -> ChatResult:
+    """What `_generate` returns: one generation, with the facts that models put beside it."""
+    return ChatResult(generations=[_generation(message)], llm_output=_output([message]))
+
+
+def beneath(run: BaseRunManager | None) -> RunnableConfig | None:
+    """The config of a call made under that run: its handlers, tags and metadata are inherited."""
+    if run is None:
+        return None
+    return {
+        "callbacks": CallbackManager(
+            handlers=run.inheritable_handlers.copy(), inheritable_handlers=run.inheritable_handlers.copy(),
+            parent_run_id=run.run_id, tags=run.inheritable_tags.copy(), inheritable_tags=run.inheritable_tags.copy(),
+            metadata=run.inheritable_metadata.copy(), inheritable_metadata=run.inheritable_metadata.copy(),
+        )
+    }  # fmt: skip
+
+
+def _generation(message: AIMessage) -> ChatGeneration:
+    return ChatGeneration(message=message, generation_info=_info(message))
 
 
 def _info(message: AIMessage) -> dict[str, Any] | None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from fakes import Scripted
-from langchain_core.messages import AIMessage, HumanMessage
+from fakes import Recorder, Scripted
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.outputs import ChatResult
 from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.runnables import RunnableConfig
 from routers import DOWN, router
+
+from langchain_router import ChatRouter
 
 
 def test_the_reply_says_what_became_of_the_request() -> None:
@@ -58,9 +65,43 @@ async def test_every_verb_answers() -> None:
     assert "".join(c.content for c in model.transform(iter(["hi"]))) == "a b c"
 
 
-def test_generate_has_no_second_path() -> None:
-    with pytest.raises(NotImplementedError, match="invoke, stream"):
-        router(Scripted())._generate([HumanMessage("hi")])
+async def test_the_hooks_route_too_when_they_are_called_themselves() -> None:
+    """As a class does that wraps a chat model and asks its `_generate` in its own."""
+    model = router(Scripted(script=[DOWN], name_="x"), Scripted(name_="y"))
+    for result in (model._generate([HumanMessage("hi")]), await model._agenerate([HumanMessage("hi")])):
+        assert result.generations[0].text == "a b c"
+        assert result.generations[0].message.response_metadata["router"]["model"].endswith("y")
+    assert model.router.ledger.total().calls == 4  # of each request the one that failed, and the one that answered
+
+
+class Wrapper(BaseChatModel):
+    """A chat model that asks another one's hook, as wrappers of chat models do."""
+
+    inner: ChatRouter
+
+    @property
+    def _llm_type(self) -> str:
+        return "wrapper"
+
+    def _generate(self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **_: Any) -> ChatResult:
+        return self.inner._generate(messages, stop, run_manager)
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **_: Any
+    ) -> ChatResult:
+        return await self.inner._agenerate(messages, stop, run_manager)
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_what_a_hook_routes_stands_under_the_run_that_asked(awaited: bool) -> None:
+    recorder = Recorder()
+    wrapper = Wrapper(inner=router(Scripted(name_="x")))
+    config: RunnableConfig = {"callbacks": [recorder], "tags": ["mine"]}
+    answer = await wrapper.ainvoke("hi", config) if awaited else wrapper.invoke("hi", config)
+    assert answer.content == "a b c"
+    asked = ("chain", "ChatRouter", "", [("llm", "Scripted", "", [])])
+    assert recorder.tree() == [("llm", "Wrapper", "", [asked])]
+    assert "mine" in recorder.roots[0].child_runs[0].tags
 
 
 def test_streaming_switched_off_gives_one_message() -> None:
