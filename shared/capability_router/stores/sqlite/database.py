@@ -5,11 +5,15 @@ after it, in the parent and in the child, for SQLite forbids to carry a connecti
 in the middle of a transaction would find the file locked for ever, by a thread that it has not. Each room has tables
 and a schema version of its own. The file is made at its first use, with mode 0600, and its companions (-wal, -shm)
 get the same from SQLite. A file that holds another program's tables is left as it is.
+
+A file that was removed or replaced under this process is noticed before each transaction: SQLite would go on in the
+old one, which nobody can find any more.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +26,7 @@ from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
 from capability_router.stores.damage import APPLICATION, is_foreign
 
+log = logging.getLogger("capability_router")
 BUSY_S = 5.0
 _MEETINGS = 100  # with others who make the same file
 _ROOMS = "CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
@@ -45,6 +50,8 @@ class _Desk:
     def __init__(self) -> None:
         self.lock, self._pid = Lock(), os.getpid()
         self.connection: sqlite3.Connection | None = None
+        self.file: tuple[int, int] | None = None  # that the connection is open to
+        self.told = False  # that this file is not the one of its name any more
 
     def close(self) -> None:
         """For who has the lock, or is alone."""
@@ -136,9 +143,7 @@ class Database(Lasting):
     @contextmanager
     def _transaction(self, desk: _Desk, begin: str) -> Iterator[sqlite3.Connection]:
         with desk.lock, self._told():
-            connection = desk.connection
-            if connection is None:
-                connection = desk.connection = self._opened()
+            connection = self._connection(desk)
             connection.execute(begin)
             try:
                 yield connection
@@ -147,6 +152,27 @@ class Database(Lasting):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def _connection(self, desk: _Desk) -> sqlite3.Connection:
+        """The desk's own while its file is still the one of this name; else a new one."""
+        if desk.connection is not None and self._lost(desk):
+            desk.close()
+            if not desk.told:
+                self._writer.told = self._reader.told = True
+                log.warning(
+                    "the store %s was removed or replaced while this process used it: what was booked in the former file "
+                    "is not in the one that is used from now on; stop the processes before you change it", self.path,
+                )  # fmt: skip
+        if desk.connection is None:
+            desk.connection, desk.told = self._opened(), False
+            desk.file = _which(self.path)
+        return desk.connection
+
+    def _lost(self, desk: _Desk) -> bool:
+        try:
+            return _which(self.path) != desk.file
+        except OSError:  # who may not look goes on in the file that is open
+            return False
 
     def _opened(self) -> sqlite3.Connection:
         with self._opening:
@@ -265,3 +291,12 @@ def _made(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """The file that has this name now; None = there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
