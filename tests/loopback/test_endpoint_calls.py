@@ -9,6 +9,7 @@ import os
 import ssl
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -323,23 +324,41 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return cert, key
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_tls(read: Read, certificate: tuple[Path, Path], trusted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def over_tls(certificate: tuple[Path, Path]) -> Iterator[ChatServer]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*map(os.fspath, certificate))
-    if trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     lanes._certificates.cache_clear()
-    try:
-        with ChatServer(reply(completion()), tls=tls) as server:
-            caller = client(server)
-            if trusted:
-                assert [d.text for _ in range(2) for d in read(caller.start(BODY))] == ["hello", "hello"]
-            else:
-                with pytest.raises(EndpointConnectionError, match="certificate"):
-                    read(caller.start(BODY))
-    finally:
-        lanes._certificates.cache_clear()
+    with ChatServer(reply(completion()), tls=tls) as server:
+        yield server
+    lanes._certificates.cache_clear()
+
+
+def test_tls(read: Read, over_tls: ChatServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    caller = client(over_tls)
+    assert [d.text for _ in range(2) for d in read(caller.start(BODY))] == ["hello", "hello"]
+
+
+@pytest.mark.parametrize(
+    ("host", "named", "told"),
+    [
+        ("127.0.0.1", "", r"certificate is not trusted here; put the authority that signed it in .* SSL_CERT_FILE$"),
+        ("localhost", "cert.pem", r"certificate is for another host; write in base_url the name .*$"),
+        ("127.0.0.1", "none.pem", r"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be read \('.*none"),
+        ("127.0.0.1", "key.pem", r"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be read \('.*key"),
+    ],
+)
+def test_tls_that_does_not_come_about_says_what_to_change(
+    read: Read, over_tls: ChatServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, host: str,
+    named: str, told: str,
+) -> None:  # fmt: skip
+    if named:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0].with_name(named)))
+    caller = OpenAICompatible(EndpointSpec(f"https://{host}:{over_tls.port}/v1", "m"))
+    with pytest.raises(EndpointConnectionError, match=told) as raised:
+        read(caller.start(BODY))
+    assert not raised.value.sent
 
 
 def test_the_environments_proxy_is_used(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def test_a_router_that_the_lifespan_closes_has_booked_all_and_holds_nothing(tmp_
         with subprocess.Popen(command, pass_fds=[listening.fileno()]) as server:  # noqa: S603 - our own words
             address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
             for _ in range(CALLS):
-                with urlopen(address, timeout=60) as answer:  # noqa: S310 - our own server
+                with urlopen(address, timeout=60) as answer:
                     assert answer.read() == b"an answer"
             server.terminate()  # within the tenth of a second in which the ledger writes nothing
             assert server.wait(60) == -signal.SIGTERM

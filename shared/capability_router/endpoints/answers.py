@@ -17,6 +17,7 @@ from capability_router.endpoints.errors import (
 from capability_router.endpoints.scrub import identifier, scrub
 from capability_router.faults import classify
 from capability_router.faults.meaning import Meaning
+from capability_router.faults.unreached import why_tls
 from capability_router.json_text import parsed
 from capability_router.money.bill import COST_HEADER
 
@@ -163,6 +164,8 @@ def _from_error(kind: type[EndpointError], what: str, error: Any, status: int | 
 def connection(model: str, error: Exception) -> str:
     """What broke, without quoting bytes from the wire."""
     if isinstance(error, httpcore.ConnectError):
+        if tls := why_tls(error):
+            return f"{model} could not be reached: {tls}"
         why = scrub(str(error)) or "the connection failed"
         return f"{model} could not be reached: {why}; check base_url and network"
     if isinstance(error, httpcore.ProxyError):

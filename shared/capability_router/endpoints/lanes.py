@@ -19,6 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 
+from capability_router.endpoints.errors import EndpointConnectionError
 from capability_router.endpoints.sockets import AsyncSockets, TimedSockets
 
 if TYPE_CHECKING:
@@ -56,7 +57,13 @@ class Server(NamedTuple):
 def _certificates() -> ssl.SSLContext:
     from httpx import create_ssl_context  # honours SSL_CERT_FILE and SSL_CERT_DIR, else certifi's list
 
-    return create_ssl_context()
+    try:
+        return create_ssl_context()
+    except OSError as error:  # no such file, or no certificate in it
+        named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR", "")
+        raise EndpointConnectionError(
+            f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be read ({named!r})", sent=False
+        ) from error
 
 
 def _tls(server: Server) -> ssl.SSLContext | None:

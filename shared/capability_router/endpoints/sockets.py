@@ -196,7 +196,7 @@ class _told_as_connect_errors:  # noqa: N801 - reads as a clause after `with`
         if isinstance(error, TimeoutError):
             raise httpcore.ConnectTimeout("no time left") from None
         if isinstance(error, OSError):  # ssl.SSLError is one
-            raise httpcore.ConnectError(str(error)) from None
+            raise httpcore.ConnectError(str(error)) from error
 
 
 class AsyncSockets(httpcore.AsyncNetworkBackend):

@@ -20,6 +20,7 @@ from capability_router.faults.hints import forbids_retry, headers_of, pushback_s
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.meaning import Meaning, told_before
 from capability_router.faults.phrases import REGION, loose_rules, rules_for, told_by
+from capability_router.faults.unreached import why_unreached
 from capability_router.faults.vocabulary import (
     BROAD,
     DECISIVE_NAMES,
@@ -284,7 +285,7 @@ def _harmless(word: str) -> bool:
 
 def _detail(evidence: Evidence, kind: str, codes: list[str]) -> str:
     """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
-    told = ", ".join(codes) or _ours(evidence, kind) or _class_chain(evidence)
+    told = ", ".join(codes) or _ours(evidence, kind) or _unreached(evidence, kind) or _class_chain(evidence)
     if kind == "not_found" and any(REGION.search(text) for link in evidence for text in link.texts):
         told = f"not offered where the call comes from ({told})"
     return told
@@ -297,6 +298,11 @@ def _ours(evidence: Evidence, kind: str) -> str:
             text = str(link.error).removeprefix(f"{getattr(link.error, 'model', '')} ")
             return text.removeprefix(f"{KINDS[kind].words}: ")[:_TOLD]
     return ""
+
+
+def _unreached(evidence: Evidence, kind: str) -> str:
+    why = why_unreached(evidence[0].error) if kind == "connection" else ""
+    return f"{why} ({_class_chain(evidence)})" if why else ""
 
 
 def _class_chain(evidence: Evidence) -> str:

@@ -138,7 +138,7 @@ LIBRARY: dict[str, Remark] = {
     "priority_reservation_settings": ("limits of a model are shared by all", "routing(priority='batch')"),
     "guardrails": _GUARD, "post_call_rules": _GUARD,
     "model_group_settings": ("headers of clients are not handed on", ""),
-    "ssl_verify": ("certificates are checked", "SSL_CERT_FILE names further ones"),
+    "ssl_verify": ("certificates are checked", "SSL_CERT_FILE names the file of those that are trusted"),
     "ssl_certificate": ("certificates of clients are set in code", "give the model's own object"),
     "force_ipv4": ("the system decides", ""),
     "custom_provider_map": ("providers written for LiteLLM are not called", "give a chat model of your own in code"),

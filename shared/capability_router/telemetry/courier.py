@@ -7,6 +7,7 @@ sink that was late once is not waited for again until many records later.
 from __future__ import annotations
 
 import logging
+import os
 import weakref
 from queue import Empty, SimpleQueue
 from threading import Lock, RLock, Thread, current_thread
@@ -220,7 +221,13 @@ class _Route:
             if parcel.last:
                 self._sink.close()
         except BaseException as error:  # noqa: BLE001 - a CancelledError, too, would end the thread, and all later records
-            self._losses.add(f"failed with {type(error).__name__}")
+            self._losses.add(f"failed with {_named(error)}")
         finally:
             if parcel.done is not None:
                 parcel.done.release()
+
+
+def _named(error: BaseException) -> str:
+    """Its class, and of the system's errors what the system says: other words may hold anything."""
+    told = os.strerror(error.errno) if isinstance(error, OSError) and isinstance(error.errno, int) else ""
+    return f"{type(error).__name__} ({told})" if told else type(error).__name__

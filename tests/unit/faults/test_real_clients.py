@@ -281,5 +281,15 @@ def test_a_refused_connection(connect: Callable[[str], Call]) -> None:
         port = free.server_address[1]
     with pytest.raises(Exception) as caught:
         connect(f"http://127.0.0.1:{port}")()
-    assert classify(caught.value, NOW).kind == "connection", caught.value
+    fault = classify(caught.value, NOW)
+    assert (fault.kind, fault.detail.partition(" (")[0]) == ("connection", "Connection refused"), fault
     assert not is_programming_error(caught.value)
+
+
+@pytest.mark.parametrize("connect", CONNECTS, ids=lambda connect: connect.__wrapped__.__name__)
+def test_a_server_that_speaks_no_tls(connect: Callable[[str], Call], base_url: str) -> None:
+    with pytest.raises(Exception) as caught:
+        connect(base_url.replace("http:", "https:"))()
+    fault = classify(caught.value, NOW)
+    assert fault.kind == "connection", fault
+    assert fault.detail.startswith("it speaks no TLS at this port; check base_url (http:// or https://) ("), fault

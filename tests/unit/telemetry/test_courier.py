@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import json
 import logging
@@ -133,6 +134,20 @@ def test_what_a_sink_raises_is_counted_and_told_without_its_words(caplog: pytest
     assert "failed with RuntimeError" in told
     assert "sk-123" not in told
     router.close()
+
+
+def test_a_full_disk_is_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, "sk-123")
+
+    kept = Kept()
+    kept.write = full  # type: ignore[method-assign]
+    router = scripted_router({"a": ["ok"]})
+    router.add_sink(kept)
+    ask(router)
+    router.close()
+    (told,) = (record.getMessage() for record in caplog.records if "decision record dropped" in record.getMessage())
+    assert told.endswith("failed with OSError (No space left on device)")
 
 
 def test_one_sink_that_hangs_keeps_nothing_from_another() -> None:

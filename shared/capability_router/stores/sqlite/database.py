@@ -160,8 +160,8 @@ class Database(Lasting):
             if not desk.told:
                 self._writer.told = self._reader.told = True
                 log.warning(
-                    "the store %s was removed or replaced while this process used it: what was booked in the former file "
-                    "is not in the one that is used from now on; stop the processes before you change it", self.path,
+                    "the store %s was removed or replaced while this process used it: what the former file had is not "
+                    "in the one that is used from now on; stop the processes before you change it", self.path,
                 )  # fmt: skip
         if desk.connection is None:
             desk.connection, desk.told = self._opened(), False
