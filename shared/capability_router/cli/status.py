@@ -166,7 +166,7 @@ def _who(view: View, unix: float) -> Iterable[str]:
         yield f"{_counted(len(alive), 'process', 'processes')}, last word {_span(oldest)} ago at most: {told}{more}"
     for each in gone[:_PROCESSES]:
         yield (
-            f"silent for {_span(each.age_s)}, killed or hanging, not counted, gone in "
+            f"silent for {_span(each.age_s)}: killed, hanging or unable to write here; not counted, gone in "
             f"{_span(max(KEPT_S - each.age_s, 0.0))}: {each.host}:{each.pid}"
         )
     if len(gone) > _PROCESSES:

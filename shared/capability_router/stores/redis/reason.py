@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ssl import SSLCertVerificationError
 
 from redis import exceptions
 
+_ACL = "the user of the URL may not use these keys or commands (ACL)"
 _WHY: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.AuthenticationError, "it takes only a right user name and password: redis://USER:PASSWORD@host:6379/0"),
-    (exceptions.NoPermissionError, "the user of the URL may not use these keys or commands (ACL)"),
+    (exceptions.NoPermissionError, _ACL),
     (exceptions.ReadOnlyError, "it is a read-only replica; name the primary"),
     (exceptions.OutOfMemoryError, "its memory is full (maxmemory)"),
     (exceptions.BusyLoadingError, "it is still loading its data"),
     (exceptions.MaxConnectionsError, "no connection is left"),
 )
-_TEXTS = (("DB index is out of range", "it has no database of this number"),)  # a server's own, which name nothing
+_TEXTS = (  # a server's own, which name nothing
+    ("DB index is out of range", "it has no database of this number"),
+    ("ACL failure in script", _ACL),
+)
+_OTHERS = (10, 62, 64)  # OpenSSL's numbers: expired, another host's, another address's
 
 
 def reason(error: Exception, timeout_s: float, *, tls: bool = False) -> str:
@@ -32,8 +38,13 @@ def reason(error: Exception, timeout_s: float, *, tls: bool = False) -> str:
 
 def _told(error: Exception) -> str:
     """What the system says of a connection, or the server of the URL."""
-    system = next((found.strerror for found in _causes(error) if isinstance(found, OSError) and found.strerror), "")
-    return system or next((why for text, why in _TEXTS if text in str(error)), "")
+    found = next((found for found in _causes(error) if isinstance(found, OSError) and found.strerror), None)
+    if isinstance(found, SSLCertVerificationError):
+        named = "" if found.verify_code in _OTHERS else "; ?ssl_ca_certs=FILE in the URL names who signed it"
+        return found.verify_message.rstrip(".") + named
+    if isinstance(found, FileNotFoundError):
+        return "no file of this name, as ssl_ca_certs, ssl_certfile, ssl_keyfile or the path of a socket in the URL"
+    return (found.strerror if found else "") or next((why for text, why in _TEXTS if text in str(error)), "")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
