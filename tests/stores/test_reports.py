@@ -106,7 +106,8 @@ def test_who_was_killed_is_silent_soon_and_counts_no_longer(url: str, children: 
     bad = next(row for row in seen["models"] if row["model"] == "bad")
     assert (bad["state"], bad["processes"], bad["success_share"]) == ("closed", 1, 1.0)
     text = CliRunner().invoke(main, ["status", "--store", url], catch_exceptions=False).stdout
-    assert re.search(rf"silent for \d+ s: killed, hanging or unable to write here; not counted, gone in 9 min: \S+:{dies.pid}\n", text)
+    why = "killed, hanging or unable to write here; not counted, gone in 9 min"
+    assert re.search(rf"silent for \d+ s: {why}: \S+:{dies.pid}\n", text)
     lasts = next(each for each in seen["processes"] if each["silent"])
     assert lasts["age_s"] + lasts["gone_in_s"] == pytest.approx(KEPT_S, abs=0.01)
 

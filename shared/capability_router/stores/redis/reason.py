@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ssl import SSLCertVerificationError
 
 from redis import exceptions
 
@@ -39,9 +38,9 @@ def reason(error: Exception, timeout_s: float, *, tls: bool = False) -> str:
 def _told(error: Exception) -> str:
     """What the system says of a connection, or the server of the URL."""
     found = next((found for found in _causes(error) if isinstance(found, OSError) and found.strerror), None)
-    if isinstance(found, SSLCertVerificationError):
-        named = "" if found.verify_code in _OTHERS else "; ?ssl_ca_certs=FILE in the URL names who signed it"
-        return found.verify_message.rstrip(".") + named
+    if refused := str(getattr(found, "verify_message", "")):  # of TLS: a certificate
+        known = getattr(found, "verify_code", None) in _OTHERS
+        return refused.rstrip(".") + ("" if known else "; ?ssl_ca_certs=FILE in the URL names who signed it")
     if isinstance(found, FileNotFoundError):
         return "no file of this name, as ssl_ca_certs, ssl_certfile, ssl_keyfile or the path of a socket in the URL"
     return (found.strerror if found else "") or next((why for text, why in _TEXTS if text in str(error)), "")
