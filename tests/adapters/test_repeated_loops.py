@@ -12,7 +12,7 @@ from adapters.llamaindex.chat_server import ChatServer, Say
 from adapters.llamaindex.provider_llms import need_anthropic
 from adapters.processes import Processes
 from adapters.provider_server import ProviderServer
-from adapters.test_bills import FLEET
+from adapters.counts.test_bills import FLEET
 
 from capability_router.simulator import Fleet
 

@@ -28,7 +28,7 @@ from llama_index.retrievers.bm25 import BM25Retriever
 from llamaindex_router import RouterLLM
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # LlamaIndex's own
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 QUESTION = "How does the breaker decide?"
 
 
