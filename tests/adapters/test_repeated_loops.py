@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from adapters.counts.test_bills import FLEET
 from adapters.llamaindex.chat_server import ChatServer, Say
 from adapters.llamaindex.provider_llms import need_anthropic
 from adapters.processes import Processes
 from adapters.provider_server import ProviderServer
-from adapters.counts.test_bills import FLEET
 
 from capability_router.simulator import Fleet
 

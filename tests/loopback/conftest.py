@@ -30,6 +30,13 @@ def _what_was_there_before() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.fixture(autouse=True)
+def _idle_connections() -> Iterator[None]:
+    """Those of the built-in client are closed after each test."""
+    yield
+    lanes.close_idle()
+
+
 @pytest.fixture(params=[read_blocking, read_async], ids=["blocking", "asyncio"])
 def read(request: pytest.FixtureRequest) -> Iterator[Read]:
     yield request.param

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from loopback.chat_server import ChatServer, stall
+from loopback.inner_routers import chain, rag, sdk_chain
 
 from capability_router import AllCandidatesFailed
-from capability_router.endpoints import lanes
-from langchain_router import ChatEndpoint, ChatRouter
-from llamaindex_router import EndpointLLM, RouterLLM
+from langchain_router import ChatRouter
+from llamaindex_router import RouterLLM
 
 pytestmark = pytest.mark.usefixtures("forgotten_clients")
 
 SHORT, PATIENT = 0.2, 10.0
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    yield
-    lanes.close_idle()
-
-
-def chain(url: str, **settings: Any) -> ChatRouter:
-    return ChatRouter(models=[ChatEndpoint(base_url=url, model="a")], policy="single", **settings)
-
-
-def sdk_chain(url: str, **settings: Any) -> ChatRouter:
-    return ChatRouter(models=[ChatOpenAI(model="a", base_url=url, api_key="k")], policy="single", **settings)
-
-
-def rag(url: str, **settings: Any) -> RouterLLM:
-    return RouterLLM(models=[EndpointLLM(base_url=url, model="a")], policy="single", **settings)
 
 
 def ask(model: Any) -> Any:

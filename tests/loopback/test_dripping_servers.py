@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +18,6 @@ from loopback.chat_server import ChatServer, Step, Wire, completion, reply, stal
 
 from capability_router import AllCandidatesFailed
 from capability_router.connections import unread
-from capability_router.endpoints import lanes
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
@@ -32,12 +31,6 @@ MESSAGE = {
     "stop_sequence": None,
     "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "input_tokens": 9, "output_tokens": 2},
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    yield
-    lanes.close_idle()
 
 
 WHOLE = {**completion("late"), **MESSAGE}

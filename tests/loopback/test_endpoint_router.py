@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from loopback.chat_server import ChatServer, completion, piece, reply, sse
 
 from capability_router import AllCandidatesFailed, Router
-from capability_router.endpoints import lanes
 from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
 from capability_router.endpoints.openai_compatible import OpenAICompatible, client_for
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Any:
-    yield
-    lanes.close_idle()
 
 
 def router_over(*servers: ChatServer) -> tuple[Router, dict[str, OpenAICompatible]]:

@@ -10,7 +10,6 @@ import pytest
 from loopback.chat_server import ChatServer, completion, reply
 
 from capability_router import AllCandidatesFailed, ConfigError, Router
-from capability_router.endpoints import lanes
 from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
 from capability_router.endpoints.openai_compatible import client_for
@@ -18,12 +17,6 @@ from capability_router.health.board import HealthEvent
 from capability_router.testing import assert_books_balanced
 
 DOWN = reply({"error": {"message": "no"}}, 503)
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Any:
-    yield
-    lanes.close_idle()
 
 
 class Watched:

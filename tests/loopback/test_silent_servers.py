@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any
 
@@ -14,18 +14,11 @@ from llama_index.core.llms import ChatMessage
 from loopback.chat_server import ChatServer, Step, Wire, completion, piece, reply, sse
 
 from capability_router import ModelCard
-from capability_router.endpoints import lanes
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
 KNOWN = 20
 """So many answers have to be known before anybody can tell what is usual."""
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    yield
-    lanes.close_idle()
 
 
 class Two:

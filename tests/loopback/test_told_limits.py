@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from langchain_openai import ChatOpenAI
 from loopback.chat_server import ChatServer, Wire, completion, reply
 
-from capability_router.endpoints import lanes
 from langchain_router import ChatRouter
 
 pytestmark = pytest.mark.usefixtures("forgotten_clients")
@@ -44,12 +42,6 @@ class Bucket:
         return reply({"error": {"message": "slower"}} if refused else completion(), 429 if refused else 200, headers)(
             wire
         )
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    yield
-    lanes.close_idle()
 
 
 def _model(server: ChatServer, kind: str) -> Any:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from loopback.chat_server import ChatServer, Step, Wire, completion, piece, reply, sse, stall
+from loopback.inner_routers import chain, rag, sdk_chain
 
 from capability_router import AllCandidatesFailed, RouterBusy
-from capability_router.endpoints import lanes
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
@@ -22,24 +21,6 @@ pytestmark = pytest.mark.usefixtures("forgotten_clients")
 LATER = reply({"error": {"message": "slow down"}}, 429, ["retry-after: 25"])
 """Shorter than what a router waits by itself (`retry.max_wait_s`)."""
 SOON = reply({"error": {"message": "slow down"}}, 429, ["retry-after-ms: 30"])
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    yield
-    lanes.close_idle()
-
-
-def chain(url: str, **settings: Any) -> ChatRouter:
-    return ChatRouter(models=[ChatEndpoint(base_url=url, model="a")], policy="single", **settings)
-
-
-def sdk_chain(url: str, **settings: Any) -> ChatRouter:
-    return ChatRouter(models=[ChatOpenAI(model="a", base_url=url, api_key="k")], policy="single", **settings)
-
-
-def rag(url: str, **settings: Any) -> RouterLLM:
-    return RouterLLM(models=[EndpointLLM(base_url=url, model="a")], policy="single", **settings)
 
 
 def around(kind: type, inner: Any, *beside: str, **settings: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,17 +12,10 @@ from llama_index.core.llms import ChatMessage
 from loopback.chat_server import ChatServer, completion, reply, stall
 
 from capability_router import AllCandidatesFailed, routing
-from capability_router.endpoints import lanes
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
 SHORT = 0.2
-
-
-@pytest.fixture(autouse=True)
-def _close() -> Iterator[None]:
-    yield
-    lanes.close_idle()
 
 
 def chain(url: str, **settings: Any) -> Callable[[], Any]:

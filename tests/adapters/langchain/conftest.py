@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from adapters.provider_server import ProviderServer
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -17,6 +18,14 @@ def server() -> Iterator[Server]:
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture
+def providers() -> Iterator[ProviderServer]:
+    """Speaks Anthropic's, Gemini's and Ollama's formats."""
+    made = ProviderServer()
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=BACKENDS)

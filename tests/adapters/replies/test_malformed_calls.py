@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
+from adapters.replies.clients import CHAIN, INDEX, TOOL, Make, endpoint, like, routed, search
 from langchain_core.runnables import RunnableLambda
-from langchain_openai import ChatOpenAI
 from llama_index.core.prompts import PromptTemplate
-from llama_index.core.tools import FunctionTool
-from llama_index.llms.openai_like import OpenAILike
 from loopback import chat_server
-from loopback.chat_server import ChatServer, completion, piece, reply
+from loopback.chat_server import completion, piece, reply
 from pydantic import BaseModel
 
-from langchain_router import ChatEndpoint, ChatRouter
-from llamaindex_router import EndpointLLM, RouterLLM, StreamInterrupted
+from llamaindex_router import RouterLLM, StreamInterrupted
 
 sse = partial(chat_server.sse, headers=["connection: close"])  # event loops end with their test
-
-
-def search(q: str) -> str:
-    """Search."""
-    return q
 
 
 class Search(BaseModel):
     """A search."""
 
     q: str
-
-
-TOOL = FunctionTool.from_defaults(search)
 
 
 def calls(arguments: str, name: str = "search") -> Any:
@@ -53,49 +41,6 @@ def whole(arguments: str, name: str = "search") -> Any:
 
 
 BROKEN, SOUND = '{"q": "x', '{"q": "y"}'
-Make = Callable[..., Any]
-
-
-def _openai(url: str, id: str) -> Any:
-    return ChatOpenAI(model=id, base_url=url, api_key="k"), {"id": id}
-
-
-def _built_in(url: str, id: str) -> Any:
-    return ChatEndpoint(base_url=url, model="m", api_key="k", id=id)
-
-
-def _like(url: str, id: str) -> Any:
-    like = OpenAILike(model="m", api_base=url, api_key="k", is_chat_model=True, is_function_calling_model=True)
-    return like, {"id": id, "tool_calling": True}
-
-
-def _endpoint(url: str, id: str) -> Any:
-    return EndpointLLM(base_url=url, model="m", api_key="k"), {"id": id, "tool_calling": True}
-
-
-def _chained(url: str, id: str) -> Any:
-    return ChatOpenAI(model=id, base_url=url, api_key="k"), {"id": id, "tool_calling": True}
-
-
-CHAIN, INDEX = [_openai, _built_in], [_like, _endpoint, _chained]
-
-
-def routed(make: Make, *servers: ChatServer) -> Any:
-    models = [make(server.base_url, id) for id, server in zip("ab", servers, strict=False)]
-    return (ChatRouter if make in CHAIN else RouterLLM)(models=models, policy="single")
-
-
-@pytest.fixture
-def two() -> Iterator[Callable[[Any, Any], tuple[ChatServer, ChatServer]]]:
-    running: list[ChatServer] = []
-
-    def started(first: Any, second: Any) -> tuple[ChatServer, ChatServer]:
-        running.extend((ChatServer(first), ChatServer(second)))
-        return running[-2], running[-1]
-
-    yield started
-    for server in running:
-        server.__exit__()
 
 
 def streamed(llm: Any, *, later: bool) -> Any:
@@ -179,7 +124,7 @@ def test_a_whole_answer_goes_on(two: Any, make: Make) -> None:
 
 
 @pytest.mark.parametrize("later", [False, True])
-@pytest.mark.parametrize("make", [_like, _endpoint])
+@pytest.mark.parametrize("make", [like, endpoint])
 def test_a_streamed_object_that_does_not_fit_in_the_end_is_told(two: Any, make: Make, later: bool) -> None:
     class Two(BaseModel):
         """Two fields."""

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from adapters.replies.clients import CHAIN, TOOL, Make, built_in, endpoint, like, openai, search
 from langchain_core.messages import AIMessage
-from langchain_openai import ChatOpenAI
-from llama_index.core.tools import FunctionTool
-from llama_index.llms.openai_like import OpenAILike
 from loopback import chat_server
 from loopback.chat_server import ChatServer, completion, piece, raw, reply
 
-from langchain_router import ChatEndpoint, ChatRouter
+from langchain_router import ChatRouter
 from langchain_router.messages.replies import Reader
-from llamaindex_router import EndpointLLM, RouterLLM, StreamInterrupted
+from llamaindex_router import RouterLLM, StreamInterrupted
 
 CLOSE = ["connection: close"]  # event loops end with their test
 sse = partial(chat_server.sse, headers=CLOSE)
-
-
-def search(q: str) -> str:
-    """Search."""
-    return q
-
-
-TOOL = FunctionTool.from_defaults(search)
 
 
 def call(arguments: Any = '{"q": "x"}', id: str = "t0", index: int = 0) -> dict[str, Any]:
@@ -46,27 +35,8 @@ def plain(body: bytes, kind: str = "text/event-stream", status: str = "200 OK", 
     return raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
 
-def _openai(url: str, id: str) -> Any:
-    return ChatOpenAI(model=id, base_url=url, api_key="k"), {"id": id}
-
-
-def _built_in(url: str, id: str) -> Any:
-    return ChatEndpoint(base_url=url, model="m", api_key="k", id=id)
-
-
-def _like(url: str, id: str) -> Any:
-    like = OpenAILike(model="m", api_base=url, api_key="k", is_chat_model=True, is_function_calling_model=True)
-    return like, {"id": id, "tool_calling": True}
-
-
-def _endpoint(url: str, id: str) -> Any:
-    return EndpointLLM(base_url=url, model="m", api_key="k"), {"id": id, "tool_calling": True}
-
-
-Make = Callable[..., Any]
-CHAIN, INDEX = [_openai, _built_in], [_like, _endpoint]
-every = pytest.mark.parametrize("make", [*CHAIN, *INDEX])
-ours = pytest.mark.parametrize("make", [_built_in, _endpoint])
+every = pytest.mark.parametrize("make", [openai, built_in, like, endpoint])
+ours = pytest.mark.parametrize("make", [built_in, endpoint])
 both = pytest.mark.parametrize("stream", [False, True])
 whenever = pytest.mark.parametrize("later", [False, True])
 
@@ -136,7 +106,7 @@ def test_calls_that_share_an_id(make: Make, stream: bool) -> None:
 
 
 def test_calls_that_share_a_number_in_a_whole_reply() -> None:
-    told = Told(_endpoint, whole(None, "tool_calls", tool_calls=[call(), call('{"q": "y"}')]), stream=False)
+    told = Told(endpoint, whole(None, "tool_calls", tool_calls=[call(), call('{"q": "y"}')]), stream=False)
     assert (told.calls, told.faults) == ([{"q": "x"}], [None])  # LlamaIndex takes the first alone
 
 
@@ -153,7 +123,7 @@ def test_a_name_that_is_said_again_with_each_piece(make: Make) -> None:
 def test_content_in_parts_that_a_package_can_not_read(make: Make, later: bool) -> None:
     parts = [{"type": "text", "text": "odd"}, {"type": "widget", "widget": 1}]
     told = Told(make, sse(piece(role="assistant", content=parts), piece(finish="stop")), stream=True, later=later)
-    assert (told.text, told.faults) == (("well", ["server_error", None]) if make is _like else ("odd", [None]))
+    assert (told.text, told.faults) == (("well", ["server_error", None]) if make is like else ("odd", [None]))
 
 
 def choice(number: int, text: str | None = None, finish: str | None = None) -> dict[str, Any]:

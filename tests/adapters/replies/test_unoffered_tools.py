@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
+from adapters.replies.clients import CHAIN, INDEX, TOOL, Make, built_in, like, openai, routed, search
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
-from llama_index.core.tools import FunctionTool
-from llama_index.llms.openai_like import OpenAILike
 from loopback import chat_server
 from loopback.chat_server import ChatServer, completion, piece, reply
 
@@ -22,19 +20,13 @@ from capability_router import Router
 from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
 from capability_router.endpoints.openai_compatible import client_for
-from langchain_router import ChatEndpoint, ChatRouter
-from llamaindex_router import EndpointLLM, RouterLLM, StreamInterrupted
+from langchain_router import ChatRouter
+from llamaindex_router import RouterLLM, StreamInterrupted
 
 CLOSE = ["connection: close"]  # event loops end with their test
 sse = partial(chat_server.sse, headers=CLOSE)
 
 
-def search(q: str) -> str:
-    """Search."""
-    return q
-
-
-TOOL = FunctionTool.from_defaults(search)
 SPEC = {"type": "function", "function": {"name": "search", "parameters": {"type": "object", "properties": {}}}}
 ARGS = '{"q": "x"}'
 
@@ -56,51 +48,6 @@ def whole(*names: str) -> Any:
     ]
     message = {"role": "assistant", "content": None, "tool_calls": calls}
     return reply(completion("", message=message, finish_reason="tool_calls"), headers=CLOSE)
-
-
-Make = Callable[..., Any]
-
-
-def _openai(url: str, id: str) -> Any:
-    return ChatOpenAI(model=id, base_url=url, api_key="k"), {"id": id}
-
-
-def _built_in(url: str, id: str) -> Any:
-    return ChatEndpoint(base_url=url, model="m", api_key="k", id=id)
-
-
-def _like(url: str, id: str) -> Any:
-    like = OpenAILike(model="m", api_base=url, api_key="k", is_chat_model=True, is_function_calling_model=True)
-    return like, {"id": id, "tool_calling": True}
-
-
-def _endpoint(url: str, id: str) -> Any:
-    return EndpointLLM(base_url=url, model="m", api_key="k"), {"id": id, "tool_calling": True}
-
-
-def _chained(url: str, id: str) -> Any:
-    return ChatOpenAI(model=id, base_url=url, api_key="k"), {"id": id, "tool_calling": True}
-
-
-CHAIN, INDEX = [_openai, _built_in], [_like, _endpoint, _chained]
-
-
-@pytest.fixture
-def two() -> Iterator[Callable[[Any, Any], tuple[ChatServer, ChatServer]]]:
-    running: list[ChatServer] = []
-
-    def started(first: Any, second: Any) -> tuple[ChatServer, ChatServer]:
-        running.extend((ChatServer(first), ChatServer(second)))
-        return running[-2], running[-1]
-
-    yield started
-    for server in running:
-        server.__exit__()
-
-
-def routed(make: Make, *servers: ChatServer) -> Any:
-    models = [make(server.base_url, id) for id, server in zip("ab", servers, strict=False)]
-    return (ChatRouter if make in CHAIN else RouterLLM)(models=models, policy="single")
 
 
 def faults(llm: Any) -> list[str | None]:
@@ -257,7 +204,7 @@ UNKNOWN: list[Any] = [
 @pytest.mark.parametrize("beside", UNKNOWN, ids=range(len(UNKNOWN)))
 def test_tools_that_may_be_called_by_other_names(two: Any, beside: Any) -> None:
     first, second = two(whole("find"), whole("search"))
-    llm = routed(_built_in, first, second)
+    llm = routed(built_in, first, second)
     answer = llm.invoke("hi", tools=[SPEC, beside]) if isinstance(beside, dict) else None
     answer = answer or llm.bind_tools([search, beside]).invoke("hi")
     assert [call["name"] for call in answer.tool_calls] == ["find"]
@@ -271,10 +218,10 @@ def test_names_in_other_forms(two: Any) -> None:
         {"type": "bash_20250124", "name": "three"},
         {"title": "four", "description": "x", "type": "object", "properties": {}},
     ]
-    llm = routed(_built_in, *two(whole("one", "two", "three", "four", "five"), whole("search")))
+    llm = routed(built_in, *two(whole("one", "two", "three", "four", "five"), whole("search")))
     llm.invoke("hi", tools=tools)
     assert faults(llm) == [None]
-    beside = routed(_built_in, *two(whole("five"), whole("one")))
+    beside = routed(built_in, *two(whole("five"), whole("one")))
     beside.invoke("hi", tools=tools)
     assert faults(beside) == ["malformed_tool_call", None]
 
@@ -285,14 +232,14 @@ def test_a_tools_history_without_tools(two: Any) -> None:
         AIMessage("", tool_calls=[{"name": "find", "args": {}, "id": "t"}]),
         ToolMessage("x", tool_call_id="t"),
     ]
-    llm = routed(_built_in, *two(whole("find"), whole("search")))
+    llm = routed(built_in, *two(whole("find"), whole("search")))
     llm.invoke(history)
     assert faults(llm) == [None]
 
 
 def test_tools_that_a_message_brings(two: Any) -> None:
     history = [HumanMessage([{"type": "tool_addition", "tool": SPEC}, {"type": "text", "text": "hi"}])]
-    llm = routed(_built_in, *two(whole("find"), whole("search")))
+    llm = routed(built_in, *two(whole("find"), whole("search")))
     llm.bind_tools([search]).invoke(history)
     assert faults(llm) == [None]
 
@@ -301,22 +248,22 @@ def test_tools_that_a_message_brings(two: Any) -> None:
 def test_tools_of_the_model_itself(two: Any, option: str) -> None:
     first, second = two(whole("find"), whole("search"))
     own = ChatOpenAI(model="a", base_url=first.base_url, api_key="k", **{option: {"tools": [SPEC]}})
-    llm = ChatRouter(models=[(own, {"id": "a"}), _openai(second.base_url, "b")], policy="single")
+    llm = ChatRouter(models=[(own, {"id": "a"}), openai(second.base_url, "b")], policy="single")
     llm.bind_tools([search]).invoke("hi")
     assert faults(llm) == [None]
 
 
 def test_tools_of_a_llamaindex_model_itself(two: Any) -> None:
     first, second = two(whole("find"), whole("search"))
-    own, about = _like(first.base_url, "a")
+    own, about = like(first.base_url, "a")
     own.additional_kwargs = {"tools": [SPEC]}
-    llm = RouterLLM(models=[(own, about), _like(second.base_url, "b")], policy="single")
+    llm = RouterLLM(models=[(own, about), like(second.base_url, "b")], policy="single")
     llm.chat_with_tools([TOOL], "hi")
     assert faults(llm) == [None]
 
 
 def test_llamaindex_tools_as_keywords(two: Any) -> None:
-    llm = routed(_like, *two(whole("find"), whole("search")))
+    llm = routed(like, *two(whole("find"), whole("search")))
     llm.chat([ChatMessage("hi")], tools=[SPEC])
     assert faults(llm) == ["malformed_tool_call", None]
 

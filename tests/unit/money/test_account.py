@@ -338,16 +338,6 @@ def test_without_budgets_nobody_asks_what_a_call_may_cost() -> None:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def lender(clock: ManualClock) -> Lender:
-    return Lender(clock)
-
-
-@pytest.fixture
 def till(lender: Lender, clock: ManualClock) -> Till:
     return Till(budgets=Process(lender, clock), candidates=[Model("a"), Model("b")])
 

@@ -6,21 +6,15 @@ import socket
 from typing import Any
 
 import pytest
+from joke import Joke
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from openai_server import Server
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
 from capability_router import ModelCard
 from capability_router.endpoints.errors import EndpointError, EndpointStatusError, EndpointTimeout
 from langchain_router import ChatEndpoint, ConfigError
 from langchain_router.messages.transcript import to_chat
-
-
-class Joke(BaseModel):
-    """A joke."""
-
-    setup: str
-    punchline: str
 
 
 def add(a: int, b: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,13 +28,6 @@ SYSTEM = SystemMessage([{"type": "text", "text": "long", "cache_control": CACHED
 def add(a: int) -> int:
     """Add."""
     return a
-
-
-@pytest.fixture
-def providers() -> Iterator[ProviderServer]:
-    server = ProviderServer()
-    yield server
-    server.close()
 
 
 def claude(providers: ProviderServer, **options: Any) -> ChatAnthropic:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,13 +31,6 @@ class Answer(BaseModel):
     """The answer."""
 
     value: int
-
-
-@pytest.fixture
-def providers() -> Iterator[ProviderServer]:
-    providers = ProviderServer()
-    yield providers
-    providers.close()
 
 
 def claude(providers: ProviderServer, name: str) -> ChatAnthropic:

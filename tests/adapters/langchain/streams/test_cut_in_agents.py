@@ -28,13 +28,6 @@ def add(a: int, b: int) -> int:
 
 
 @pytest.fixture
-def providers() -> Iterator[ProviderServer]:
-    providers = ProviderServer()
-    yield providers
-    providers.close()
-
-
-@pytest.fixture
 def make(server: Server, providers: ProviderServer) -> Iterator[Any]:
     made: list[Any] = []
 

@@ -34,13 +34,6 @@ class BreakingCall(Scripted):
         raise ConnectionError("gone")
 
 
-@pytest.fixture
-def providers() -> Iterator[ProviderServer]:
-    providers = ProviderServer()
-    yield providers
-    providers.close()
-
-
 def gpt(server: Server, name: str) -> ChatOpenAI:
     return ChatOpenAI(model=name, base_url=server.url, api_key="k", use_responses_api=False, stream_usage=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fakes import Recorder, Scripted, metadata
+from joke import Joke
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -16,16 +17,9 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_openai import ChatOpenAI
 from openai_server import Server
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from langchain_router import AllCandidatesFailed, ChatRouter, StreamInterrupted
-
-
-class Joke(BaseModel):
-    """What the server gives in JSON mode."""
-
-    setup: str
-    punchline: str
 
 
 class Events(BaseCallbackHandler):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,13 +21,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientS
 def add(a: int) -> int:
     """Add."""
     return a
-
-
-@pytest.fixture
-def providers() -> Iterator[ProviderServer]:
-    server = ProviderServer()
-    yield server
-    server.close()
 
 
 @pytest.mark.parametrize("kind", ["google", "ollama"])

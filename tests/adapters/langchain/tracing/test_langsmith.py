@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from joke import Joke
 from langchain.agents import create_agent
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
@@ -18,7 +19,6 @@ from langsmith_backends import Backend, traced
 from langsmith_server import LangSmithServer
 from langsmith_spans import Spans
 from openai_server import Server
-from pydantic import BaseModel
 from traced import Traced
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, NoEligibleModel
@@ -27,13 +27,6 @@ PRICE: dict[str, Any] = {"price": {"input_mtok": 1, "output_mtok": 2}}
 COST = 0.000016  # 10 tokens in, 3 out
 RESERVED = {"usage_metadata", "total_cost", "prompt_cost", "completion_cost", "total_tokens", "ls_provider",
             "ls_model_name", "ls_model_type", "ls_invocation_params"}  # fmt: skip
-
-
-class Joke(BaseModel):
-    """A joke."""
-
-    setup: str
-    punchline: str
 
 
 @tool

@@ -9,23 +9,16 @@ from typing import Any
 
 import pytest
 from fakes import Recorder, Scripted, metadata
+from joke import Joke
 from langchain_core.tracers.langchain import LangChainTracer
 from langchain_openai import ChatOpenAI
 from langsmith import Client
 from langsmith_backends import Backend, traced
 from langsmith_server import LangSmithServer
 from openai_server import Server
-from pydantic import BaseModel
 from traced import Traced
 
 from langchain_router import ChatEndpoint, ChatRouter, StreamInterrupted
-
-
-class Joke(BaseModel):
-    """A joke."""
-
-    setup: str
-    punchline: str
 
 
 class Silent(Scripted):

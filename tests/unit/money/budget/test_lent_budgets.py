@@ -14,16 +14,6 @@ DAY_ENDS_IN = 57_600.0  # the clock begins at 2027-01-15 08:00 UTC
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def lender(clock: ManualClock) -> Lender:
-    return Lender(clock)
-
-
-@pytest.fixture
 def one(lender: Lender, clock: ManualClock) -> Process:
     return Process(lender, clock)
 

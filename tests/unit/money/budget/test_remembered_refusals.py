@@ -13,16 +13,6 @@ from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import Denial
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def lender(clock: ManualClock) -> Lender:
-    return Lender(clock)
-
-
 def emptied(lender: Lender, clock: ManualClock, *specs: BudgetSpec) -> tuple[Process, Process, Reservation]:
     """Another process holds all but a tenth; this one was refused once."""
     one, other = Process(lender, clock, *specs), Process(lender, clock, *specs)

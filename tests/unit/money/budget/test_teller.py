@@ -19,16 +19,6 @@ from capability_router.money.budget.teller import Teller
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def lender(clock: ManualClock) -> Lender:
-    return Lender(clock)
-
-
-@pytest.fixture
 def budgets(lender: Lender, clock: ManualClock) -> Process:
     return Process(lender, clock)
 
