@@ -5,41 +5,23 @@ What tells of the model, such as a trace, tells the same; the model itself, whic
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from capability_router.connections.shared_clients import ends
+from capability_router.connections import shared_clients
 
-_log = logging.getLogger(__name__)
 _STATE = ("__dict__", "__pydantic_private__", "__pydantic_fields_set__", "__pydantic_extra__")
-_HEARS = {"__init_subclass__", "__pydantic_init_subclass__"}
 
 
 def alike(kind: Any, own: Mapping[str, Any]) -> Any:
-    """A class of the same name with these methods; None where it can't be derived from. It takes milliseconds."""
-    if _would_differ(kind):
-        return None
-    same = {"__module__": kind.__module__, "__doc__": kind.__doc__, **own}
-    if hasattr(kind, "__del__"):
-        same["__del__"] = ends
-    try:
-        return type(kind)(kind.__name__, (kind,), same)
-    except Exception as error:  # noqa: BLE001 - whatever forbids it: the model is called as core would
-        _log.debug("%s is called as it is (%s)", kind.__name__, type(error).__name__)
-        return None
+    """A class of the same name with these methods; None where it can't be derived from, or its state not be shared.
 
-
-def _would_differ(kind: Any) -> bool:
-    """Whether it hears of classes derived from it, as one with a registry does, or keeps state that is not shared.
-
-    That is what stands in slots, and what is assigned where pydantic validates that: it puts another `__dict__` in.
+    State that can't stands in slots, or is assigned where pydantic validates that: it puts another `__dict__` in.
     """
-    own = [base.__dict__ for base in kind.__mro__ if base not in BaseChatModel.__mro__]
-    unshared = kind.model_config.get("validate_assignment") or any(names.get("__slots__") for names in own)
-    return bool(unshared) or any(not _HEARS.isdisjoint(names) for names in own)
+    slots = any(base.__dict__.get("__slots__") for base in kind.__mro__ if base not in BaseChatModel.__mro__)
+    return None if slots or kind.model_config.get("validate_assignment") else shared_clients.alike(kind, own)
 
 
 def as_one(model: BaseChatModel, kind: Any) -> BaseChatModel:
