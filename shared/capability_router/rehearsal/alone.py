@@ -14,9 +14,9 @@ from capability_router.faults.kinds import Fault
 from capability_router.rehearsal.call import SimulatedCall, SimulatedEndpoint
 from capability_router.rehearsal.cast import Cast
 from capability_router.rehearsal.result import RequestResult, RunRecord, Tried
-from capability_router.rehearsal.stage import Scenario, carried_out
+from capability_router.rehearsal.stage import Scenario, arrive, carried_out
 from capability_router.rehearsal.traffic.shape import Shape
-from capability_router.rehearsal.virtual import LoopClock, VirtualLoop
+from capability_router.rehearsal.virtual import LoopClock
 from capability_router.simulator.dice import draw
 
 _REPETITIONS, _FIRST_S, _LONGEST_S, _MOST_HINT_S = 2, 0.5, 8.0, 60.0
@@ -26,10 +26,7 @@ _AGAIN = frozenset({408, 409, 429})
 def play_alone(scene: Scenario, model: str) -> RunRecord:
     """The traffic at this model alone, under the scene's faults."""
 
-    async def all(loop: VirtualLoop, clock: LoopClock, cast: Cast) -> RunRecord:
-        return await _Alone(scene, model, clock, cast).all()
-
-    return carried_out(scene, all)
+    return carried_out(scene, lambda clock, cast: _Alone(scene, model, clock, cast).all())
 
 
 class _Alone:
@@ -40,11 +37,7 @@ class _Alone:
 
     async def all(self) -> RunRecord:
         async with asyncio.TaskGroup() as tasks:
-            for number, shape in enumerate(self._scene.traffic.shapes):
-                left = shape.at - self._clock.now()
-                if left > 0:
-                    await asyncio.sleep(left)
-                tasks.create_task(self._one(number, shape))
+            await arrive(tasks, self._scene, self._clock, self._one)
         self._told.rows.sort(key=lambda row: row.at)
         return self._told
 

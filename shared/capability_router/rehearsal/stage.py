@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -54,22 +54,31 @@ class Scenario:
 
 def play(scene: Scenario) -> RunRecord:
     """The traffic through the router, under the scene's faults."""
-    return carried_out(scene, lambda loop, clock, cast: _Stage(scene, clock, cast).all())
+    return carried_out(scene, lambda clock, cast: _Stage(scene, clock, cast).all())
 
 
-def carried_out(
-    scene: Scenario, play: Callable[[VirtualLoop, LoopClock, Cast], Awaitable[RunRecord]]
-) -> RunRecord:  # fmt: skip
+def carried_out(scene: Scenario, play: Callable[[LoopClock, Cast], Awaitable[RunRecord]]) -> RunRecord:
     """Whatever is to happen, on a loop of its own, in silence and with chance seeded."""
     loop = VirtualLoop()
     clock = LoopClock(loop, scene.traffic.unix_s)
     cast = Cast(scene.house.registry.cards, scene.voices, Script(scene.spells, scene.seed), clock, scene.seed)
 
     async def whole() -> RunRecord:
-        return await play(loop, clock, cast)
+        return await play(clock, cast)
 
     with _silence(), drawing(scene.seed), asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(whole())
+
+
+async def arrive(
+    tasks: asyncio.TaskGroup, scene: Scenario, clock: LoopClock, one: Callable[[int, Shape], Coroutine[Any, Any, None]]
+) -> None:  # fmt: skip
+    """Begins each request of the traffic at its time."""
+    for number, shape in enumerate(scene.traffic.shapes):
+        left = shape.at - clock.now()
+        if left > 0:
+            await asyncio.sleep(left)
+        tasks.create_task(one(number, shape))
 
 
 _rehearsing: ContextVar[bool] = ContextVar("capability_router_rehearsing", default=False)
@@ -104,11 +113,7 @@ class _Stage:
         """Until the last request is over."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look())
-            for number, shape in enumerate(self._scene.traffic.shapes):
-                left = shape.at - self._clock.now()
-                if left > 0:
-                    await asyncio.sleep(left)
-                tasks.create_task(self._one(number, shape))
+            await arrive(tasks, self._scene, self._clock, self._one)
         self._told.rows.sort(key=lambda row: row.at)
         return self._told
 
