@@ -28,7 +28,7 @@ def failure(
     if own is not None:
         return own
     why = "in that time" if late else f"within {limits.attempts} attempts"
-    advice = targets.left(at, why) or _otherwise(faults, limits)
+    advice = targets.left(why) or _otherwise(faults, limits)
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the request itself was rejected, so every model would. Fix the request."
     elif limits.keeps(faults[-1]):
@@ -131,7 +131,7 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
     mends = ["raise deadline_s"] if late else targets.mends("deadline_s" if soon else "retry.max_wait_s")
     mend = ", or ".join([*mends, "add a model"])
     busy = RouterBusy(
-        f"{why} ({targets.told_held(at)}). Waited {elapsed_s:.1f} s; nothing was sent. {mend[0].upper()}{mend[1:]}.",
+        f"{why} ({targets.told_held()}). Waited {elapsed_s:.1f} s; nothing was sent. {mend[0].upper()}{mend[1:]}.",
         targets.held_by,
     )
     busy.retry_after_s = targets.free_in(at)

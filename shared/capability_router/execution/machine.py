@@ -322,7 +322,7 @@ class Execution:
         begun = self._parts[0]
         records = [r for r in self.records if r.index >= begun and r.fault != "cancelled"]
         cut = Cut(self._cut or self._faults[-1], self._prefix, frozenset(self._parts))
-        left = self._targets.left(at, f"within {self._limits.attempts} attempts")
+        left = self._targets.left(f"within {self._limits.attempts} attempts")
         return interrupted(records, cut, self._limits, at - self._start, left)
 
     def _alarm(self, event: AlarmRang) -> tuple[Effect, ...]:

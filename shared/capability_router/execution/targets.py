@@ -317,7 +317,7 @@ class Targets:
         """By model what holds it, as `router.health()` says it."""
         return {model: hold.by for model, hold in self._held.items()}
 
-    def told_held(self, at: float) -> str:
+    def told_held(self) -> str:
         """'a: breaker open for another 12 s; b: full', for error texts."""
         told = [f"{model}: {hold.reason}" for model, hold in self._held.items()]
         if self._turned_away:
@@ -343,7 +343,7 @@ class Targets:
         """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
         return f"the budget leaves out {each_once(self.denials)}" if self.denials else ""
 
-    def left(self, at: float, bound: str) -> str:
+    def left(self, bound: str) -> str:
         """What was not tried, and why; '' = all were. `bound`: what ended the request, 'within 4 attempts'."""
         denied = f" {each_once(self.denials)}." if self.denials else ""
         fresh = [c.id for c in self._fresh]
