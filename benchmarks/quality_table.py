@@ -89,9 +89,7 @@ class Result:
     def __init__(self, bench: Bench, train: Rows, held: Rows) -> None:
         self.judge, self.draws = bench.judge, bench.draws
         self.train, self.table = train, bench.judge.table(held)
-        began = time.perf_counter()
         self.learned = quality.predictor(train)
-        self.fit_s = time.perf_counter() - began
         prompts = self.table.prompts
         self.quality = self.judge.as_matrix(self.learned.predict(prompts), self.table)
         self.cost = self.judge.as_matrix(self.learned.predict_cost(prompts), self.table)

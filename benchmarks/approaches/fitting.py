@@ -162,17 +162,12 @@ def _taken(each: Matrix, picks: NDArray[np.intp]) -> Matrix:
 
 def one_cut(workload: Workload) -> list[Cut]:
     """Less than a third is held back."""
-    return [Cut(_parted(workload, 0.0, HELD), SEEDS)]
+    return [Cut(_parted(workload), SEEDS)]
 
 
-def thirds(workload: Workload) -> list[Cut]:
-    """Each third is held back in turn."""
-    return [Cut(_parted(workload, n / len(SEEDS), (n + 1) / len(SEEDS)), (seed,)) for n, seed in enumerate(SEEDS)]
-
-
-def _parted(workload: Workload, since: float, until: float) -> Workload:
+def _parted(workload: Workload) -> Workload:
     """The part to learn from, cut in two by the questions' stems."""
-    held = [since <= _drawn(question) < until for question in workload.learned]
+    held = [_drawn(question) < HELD for question in workload.learned]
     parts = [[q for q, h in zip(workload.learned, held, strict=True) if h is side] for side in (False, True)]
     return Workload(workload.mix, *parts)
 

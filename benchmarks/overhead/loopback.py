@@ -35,7 +35,6 @@ class Client:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.made_mib = self._answer()["mib"]
-        self.after_mib = 0.0
 
     def ask(self, order: str, count: int = 0) -> dict[str, Any]:
         """Its figures; RuntimeError when it has ended."""

@@ -49,11 +49,6 @@ class Cell:
             errors=tuple(kinds.most_common(2)),
         )
 
-    @property
-    def honest(self) -> float:
-        """The share that was good, or failed loudly."""
-        return 1.0 - self.silent if self.note != "hung" else 0.0
-
 
 def _wasted(row: Row, end: dict[str, Any], seen: dict[str, Any]) -> int | None:
     """Nobody but the client sees a refused connection; those it makes after an outage are not wasted."""

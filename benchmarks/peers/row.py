@@ -12,11 +12,7 @@ _LARGE_PROMPT = 6_000
 
 @dataclass(frozen=True)
 class Row:
-    """`fault` is an act of the server. `windows`: tokens stated for primary and backup.
-
-    `honest`: a loud error is the best that any peer can do here once text was shown, so what counts is
-    that nothing is silently cut or mixed.
-    """
+    """`fault` is an act of the server. `windows`: tokens stated for primary and backup."""
 
     name: str
     fault: str
@@ -29,7 +25,6 @@ class Row:
     tool: bool = False
     words: int = 0
     windows: tuple[int | None, int | None] = (None, None)
-    honest: bool = False
 
     @property
     def title(self) -> str:
@@ -80,11 +75,11 @@ def _streamed() -> list[Row]:
         Row("clean end before text", "clean_before"),
         Row("error event before text", "event_before"),
         Row("empty answer", "empty"),
-        Row("stall after text", "stall_after", honest=True),
-        Row("reset after text", "cut_after", honest=True),
-        Row("clean end after text", "clean_after", honest=True),
-        Row("error event after text", "event_after", honest=True),
-        Row("50 % reset after text", "cut_after", honest=True, share=0.5),
+        Row("stall after text", "stall_after"),
+        Row("reset after text", "cut_after"),
+        Row("clean end after text", "clean_after"),
+        Row("error event after text", "event_after"),
+        Row("50 % reset after text", "cut_after", share=0.5),
     ]
     return [replace(row, streamed=True) for row in rows]
 

@@ -41,7 +41,6 @@ _FINISHES: dict[str, Finish] = {
     "refusal": Finish.REFUSAL,
     **BROKEN_ENDS,
 }  # fmt: skip
-_NONE = Usage()
 _UNTOLD = "FINISH_REASON_UNSPECIFIED"
 """Google's word for none: ChatVertexAI gives it with each chunk that has no reason."""
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")

@@ -70,10 +70,10 @@ class ConfigError(RouterError, ValueError):
 class NoEligibleModel(RouterError):
     """No registered model can take the request. Nothing was sent, nothing was booked."""
 
-    def __init__(self, refusals: Sequence[Refused], message: str | None = None) -> None:
+    def __init__(self, refusals: Sequence[Refused]) -> None:
         self.refusals = tuple(refusals)
         reasons = "".join(f"\n  {r.model}: {r.rule}: {r.detail}" for r in self.refusals)
-        super().__init__(message or f"no model can take this request; nothing was sent.{reasons}")
+        super().__init__(f"no model can take this request; nothing was sent.{reasons}")
 
 
 class BudgetExceeded(RouterError):

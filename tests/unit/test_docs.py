@@ -141,7 +141,7 @@ NAMING = [
 
 @pytest.mark.parametrize("name", NAMING)
 def test_the_models_in_examples_are_known_and_not_about_to_be_switched_off(name: str) -> None:
-    last = date.fromisoformat(snapshot.provenance().as_of) + timedelta(days=60)
+    last = date.fromisoformat(snapshot.builtin().as_of) + timedelta(days=60)
     named = named_models(ROOT / name)
     assert named, f"{name} names no model: is it read as it is written?"
     for model in sorted(named):

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import httpcore
 
-from capability_router.clock import Clock, SystemClock
+from capability_router.clock import SystemClock
 from capability_router.endpoints.brought import CLIENTS_OWN, NOTHING, Brought, taken_out
 from capability_router.endpoints.clocks import Patience, TimeoutsLike
 from capability_router.endpoints.exchange import Exchange
@@ -27,13 +27,13 @@ class OpenAICompatible:
     Raises ConfigError if the key's environment variable is not set.
     """
 
-    def __init__(self, spec: EndpointSpec, *, clock: Clock | None = None) -> None:
+    def __init__(self, spec: EndpointSpec) -> None:
         self.spec = spec
         self.model = spec.model
         self.address = spec.address
         self.sends_usage_option = True
         """Streams ask for their usage until the server says that it doesn't know the option."""
-        self._clock = clock or SystemClock()
+        self._clock = SystemClock()
         parts = urlsplit(spec.base_url)
         host = (parts.hostname or "").encode("idna").decode()
         self.server = Server(parts.scheme, host, parts.port or _PORTS[parts.scheme])

@@ -36,9 +36,8 @@ class Answered(NamedTuple):
 class Outcomes:
     """The newest 10,000 answered requests; thread-safe."""
 
-    def __init__(self, keep: int = KEPT) -> None:
+    def __init__(self) -> None:
         self._answered: OrderedDict[str, Answered] = OrderedDict()
-        self._keep = keep
         self._scored: dict[str, float] = {}
         self._sources: dict[str, str] = {}
         self._lock: Postbox[tuple[str, Answered]] = Postbox(self._noted)
@@ -49,7 +48,7 @@ class Outcomes:
 
     def _noted(self, noted: tuple[str, Answered]) -> None:
         request_id, self._answered[request_id] = noted
-        if len(self._answered) > self._keep:
+        if len(self._answered) > KEPT:
             oldest = self._answered.popitem(last=False)[0]
             self._scored.pop(oldest, None)
             self._sources.pop(oldest, None)

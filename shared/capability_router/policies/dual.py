@@ -23,7 +23,7 @@ Point = tuple[float, float, float]
 A target of cost or latency (averages/target.py) has its own unit in the place of the USD, and of the quality too, as
 that is what the window sums up. A plain tuple, because each decision makes some dozens.
 """
-USD, UTILITY, QUALITY = itemgetter(0), itemgetter(1), itemgetter(2)
+USD, QUALITY = itemgetter(0), itemgetter(2)
 
 
 class Wish(NamedTuple):

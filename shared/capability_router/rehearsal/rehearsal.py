@@ -42,7 +42,7 @@ Source = str | Path | Mapping[str, Any] | Router
 
 
 def _nobody(_: int, __: int) -> None:
-    """Nobody looks at the progress."""
+    """The progress is not looked at."""
 
 
 class Asked(NamedTuple):
@@ -67,7 +67,7 @@ class Asked(NamedTuple):
 
 
 class Rehearsal(NamedTuple):
-    """What was found. Runs: in `calm` weather, under the faults (`run`), and by one model `alone`; sums of the same.
+    """What was found. `run`: under the faults. Sums: in `calm` weather, of `run` (`router`), by one model `alone`.
 
     `hits`: which requests lie in the faults' time.
     """
@@ -79,9 +79,7 @@ class Rehearsal(NamedTuple):
     seed: int
     spells: tuple[Spell, ...]
     voices: Mapping[str, Voice]
-    calm_run: RunRecord
     run: RunRecord
-    alone_run: RunRecord
     alone_model: str
     hits: Sequence[bool]
     calm: Summary
@@ -184,7 +182,7 @@ class _Day:
         s, house = scene, self._house
         return Rehearsal(
             house.name, house.settings.policy.name, tuple(house.registry.entries), s.traffic, s.seed, s.spells,
-            s.voices, calm, run, alone, self._alone, hits, quiet, router, single, seen, advice,
+            s.voices, run, self._alone, hits, quiet, router, single, seen, advice,
             judged(self._terms, router, seen),
             (*house.notes, *s.traffic.notes, *_assumed(s.voices), *_unpriced(house), *_idle(s, hits)),
         )  # fmt: skip

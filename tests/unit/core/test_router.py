@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from capability_router import BudgetEvent, BudgetExceeded, Request, routing
-from capability_router.money.ledger import Line
+from capability_router.money.ledger.call import Line
 from capability_router.request import Reply
 from capability_router.router import Router
 from capability_router.testing import ask, assert_books_balanced, scripted_router

@@ -42,7 +42,7 @@ class Pair(NamedTuple):
 
 def as_of() -> datetime:
     """The day of our snapshot, at an hour when DeepSeek charges in full: that is the price which our source has."""
-    return datetime.combine(datetime.fromisoformat(snapshot.provenance().as_of), time(2), UTC)
+    return datetime.combine(datetime.fromisoformat(snapshot.builtin().as_of), time(2), UTC)
 
 
 def every_model() -> Iterator[tuple[Provider, ModelInfo]]:

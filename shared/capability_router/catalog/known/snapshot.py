@@ -28,14 +28,6 @@ _SIZES = ("context_window", "max_input_tokens", "max_output_tokens")
 log = logging.getLogger("capability_router")
 
 
-class Provenance(NamedTuple):
-    """The day on which the built-in catalog was made, its sources by name, its number of models."""
-
-    as_of: str
-    sources: Mapping[str, Source]
-    models: int
-
-
 class Found(NamedTuple):
     """A model in a catalog: under which name it is there, and what is known of it.
 
@@ -190,12 +182,6 @@ def _text(name: str) -> str:
     if raw is None:
         raise FileNotFoundError(f"the installed package has no catalog part {name!r}")
     return raw.decode("utf-8")
-
-
-def provenance() -> Provenance:
-    """Where the built-in catalog is from, and how old it is."""
-    doc = builtin()
-    return Provenance(doc.as_of, MappingProxyType(dict(doc.sources)), sum(len(doc.models(p)) for p in doc.providers))
 
 
 def forget() -> None:
