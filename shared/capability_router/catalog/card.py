@@ -24,7 +24,7 @@ FLAGS = (*CAPABILITIES, "assistant_prefill", "parallel_tool_calling")
 """Every card field that is True, False or None."""
 
 _IMPLIED = {"tool_choice": "tool_calling", "json_mode": "structured_output", "streaming": "id"}
-# What nobody states follows from what is: tools imply a choice among them, a schema implies JSON,
+# What is not stated follows from what is: tools imply a choice among them, a schema implies JSON,
 # and every model streams unless its card says no.
 
 _WINDOWS = ("context_window", "max_input_tokens", "max_output_tokens", "output_reserve")
@@ -106,11 +106,11 @@ class ModelCard:
 
     @property
     def output_limit(self) -> int | None:
-        """Output tokens of an answer by the wrapped model's limit, else the model's own; None = nobody states one."""
+        """Output tokens of an answer by the wrapped model's limit, else the model's own; None = neither is stated."""
         return self.output_reserve or self.max_output_tokens
 
     def unknown(self) -> tuple[str, ...]:
-        """The capabilities, windows and price that nobody has stated."""
+        """The capabilities, windows and price that no source states."""
         stated = (*CAPABILITIES, *_WINDOWS[:2], "price")
         return tuple(name for name in stated if getattr(self, name) is None)
 

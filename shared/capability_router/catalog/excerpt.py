@@ -6,7 +6,7 @@ from capability_router.catalog.card import ModelCard
 
 Excerpt = tuple[ModelCard, str, int, int | None, int | None, tuple[int, int, int] | None]
 """The card and its id; how many answers it gives at once; the output tokens that its calls ask for, and that it can
-give, at most, None = nobody says; its price, see `Price.linear`, None = it has to be asked for each call.
+give, at most, None = unstated; its price, see `Price.linear`, None = it has to be asked for each call.
 
 A plain tuple, because it is taken apart once per model and decision.
 """

@@ -1,7 +1,7 @@
 """The models a router may use, in the order in which they were written.
 
 What a card leaves out is filled from, in order: the user's own words, what the model says of
-itself, the catalog. What nobody states stays unknown.
+itself, the catalog. What no source states stays unknown.
 """
 
 from __future__ import annotations

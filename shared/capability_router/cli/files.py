@@ -32,7 +32,7 @@ def spare(path: Path | None, mark: bytes, what: str) -> None:
         return
     if not path.parent.is_dir():
         raise ConfigError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; choose another -o")
-    if path.is_file():  # a pipe or a device is nobody's work
+    if path.is_file():  # a pipe or a device holds no earlier work
         try:
             with path.open("rb") as file:
                 head = file.read(200)

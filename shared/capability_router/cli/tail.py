@@ -110,7 +110,7 @@ def _told(record: Mapping[str, Any]) -> str:
 
 
 def _why(record: Mapping[str, Any]) -> str:
-    """The faults on the way, else why nobody could take it, else why this model."""
+    """The faults on the way, else why no model could take it, else why this model."""
     faults = [f"{attempt['model']} {attempt['fault']}" for attempt in record["attempts"] if attempt.get("fault")]
     if faults:
         return f"after {', '.join(faults)}" if record.get("model") else ", ".join(faults)

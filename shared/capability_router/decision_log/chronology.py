@@ -16,7 +16,7 @@ from capability_router.decision_log.shapes import time_of
 _LOOKED_AT = 100  # lines, for one that tells when
 
 
-_TABLES = (".csv", ".parquet")  # which `train` reads too: nobody rotates them
+_TABLES = (".csv", ".parquet")  # which `train` reads too: such files are not rotated
 
 
 def files_of(logs: Iterable[Path]) -> list[Path]:
@@ -44,7 +44,7 @@ def rotated(path: str | Path) -> list[Path]:
 
 
 def size_of(files: Iterable[Path]) -> int:
-    """Bytes; those of a pipe nobody knows."""
+    """Bytes; those of a pipe are unknown."""
     return sum(path.stat().st_size for path in files if path.is_file())
 
 

@@ -16,7 +16,7 @@ class Latest(Generic[T]):
         self._most = most
 
     def take(self, id: str, at: float, value: T) -> int:
-        """Told at `at`, Unix seconds, 0 = nobody knows. How many others had to go."""
+        """Told at `at`, Unix seconds, 0 = unknown. How many others had to go."""
         if at < self._at.get(id, 0.0):
             return 0
         self.held[id], self._at[id] = value, at

@@ -37,7 +37,7 @@ def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] |
 
 
 class _Way:
-    """How much of a file is done; of a pipe nobody knows."""
+    """How much of a file is done; of a pipe it is unknown."""
 
     def __init__(self, file: IO[bytes], advanced: Callable[[int], object] | None) -> None:
         self._file, self._advanced, self._done = file, advanced, 0

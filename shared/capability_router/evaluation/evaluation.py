@@ -1,4 +1,4 @@
-"""A share of the answers is scored by an evaluator, when they have been given: nobody waits for it.
+"""A share of the answers is scored by an evaluator, after they have been given: no request waits for it.
 
 An evaluator that is awaited works in the event loop that its request was awaited in, where its clients are at home; any
 other, and those of blocking requests, in a thread. It runs without the caller's context, but under terms that bind what
@@ -261,7 +261,7 @@ class Evaluation(lifetime.Lasting):
             return [item for item in (*self._under_way, *self._line) if item.loop is loop]
 
     def at_exit(self) -> None:
-        """The process ends: nobody waits for a score."""
+        """The process ends: no score is waited for."""
         left = len(self._line) + len(self._under_way)
         if left:
             log.info("%d answers were not evaluated before the process ended; router.close() waits for them", left)

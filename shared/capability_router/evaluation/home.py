@@ -116,7 +116,7 @@ def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
     future: asyncio.Future[Any] = loop.create_future()
 
     def settle(result: Any, failed: BaseException | None) -> None:
-        if future.done():  # nobody waits any more
+        if future.done():  # its caller waits no longer
             return
         if failed is None:
             future.set_result(result)
@@ -131,7 +131,7 @@ def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
         except BaseException as error:  # noqa: BLE001 - handed to who waits; what would end the process ends this alone
             own = isinstance(error, Exception) and not isinstance(error, StopIteration)  # which no future takes
             failed = error if own else RuntimeError(type(error).__name__)
-        with suppress(RuntimeError):  # the loop has been closed: nobody is there to be told
+        with suppress(RuntimeError):  # the loop has been closed: there is no waiter to notify
             loop.call_soon_threadsafe(settle, result, failed)
 
     Thread(target=run, daemon=True, name="router evaluator").start()

@@ -201,7 +201,7 @@ class _Work:
         return self._groups.ways(meant)
 
     def _target(self, name: str) -> str:
-        """The group behind an alias; a name that nobody knows is LiteLLM's first fallback for any group."""
+        """The group behind an alias; an unknown name is LiteLLM's first fallback for any group."""
         known = any(each.group == name for each in self.deployments)
         default = self._lists.general.get(ANY, ())
         return name if known else self._aliases.get(name) or next(iter(default), name)

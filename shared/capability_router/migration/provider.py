@@ -108,7 +108,7 @@ _NO_CHAT = re.compile(
 
 
 class Named(NamedTuple):
-    """A model's name, parted; `provider` "" = nobody knows it."""
+    """A model's name, parted; `provider` "" = unknown."""
 
     provider: str
     model: str

@@ -35,7 +35,7 @@ _NORMAL = NormalDist()
 
 
 class Voice(NamedTuple):
-    """How quick a model is. `source`: "given", "log", "card", or "assumed" where nobody says."""
+    """How quick a model is. `source`: "given", "log", "card", or "assumed" where no source says."""
 
     ttft_s: float
     tokens_per_s: float

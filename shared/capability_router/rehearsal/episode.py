@@ -21,7 +21,7 @@ class Episode(NamedTuple):
 
     Seconds; None = it did not happen. `left_s`: from the fault's beginning until the router left the model alone, by
     `how`. `back_s`: from the fault's end (`over`) until its first answer; None with `away`: it is still left alone at
-    the end, else nobody asked it.
+    the end, else it was not asked.
     """
 
     fault: int

@@ -25,7 +25,7 @@ class Tried(NamedTuple):
 
 
 class RequestResult(NamedTuple):
-    """One request. `model` "" = nobody answered, and `why` is a key of WHYS; `cost_pico` None = unknown.
+    """One request. `model` "" = none answered, and `why` is a key of WHYS; `cost_pico` None = unknown.
 
     `able`: the models that could take it, held ones included; `rules`: model -> the rule by which another could not.
     `detail`: of why; holds no text. `held_by`: of models that were held when it was over without an answer what held

@@ -79,6 +79,6 @@ REPLIES: Mapping[str, Callable[[str, int, float, int], Refusal]] = {
 
 
 def meant(error: BaseException, now_unix: float) -> Fault | None:
-    """What the router takes it for; None = it is nobody's fault but the program's."""
+    """What the router takes it for; None = it is a fault of the program itself."""
     simulated = isinstance(error, (ProviderError, APIError, APITimeoutError, ConnectionError, json.JSONDecodeError))
     return classify(error, now_unix) if simulated else None

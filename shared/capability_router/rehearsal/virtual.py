@@ -60,7 +60,7 @@ class LoopClock:
         return 0.0
 
     def sleep(self, seconds: float) -> None:
-        """Nobody may block: the loop's time would stand."""
+        """No code may block: the loop's time would stand still."""
         raise Standstill(f"somebody blocks for {seconds:g} s")
 
     async def asleep(self, seconds: float) -> None:

@@ -9,7 +9,7 @@ from capability_router.replay.logged import Logged, Seen
 
 
 class Choice(NamedTuple):
-    """`ranked`: who may be tried, best first, with the ids of whoever decides; () = nobody is eligible.
+    """`ranked`: the models that may be tried, best first, by the ids of the side that decides; () = none is eligible.
 
     `source`: where the first one's predicted quality is from: "log", "state" or "card".
     """
@@ -21,7 +21,7 @@ class Choice(NamedTuple):
 
     @property
     def model(self) -> str:
-        """The first one's id; "" = nobody."""
+        """The first one's id; "" = none."""
         return self.ranked[0].id if self.ranked else ""
 
     def seen(self, id: str) -> Seen | None:

@@ -86,7 +86,7 @@ class Estimates(NamedTuple):
 
 
 def estimates(samples: Sequence[ScoredChoice | None]) -> Estimates:
-    """Of scored requests; None = the new choice had no chance, or is nobody."""
+    """Of scored requests; None = the new choice had no chance, or there is none."""
     known = [each for each in samples if each is not None]
     moved = [each for each in known if each.moved]
     effective, effective_met = _effective(known), _effective(moved)

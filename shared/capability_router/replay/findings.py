@@ -59,9 +59,9 @@ class Times(NamedTuple):
 
 class Findings(NamedTuple):
     """`trials`: changes from a model that the log tried out. `latency`: in the log and now, of `timed` requests; of
-    these `guessed` take as long as predicted, for the log has no answer of their model. `nobody`: requests that nobody
-    could take, in the log and now; `refused`: the same by rule. `chosen`: requests by model, likewise. `lacks`: the
-    log's models that the decider has not, and how many requests had chosen them. `sources`: where the new choices'
+    these `guessed` take as long as predicted, for the log has no answer of their model. `nobody`: requests that no
+    model could take, in the log and now; `refused`: the same by rule. `chosen`: requests by model, likewise. `lacks`:
+    the log's models that the decider has not, and how many requests had chosen them. `sources`: where the new choices'
     predicted quality is from.
     """
 
@@ -152,7 +152,7 @@ def _move(old: str, new: str, members: Sequence[Again]) -> Move:
 
 
 def _cost(again: Iterable[Again]) -> Sums | None:
-    """A request that nobody takes costs nothing, so it is left out: else refusing would look cheap."""
+    """A request that no model takes costs nothing, so it is left out: else refusing would look cheap."""
     known = [
         (each.logged.cost_pico, each.cost_pico) for each in again
         if each.logged.cost_pico is not None and each.cost_pico is not None and each.choice.model and each.logged.chosen
@@ -199,7 +199,7 @@ def _told(times: Mixture) -> Times:
 
 
 def _refused(again: Iterable[Again]) -> dict[str, tuple[int, int]]:
-    """By rule, requests of which nobody was eligible; a request counts for each of its rules once."""
+    """By rule, requests for which no model was eligible; a request counts for each of its rules once."""
     old, new = Counter[str](), Counter[str]()
     for each in again:
         old.update({r.rule for r in each.logged.refusals} if not each.logged.chosen else ())

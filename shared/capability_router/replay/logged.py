@@ -12,7 +12,7 @@ from capability_router.routing import Routing
 
 
 class Seen(NamedTuple):
-    """A candidate as it was seen then. Picodollars, seconds, quality 0 to 1; None = nobody knew.
+    """A candidate as it was seen then. Picodollars, seconds, quality 0 to 1; None = unknown.
 
     `cost_pico` includes `fallback_pico`, for others in case this one fails.
     """
@@ -45,8 +45,8 @@ class Attempt(NamedTuple):
 class Logged(NamedTuple):
     """A decision record, checked.
 
-    `at`: Unix seconds of its end. `chosen`: whom the plan had first, "" = nobody was eligible; `model`: who answered,
-    "" = nobody. `chances`: of each model that could have been first; `stated` = the record lists them all.
+    `at`: Unix seconds of its end. `chosen`: the model that the plan had first, "" = none was eligible; `model`: the one
+    that answered, "" = none. `chances`: of each model that could have been first; `stated` = the record lists them all.
     `termed`: it says what the caller's terms asked; else only the refusals tell. `traits`: hashed words, if recorded.
     `cards`: a mark of the models' cards.
     """

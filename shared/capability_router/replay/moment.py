@@ -10,7 +10,7 @@ from capability_router.health.condition import Condition
 from capability_router.replay.latencies import Latencies
 from capability_router.replay.logged import Logged
 
-_BY_TERMS = OF_THE_REQUEST | {"tenant"}  # the record tells neither who asked for them, nor of whom
+_BY_TERMS = OF_THE_REQUEST | {"tenant"}  # the record has neither who set them nor for which tenant
 _UNTOLD = "the record does not tell what the caller's terms asked, and they refused models"
 
 
@@ -71,7 +71,7 @@ class Moment:
         return self._barred
 
     def failing(self, now: float) -> Mapping[str, float]:
-        """Nobody: a record doesn't tell."""
+        """None: a record doesn't say."""
         return {}
 
 

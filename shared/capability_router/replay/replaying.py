@@ -78,7 +78,7 @@ def _cost(logged: Logged, choice: Choice, before: str, decider: Decider, lessons
 def tokens(logged: Logged, other: str, lessons: TokenLessons) -> tuple[int, int]:
     """Tokens in and out of another model's answer (by its id in the log): the booked ones, as it usually takes more.
 
-    Where nobody answered, those that were expected.
+    Where no model answered, those that were expected.
     """
     answer, found, most = logged.answer(), logged.features, logged.request.max_tokens
     if answer is None:

@@ -3,7 +3,7 @@
 A cheaper model's chance at a request counts by two kinds of evidence. *Predicted*: the plan of that request predicted
 that the model solves it (rows.Rivals). *Seen*: a shadow's call of a cheaper model at this very request was scored
 well; or over the log, on this task, a cheaper model that was eligible was scored at least as well as the one used.
-The same for stronger models and requests that failed: those nobody answered, and answers scored below one half.
+The same for stronger models and requests that failed: those that no model answered, and answers scored below one half.
 """
 
 from __future__ import annotations

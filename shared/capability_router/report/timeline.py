@@ -15,7 +15,7 @@ _MOST = 400  # spans that are drawn of one model
 
 
 def breaker_chart(found: Mapping[str, Sequence[Away]], times: tuple[float, float], wide: float) -> Markup:
-    """Red: nobody was let through; amber: a probe was under way. Nothing drawn: all was well."""
+    """Red: no call was let through; amber: a probe was under way. Nothing drawn: all was well."""
     big = wide == WIDTH
     each, top, left = (34.0, 8.0, NAMES) if big else (46.0, 22.0, 4.0)
     begin, end = times

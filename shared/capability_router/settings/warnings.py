@@ -96,7 +96,7 @@ def _idle(words: Words) -> list[str]:
 
 
 def about_prices(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
-    """A cap can't hold for a model whose price nobody knows, nor can an average.
+    """A cap can't hold for a model whose price is unknown, nor can an average.
 
     (An evaluator may well ask none of these.)
     """
@@ -114,7 +114,7 @@ def about_prices(settings: Settings, cards: Iterable[ModelCard]) -> list[str]:
 
 
 def _unlimited(settings: Settings, registry: Registry) -> list[str]:
-    """A cap reserves much for a model of which nobody states how long an answer can be."""
+    """A cap reserves much for a model whose longest answer no source states."""
     own = f"tag:{EVALUATION_TAG}"
     caps = [s for s in settings.budgets if s.on_exceed != "warn" and s.limit_usd and s.scope != own]
     found = []

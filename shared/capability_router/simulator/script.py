@@ -61,7 +61,7 @@ class FaultScript:
         self._began = self._clock.now()
 
     def bind(self, known: Mapping[str, tuple[str, ...]], changed: Callable[[], None]) -> None:
-        """Tells the script which providers and models exist and whom to tell of changes; ConfigError for strangers."""
+        """The providers and models that exist, and what to call after changes; ConfigError for unknown ones."""
         for fault in self.faults:
             _check_target(fault, known)
         self._known, self._changed = known, changed

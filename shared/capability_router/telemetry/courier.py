@@ -169,7 +169,7 @@ class _Route:
         return done.acquire(timeout=timeout_s)
 
     def end(self) -> None:
-        """Nobody can send anything any more."""
+        """Nothing can be sent any more."""
         if self._thread is not None:
             self._parcels.put(_Parcel(None, last=True))
 

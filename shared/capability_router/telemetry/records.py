@@ -83,7 +83,7 @@ def _terms(request: Request) -> dict[str, Any]:
 
 
 def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) -> dict[str, Any]:
-    """What became of a shadow's call: made beside the request of this id, shown to nobody."""
+    """What became of a shadow's call: made beside the request of this id; its answer is never shown."""
     return {
         "schema_version": SCHEMA_VERSION, "kind": "shadow", "at": round(at, 6), "router": router,
         "request_id": request_id, "shadow_id": outcome.request_id, "model": outcome.model, "policy": outcome.policy,

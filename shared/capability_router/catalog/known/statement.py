@@ -44,7 +44,7 @@ class Known:
     retires: str = ""
 
     def sources(self, name: str) -> tuple[str, ...]:
-        """The sources of a field, the leading one first; () when nobody states it."""
+        """The sources of a field, the leading one first; () when none states it."""
         return tuple(filter(None, self.origins.get(name, "").removeprefix(RESOLD).split(TOGETHER)))
 
     def confidence(self, name: str) -> str:

@@ -32,7 +32,7 @@ class Change(NamedTuple):
 class Revision:
     """The user's catalog after an update, and what it changes.
 
-    `told`: by whom; `confirmed`: how many models are stated as they were.
+    `told`: by which source; `confirmed`: how many models are stated as they were.
     """
 
     told: tuple[Source, ...]

@@ -1,1 +1,1 @@
-"""Faults as they are written, whom they mean, and when they hold."""
+"""Faults as they are written, which models they strike, and when they hold."""

@@ -1,4 +1,4 @@
-"""A fault as it is written, in one line: what goes wrong, with whom, when and for how long.
+"""A fault as it is written, in one line: what goes wrong, with which models, when and for how long.
 
 outage:openai@30s+60s              the provider refuses connections from second 30, for a minute
 errors=0.3:mini@1m+2m,status=503   three in ten calls of one model fail

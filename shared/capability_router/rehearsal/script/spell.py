@@ -73,7 +73,7 @@ class Script:
 
 
 def placed(lines: Sequence[FaultLine], aims: Aims, seconds: float) -> list[Spell]:
-    """The faults in a run of so many seconds; ConfigError for targets that mean nobody."""
+    """The faults in a run of so many seconds; ConfigError for targets that match no model."""
     return [_placed(line, number, aims, seconds) for number, line in enumerate(lines, 1)]
 
 

@@ -37,7 +37,7 @@ class Aims:
         return found
 
     def provider_of(self, model: str) -> str:
-        """How its provider is written here; the model itself if nobody says."""
+        """How its provider is written here; the model itself if it is not stated."""
         return self._registry.entry(model).card.provider or model
 
     def key_of(self, model: str) -> str:

@@ -27,7 +27,7 @@ from capability_router.rehearsal.traffic.traffic import Pace, Traffic
 MOST = 200_000
 """Requests of a log that are looked at: the newest."""
 USUAL_MOST = 20_000
-"""Requests of a log that are taken where nobody says how many seconds: the busiest stretch with so many."""
+"""Requests of a log that are taken where no number of seconds is given: the busiest stretch with so many."""
 _OUT, _MOST_TOKENS, _MOST_NAME, _LISTED = 220, 10_000_000, 120, 32
 _ENOUGH = 5  # answers from which on a model's pace is believed
 _ANSWERS, _MODELS = 2_000, 500  # of a model the last so many tell its pace; of so many models

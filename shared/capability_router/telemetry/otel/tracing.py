@@ -96,7 +96,7 @@ class Tracing:
         ))  # fmt: skip
 
     def shadowed(self, request_id: str, outcome: Outcome, at: float) -> None:
-        """A shadow's call is over: a trace of its own, for nobody waits for it."""
+        """A shadow's call is over: it has a trace of its own, because no request waits for it."""
         caller = Caller(Context())
         caller.elsewhere = self._last.elsewhere
         self._hand_on(self._told(outcome, at, caller, Routing())._replace(shadow_of=request_id))
