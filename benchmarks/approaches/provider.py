@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.approaches.cast import Member
 from benchmarks.approaches.speeds import PREFILL_PER_S, SPREAD
-from benchmarks.figures.virtual_fleet import NEVER, PIECES, WEATHERS, Provider, Script, Spell
+from benchmarks.figures.ground.virtual_fleet import NEVER, PIECES, WEATHERS, Provider, Script, Spell
 from capability_router.faults.kinds import Fault
 
 MINUTE = 60.0

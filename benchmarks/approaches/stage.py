@@ -8,8 +8,8 @@ from typing import Any
 from benchmarks.approaches.provider import Recorded
 from benchmarks.approaches.sheet import Line
 from benchmarks.approaches.workload import Posed
-from benchmarks.figures.virtual_fleet import Provider, VirtualCall
-from benchmarks.figures.virtual_time import Ask, Journey, Simulation
+from benchmarks.figures.ground.virtual_fleet import Provider, VirtualCall
+from benchmarks.figures.ground.virtual_time import Ask, Journey, Simulation
 from capability_router.address import Address
 from capability_router.catalog.entry import Entry
 from capability_router.execution.effects import Launch

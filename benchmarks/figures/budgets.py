@@ -10,7 +10,7 @@ import asyncio
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +27,7 @@ from capability_router.stores.base import BudgetRoom, Claim, Grant, PotBalance
 from capability_router.testing import assert_books_balanced, scripted_router
 
 from .finding import Finding, scaled
+from .ground.drawn import Drawn, DrawnAttempt
 from .threads import all_at_once
 
 REQUESTS, THREADS, LOOPS, ROUTERS = 100_000, 64, 4, 2
@@ -36,23 +37,12 @@ TENANTS = ("acme", "umbrella", "initech", "")
 MOST = 200  # output tokens of a call
 
 
-class Drawn(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.kind)
-        self.fault = fault
-
-
-class Attempt:
+class Attempt(DrawnAttempt):
     """Turned away, or text; then its end, or a break. `bill` hears of what it cost."""
-
-    keeps_time = True
 
     def __init__(self, fate: str, usage: Usage, bill: Callable[[Usage], None]) -> None:
         self._fate, self._usage, self._bill = fate, usage, bill
         self._reply = Reply()
-
-    def abort(self) -> None:
-        """It holds nothing."""
 
     def chunks(self) -> Iterator[str]:
         if self._fate in TURNED_AWAY:
@@ -63,14 +53,6 @@ class Attempt:
         if self._fate == "cut":
             raise Drawn(Fault("connection", "reset", sent=True, started=True))
         self._reply = Reply(self._usage, Finish.STOP, "text")
-
-    async def achunks(self) -> AsyncIterator[str]:
-        await asyncio.sleep(0)
-        for chunk in self.chunks():
-            yield chunk
-
-    def commits(self, chunk: str) -> bool:
-        return True
 
     def reply(self) -> Reply:
         return self._reply

@@ -23,8 +23,8 @@ from capability_router.testing import assert_books_balanced
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .fake_models import FakeChat, FakeLLM, Steps, home
 from .finding import Finding
+from .ground.fake_models import FakeChat, FakeLLM, Steps, home
 
 NAMES = ("a", "b", "c")
 SCRIPTS = (

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .finding import Finding, scaled
-from .traffic import four, steady
-from .virtual_time import Simulation
+from .ground.traffic import four, steady
+from .ground.virtual_time import Simulation
 
 OFF = {"consecutive": 10**9, "failure_rate": 1.0, "min_calls": 10**9}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .finding import Finding, scaled
-from .traffic import four, steady
-from .virtual_time import Simulation
+from .ground.traffic import four, steady
+from .ground.virtual_time import Simulation
 
 LEAST_SUCCESS, MOST_HITS = 0.999, 10
 DEAD = ("down", "broken", "overloaded")

@@ -21,8 +21,8 @@ from capability_router.request import Request
 from capability_router.routing import Routing
 
 from .finding import Finding, save_regression, scaled
-from .virtual_fleet import LEAST_OUT, NEEDS_OPERATOR, WEATHERS, Provider, Spell
-from .virtual_time import Ask, Simulation
+from .ground.virtual_fleet import LEAST_OUT, NEEDS_OPERATOR, WEATHERS, Provider, Spell
+from .ground.virtual_time import Ask, Simulation
 
 SEEDS, REQUESTS, MOST_S = 1_000, 1_000, 90
 A_FEW = 20  # seeds that are not worth a process for each core

@@ -15,9 +15,9 @@ from langchain_openai import ChatOpenAI
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter
 
 from .finding import Finding, scaled
-from .loopback import Server
-from .traffic import four, steady
-from .virtual_time import Simulation
+from .ground.loopback import Server
+from .ground.traffic import four, steady
+from .ground.virtual_time import Simulation
 
 REQUESTS, WARM, MOST_MIB = 1_000_000, 100_000, 5.0
 FILES = Path("/proc/self/fd")

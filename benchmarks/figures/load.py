@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from .finding import Finding, scaled
-from .traffic import four, steady
-from .virtual_time import Simulation
-from .witness import MOST_ATTEMPTS, Witness
+from .ground.traffic import four, steady
+from .ground.virtual_time import Simulation
+from .ground.witness import MOST_ATTEMPTS, Witness
 
 MOST_CALLS, MOST_HEDGES = 1.25, 0.05
 DEAD = ("down", "broken", "overloaded", "stalled")

@@ -8,9 +8,9 @@ from typing import Any
 from capability_router.health.breaker import CLOSED, HALF_OPEN
 
 from .finding import Finding, scaled
-from .traffic import four, steady
-from .virtual_fleet import Provider, Script
-from .virtual_time import Simulation
+from .ground.traffic import four, steady
+from .ground.virtual_fleet import Provider, Script
+from .ground.virtual_time import Simulation
 
 SLACK_S = 1.0
 OUTAGES_S = (3.0, 16.0, 60.0, 300.0)

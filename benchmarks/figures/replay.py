@@ -20,12 +20,12 @@ from random import Random
 from typing import Any, NamedTuple
 
 from capability_router.clock import ManualClock
+from capability_router.replay.deciders.token_lessons import TokenLessons
 from capability_router.replay.estimate import ESTIMATED, Estimates, estimates
-from capability_router.replay.latencies import Latencies
+from capability_router.replay.log.latencies import Latencies
+from capability_router.replay.log.reading import Log, read
 from capability_router.replay.opening import opened
-from capability_router.replay.reading import Log, read
 from capability_router.replay.replaying import replayed, samples
-from capability_router.replay.token_lessons import TokenLessons
 from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
 from capability_router.simulator.answers import answer

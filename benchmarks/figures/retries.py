@@ -23,7 +23,7 @@ from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
 from .finding import Finding
-from .loopback import Server
+from .ground.loopback import Server
 
 ATTEMPTS = 3
 SETTINGS: dict[str, Any] = {"retry": {"attempts": ATTEMPTS, "per_target": ATTEMPTS, "wait": "none", "budget_floor": 99}}

@@ -15,7 +15,7 @@ from langchain_openai import ChatOpenAI
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, StreamInterrupted
 
 from .finding import Finding, scaled
-from .loopback import Server
+from .ground.loopback import Server
 
 LIMIT_S, SLACK_S = 0.3, 0.1
 WRAPPERS: dict[str, Callable[[str, str], Any]] = {

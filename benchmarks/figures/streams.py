@@ -14,8 +14,8 @@ from capability_router.testing import ScriptedEndpoint, ScriptedModel, scripted_
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .fake_models import PIECES, FakeChat, FakeLLM, home
 from .finding import Finding, scaled
+from .ground.fake_models import PIECES, FakeChat, FakeLLM, home
 
 NAMES = ("a", "b", "c")
 NEVER_OPEN = {"consecutive": 10**9, "failure_rate": 1.0, "min_calls": 10**9}

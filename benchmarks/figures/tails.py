@@ -15,10 +15,10 @@ from capability_router.measure.percentile import percentile
 from capability_router.request import Finish, Request
 
 from .finding import Finding, scaled
+from .ground.traffic import PRICE
+from .ground.virtual_fleet import PIECES, Provider, Script, Spell, VirtualCall
+from .ground.virtual_time import Ask, Journey, Simulation
 from .load import MOST_HEDGES
-from .traffic import PRICE
-from .virtual_fleet import PIECES, Provider, Script, Spell, VirtualCall
-from .virtual_time import Ask, Journey, Simulation
 
 READING_S = 1e-4
 """Seconds per token of input."""

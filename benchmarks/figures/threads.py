@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
@@ -24,6 +24,7 @@ from capability_router.router import Router
 from capability_router.testing import assert_books_balanced, scripted_router
 
 from .finding import Finding, scaled
+from .ground.drawn import Drawn, DrawnAttempt
 
 THREADS, LOOPS, CALLS, CAP_S = 64, 4, 5_000, 60.0
 IDS = ("a", "b", "c", "d")
@@ -32,20 +33,10 @@ USED = Usage(10, 3)
 PICO = 10 * 1_000_000 + 3 * 2_000_000  # of an answer, at the prices of scripted_router
 
 
-class Drawn(Exception):
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.kind)
-        self.fault = fault
-
-
-class Attempt:
+class Attempt(DrawnAttempt):
     """An answer at once, or a fault."""
 
-    keeps_time = True
     used = USED
-
-    def abort(self) -> None:
-        """It holds nothing."""
 
     def __init__(self, fault: str) -> None:
         self._fault, self._done = fault, False
@@ -55,14 +46,6 @@ class Attempt:
             raise Drawn(Fault(self._fault, status=500))
         yield "text"
         self._done = True
-
-    async def achunks(self) -> AsyncIterator[str]:
-        await asyncio.sleep(0)
-        for chunk in self.chunks():
-            yield chunk
-
-    def commits(self, chunk: str) -> bool:
-        return True
 
     def reply(self) -> Reply:
         return Reply(self.used, Finish.STOP, "text") if self._done else Reply()

@@ -21,8 +21,8 @@ from capability_router.testing import assert_books_balanced
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .fake_models import FakeChat, FakeLLM, home
 from .finding import Finding, scaled
+from .ground.fake_models import FakeChat, FakeLLM, home
 
 NAMES = ("a", "b", "c")
 STEPS = (

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.figures.virtual_fleet import NEVER, Provider, Script, Spell
-from benchmarks.figures.virtual_time import Ask, Simulation
+from benchmarks.figures.ground.virtual_fleet import NEVER, Provider, Script, Spell
+from benchmarks.figures.ground.virtual_time import Ask, Simulation
 from capability_router.request import Request
 
 SINCE, UNTIL, END = 60.0, 100.0, 130.0
