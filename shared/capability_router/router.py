@@ -10,13 +10,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from capability_router import wiring
+from capability_router.assembly import wiring
+from capability_router.assembly.dispatch import Dispatch
+from capability_router.assembly.shadow_calls import Again, ShadowCalls, will_be_called
+from capability_router.assembly.treasury import Treasury
+from capability_router.assembly.trials import Decided, Trials
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.entry import Describe
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
 from capability_router.counter import Count, Counter
-from capability_router.dispatch import Dispatch
 from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint
@@ -39,12 +42,9 @@ from capability_router.policies.exploration.explorer import explorer_of
 from capability_router.policies.second_policy.shadow import Aside
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
-from capability_router.shadow_calls import Again, ShadowCalls, will_be_called
 from capability_router.stores.base import Store
 from capability_router.telemetry.recorder import Traces
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
-from capability_router.treasury import Treasury
-from capability_router.trials import Decided, Trials
 
 if TYPE_CHECKING:
     from capability_router.config import Settings

@@ -28,7 +28,7 @@ from capability_router.decision_log.reading import Reading, told_omitted
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.reading import read as train_read
 from capability_router.rehearsal.traffic.logged import logged
-from capability_router.replay.reading import read as replay_read
+from capability_router.replay.log.reading import read as replay_read
 from capability_router.report.data import ReportData
 
 NEWEST = "log.jsonl"

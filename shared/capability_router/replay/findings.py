@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from capability_router.replay.choice import Decider
+from capability_router.replay.deciders.choice import Decider
 from capability_router.replay.estimate import Estimates, estimates
-from capability_router.replay.latencies import FEW, Evidence, Latencies, Mixture
-from capability_router.replay.reading import Log
+from capability_router.replay.log.latencies import FEW, Evidence, Latencies, Mixture
+from capability_router.replay.log.reading import Log
 from capability_router.replay.replaying import Again, samples
 
 NOBODY = "nobody"

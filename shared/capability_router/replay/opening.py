@@ -12,12 +12,12 @@ from capability_router.config import SILENT, Settings, load
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.policies.choice import POLICIES, choose_policy
-from capability_router.replay.as_logged import AsLogged
-from capability_router.replay.choice import Decider
-from capability_router.replay.configured import Configured
-from capability_router.replay.knowledge import ReplayKnowledge, State
-from capability_router.replay.latencies import Latencies
-from capability_router.replay.token_lessons import TokenLessons
+from capability_router.replay.deciders.as_logged import AsLogged
+from capability_router.replay.deciders.choice import Decider
+from capability_router.replay.deciders.configured import Configured
+from capability_router.replay.deciders.knowledge import ReplayKnowledge, State
+from capability_router.replay.deciders.token_lessons import TokenLessons
+from capability_router.replay.log.latencies import Latencies
 from capability_router.router import Router
 
 Predict = Literal["log", "config"]
@@ -84,7 +84,7 @@ def _state(path: str | None) -> State | None:
     if not Path(path).exists():
         return None
     try:
-        from capability_router.replay.state_file import StateFile  # here, because it loads numpy
+        from capability_router.replay.deciders.state_file import StateFile  # here, because it loads numpy
     except ModuleNotFoundError as error:
         raise ConfigError("policy.state needs numpy: install capability-router[learn]") from error
     return StateFile(Path(path))

@@ -13,18 +13,18 @@ from capability_router.drawing.markup import Markup, element
 from capability_router.measure.percentile import percentiles
 from capability_router.report.always import Savings
 from capability_router.report.breakers import aways
-from capability_router.report.charts import attempts_chart, latency_chart, told_incident
-from capability_router.report.columns import Spending, by_model, by_task, by_tenant, cost_chart, names_of
 from capability_router.report.data import ReportData
+from capability_router.report.drawn.charts import attempts_chart, latency_chart, told_incident
+from capability_router.report.drawn.columns import Spending, by_model, by_task, by_tenant, cost_chart, names_of
+from capability_router.report.drawn.palette import Palette
+from capability_router.report.drawn.plane import plane_chart, points
+from capability_router.report.drawn.timeline import breaker_chart, told_away
 from capability_router.report.figures import Account, Incident, Sum, accounts, incidents, refusals, span, sums, total
 from capability_router.report.fit import fits
 from capability_router.report.fitting import fit_section
 from capability_router.report.grid import chart, grid, part, said, section
 from capability_router.report.listing import extremes, newest
-from capability_router.report.palette import Palette
-from capability_router.report.plane import plane_chart, points
 from capability_router.report.rows import Decision
-from capability_router.report.timeline import breaker_chart, told_away
 
 TOLD = 20
 """Incidents, and spans of breakers, in words: the first."""

@@ -8,12 +8,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from capability_router.replay.deciders.token_lessons import TokenLessons
 from capability_router.replay.findings import Findings, found
-from capability_router.replay.latencies import Latencies
+from capability_router.replay.log.latencies import Latencies
+from capability_router.replay.log.reading import Log, read
 from capability_router.replay.opening import Predict, opened
-from capability_router.replay.reading import Log, read
 from capability_router.replay.replaying import Again, replayed
-from capability_router.replay.token_lessons import TokenLessons
 from capability_router.request import Request, Usage
 from capability_router.router import Router
 from capability_router.testing import ManualClock, ScriptedModel, ask, scripted_router

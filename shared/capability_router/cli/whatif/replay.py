@@ -15,8 +15,8 @@ from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
     from capability_router.replay.findings import Findings
+    from capability_router.replay.log.reading import Log
     from capability_router.replay.opening import Other, Predict
-    from capability_router.replay.reading import Log
 
 
 @click.command()
@@ -62,10 +62,10 @@ def _opened(policy: str, config: Path | None, predict: Predict | None) -> Other:
 
 
 def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int | None) -> Findings:
+    from capability_router.replay.deciders.token_lessons import TokenLessons
     from capability_router.replay.findings import found
-    from capability_router.replay.latencies import Latencies
+    from capability_router.replay.log.latencies import Latencies
     from capability_router.replay.replaying import replayed
-    from capability_router.replay.token_lessons import TokenLessons
 
     log = _read(logs, since, limit, traits=other.state is not None)
     if not log.decisions:
@@ -83,7 +83,7 @@ def _read(logs: tuple[Path, ...], since: str | None, limit: int | None, *, trait
     from capability_router.clock import SystemClock
     from capability_router.decision_log.chronology import files_of, size_of
     from capability_router.money.ledger.when import unix_of
-    from capability_router.replay.reading import read
+    from capability_router.replay.log.reading import read
 
     files = files_of(logs)
     begin = unix_of("since", since, SystemClock().unix())

@@ -8,7 +8,7 @@ from capability_router.amounts import count, money, seconds, share, stamp
 from capability_router.cli import screen
 from capability_router.replay.estimate import Estimate, Estimates
 from capability_router.replay.findings import Findings, Move, Sums, scarce
-from capability_router.replay.latencies import FEW
+from capability_router.replay.log.latencies import FEW
 from capability_router.table import Table
 
 _MOVES = 12

@@ -13,10 +13,10 @@ from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.result import RequestResult
 from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.shown.timeline import Lane, timeline
-from capability_router.report.charts import latency_chart
+from capability_router.report.drawn.charts import latency_chart
+from capability_router.report.drawn.palette import Palette
 from capability_router.report.figures import incidents
 from capability_router.report.grid import chart
-from capability_router.report.palette import Palette
 from capability_router.report.rows import Decision, Rivals, Try
 
 COLUMNS = 120

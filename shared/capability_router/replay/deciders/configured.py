@@ -11,14 +11,14 @@ from capability_router.learning.sizes import Scale, Sizes
 from capability_router.learning.windows import Windows
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.planner import Planner
-from capability_router.replay.choice import Choice
-from capability_router.replay.conversations import Conversations
-from capability_router.replay.knowledge import ReplayKnowledge
-from capability_router.replay.latencies import Latencies
-from capability_router.replay.logged import Logged, Seen
-from capability_router.replay.moment import Moment
-from capability_router.replay.token_lessons import TokenLessons
-from capability_router.replay.twins import Twins
+from capability_router.replay.deciders.choice import Choice
+from capability_router.replay.deciders.conversations import Conversations
+from capability_router.replay.deciders.knowledge import ReplayKnowledge
+from capability_router.replay.deciders.moment import Moment
+from capability_router.replay.deciders.token_lessons import TokenLessons
+from capability_router.replay.deciders.twins import Twins
+from capability_router.replay.log.latencies import Latencies
+from capability_router.replay.log.logged import Logged, Seen
 from capability_router.request import Outcome, Usage
 from capability_router.router import Router
 from capability_router.telemetry.digest import digest

@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from capability_router.measure.percentile import weighted_percentile
-from capability_router.replay.logged import Attempt
+from capability_router.replay.log.logged import Attempt
 
 FEW = 30
 """Answers below which it is said that there are few."""

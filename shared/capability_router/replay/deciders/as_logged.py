@@ -8,9 +8,9 @@ from capability_router.catalog.card import ModelCard
 from capability_router.errors import ConfigError
 from capability_router.learning.prior import UNSTATED
 from capability_router.policies.base import Policy, Prospect, Scene
-from capability_router.replay.choice import Choice
-from capability_router.replay.conversations import Conversations
-from capability_router.replay.logged import Logged, Seen
+from capability_router.replay.deciders.choice import Choice
+from capability_router.replay.deciders.conversations import Conversations
+from capability_router.replay.log.logged import Logged, Seen
 
 NEEDS_MODELS = {
     "rules": "names the models of its rules", "single": "takes the order of `models:`, which a log does not hold",

@@ -12,8 +12,8 @@ from capability_router.decision_log.newest import Newest
 from capability_router.decision_log.reading import Advanced, Reading, before, older
 from capability_router.decision_log.shapes import time_of
 from capability_router.learning.logs.values import name_of
-from capability_router.replay.logged import Logged
-from capability_router.replay.parsing import Unreadable, logged_of
+from capability_router.replay.log.logged import Logged
+from capability_router.replay.log.parsing import Unreadable, logged_of
 
 MOST = 100_000
 """Decisions that are kept; a tenth more are held while logs are read."""

@@ -16,9 +16,9 @@ from unit.replay.logs import again, candidate, decision, lines, records, score, 
 from capability_router.decision_log.chronology import files_of
 from capability_router.decision_log.shapes import flaw
 from capability_router.errors import ConfigError
-from capability_router.replay import reading as module
-from capability_router.replay.parsing import Unreadable, logged_of
-from capability_router.replay.reading import read
+from capability_router.replay.log import reading as module
+from capability_router.replay.log.parsing import Unreadable, logged_of
+from capability_router.replay.log.reading import read
 from capability_router.request import Need, Request
 from capability_router.routing import Routing
 from capability_router.telemetry.jsonl import JsonlSink

@@ -8,9 +8,9 @@ from unit.report.decisions import attempt, decision
 
 from capability_router.drawing.svg import NARROW, WIDTH
 from capability_router.report.data import ReportData
+from capability_router.report.drawn.palette import Palette
+from capability_router.report.drawn.plane import plane_chart, points, told
 from capability_router.report.page import page
-from capability_router.report.palette import Palette
-from capability_router.report.plane import plane_chart, points, told
 
 
 def planned(*models: tuple[str, float, float]) -> dict[str, Any]:

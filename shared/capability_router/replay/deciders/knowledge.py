@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.sharing.lesson import Lesson
 from capability_router.learning.signs import Counted
-from capability_router.replay.logged import Logged, Seen
+from capability_router.replay.log.logged import Logged, Seen
 from capability_router.request import Request
 
 

@@ -8,7 +8,7 @@ from capability_router.amounts import time_of
 from capability_router.drawing.markup import Markup, join
 from capability_router.drawing.svg import WIDTH, Frame, bar, clipped, drawing, rule, time_axis, words
 from capability_router.report.breakers import Away
-from capability_router.report.charts import NAMES
+from capability_router.report.drawn.charts import NAMES
 
 _CLASSES = {"half open": "halfway"}
 _MOST = 400  # spans that are drawn of one model

@@ -10,7 +10,7 @@ from capability_router.amounts import money
 from capability_router.drawing.markup import Markup, join
 from capability_router.drawing.svg import CHARACTER, WIDTH, clipped, cross, dot, drawing, rule, ticks, words
 from capability_router.report.data import ReportData
-from capability_router.report.palette import Palette
+from capability_router.report.drawn.palette import Palette
 from capability_router.report.rows import Decision
 
 _LEAST = 20  # scored answers from which on a policy's mean score is a point of its own

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from capability_router import Request, routing
+from capability_router.assembly.shadow_calls import MOST
 from capability_router.execution.run import Run
 from capability_router.router import Router
-from capability_router.shadow_calls import MOST
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 DEAR, CHEAP = {"input_mtok": 10, "output_mtok": 10}, {"input_mtok": 1, "output_mtok": 1}

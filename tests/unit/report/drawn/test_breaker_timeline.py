@@ -9,8 +9,8 @@ from unit.report.decisions import BEGAN, attempt, decision
 from capability_router.drawing.svg import NARROW, WIDTH
 from capability_router.report.breakers import Away, aways
 from capability_router.report.data import ReportData
+from capability_router.report.drawn.timeline import breaker_chart
 from capability_router.report.page import page
-from capability_router.report.timeline import breaker_chart
 from capability_router.testing import ask, scripted_router
 
 

@@ -23,8 +23,8 @@ from capability_router.drawing.svg import (
     words,
 )
 from capability_router.measure.percentile import percentile
+from capability_router.report.drawn.palette import Palette
 from capability_router.report.figures import Incident, span
-from capability_router.report.palette import Palette
 from capability_router.report.rows import Decision
 
 NAMES = 190.0

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from capability_router.amounts import money, time_of
 from capability_router.drawing.markup import Markup, join
 from capability_router.drawing.svg import WIDTH, Frame, bar, clock_step, drawing, ticks, time_axis, value_axis
+from capability_router.report.drawn.palette import COLOURS, Palette
 from capability_router.report.figures import leading, span, spent
-from capability_router.report.palette import COLOURS, Palette
 from capability_router.report.rows import Decision
 
 Spending = Callable[[Decision], Iterable[tuple[str, int]]]

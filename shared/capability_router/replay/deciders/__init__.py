@@ -1,0 +1,1 @@
+"""The side that decides logged requests again: another policy, or another configuration, and what it knows."""
