@@ -84,7 +84,7 @@ class Outcomes:
         if answered is None:
             raise Forgotten(
                 f"feedback for request {request_id[:_SHOWN]!r}: no such answered request is remembered here (the "
-                f"newest {self._keep:,} of this process are); use the request_id of response_metadata['router']. With "
+                f"newest {KEPT:,} of this process are); use the request_id of response_metadata['router']. With "
                 "`telemetry: {jsonl: PATH}` such scores are written down for `capability-router train`; with `policy: "
                 "{state: ...}` and a `store` that lasts, other processes' requests are remembered too"
             )
