@@ -71,7 +71,9 @@ class Candidate(NamedTuple):
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A decision before anything is sent. `candidates` are ranked, best first; they may be made as they are read.
+    """A decision before anything is sent. `candidates` are ranked, best first.
+
+    Candidates, and `settings`, may be made as they are read.
 
     `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
     consists of, if what the models count for it is to be learned.
@@ -90,7 +92,7 @@ class Plan:
     task: str
     needs: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    settings: tuple[tuple[str, float], ...] = ()
+    settings: Sequence[tuple[str, float]] = ()
     propensity: float = 1.0
     bucket: str = ""
     canary: bool | None = None

@@ -19,9 +19,11 @@ from operator import attrgetter, call, itemgetter
 from capability_router.concurrency.postbox import Postbox
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
-from capability_router.policies.averages.steering import Sight, Steering, Weights, told
+from capability_router.policies.averages.sight import Sight, dearest, slowest
+from capability_router.policies.averages.steering import Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Terms, rounded, told_cost
 from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, Wish, hull, worth
+from capability_router.policies.figures import Figures
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -37,7 +39,6 @@ _TARGETS_KEPT = 64
 _QUALITY, _HELD = attrgetter("quality"), attrgetter("held")
 _FIRST = itemgetter(0)
 _SEEN = 0.005
-_UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 _NO_MATTER = 250.0  # as `cost_weight`, where quality is next to no matter
 _LEAST = 0.02  # as `cost_weight`, below which no target brings the price: so little quality is within what is foreseen
@@ -89,7 +90,7 @@ class Adaptive:
         self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
-        self._weighed: tuple[Sequence[Prospect], Weights | None] = ((), None)
+        self._weighed: tuple[Sequence[Prospect], tuple[Sight, Weights] | None] = ((), None)
         self._last_strongest: tuple[Sequence[Prospect], Prospect | None] = ((), None)
         self._first_usd: dict[str, float] = {}  # of a request of usual size, by model
         self._away: dict[str, int] = {}  # for how many requests in a row a model has been held
@@ -134,7 +135,7 @@ class Adaptive:
 
     def _steered(self, steering: Steering, scene: Scene, chosen: str) -> Weights:
         """Tell the targets of a request; its weights as they were before it."""
-        sight, weights = self._sight(scene), self._weights(scene, steering)
+        sight, weights = self._weighing(scene, steering)
         price = weights.price
         if price is None:
             price = self._priced(scene, _points(scene.rows, weights.mu), weights)
@@ -154,7 +155,8 @@ class Adaptive:
         if floor is not None:
             rows = [row for row in rows if row.quality >= floor] or rows
         sight = Sight(rows, _points, ruled=self._wanted(scene) is not None)
-        one = self._usual(() if self._strong_usd else sight.points, 1.0)
+        reference = self._strong_usd or self._usd(rows)
+        one = 1.0 / reference if reference > 0.0 else 0.0
         sight.usual, sight.tie = self._cost_weight * one, _TIE * one
         return sight
 
@@ -190,6 +192,11 @@ class Adaptive:
             self._last_strongest = (rows, strong)  # one value, since threads judge at the same time
         return strong
 
+    def _usd(self, rows: Sequence[Prospect]) -> float:
+        """What the strongest of them costs."""
+        pico = self._strongest(rows).cost_pico
+        return (dearest(rows) if pico is None else pico) / 1e12
+
     def _usual_usd(self, scene: Scene) -> float:
         """What the strongest model's call costs for a request of usual size; 0 = nobody knows."""
         if len(self._dual) >= _COLD:  # nobody asks
@@ -220,15 +227,15 @@ class Adaptive:
         price = self.price_of_quality(scene, points)
         return price if weights.wait is None else min(price, self._usual(points, _NO_MATTER))
 
-    def _weights(self, scene: Scene, steering: Steering) -> Weights:
-        """Those that targets of cost or latency ask for, as they were when the request was judged."""
-        rows, weights = self._weighed
-        if weights is None or rows is not scene.rows:
+    def _weighing(self, scene: Scene, steering: Steering) -> tuple[Sight, Weights]:
+        """What the targets choose from, and the weights that they ask for, as they were when the request was judged."""
+        rows, found = self._weighed
+        if found is None or rows is not scene.rows:
             sight = self._sight(scene)
             with self._lock:
-                weights = steering.weights(sight)
-            self._weighed = (scene.rows, weights)  # one value, since threads judge at the same time
-        return weights
+                found = sight, steering.weights(sight)
+            self._weighed = (scene.rows, found)  # one value, since threads judge at the same time
+        return found
 
     def _wanted(self, scene: Scene) -> Wish | None:
         own = scene.request.routing.quality_target
@@ -252,20 +259,20 @@ class Adaptive:
 
     def judge(self, scene: Scene) -> Judgement:
         """The utilities; models below `min_quality` rank last unless none reaches it."""
-        weights = None if self._steering is None else self._weights(scene, self._steering)
+        weights = None if self._steering is None else self._weighing(scene, self._steering)[1]
         points = _points(scene.rows, self._mu if weights is None else weights.mu)
         price, floor = self._priced(scene, points, weights), self._floor
         if floor is not None and not any(QUALITY(p) >= floor for p in points):
             floor = None
         below = 0.0 if floor is None else _below(points, price)
         terms = partial(_terms, points, scene.rows, price, floor, below)
-        settings = self._settings(price, self._wanted(scene), weights)
+        settings = Figures(partial(self._settings, price, self._wanted(scene), weights))
         second = 0.0 if not self.weighs_waits else self._mu if weights is None else max(weights.mu, self._mu)
         return Judgement(_scores(points, price, floor, below), settings, second, terms)
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """The trade that was made: against the next best where scores were learned from, else against the strongest."""
-        weights = None if self._steering is None else self._weights(scene, self._steering)
+        weights = None if self._steering is None else self._weighing(scene, self._steering)[1]
         trade = self._learned(scene, best, weights) or self._traded(scene, best)
         targets = "" if weights is None else told(weights)
         return f"{trade}; {targets}" if targets else trade
@@ -343,14 +350,14 @@ def _terms(
 
 def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
     """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
-    dearest = slowest = None
+    highest = longest = None
     points: list[Point] = []
     for r in rows:
         quality, cost, wait = r.quality, r.cost_pico, r.latency_s
         if cost is None:
-            cost = dearest = dearest or _dearest(rows)
+            cost = highest = highest or dearest(rows)
         if wait is None:
-            wait = slowest = _slowest(rows) if slowest is None else slowest
+            wait = longest = slowest(rows) if longest is None else longest
         utility = quality - mu * (wait + r.queue_s)
         points.append((cost / 1e12, utility + STAYING if r.stays else utility, quality))
     return points
@@ -358,7 +365,7 @@ def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
 
 def _usable(rows: Sequence[Prospect]) -> Sequence[Prospect]:
     """Those that are not held, unless all are."""
-    return [row for row in rows if not row.held] or rows
+    return [row for row in rows if not row.held] or rows if any(map(_HELD, rows)) else rows
 
 
 def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
@@ -367,11 +374,3 @@ def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
     if not 0.0 < usual < own:
         return found
     return Hull(found.base, [price * own / usual for price in found.prices], found.gains, found.best)
-
-
-def _dearest(rows: Sequence[Prospect]) -> int:
-    return max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
-
-
-def _slowest(rows: Sequence[Prospect]) -> float:
-    return max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)

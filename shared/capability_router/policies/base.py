@@ -80,7 +80,7 @@ class Judgement(NamedTuple):
     """
 
     scores: Sequence[float]
-    settings: Terms = ()
+    settings: Sequence[tuple[str, float]] = ()
     second: float = 0.0
     terms: Callable[[int], Terms] = no_terms
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 WINDOW = 200
 _ROUNDING = 1e-12
+_CLEARLY, _ROUNDED = 1.001, 1e-9  # by so much more than any rounding
 Point = tuple[float, float, float]
 """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
 
@@ -66,11 +67,21 @@ class Dual:
     def __len__(self) -> int:
         return len(self._requests)
 
-    def least(self, also: Hull | None = None, copies: int = 0) -> float:
-        """The mean of what the window sums up if each request goes to its cheapest; `also` as in `solve`."""
-        if also is not None:
-            return (self._base + copies * also.base) / (len(self._requests) + copies)
-        return self._base / len(self._requests) if self._requests else 0.0
+    def least(self, also: float = 0.0, copies: int = 0) -> float:
+        """The mean of what the window sums up if each request goes to its cheapest.
+
+        `also`: what the cheapest of one more request adds to the sum, in each of its copies.
+        """
+        count = len(self._requests) + copies
+        return (self._base + copies * also) / count if count else 0.0
+
+    def falls_short(self, target: float, least: float, most: float, copies: int) -> bool:
+        """Whether `solve` is sure to find 0, told without a hull: all picks together stay clearly below the target.
+
+        `least`, `most`: what the candidates of one more request add to the sum, in each of its copies.
+        """
+        needed = target * len(self._requests) - self._base + copies * (target - least)
+        return needed > _CLEARLY * (sum(self._gains) + copies * (most - least)) + _ROUNDED
 
     def observe(self, points: Sequence[Point]) -> None:
         """Take one request's candidates into the window; the oldest leaves when it is full."""

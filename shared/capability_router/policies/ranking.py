@@ -6,7 +6,7 @@ Of most requests the first one answers and nobody looks at the others, however m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import overload
 
 from capability_router.catalog.card import ModelCard
 from capability_router.eligibility import window_of
@@ -15,13 +15,13 @@ from capability_router.plan import Candidate
 from capability_router.policies.base import Judgement, Prospect
 from capability_router.policies.expectation import shown
 from capability_router.policies.sizing import Sizing
+from capability_router.tuple_like import TupleLike
 
 
-class Ranking(Sequence[Candidate]):
-    """Equal to a tuple of the same candidates. Threads may read it: what two of them make at once is equal.
+class Ranking(TupleLike[Candidate]):
+    """`order`: the places of `rows`, and of their scores, the best first.
 
-    `order`: the places of `rows`, and of their scores, the best first. `tokens`: of the input, where `sizing` doesn't
-    tell them by model.
+    `tokens`: of the input, where `sizing` doesn't tell them by model.
     """
 
     __slots__ = ("_judged", "_learned", "_made", "_order", "_rows", "_sizing", "_tokens")
@@ -48,19 +48,6 @@ class Ranking(Sequence[Candidate]):
 
     def __iter__(self) -> Iterator[Candidate]:
         return map(self._candidate, self._order)
-
-    def __eq__(self, other: object) -> bool:
-        return tuple(self) == tuple(other) if isinstance(other, (Ranking, tuple)) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __repr__(self) -> str:
-        return repr(tuple(self))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copied, or sent elsewhere, as the candidates alone."""
-        return tuple, (tuple(self),)
 
     def _candidate(self, at: int) -> Candidate:
         made = self._made.get(at)

@@ -7,50 +7,17 @@ sees, in the window, what the other made of the requests then.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Allowance, Pace
+from capability_router.policies.averages.sight import Sight
 from capability_router.policies.averages.target import Price, Target
 from capability_router.policies.base import Prospect, Terms, rounded
 from capability_router.policies.dual import Point
 from capability_router.request import Outcome
 
 _TIE_S = 1e-4  # quality points per second, where time is no matter: nobody is slower for nothing
-
-Make = Callable[[Sequence[Prospect], float], Sequence[Point]]
-"""The points of rows at a weight of time."""
-
-
-class Sight:
-    """The models that a request may go to.
-
-    `usual`: the price of quality without a target, `tie`: the least; `ruled`: whether a quality target sets it.
-    """
-
-    __slots__ = ("_points", "_seconds", "make", "rows", "ruled", "tie", "usual")
-
-    def __init__(self, rows: Sequence[Prospect], make: Make, *, ruled: bool) -> None:
-        self.rows, self.make, self.ruled = rows, make, ruled
-        self.usual = self.tie = 0.0
-        self._points: Sequence[Point] | None = None
-        self._seconds: Sequence[float] | None = None
-
-    @property
-    def points(self) -> Sequence[Point]:
-        """Without the time that they take; made when they are first asked for, which most requests are spared."""
-        if self._points is None:
-            self._points = self.make(self.rows, 0.0)
-        return self._points
-
-    @property
-    def seconds(self) -> Sequence[float]:
-        """That time; unknown counts as the slowest."""
-        if self._seconds is None:
-            slowest = max([row.latency_s for row in self.rows if row.latency_s is not None], default=0.0)
-            self._seconds = [(slowest if r.latency_s is None else r.latency_s) + r.queue_s for r in self.rows]
-        return self._seconds
 
 
 class Weights(NamedTuple):
@@ -79,12 +46,12 @@ class Steering:
         """For the request at hand; nothing is moved."""
         wait, mu = None, self._mu
         if self._seconds is not None and any(row.latency_s is not None for row in sight.rows):
-            wait = self._wait.price(self._seconds, lambda: self._waits(sight))
+            wait = self._wait.price(self._seconds, lambda: self._waits(sight), lambda: sight.seconds)
             mu = max(wait.value, _TIE_S)
         allowed = None if sight.ruled else self._allowed()
         if allowed is None or all(row.cost_pico is None for row in sight.rows):
             return Weights(mu, None, wait, None)
-        cost = self._cost.price(allowed.usd, lambda: _costs(sight, mu))
+        cost = self._cost.price(allowed.usd, lambda: _costs(sight, mu), lambda: sight.usd)
         least = sight.usual if self._usd is None else sight.tie  # a cap is no wish to spend more
         slack = cost.value < least
         return Weights(mu, max(cost.value, least), wait, cost, allowed.window, slack)

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from capability_router.policies.dual import WINDOW, Dual, Hull, Point, hull
+from capability_router.policies.dual import USD, WINDOW, Dual, Point, hull
 
 COLD = 32  # a window shorter than this is filled up with copies of the request at hand
 _REFRESH_EVERY = 16
@@ -55,16 +55,31 @@ class Target:
         self._booked = self._seen = self._ended = 0
         self._expected = self._real = 0.0
 
-    def price(self, wanted: float, points: Callable[[], Sequence[Point]]) -> Price:
-        """For a request with these candidates; their `usd`, `quality` hold the unit. Mostly they are not asked for."""
+    def price(
+        self, wanted: float, points: Callable[[], Sequence[Point]], amounts: Callable[[], Sequence[float]] | None = None
+    ) -> Price:  # fmt: skip
+        """For a request with these candidates; their `usd`, `quality` hold the unit. Mostly they are not asked for.
+
+        `amounts`: that unit alone, where it is told sooner than the points.
+        """
         missing, wrong, now = max(COLD - len(self._dual), 0), self._wrong, self._mean if self._booked else None
-        also = hull(points()) if missing else None
-        least = self._dual.least(also, missing) * wrong
+        own: Sequence[float] = ()
+        if missing:
+            own = list(map(USD, points())) if amounts is None else amounts()
+        least = self._dual.least(min(own, default=0.0), missing) * wrong
         if least > wanted:
-            return Price(beyond(points()) if also is None else _beyond(also), wanted, least, now)
-        corner = self._dual.solve(wanted / wrong, also, missing) if missing else self._corner
+            return Price(beyond(points()), wanted, least, now)
+        corner = self._cold_corner(wanted / wrong, points, own, missing) if missing else self._corner
         owed = min(max(self._excess, -_MOST_EXCESS), _MOST_EXCESS)
         return Price(corner * math.exp(_STIFFNESS * owed) * _JUST_ABOVE, wanted, least, now)
+
+    def _cold_corner(
+        self, wanted: float, points: Callable[[], Sequence[Point]], amounts: Sequence[float], missing: int
+    ) -> float:  # fmt: skip
+        """Solved with copies of the request at hand, unless no picks would come to what is wanted: then it is 0."""
+        if self._dual.falls_short(wanted, min(amounts), max(amounts), missing):
+            return 0.0
+        return self._dual.solve(wanted, hull(points()), missing)
 
     def took(self, wanted: float, points: Sequence[Point], amount: float | None, *, slack: bool = False) -> None:
         """A request that is carried out, and what it is expected to take, None = unknown.
@@ -127,8 +142,5 @@ class Target:
 
 def beyond(points: Sequence[Point]) -> float:
     """A price at which the cheapest of these is picked, also if utilities turn out to be somewhat others."""
-    return _beyond(hull(points))
-
-
-def _beyond(found: Hull) -> float:
+    found = hull(points)
     return 10.0 * found.prices[0] if found.prices else 0.0

@@ -1,0 +1,61 @@
+"""What the targets of `adaptive` choose from: the models of one request, and what each of them takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from capability_router.policies.base import Prospect
+from capability_router.policies.dual import Point
+
+Make = Callable[[Sequence[Prospect], float], Sequence[Point]]
+"""The points of rows at a weight of time."""
+_UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
+
+
+def dearest(rows: Sequence[Prospect]) -> int:
+    """Picodollars: what counts for those whose cost is unknown."""
+    return max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
+
+
+def slowest(rows: Sequence[Prospect]) -> float:
+    """Seconds: what counts for those whose latency is unknown."""
+    return max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)
+
+
+class Sight:
+    """The models that a request may go to. What it is asked for is made then, and kept: most is never asked for.
+
+    `usual`: the price of quality without a target, `tie`: the least; `ruled`: whether a quality target sets it.
+    """
+
+    __slots__ = ("_points", "_seconds", "_usd", "make", "rows", "ruled", "tie", "usual")
+
+    def __init__(self, rows: Sequence[Prospect], make: Make, *, ruled: bool) -> None:
+        self.rows, self.make, self.ruled = rows, make, ruled
+        self.usual = self.tie = 0.0
+        self._points: Sequence[Point] | None = None
+        self._seconds: Sequence[float] | None = None
+        self._usd: Sequence[float] | None = None
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """Without the time that they take."""
+        if self._points is None:
+            self._points = self.make(self.rows, 0.0)
+        return self._points
+
+    @property
+    def seconds(self) -> Sequence[float]:
+        """That time; unknown counts as the slowest."""
+        if self._seconds is None:
+            most = slowest(self.rows)
+            self._seconds = [(most if r.latency_s is None else r.latency_s) + r.queue_s for r in self.rows]
+        return self._seconds
+
+    @property
+    def usd(self) -> Sequence[float]:
+        """What they cost; unknown counts as the dearest."""
+        if self._usd is None:
+            most = dearest(self.rows)
+            self._usd = [(most if r.cost_pico is None else r.cost_pico) / 1e12 for r in self.rows]
+        return self._usd
