@@ -154,11 +154,9 @@ class Adaptive:
         rows, floor = _usable(scene.rows), self._floor
         if floor is not None:
             rows = [row for row in rows if row.quality >= floor] or rows
-        sight = Sight(rows, _points, ruled=self._wanted(scene) is not None)
         reference = self._strong_usd or self._usd(rows)
         one = 1.0 / reference if reference > 0.0 else 0.0
-        sight.usual, sight.tie = self._cost_weight * one, _TIE * one
-        return sight
+        return Sight(rows, _points, self._cost_weight * one, _TIE * one, ruled=self._wanted(scene) is not None)
 
     def _open(self, points: Sequence[Point]) -> Sequence[Point]:
         """Without those below the floor, unless all are."""

@@ -30,9 +30,8 @@ class Sight:
 
     __slots__ = ("_points", "_seconds", "_usd", "make", "rows", "ruled", "tie", "usual")
 
-    def __init__(self, rows: Sequence[Prospect], make: Make, *, ruled: bool) -> None:
-        self.rows, self.make, self.ruled = rows, make, ruled
-        self.usual = self.tie = 0.0
+    def __init__(self, rows: Sequence[Prospect], make: Make, usual: float, tie: float, *, ruled: bool) -> None:
+        self.rows, self.make, self.usual, self.tie, self.ruled = rows, make, usual, tie, ruled
         self._points: Sequence[Point] | None = None
         self._seconds: Sequence[float] | None = None
         self._usd: Sequence[float] | None = None

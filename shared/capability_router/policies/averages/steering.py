@@ -7,6 +7,7 @@ sees, in the window, what the other made of the requests then.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 from capability_router.plan import Candidate
@@ -39,6 +40,7 @@ class Steering:
 
     def __init__(self, usd: float | None, seconds: float | None, pace: Pace | None, mu: float) -> None:
         self._usd, self._seconds, self._pace, self._mu = usd, seconds, pace, mu
+        self._own = None if usd is None else Allowance(usd, "")
         self._cost, self._wait = Target(), Target()
         self._price: float | None = None
 
@@ -86,10 +88,8 @@ class Steering:
 
     def _allowed(self) -> Allowance | None:
         """The lower of the target and what the caps allow; "" = the target's."""
-        paced = None if self._pace is None else self._pace.allowance()
-        if self._usd is None or (paced is not None and paced.usd < self._usd):
-            return paced
-        return Allowance(self._usd, "")
+        paced, own = None if self._pace is None else self._pace.allowance(), self._own
+        return paced if own is None or (paced is not None and paced.usd < own.usd) else own
 
     def _waits(self, sight: Sight) -> list[Point]:
         free = not sight.ruled and self._usd is None and self._pace is None
@@ -123,8 +123,7 @@ def told(weights: Weights) -> str:
 
 
 def _cost_told(weights: Weights, cost: Price) -> str:
-    wanted = f"${_figures(cost.wanted)} per request"
-    wanted += f", so that the cap lasts its {weights.paced}" if weights.paced else ""
+    wanted = _wanted(cost.wanted, weights.paced)
     if not cost.met:
         return f"the cheapest, as no choice keeps {wanted}: ${_figures(cost.least)} at best"
     now = "" if cost.now is None else f": now ${_figures(cost.now)}"
@@ -132,6 +131,12 @@ def _cost_told(weights: Weights, cost: Price) -> str:
         return f"the best are within {wanted}{now}"
     worth = f"a quality point may cost ${_figures(1.0 / weights.price)}" if weights.price else "quality costs nothing"
     return f"{worth}, to keep {wanted}{now}"
+
+
+@lru_cache(maxsize=64)  # a target that is set is every request's
+def _wanted(usd: float, paced: str) -> str:
+    lasts = f", so that the cap lasts its {paced}" if paced else ""
+    return f"${_figures(usd)} per request{lasts}"
 
 
 def _figures(usd: float) -> str:

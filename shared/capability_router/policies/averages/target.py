@@ -54,6 +54,8 @@ class Target:
         self._mean = self._excess = 0.0
         self._booked = self._seen = self._ended = 0
         self._expected = self._real = 0.0
+        self._wrong = 1.0  # what requests came to, for each unit that they were expected to
+        self._missing, self._least = COLD, 0.0  # of the window: how many it lacks, and the mean of its least picks
 
     def price(
         self, wanted: float, points: Callable[[], Sequence[Point]], amounts: Callable[[], Sequence[float]] | None = None
@@ -62,16 +64,20 @@ class Target:
 
         `amounts`: that unit alone, where it is told sooner than the points.
         """
-        missing, wrong, now = max(COLD - len(self._dual), 0), self._wrong, self._mean if self._booked else None
+        missing, wrong, now = self._missing, self._wrong, self._mean if self._booked else None
         own: Sequence[float] = ()
         if missing:
             own = list(map(USD, points())) if amounts is None else amounts()
-        least = self._dual.least(min(own, default=0.0), missing) * wrong
+            least = self._dual.least(min(own), missing) * wrong
+        else:
+            least = self._least * wrong
         if least > wanted:
             return Price(beyond(points()), wanted, least, now)
         corner = self._cold_corner(wanted / wrong, points, own, missing) if missing else self._corner
-        owed = min(max(self._excess, -_MOST_EXCESS), _MOST_EXCESS)
-        return Price(corner * math.exp(_STIFFNESS * owed) * _JUST_ABOVE, wanted, least, now)
+        if corner:
+            owed = min(max(self._excess, -_MOST_EXCESS), _MOST_EXCESS)
+            corner = corner * math.exp(_STIFFNESS * owed) * _JUST_ABOVE
+        return Price(corner, wanted, least, now)
 
     def _cold_corner(
         self, wanted: float, points: Callable[[], Sequence[Point]], amounts: Sequence[float], missing: int
@@ -90,10 +96,11 @@ class Target:
         self._seen += 1
         if points:
             self._dual.observe(points)
+            self._missing, self._least = max(COLD - len(self._dual), 0), self._dual.least()
             self._solve()
         if amount is not None:
             self._book(amount)
-        if slack or (not self._corner and len(self._dual) >= COLD):
+        if slack or not (self._corner or self._missing):
             self._excess = max(self._excess, 0.0)
 
     def settled(self, expected: float | None, real: float, *, telling: bool) -> None:
@@ -112,6 +119,10 @@ class Target:
             share = 1.0 / min(self._ended, WINDOW)
             self._expected += (expected - self._expected) * share
             self._real += (real - self._real) * share
+            if self._ended >= _TELLING and self._expected > 0.0:
+                self._wrong = min(max(self._real / self._expected, 1.0 / _MOST_WRONG), _MOST_WRONG)
+            else:
+                self._wrong = 1.0
 
     def _book(self, amount: float) -> None:
         self._booked += 1
@@ -122,16 +133,9 @@ class Target:
 
     def _add(self, amount: float, owed: float, count: int) -> None:
         self._mean += amount / count
-        if self._dual.least() * self._wrong <= self._wanted:  # what can't be met is no debt
+        if self._least * self._wrong <= self._wanted:  # what can't be met is no debt
             more, most = self._excess + owed / self._wanted / count, _MOST_EXCESS * WINDOW / count
             self._excess = min(max(more, -most), most)
-
-    @property
-    def _wrong(self) -> float:
-        """What requests came to, for each unit that they were expected to."""
-        if self._ended < _TELLING or self._expected <= 0.0:
-            return 1.0
-        return min(max(self._real / self._expected, 1.0 / _MOST_WRONG), _MOST_WRONG)
 
     def _solve(self) -> None:
         moved = abs(self._wanted - self._solved_for) > _MOVED * self._solved_for
