@@ -80,3 +80,20 @@ def test_the_window_forgets() -> None:
     assert dual.solve(0.5) > 0.3
     assert 0.29 < dual.solve(0.6) < 0.31
     assert dual.solve(0.99) == 0.0
+
+
+@given(windows, requests, st.floats(min_value=1e-4, max_value=4.0), st.integers(min_value=1, max_value=32))
+def test_a_window_that_falls_short_of_a_target_has_no_price_for_it(
+    window: list[list[Point]], further: list[Point], target: float, copies: int
+) -> None:
+    """Here what is summed up is the cost, as of a cost target."""
+    own = [Point(p.usd, p.utility, p.usd) for p in further]
+    dual = Dual()
+    for points in window:
+        dual.observe([Point(p.usd, p.utility, p.usd) for p in points])
+    amounts = [p.usd for p in own]
+    if dual.falls_short(target, min(amounts), max(amounts), copies):
+        assert dual.solve(target, hull(own), copies) == 0.0
+    most = [max(p.usd for p in points) for points in window] + [max(amounts)] * copies
+    if sum(most) / len(most) < target / 1.01:
+        assert dual.falls_short(target, min(amounts), max(amounts), copies)

@@ -114,6 +114,24 @@ def test_failed_requests_save_nothing_up() -> None:
     assert price.now == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("wanted", [0.00001, 0.0005, 0.003, 0.02])
+def test_a_cold_target_is_the_same_where_amounts_are_told_apart(wanted: float) -> None:
+    points = [(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
+    target = Target()
+    for _ in range(9):
+        told = target.price(wanted, lambda: points, lambda: [usd for usd, _, _ in points])
+        assert told == target.price(wanted, lambda: points)
+        target.took(wanted, points, 0.001)
+
+
+def test_without_a_choice_that_comes_to_the_target_no_points_are_made() -> None:
+    def points() -> list[tuple[float, float, float]]:
+        raise AssertionError("points were made")
+
+    price = Target().price(0.02, points, lambda: [0.0001, 0.01])
+    assert (price.value, price.least) == (0.0, 0.0001)
+
+
 def test_one_model_is_asked_whatever_the_target() -> None:
     done = run(alone, 1, 100, cost_target_usd=1e-6, latency_target_s=0.01)
     assert {t.model for t in done.took} == {"m2"}
