@@ -19,7 +19,7 @@ from operator import attrgetter, call, itemgetter
 from capability_router.concurrency.postbox import Postbox
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
-from capability_router.policies.averages.sight import Sight, dearest, slowest
+from capability_router.policies.averages.sight import STAYING, Sight, dearest, slowest
 from capability_router.policies.averages.steering import Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Terms, rounded, told_cost
 from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, Wish, hull, worth
@@ -28,7 +28,6 @@ from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
 LATENCY_WEIGHT = 0.01  # quality points per second
-STAYING = 0.02  # quality points: by less another model does not take a conversation over
 _REFRESH_EVERY = 16
 _COLD = 32  # a window shorter than this is filled up with copies of the request at hand, as if of usual size
 _USUAL_TOKENS, _USUAL_WEIGHT = (1_000, 220), 4  # that size, in and out, before anything came; it counts as so many
@@ -156,7 +155,7 @@ class Adaptive:
             rows = [row for row in rows if row.quality >= floor] or rows
         reference = self._strong_usd or self._usd(rows)
         one = 1.0 / reference if reference > 0.0 else 0.0
-        return Sight(rows, _points, self._cost_weight * one, _TIE * one, ruled=self._wanted(scene) is not None)
+        return Sight(rows, self._cost_weight * one, _TIE * one, ruled=self._wanted(scene) is not None)
 
     def _open(self, points: Sequence[Point]) -> Sequence[Point]:
         """Without those below the floor, unless all are."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from capability_router.policies.base import Prospect
-from capability_router.policies.dual import Point
 
-Make = Callable[[Sequence[Prospect], float], Sequence[Point]]
-"""The points of rows at a weight of time."""
+STAYING = 0.02  # quality points: by less another model does not take a conversation over
 _UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 
 
@@ -28,24 +26,24 @@ class Sight:
     `usual`: the price of quality without a target, `tie`: the least; `ruled`: whether a quality target sets it.
     """
 
-    __slots__ = ("_points", "_seconds", "_usd", "make", "rows", "ruled", "tie", "usual")
+    __slots__ = ("_seconds", "_usd", "_worth", "rows", "ruled", "tie", "usual")
 
-    def __init__(self, rows: Sequence[Prospect], make: Make, usual: float, tie: float, *, ruled: bool) -> None:
-        self.rows, self.make, self.usual, self.tie, self.ruled = rows, make, usual, tie, ruled
-        self._points: Sequence[Point] | None = None
+    def __init__(self, rows: Sequence[Prospect], usual: float, tie: float, *, ruled: bool) -> None:
+        self.rows, self.usual, self.tie, self.ruled = rows, usual, tie, ruled
+        self._worth: Sequence[float] | None = None
         self._seconds: Sequence[float] | None = None
         self._usd: Sequence[float] | None = None
 
     @property
-    def points(self) -> Sequence[Point]:
-        """Without the time that they take."""
-        if self._points is None:
-            self._points = self.make(self.rows, 0.0)
-        return self._points
+    def worth(self) -> Sequence[float]:
+        """In quality points, before cost and time."""
+        if self._worth is None:
+            self._worth = [r.quality + STAYING if r.stays else r.quality for r in self.rows]
+        return self._worth
 
     @property
     def seconds(self) -> Sequence[float]:
-        """That time; unknown counts as the slowest."""
+        """How long they take; unknown counts as the slowest."""
         if self._seconds is None:
             most = slowest(self.rows)
             self._seconds = [(most if r.latency_s is None else r.latency_s) + r.queue_s for r in self.rows]

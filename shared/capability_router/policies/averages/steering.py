@@ -94,8 +94,8 @@ class Steering:
     def _waits(self, sight: Sight) -> list[Point]:
         free = not sight.ruled and self._usd is None and self._pace is None
         price = sight.usual if free or self._price is None else self._price
-        seen = zip(sight.points, sight.seconds, strict=True)
-        return [(s, utility - price * usd, s) for (usd, utility, _), s in seen]
+        seen = zip(sight.worth, sight.usd, sight.seconds, strict=True)
+        return [(s, worth - price * usd, s) for worth, usd, s in seen]
 
 
 def _standing(name: str, price: Price | None) -> Terms:
@@ -148,4 +148,5 @@ def _figures(usd: float) -> str:
 
 
 def _costs(sight: Sight, mu: float) -> list[Point]:
-    return [(usd, utility - mu * s, usd) for (usd, utility, _), s in zip(sight.points, sight.seconds, strict=True)]
+    seen = zip(sight.worth, sight.usd, sight.seconds, strict=True)
+    return [(usd, worth - mu * s, usd) for worth, usd, s in seen]
