@@ -27,6 +27,7 @@ from llamaindex_router.call import Call, fresh, with_extras
 from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.errors import AnswerWithheld, ErrorEvent
 from llamaindex_router.fleet.description import gives_reason, home_of, keeps_end
+from llamaindex_router.messages.piece import is_piece
 from llamaindex_router.messages.toolset import offered_by
 from llamaindex_router.messages.usage import error_event
 from llamaindex_router.passage import Passage
@@ -132,7 +133,10 @@ class LlamaAttempt:
 
         Raises ErrorEvent for an error that came as a chunk.
         """
-        code = error_event(getattr(chunk, "raw", None))
+        raw = getattr(chunk, "raw", None)
+        if is_piece(raw):
+            return False
+        code = error_event(raw)
         if code is not None:
             raise ErrorEvent(code)
         alone = self._asks and counts_alone(chunk)

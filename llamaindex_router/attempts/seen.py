@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +10,10 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.faults.offered import Offered, strange
-from capability_router.request import Finish, Reply, Usage
+from capability_router.request import Finish, Reply, Usage, service_tier
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.handover import key_of
+from llamaindex_router.messages.piece import is_piece
 from llamaindex_router.messages.pieces import Pieces
 from llamaindex_router.messages.tapped import Tapped
 from llamaindex_router.messages.tool_calls import tool_calls_of
@@ -50,17 +51,24 @@ class Transcript:
         if isinstance(response, ChatResponse):
             self._message = response.message
             kwargs.append(response.message.additional_kwargs)
-        self._take_counts(raw, *kwargs)
-        self._finish = finish_of(raw, *kwargs) or self._finish
         self._model = self._model or str(field(raw, "model") or "")
         self._wording.take(response)
-        self._pieces.take(raw)
-        self._worded = self._worded or _chunked(raw)
-        self._refused = self._refused or refuses(raw)
+        if is_piece(raw) and not any(kwargs):
+            self._tier, self._worded = service_tier(field(raw, "service_tier")) or self._tier, True
+        else:
+            self._take_beside(raw, kwargs)
         carries = bool(response.delta) or bool(words_of(response)) or self._speaks(response)
         carries = carries and (self._carried or not self._only_calls_of_others(response))
         self._carried = self._carried or carries
         return carries
+
+    def _take_beside(self, raw: Any, kwargs: Sequence[Mapping[str, Any]]) -> None:
+        """Note what is told beside the text."""
+        self._take_counts(raw, *kwargs)
+        self._finish = finish_of(raw, *kwargs) or self._finish
+        self._pieces.take(raw)
+        self._worded = self._worded or _chunked(raw)
+        self._refused = self._refused or refuses(raw)
 
     def ended(self, raw: Any) -> None:
         """Note the raw end of a stream that its integration kept to itself; None = it has had none so far."""

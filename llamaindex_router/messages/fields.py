@@ -64,6 +64,14 @@ def _among(kind: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple([name for name in names if _way(kind, name) is not _EXTRA])
 
 
+@lru_cache(maxsize=1024)
+def keeps(kind: Any, known: frozenset[str], lacking: frozenset[str]) -> bool:
+    """Whether it is a class of pydantic models with fields of all these names, and itself nothing under the others."""
+    if not _is_plain_model(kind):
+        return False
+    return all(_way(kind, name) is _HELD for name in known) and all(_way(kind, name) is _EXTRA for name in lacking)
+
+
 @lru_cache(maxsize=256)
 def _is_plain_model(kind: Any) -> bool:
     """Whether its public names are its own, its class's, or among what its class doesn't know, and nowhere else."""

@@ -39,9 +39,15 @@ _WORDS = {
     Finish.REFUSAL: ("refusal",),
 }  # fmt: skip
 _FINISH = {word: finish for finish, words in _WORDS.items() for word in words} | BROKEN_ENDS
-_REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
+REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
 _SAYING = ("message", "delta")
 _HOLDERS = ("choices", "candidates", "delta", "messageStop")
+_ELSEWHERE = (
+    "data", "event_type", "type", "response", "object", "status", "done", "prompt_feedback", "metadata",
+    "_hidden_params", "output",
+)  # fmt: skip
+ASKED = frozenset((*_PARTS, *_COHERES, *_WHOLE_RAW, *_TIERS, *REASONS, *_HOLDERS, *_ELSEWHERE))
+"""Every name under which something is looked for here, in what is given as raw."""
 
 
 def finish_word(word: Any) -> Finish | None:
@@ -64,7 +70,7 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
     if raw is not None and field(raw, "done_reason") == "load":
         return None  # Ollama has loaded the model and answered nothing
     for place in filter(None, (raw, *_held(raw), *kwargs)):
-        for name in may_have(place, _REASONS):
+        for name in may_have(place, REASONS):
             finish = finish_word(field(place, name))
             if finish is not None:
                 return finish
