@@ -9,9 +9,9 @@ attempt where two may be in flight at once.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
+from types import coroutine
 from typing import TypeVar
 
 from capability_router.clock import Clock
@@ -81,9 +81,11 @@ async def adrive(
     Written in one piece as far as can be: each async generator within another costs every call and every chunk, and
     each `aclosing` every call.
 
-    An attempt begins in a turn of the loop of its own. Of many requests at once all are then planned, one after the
-    other, and after that all sent: the same code runs many times over while the processor has it at hand
+    A request's first attempt begins in a turn of the loop of its own. Of many requests at once all are then planned,
+    one after the other, and after that all sent: the same code runs many times over while the processor has it at hand
     (docs/performance.md). Between a plan and its permits there is no turn: each sees what those before it have chosen.
+    A further attempt begins at once: in a turn more, calls that failed together would give all their connections back
+    before the first of them takes one again, and httpx's pool looks at each idle one, for each of them.
     """
     show: Performance[C] = Performance(machine, endpoint, clock)
     seen = watch()
@@ -100,7 +102,7 @@ async def adrive(
             if not show.launches:
                 await show.await_turn()
             for index, attempt in show.started():
-                await asyncio.sleep(0)
+                await _turn(index)
                 pieces = _aattempt(show, index, attempt)
                 step = first_step(pieces)
                 try:
@@ -118,6 +120,13 @@ async def adrive(
         finally:
             seen.leave()
             on_end()
+
+
+@coroutine
+def _turn(index: int) -> Generator[None, None, None]:
+    """A turn of the loop before the first attempt, as `asyncio.sleep(0)` makes one."""
+    if index == 1:
+        yield
 
 
 async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:

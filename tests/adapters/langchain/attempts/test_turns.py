@@ -97,3 +97,23 @@ def test_of_many_at_once_all_are_planned_and_then_all_sent(loop: Loop, monkeypat
     loop.run_until_complete(wave())
     assert log == [*["planned"] * 4, *["sent"] * 4]
     assert sorted(row["calls"] for row in llm.router.health()) == [2, 2]
+
+
+@pytest.mark.parametrize("settings", [{}, {"timeouts": {"total": 20}}], ids=["no clock", "a clock"])
+def test_a_further_attempt_begins_at_once(loop: Loop, settings: dict[str, Any]) -> None:
+    """A turn between would let calls that failed together give back all their connections first."""
+    log: list[str] = []
+
+    class Refused(Scripted):
+        async def _agenerate(self, *_: Any, **__: Any) -> Any:
+            log.append("refused")
+            asyncio.get_running_loop().call_soon(log.append, "a turn")
+            raise ConnectionError("refused")
+
+    class Sent(Scripted):
+        async def _agenerate(self, *given: Any, **options: Any) -> Any:
+            log.append("sent")
+            return await super()._agenerate(*given, **options)
+
+    assert loop.run_until_complete(ChatRouter([Refused(), Sent()], **settings).ainvoke("hi")).content == "a b c"
+    assert log[:2] == ["refused", "sent"]
