@@ -130,7 +130,8 @@ def _turn(index: int) -> Generator[None, None, None]:
 
 
 async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:
-    delivering, waits = False, Waits(show)
+    delivering = False
+    waits: Waits[C] = Waits(show)
     try:
         chunks = aclosable(attempt.achunks())
         try:

@@ -16,11 +16,11 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from capability_router.concurrency.bell import Bell, Lateness
 from capability_router.connections.readers import READERS, Reader
 from capability_router.connections.unread import UNREAD
 from capability_router.execution.driving.crew import CREW
-from capability_router.execution.driving.performance import Performance
+from capability_router.execution.driving.performance import Performance, Rang
+from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 
 C = TypeVar("C")
@@ -162,33 +162,30 @@ async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
     """Perform all that is launched, each attempt in a task."""
     box: asyncio.Queue[Given] = asyncio.Queue(_AHEAD)
     runners: dict[int, asyncio.Task[None]] = {}
+    waits: Waits[Given] = Waits(show)
     try:
         while show.running:
             for index, attempt in show.started():
+                waits.over()  # how late the loop was for one attempt's clock says nothing of the next one's
                 runners[index] = asyncio.create_task(_arun(index, attempt, box))
             if not any(show.in_flight(index) for index in runners):
                 await show.await_turn()
                 continue
-            for chunk in heard(show, await _ataken(box, show.patience_s(), show.lateness)):
+            for chunk in heard(show, await _ataken(box, waits)):
                 yield chunk
             for index, task in runners.items():
                 if not show.in_flight(index):
                     task.cancel()
     finally:
+        waits.over()
         for task in runners.values():
             task.cancel()
         await asyncio.gather(*runners.values(), return_exceptions=True)
 
 
-async def _ataken(box: asyncio.Queue[Given], patience_s: float | None, lateness: Lateness) -> Given | None:
-    with suppress(TimeoutError):  # the scope's own: a box raises none
-        async with asyncio.timeout(None) as scope:
-            bell = None if patience_s is None else Bell(patience_s, partial(scope.reschedule, 0.0), lateness)
-            try:
-                return await box.get()
-            finally:
-                if bell is not None:
-                    bell.cancel()
+async def _ataken(box: asyncio.Queue[Given], waits: Waits[Given]) -> Given | None:
+    with suppress(Rang):
+        return await waits.within(box.get())
     return None
 
 

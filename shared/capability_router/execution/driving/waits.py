@@ -1,4 +1,4 @@
-"""The waits for one awaited attempt's chunks, each with its time limit.
+"""The waits for the chunks of awaited attempts, each with its time limit.
 
 A stream waits for most of its chunks. A timer for each would be made, sorted into the loop's and cancelled again: that
 took as long as all else that is done for a chunk. So the waits share one bell, and a task is cancelled by hand where
@@ -19,11 +19,14 @@ C = TypeVar("C")
 
 
 class Waits(Generic[C]):
-    """One at a time. Who iterates may do so in another task, or another loop, than before."""
+    """One at a time: for one attempt's chunks, or for what two that race give.
+
+    Who iterates may do so in another task, or another loop, than before.
+    """
 
     __slots__ = ("_bell", "_cancels", "_rang", "_show", "_task")
 
-    def __init__(self, show: Performance[C]) -> None:
+    def __init__(self, show: Performance[Any]) -> None:
         self._show = show
         self._bell: Bell | None = None
         self._task: Any = None  # which waits
@@ -31,7 +34,7 @@ class Waits(Generic[C]):
         self._rang = False
 
     def within(self, step: Any) -> Awaitable[C]:
-        """The next chunk; Rang when it does not come in time."""
+        """What the step gives; Rang when it does not come in time."""
         limit = self._show.patience_s()
         return step if limit is None else self._limited(step, limit)
 

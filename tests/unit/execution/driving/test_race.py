@@ -19,6 +19,7 @@ from capability_router.concurrency.bell import Bell
 from capability_router.connections import readers as readers_module
 from capability_router.connections.readers import Readers
 from capability_router.execution.driving import race as module
+from capability_router.execution.driving import waits as waits_module
 from capability_router.execution.driving.crew import _IDLE_S as IDLE_S
 from capability_router.execution.driving.race import Given, Runner, arace, heard, race
 from capability_router.request import Usage
@@ -378,16 +379,34 @@ def test_what_is_begun_at_the_end_of_a_process_is_read_as_ever(ending: Readers) 
     assert list(race(it.show)) == ["one", "two"]
 
 
-async def test_a_clock_that_is_not_needed_any_more_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    bells: list[Bell] = []
+@pytest.fixture
+def bells(monkeypatch: pytest.MonkeyPatch) -> list[Bell]:
+    """All that are made."""
+    made: list[Bell] = []
 
     class Kept(Bell):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
-            bells.append(self)
+            made.append(self)
 
-    monkeypatch.setattr(module, "Bell", Kept)
-    it, _ = showing(["one", "two"], timeouts={"first_token": TIMEOUT_S, "between_tokens": TIMEOUT_S})
+    monkeypatch.setattr(waits_module, "Bell", Kept)
+    return made
+
+
+async def test_all_waits_share_one_clock_which_is_stopped_at_the_end(bells: list[Bell]) -> None:
+    texts = [str(i) for i in range(2 * AHEAD)]  # more than the box holds at once
+    it, _ = showing(texts, timeouts={"first_token": TIMEOUT_S, "between_tokens": TIMEOUT_S})
+    assert [chunk async for chunk in arace(it.show)] == texts
+    (bell,) = bells
+    assert bell._handle is not None
+    assert bell._handle.cancelled()
+
+
+async def test_a_hedge_has_a_clock_of_its_own(bells: list[Bell]) -> None:
+    """How late the loop was for the first attempt's is not held against it."""
+    it, _ = showing(["", threading.Event()], ["one", "two"], hedge=HEDGE, timeouts={"first_token": TIMEOUT_S})
+    it.run._machine._hedge_at = it.show.alarm = 100.0
     assert [chunk async for chunk in arace(it.show)] == ["one", "two"]
-    assert bells
-    assert all(bell._handle.cancelled() for bell in bells)
+    first, *later = bells
+    assert later
+    assert all(bell._lateness is not first._lateness for bell in later)
