@@ -82,8 +82,9 @@ class ModelCard:
         if not self.id or not isinstance(self.id, str):
             raise ConfigError("a model card needs an id, such as 'openai/gpt-5-mini'")
         put(self, "service_tier", service_tier(self.service_tier))
-        if isinstance(self.price, Mapping):
-            put(self, "price", Price.parse(self.price))
+        price: object = self.price  # as it stands in a file, too
+        if isinstance(price, Mapping):
+            put(self, "price", Price.parse(price))
         for name in ("tags", "tenants", "reasoning_effort_levels"):
             value = getattr(self, name)
             put(self, name, (value,) if isinstance(value, str) else tuple(value))

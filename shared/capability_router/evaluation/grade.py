@@ -63,7 +63,7 @@ def _agree(score: object, passing: object) -> bool:
     return number and (float(score) >= 0.5) == bool(passing)  # type: ignore[arg-type]  # it is a number
 
 
-def _scaled(given: Real, scale: Scale | None) -> float:
+def _scaled(given: bool | Real, scale: Scale | None) -> float:
     score = float(given)
     if scale is not None and not isinstance(given, bool):
         low, high = scale

@@ -75,7 +75,7 @@ class Outcomes:
 
     def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
         """Who answered the request that got this score; raises ConfigError for a bad score, Forgotten for an id."""
-        if isinstance(score, bool) or not isinstance(score, Real) or not 0 <= score <= 1:  # numpy's numbers are Real
+        if not _is_score(score):
             raise ConfigError(f"feedback score must be a number from 0 to 1, got {repr(score)[:_SHOWN]}")
         with self._lock:
             answered = self._answered.get(request_id)
@@ -89,3 +89,8 @@ class Outcomes:
                 "{state: ...}` and a `store` that lasts, other processes' requests are remembered too"
             )
         return answered
+
+
+def _is_score(given: Any) -> bool:
+    """Numpy's numbers are Real; NaN is in no range."""
+    return type(given) is not bool and issubclass(type(given), Real) and bool(0 <= given <= 1)
