@@ -67,8 +67,8 @@ def _takes_text(given: Callable[..., Any]) -> bool:
         first = next(iter(inspect.signature(given).parameters.values()), None)
     except (ValueError, TypeError):  # some that are built in tell none
         return True
-    if first is None:
-        raise ConfigError("screen must be a function of a text or of the Request, got one without parameters")
+    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
+        raise ConfigError("screen must be a function of a text or of the Request, got one without such a parameter")
     return first.annotation in (str, "str") or (first.annotation is first.empty and first.name in _OF_TEXT)
 
 
@@ -112,13 +112,13 @@ class Screen:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # as above
 
-    def _steps(self, request: Request) -> Generator[Hook, Any, Request]:
+    def _steps(self, request: Request) -> Generator[Hook, Answer | _Failed, Request]:
         """Gives each hook that is to be asked, takes what it gave; one request is looked at once."""
         if request.screened is not None and request.screened.by is self:
             return request
         found, asked = dict[str, int](), list[tuple[str, Demand]]()
         for hook in self._hooks:
-            answer = _read(hook, (yield hook))
+            answer = yield hook
             if isinstance(answer, _Failed):
                 log.warning("the screen %s: %s", hook.name, answer.why)
                 return _barred(request, f"the screen {hook.name} {answer.why}; {_UNSEEN}", self)
@@ -149,7 +149,19 @@ def _barred(request: Request, why: str, by: Screen) -> Request:
     return altered(request, screened=Screened({}, {}, why, "", by))
 
 
-def _read(hook: Hook, given: Any) -> Answer | _Failed:
+def _looked(hook: Hook, request: Request) -> Any:
+    """Its answer, or what has to be waited for. It is read here, where the hook runs: it may be a generator.
+
+    Nothing is raised: a thread can't hand a StopIteration to who awaits it, and he would wait for ever.
+    """
+    try:
+        given = hook.look(request)
+    except Exception as error:  # noqa: BLE001 - whatever a hook raises, the request is not sent
+        return _failed(error)
+    return given if _waits(given) else _answer(given)
+
+
+def _answer(given: Any) -> Answer | _Failed:
     if isinstance(given, _Failed):
         return given
     try:
@@ -160,21 +172,27 @@ def _read(hook: Hook, given: Any) -> Answer | _Failed:
         return _failed(error)
 
 
-def _asked(hook: Hook, request: Request) -> Any:
+def _asked(hook: Hook, request: Request) -> Answer | _Failed:
+    given = _looked(hook, request)
+    if isinstance(given, (Answer, _Failed)):
+        return given
     try:
-        given = hook.look(request)
-        return _finished(given) if _waits(given) else given
-    except Exception as error:  # noqa: BLE001 - whatever a hook raises, the request is not sent
-        return _failed(error)
-
-
-async def _awaited(hook: Hook, request: Request) -> Any:
-    try:
-        here = hook.awaited or hook.quick(request)
-        given = hook.look(request) if here else await asyncio.to_thread(hook.look, request)
-        return await given if _waits(given) else given
+        given = _finished(given)
     except Exception as error:  # noqa: BLE001 - as above
         return _failed(error)
+    return _answer(given)
+
+
+async def _awaited(hook: Hook, request: Request) -> Answer | _Failed:
+    here = hook.awaited or hook.quick(request)
+    given = _looked(hook, request) if here else await asyncio.to_thread(_looked, hook, request)
+    if isinstance(given, (Answer, _Failed)):
+        return given
+    try:
+        given = await given
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failed(error)
+    return _answer(given)
 
 
 def _waits(given: Any) -> bool:

@@ -18,6 +18,7 @@ from capability_router.screening.demand import TERMS, Demand
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}")
 _KINDS = ("type", "entity_type")
 _KEYS = frozenset((*TERMS, "data", "labels", "block"))
+_ASKING = _KEYS - {"data", "labels"}  # which a finding may have for what it found
 _MOST = 100_000  # findings
 
 
@@ -70,7 +71,8 @@ def _demand(terms: Mapping[str, Any], *, block: bool = False) -> Demand:
         return Demand(Demand.of(terms).terms, block)
     except ConfigError:
         pass  # its text has the value
-    raise Unreadable(f"it gave terms that can't be read; a screen may state {', '.join(TERMS)}, as in routing(...)")
+    told = f"a screen may state {', '.join(TERMS)}, as in routing(...), and `block` instead of an empty list of models"
+    raise Unreadable(f"it gave terms that can't be read; {told}")
 
 
 def _labels(given: object) -> Mapping[str, int]:
@@ -80,17 +82,19 @@ def _labels(given: object) -> Mapping[str, int]:
         raise Unreadable(f"it gave a {type(given).__name__}; give None, labels, findings or terms")
     found: Counter[str] = Counter()
     for number, each in enumerate(given):
-        label = each if isinstance(each, str) else _kind(each)
-        if not _LABEL.fullmatch(label):
+        label = _LABEL.fullmatch(each if isinstance(each, str) else _kind(each))
+        if label is None:
             raise Unreadable("it gave a label that is none: a letter, then up to 63 letters, digits and _ . : / -")
         if number >= _MOST:
             break
-        found[label] += 1
+        found[label[0]] += 1
     return found
 
 
 def _kind(finding: object) -> str:
-    """The label of one finding; "" = it is none."""
+    """The label of one finding; "" = it is none, or asks for something, which a finding can't."""
+    if isinstance(finding, Mapping) and any(key in finding for key in _ASKING):
+        return ""
     told = finding.get if isinstance(finding, Mapping) else partial(_attribute, finding)
     return next((kind for name in _KINDS if isinstance(kind := told(name), str)), "")
 

@@ -13,6 +13,7 @@ from capability_router.routing import DATA_TERMS, Routing, retention_days
 BLOCK, NOTE = "block", "note"
 TERMS = ("allow", "deny", "require_tags", *DATA_TERMS)
 """The routing terms by which something can be asked of models: each can only forbid some."""
+_ONE_OF = ("allow", "regions")  # a list of what will do; in a request's own terms an empty one says nothing
 Meant = Callable[[str], Sequence[str]]
 """The ids of the models that a name means."""
 
@@ -47,7 +48,15 @@ def _checked(written: Mapping[Any, Any]) -> dict[str, Any]:
     terms = Routing().merged({str(name): value for name, value in written.items()})
     if terms.training:
         raise ConfigError("training: true asks for nothing: what is found can only forbid models")
+    for name in _ONE_OF:
+        if not getattr(terms, name) and _said(written, name):
+            raise ConfigError(f"{name} is an empty list, which no model meets; write `{BLOCK}` if that is meant")
     return {name: value for name in TERMS if (value := getattr(terms, name)) not in (None, ())}
+
+
+def _said(written: Mapping[Any, Any], name: str) -> bool:
+    within = written.get("data")
+    return any(isinstance(place, Mapping) and place.get(name) is not None for place in (written, within))
 
 
 class Narrowing:

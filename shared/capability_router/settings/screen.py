@@ -9,7 +9,7 @@ from pydantic import PlainValidator, model_validator
 
 from capability_router.errors import ConfigError
 from capability_router.screen import BUILTIN, Hook, hook_of
-from capability_router.screening.demand import CAREFUL, Demand
+from capability_router.screening.demand import CAREFUL, NOTE, Demand
 from capability_router.screening.rules import Rules
 from capability_router.settings.block import Block, Text
 from capability_router.settings.units import shown
@@ -35,9 +35,12 @@ def _labels(value: Any) -> dict[str, Demand]:
 
 def _demand(name: str, written: Any) -> Demand:
     try:
-        return Demand.of(written)
+        demand = Demand.of(written)
     except ConfigError as error:
         raise ValueError(f"{name}: {error}") from None
+    if demand == Demand() and written != NOTE:
+        raise ValueError(f"{name}: nothing is asked for; write {NOTE} if that is meant, or leave it out of a mapping")
+    return demand
 
 
 class Screen(Block):
