@@ -32,7 +32,8 @@ TERMS = st.fixed_dictionaries(
     },
 )  # fmt: skip
 SAID = st.one_of(TERMS, st.none(), st.lists(st.sampled_from(["x", "y.z"])), st.integers(), st.text(max_size=5))
-LABELS = st.dictionaries(st.sampled_from(["x", "y", "y.z", "*"]), st.one_of(TERMS, st.sampled_from(["block", "note"])))
+MEANT = st.one_of(TERMS.filter(bool), st.sampled_from(["block", "note"]))
+LABELS = st.dictionaries(st.sampled_from(["x", "y", "y.z", "*"]), MEANT)
 
 
 def eligible(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from hashlib import blake2b
 
 from capability_router.concurrency.latch import Latch
+from capability_router.screening.escapes import unescaped
 from capability_router.screening.kinds import KINDS, Kind
 from capability_router.screening.labels import LABELS, PHONE
 from capability_router.screening.phones import Phones, phones
@@ -50,7 +51,7 @@ class Detector:
         return found
 
     def _looked(self, text: str) -> Found:
-        found = {}
+        found, text = {}, unescaped(text)
         for kind in self._kinds:
             for gate in kind.gates:
                 if gate in text:

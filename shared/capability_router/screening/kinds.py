@@ -45,16 +45,17 @@ def _kind(label: str, gates: str, pattern: str, holds: Callable[[re.Match[str]],
 
 _ALONE = r"(?<![A-Za-z0-9_-])"  # in front of a key
 _KEY = "[A-Za-z0-9_-]"
-_GAP = "[ \u00a0\u202f-]"  # between the groups of a card's number
+_APART, _END = r"(?<![0-9A-Za-z].)", "(?![0-9A-Za-z])"  # in Chinese or Japanese there are letters right beside it
+_GAP = "[ \u00a0\u202f\u2010-\u2013-]"  # between the groups of a card's number
 _GROUPS = (
     rf"[0-9]{{3}}(?:(?P<a>{_GAP})[0-9]{{4}}(?P=a)[0-9]{{4}}(?P=a)[0-9]{{4}}(?:(?P=a)[0-9]{{3}})?"
     rf"|(?P<b>{_GAP})[0-9]{{6}}(?P=b)[0-9]{{4,5}})"
 )
 KINDS = (
-    _kind("pii.email", "@", r"@(?<=[\w.%+-]@)(?<!\bgit@)(?:[\w-]{1,63}+\.){1,8}[^\W\d_]{2,24}(?!\w)"),
-    _kind("pii.card", "", rf"[2-6](?<!\w.)(?<![0-9]\..)(?:[0-9]{{12,18}}+|{_GROUPS})(?!\w|[.-][0-9])", _card),
-    _kind("pii.iban", "", r"[A-Z](?<!\w.)[A-Z][0-9]{2} ?[A-Z0-9]", _account),
-    _kind("pii.ssn", "-", r"[0-8](?<![\w-].)(?!00|66)[0-9]{2}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])"),
+    _kind("pii.email", "@", rf"@(?<=[\w.%+-]@)(?<!(?<![\w.%+-])git@)(?:[\w-]{{1,63}}+\.){{1,8}}[^\W\d_]{{2,24}}{_END}"),
+    _kind("pii.card", "", rf"[2-6]{_APART}(?<![0-9]\..)(?:[0-9]{{12,18}}+|{_GROUPS}){_END}(?![.-][0-9])", _card),
+    _kind("pii.iban", "", rf"[A-Z]{_APART}[A-Z][0-9]{{2}} ?[A-Z0-9]", _account),
+    _kind("pii.ssn", "-", rf"[0-8]{_APART}(?<!-.)(?!00|66)[0-9]{{2}}-(?!00)[0-9]{{2}}-(?!0000)[0-9]{{4}}{_END}(?!-)"),
     _kind("secret.private_key", "PRIVATE", r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
     _kind("secret.aws", "AKIA ASIA", r"(?<![A-Za-z0-9])A[KS]IA[A-Z2-7]{16}(?![A-Za-z0-9])"),
     _kind("secret.anthropic", "sk-ant-", rf"{_ALONE}sk-ant-{_KEY}{{20,}}+"),
@@ -72,5 +73,5 @@ KINDS = (
     _kind("secret.stripe", "k_live_ k_test_", rf"{_ALONE}[rs]k_(?:live|test)_[A-Za-z0-9]{{16,}}+"),
     _kind("secret.huggingface", "hf_", rf"{_ALONE}hf_[A-Za-z0-9]{{30,}}+"),
     _kind("secret.jwt", "eyJ", rf"{_ALONE}eyJ{_KEY}{{8,}}+\.eyJ{_KEY}{{8,}}+\.{_KEY}{{8,}}+"),
-    _kind("secret.url_password", "://", r"://[^\s/:@]{1,64}+:[^\s/@]{1,128}+@"),
+    _kind("secret.url_password", "://", r"://[^\s/:@]{0,64}+:[^\s/@]{1,128}+@"),
 )  # fmt: skip

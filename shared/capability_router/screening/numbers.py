@@ -75,9 +75,13 @@ def _written(text: str, at: int, count: int) -> Iterator[str]:
         if each == " " and not spaced:
             spaced = True
             continue
-        if not (each.isascii() and each.isalnum()):
+        if not _in_word(each):
             return
         spaced = False
         count -= 1
-        if count or not text[at : at + 1].isalnum():
+        if count or not _in_word(text[at : at + 1]):
             yield each.upper()
+
+
+def _in_word(each: str) -> bool:
+    return each.isascii() and each.isalnum()

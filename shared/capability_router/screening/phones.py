@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from capability_router.errors import ConfigError
 
 _WORLDWIDE = re.compile(r"\+[0-9](?:[ ().\-/]{0,2}[0-9]){6,14}+")
-_NATIONAL = re.compile(r"[(0-9](?<![\w+.-].)[ ]?(?:[ ().\-/]{0,2}[0-9]){6,14}+(?!\w)")
+_NATIONAL = re.compile(r"[(0-9](?<![0-9A-Za-z+.-].)[ ]?(?:[ ().\-/]{0,2}[0-9]){6,14}+(?:(?=x[0-9])|(?![0-9A-Za-z]))")
 _OTHER = re.compile(r"[0-9]+(?:\.[0-9]+)?$|[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")  # plain digits are anything; a date
 _AROUND = 8  # characters after a number that tell a date with its time from it
 
@@ -44,7 +44,14 @@ def phones(region: str | None) -> Phones:
         return found.has_next() and found.next().start == 0
 
     def count(text: str) -> int:
-        known = sum(valid(at[0]) for at in _WORLDWIDE.finditer(text)) if "+" in text else 0
-        return known + (sum(local(text, at) for at in _NATIONAL.finditer(text)) if region else 0)
+        known = [at for at in _WORLDWIDE.finditer(text) if valid(at[0])] if "+" in text else []
+        rest = _without(text, known) if known and region else text
+        return len(known) + (sum(local(rest, at) for at in _NATIONAL.finditer(rest)) if region else 0)
 
     return count
+
+
+def _without(text: str, found: Sequence[re.Match[str]]) -> str:
+    """Without these, of which the end looks like another; they follow each other."""
+    starts, ends = [*(at.start() for at in found), len(text)], [0, *(at.end() for at in found)]
+    return "\n".join(text[begin:end] for begin, end in zip(ends, starts, strict=True))

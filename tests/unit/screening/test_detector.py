@@ -50,12 +50,35 @@ FOUND = {
     f"hf_{KEY}": "secret.huggingface",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl": "secret.jwt",
     "postgres://app:hunter2@db:5432/main": "secret.url_password",
+    "redis://:hunter2@cache:6379/0": "secret.url_password",
+    "first.git@example.com": "pii.email",
+    "_jane@example.com_": "pii.email",
+    "4111\u20111111\u20111111\u20111111": "pii.card",
+    "+1 212 555 0123": "pii.phone",
+    "212-555-0123x45": "pii.phone",
+}
+# In Chinese and Japanese no space stands beside a number; JSON and Python write some characters as escapes.
+BESIDE_LETTERS = {
+    "卡号4111111111111111请": "pii.card",
+    "番号は3530111333300000です": "pii.card",
+    "账号DE89370400440532013000号": "pii.iban",
+    "社保号123-45-6789号": "pii.ssn",
+    "电话(212) 555-0123请": "pii.phone",
+    "联系jane@example.com请在明天之前回复我关于合同的问题谢谢你的帮助和支持": "pii.email",
+}
+ESCAPED = {
+    str({"note": "see\n4111 1111 1111 1111"}): "pii.card",
+    repr("4111\u00a01111\u00a01111\u00a01111"): "pii.card",
+    json.dumps({"note": "卡号4111111111111111"}): "pii.card",
+    json.dumps(json.dumps({"note": "of\nAKIAIOSFODNN7EXAMPLE"})): "secret.aws",
+    r'{"url": "postgres:\/\/app:hunter2@db\/main"}': "secret.url_password",
+    r"https://CORP\tom:hunter2@host/": "secret.url_password",
 }
 
 
-@pytest.mark.parametrize("text", FOUND)
-def test_each_label_is_found_once(text: str) -> None:
-    assert ALL.found([text]) == {FOUND[text]: 1}
+@pytest.mark.parametrize(("text", "label"), [*FOUND.items(), *BESIDE_LETTERS.items(), *ESCAPED.items()])
+def test_each_label_is_found_once(text: str, label: str) -> None:
+    assert ALL.found([text]) == {label: 1}
 
 
 def test_every_label_has_a_text_above() -> None:
@@ -135,7 +158,7 @@ PIECES = (
     "@", "a@", "a.", "a@a.", "4", "4 ", "4111 ", "4111-", "DE89", "DE89 ", "A1 ", "1-", "123-45-", "-----BEGIN ", "A ",
     "PRIVATE", "AKIA", "sk-", "sk-a", "sk-ant-", "AIza", "ghp_", "github_pat_", "glpat-", "xoxb-", "xapp-",
     "hooks.slack.com", "sk_live_", "hf_", "eyJ", "éeyJ", "eyJaaaaaaaa.", "://", "://a:", "+1", "+1 ", "(", "(1", "1 ",
-    "1.", "2026-11-27 ", "212-555-", " ", "é", "\n",
+    "1.", "2026-11-27 ", "212-555-", " ", "é", "\n", "\\", "\\n", "\\u00e", "\\x",
 )  # fmt: skip
 
 
