@@ -358,4 +358,5 @@ class ChatRouter(Wrappable):
         return prompt if isinstance(prompt, ChatPromptValue) else None, prompt.to_messages()
 
     def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
-        return to_request(call, current_routing().merged(terms), self.router.registry.cards)
+        router = self.router
+        return to_request(call, current_routing().merged(terms), router.registry.cards, screens=router.screens)

@@ -134,7 +134,8 @@ class RoutedCall:
         self._traced = [] if traced.handlers else None
         self._routing = self._terms(manager)
         live = self._call.mode == "invoke" and self._traced is not None and shown_live(traced.handlers)
-        return to_request(self._call, self._routing, self._model.router.registry.cards, shown_live=live)
+        router = self._model.router
+        return to_request(self._call, self._routing, router.registry.cards, shown_live=live, screens=router.screens)
 
     def _begin(self, request: Request, traced: ChainRun) -> Run[Any]:
         router = self._model.router

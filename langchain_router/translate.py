@@ -17,6 +17,7 @@ from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
 from langchain_router.call import Call
+from langchain_router.messages.beside import beside
 from langchain_router.messages.kinds import is_ai, is_human, is_tool
 from langchain_router.messages.provider_tools import provider_tools
 from langchain_router.partners.dialects import MAX_TOKENS
@@ -37,8 +38,13 @@ _FREE_CHOICES = (None, "auto", "none", "", False)
 _NO_REASONING = (None, "", "none", False, 0)
 
 
-def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False) -> Request:
-    """What the core has to know of a call. `shown_live`: others see its answer as it is made."""
+def to_request(
+    call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False, screens: bool = False
+) -> Request:
+    """What the core has to know of a call. `shown_live`: others see its answer as it is made.
+
+    `screens`: a screen looks at it, and so at all that is sent.
+    """
     texts, attached, roles = _read(call.messages)
     media = tuple([part.kind for part in attached]) if attached else ()
     tools = call.tools
@@ -67,6 +73,7 @@ def to_request(call: Call, routing: Routing, cards: Sequence[ModelCard], *, show
         model=str(call.kwargs.get("model") or ""),
         payload=call,
         roles=roles,
+        beside=_beside(call, keywords) if screens else (),
     )
 
 
@@ -132,6 +139,12 @@ def _tools(call: Call, tools: Sequence[Any]) -> tuple[str, tuple[str, ...]]:
     if call.bound is not None:
         return call.bound.described
     return describe_tools(tools) if tools else ("", ())
+
+
+def _beside(call: Call, keywords: Mapping[str, Any]) -> tuple[str, ...]:
+    """A binding's tools are read, and what the call says of tools takes no part then."""
+    read = _TEXT_KEYS if call.bound is not None else (*_TEXT_KEYS, "tools")
+    return beside(call.messages, keywords, read)
 
 
 def _follows(messages: Sequence[BaseMessage]) -> tuple[str, ...]:

@@ -330,7 +330,8 @@ class RouterLLM(FunctionCallingLLM):
         return call, self._request(call, routing)
 
     def _request(self, call: calls.Call[Any], routing: Routing) -> Request:
-        return request_of(call, routing, self.max_tokens, self.router.registry.cards)
+        router = self.router
+        return request_of(call, routing, self.max_tokens, router.registry.cards, screens=router.screens)
 
     def _routing(self, terms: Mapping[str, Any]) -> Routing:
         routing = current_routing()

@@ -14,6 +14,7 @@ from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached
 from llamaindex_router.attempts.continuation import CONTINUED
 from llamaindex_router.call import Call
+from llamaindex_router.messages.beside import beside
 from llamaindex_router.messages.fields import field, may_have
 from llamaindex_router.messages.handover import answered_keys
 from llamaindex_router.tokens import counted
@@ -30,11 +31,17 @@ _NESTING = ("content", "cited_content")
 
 
 def request_of(
-    call: Call[Any], routing: Routing, max_tokens: int | None = None, cards: Sequence[ModelCard] = ()
+    call: Call[Any],
+    routing: Routing,
+    max_tokens: int | None = None,
+    cards: Sequence[ModelCard] = (),
+    *,
+    screens: bool = False,
 ) -> Request:
     """The request the core plans on. `max_tokens` is the router's own default for the answer's length.
 
     `cards`: the models whose windows the prompt may fill; near one it is counted, else the core estimates.
+    `screens`: a screen looks at it, and so at all that is sent.
     """
     messages = [m for m in call.messages if isinstance(m, ChatMessage)]
     parts = tuple(part for m in messages for part in _media(m.blocks))
@@ -63,7 +70,16 @@ def request_of(
         model=str(call.kwargs.get("model") or ""),
         payload=call,
         roles=tuple("user" if isinstance(m, str) else m.role.value for m in call.messages),
+        beside=_beside(call, messages) if screens else (),
     )
+
+
+def _beside(call: Call[Any], messages: Sequence[ChatMessage]) -> tuple[str, ...]:
+    """Without the schemas that are read, and what a template puts into its messages."""
+    said = (call.kwargs.get("llm_kwargs") or {}) if call.structured else call.kwargs
+    read = () if call.structured or call.tools else ("tools",)
+    blocks = [block for message in messages for block in blocks_of(message.blocks)]
+    return beside(messages, blocks, {name: value for name, value in said.items() if name not in read})
 
 
 def text_of(message: ChatMessage) -> str:

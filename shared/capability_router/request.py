@@ -110,7 +110,8 @@ class Request:
     stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
     call, `service` the service tier that it asks for (see `service_tier()`), `answers` how many answers it asks for
     at once (`n`; None = it doesn't say), `roles` who says each of the texts, in the framework's own words, `own_key`
-    whether it brings along a key of its own, `screened` what a screen found in it (None = none looked).
+    whether it brings along a key of its own, `screened` what a screen found in it (None = none looked), `beside` what
+    is sent beside texts and tools (other parts of messages, keywords of the call), where a screen is to look at it.
     """
 
     texts: tuple[str, ...]
@@ -138,6 +139,7 @@ class Request:
     roles: tuple[str, ...] = ()
     own_key: bool = False
     screened: Screened | None = None
+    beside: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def brought(self) -> tuple[str, ...]:

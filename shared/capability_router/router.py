@@ -173,6 +173,11 @@ class Router:
         """Whether there is something to wait for before `start`."""
         return self._meanings is not None or self._screen is not None
 
+    @property
+    def screens(self) -> bool:
+        """Whether a screen looks at requests, which have to say then what is sent beside texts."""
+        return self._screen is not None
+
     def _prepared(self, request: Request) -> Request:
         if self._screen is not None:
             request = self._screen.before(request)

@@ -75,14 +75,18 @@ def _takes_text(given: Callable[..., Any]) -> bool:
 def builtin(detector: Detector) -> Hook:
     """The built-in detector as a hook."""
     return Hook(
-        BUILTIN, lambda request: Answer(detector.found((*request.texts, request.tools))),
-        quick=lambda request: sum(map(len, request.texts)) + len(request.tools) <= _AT_ONCE,
+        BUILTIN, lambda request: Answer(detector.found(_sent(request))),
+        quick=lambda request: sum(map(len, _sent(request))) <= _AT_ONCE,
     )  # fmt: skip
 
 
 def text_of(request: Request) -> str:
-    """All that is sent as text: messages, tool calls and their results, schemas; a blank line between them."""
-    return "\n\n".join(filter(None, (*request.texts, request.tools)))
+    """All that is sent as text: messages, tool calls, results, schemas, keywords; a blank line between them."""
+    return "\n\n".join(filter(None, _sent(request)))
+
+
+def _sent(request: Request) -> tuple[str, ...]:
+    return (*request.texts, request.tools, *request.beside)
 
 
 class Screen:

@@ -12,6 +12,7 @@ from adapters.langchain.fakes import Scripted
 from langchain.agents.middleware.pii import detect_credit_card, detect_email
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
+from llama_index.core.base.llms.types import CitableBlock, DocumentBlock, TextBlock
 from llama_index.core.llms import ChatMessage, CompletionResponse, CustomLLM, LLMMetadata
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
@@ -125,6 +126,60 @@ def test_tool_calls_their_results_and_schemas_are_looked_at() -> None:
     assert chain().explain("hello", tools=[look_up]).chosen.id == "open"
     assert chain().explain("hello", tools=[described]).chosen.id == "safe"
     assert llama().explain([ChatMessage(content="hello"), ChatMessage(role="tool", content=MAIL)]).chosen.id == "safe"
+
+
+def found_beside(*blocks: Any, **fields: Any) -> str:
+    """The one that is chosen for a message with these blocks, or fields, and the label's count."""
+    message = AIMessage(list(blocks), **fields) if blocks else AIMessage("", **fields)
+    plan = chain().explain([HumanMessage("hello"), message, HumanMessage("so?")])
+    return f"{plan.chosen.id} {' '.join(plan.notes).count('pii.email (1)')}"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_result", "tool_use_id": "t", "content": MAIL},
+        {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": MAIL}]},
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": MAIL}},
+        {"type": "tool_use", "id": "t", "name": "look_up", "input": {"name": MAIL}},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": MAIL}]},
+        {"type": "reasoning_content", "reasoning_content": {"text": MAIL}},
+        {"toolResult": {"toolUseId": "t", "content": [{"json": {"mail": MAIL}}]}},
+    ],
+)
+def test_each_part_of_a_message_is_looked_at_once(block: dict[str, Any]) -> None:
+    assert found_beside(block) == "safe 1"
+
+
+def test_so_is_what_a_message_has_beside_its_content() -> None:
+    function = {"name": "look_up", "arguments": f'{{"name": "{MAIL}"}}'}
+    raw = [{"id": "t", "type": "function", "function": function}]
+    assert found_beside(additional_kwargs={"tool_calls": raw}) == "safe 1"
+    assert found_beside(additional_kwargs={"function_call": function}) == "safe 1"
+    assert found_beside(invalid_tool_calls=[{"name": "f", "args": MAIL, "id": "t", "error": None}]) == "safe 1"
+    call = {"name": "look_up", "args": {"name": MAIL}, "id": "t"}
+    block = {"type": "tool_use", "id": "t", "name": "look_up", "input": {"name": MAIL}}
+    assert found_beside(block, tool_calls=[call]) == "safe 1"
+
+
+@pytest.mark.parametrize("screen", [CONFIG["screen"], detect_email])
+def test_keywords_of_a_call_are_looked_at_but_for_who_asks(screen: Any) -> None:
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"description": MAIL}}}
+    for words in ({"response_format": schema}, {"prediction": {"content": MAIL}}, {"extra_body": {"x": [MAIL]}}):
+        assert chain(screen).bind(**words).explain("hello").chosen.id == "safe"
+        assert llama(screen).explain("hello", **words).chosen.id == "safe"
+    key = "sk-proj-Abc1Def2Ghi3Jkl4Mno5Pqr6Stu7Vwx8Yz90"
+    own = {"api_key": key, "extra_headers": {"Authorization": f"Bearer {key}", "X-Who": MAIL}}
+    assert chain(screen).bind(**own).explain("hello").chosen.id == "open"
+    assert llama(screen).explain("hello", **own).chosen.id == "open"
+
+
+def test_documents_of_llama_index_are_looked_at() -> None:
+    text = DocumentBlock(data=MAIL.encode(), document_mimetype="text/plain", title="x")
+    cited = CitableBlock(title=MAIL, source="y", content=[TextBlock(text="hello")])
+    plain = CitableBlock(title="x", source="y", content=[TextBlock(text="hello")])
+    chosen = [llama().explain([ChatMessage(blocks=[block])]).chosen.id for block in (text, cited, plain)]
+    assert chosen == ["safe", "safe", "open"]
 
 
 def test_structured_answers_too() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from capability_router.errors import ConfigError
 from capability_router.request import Need, Request, asked_answers, asked_service, brings_key
 from capability_router.routing import RoutingTerms, current_routing
+from capability_router.strings import strings
 from capability_router.tokens.attached import Attached, attached_block
 
 _TERMS = frozenset(RoutingTerms.__annotations__)
@@ -60,6 +61,7 @@ def request_from_chat(
         routing=current_routing().merged(terms),
         payload=body,
         roles=tuple(str(message.get("role", "user")) for message in chat),
+        beside=_beside(chat, body),
     )
 
 
@@ -92,13 +94,38 @@ def _texts(message: Mapping[str, Any]) -> Iterator[str]:
     content = message.get("content")
     if isinstance(content, str):
         yield content
-    for part in content if isinstance(content, (list, tuple)) else ():
+    for part in _parts(message):
         text = part.get("text") if isinstance(part, Mapping) else part
         if isinstance(text, str):
             yield text
     for call in message.get("tool_calls") or ():
         function = call.get("function") or {}
         yield f"{function.get('name', '')} {function.get('arguments', '')}"
+
+
+_READ = frozenset({"role", "tool_calls"})  # of a message; its texts are read, too
+_NEVER_SAID = frozenset({"messages", "tools", "model", "api_key", "extra_headers"})
+
+
+def _beside(chat: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> tuple[str, ...]:
+    others = [
+        *(
+            {name: part for name, part in message.items() if name not in _READ and name != "content"}
+            for message in chat
+        ),
+        *(_unread(part) for message in chat for part in _parts(message)),
+        {name: value for name, value in body.items() if name not in _NEVER_SAID},
+    ]
+    return tuple(strings(others))
+
+
+def _unread(part: Any) -> Any:
+    return {name: each for name, each in part.items() if name != "text"} if isinstance(part, Mapping) else None
+
+
+def _parts(message: Mapping[str, Any]) -> Sequence[Any]:
+    content = message.get("content")
+    return content if isinstance(content, (list, tuple)) else ()
 
 
 def _media(content: Any) -> Iterator[Attached]:

@@ -79,6 +79,22 @@ def test_schemas_and_all_messages_are_looked_at() -> None:
         assert ids(router.explain(request)) == ["safe", "also"]
 
 
+def test_of_chat_completions_all_that_is_sent_is_looked_at_once() -> None:
+    router = made(True)
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": MAIL}}
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"description": MAIL}}}
+    said: list[Any] = [
+        {"content": [{"type": "text", "text": MAIL}]}, {"content": [{"type": "refusal", "refusal": MAIL}]},
+        {"content": "so", "reasoning_content": MAIL}, {"content": None, "tool_calls": [call]},
+        {"content": None, "function_call": {"name": "f", "arguments": MAIL}},
+    ]  # fmt: skip
+    plans = [router.explain([{"role": "assistant", **each}, {"role": "user", "content": "hello"}]) for each in said]
+    plans += [router.explain("hello", **words) for words in ({"response_format": schema}, {"user": MAIL})]
+    for plan in plans:
+        assert (ids(plan), "pii.email (1)" in " ".join(plan.notes)) == (["safe", "also"], True)
+    assert ids(router.explain("hello", extra_headers={"X-Who": MAIL}, api_key="k")) == ["open", "safe", "also"]
+
+
 def test_the_longest_name_of_a_label_says_what_is_asked_for() -> None:
     labels = {
         "pii": {"data": {"regions": ["eu"]}},

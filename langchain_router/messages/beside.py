@@ -1,0 +1,48 @@
+"""What is sent beside the texts of messages and the schemas of tools: other parts of messages, keywords of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from capability_router.strings import strings
+from langchain_router.messages.kinds import is_ai
+
+_CALLS = ("tool_use", "tool_call", "function_call", "server_tool_call")
+_NEVER_SENT = frozenset({"model", "api_key", "base_url", "include_raw", "method"})
+
+
+def beside(messages: Sequence[BaseMessage], keywords: Mapping[str, Any], read: Container[str]) -> tuple[str, ...]:
+    """All strings there. `read`: the names of items whose texts are read already, of blocks and of keywords."""
+    found = [text for message in messages for text in _of(message, read)]
+    said = {name: value for name, value in keywords.items() if not (name in read or _is_own(name))}
+    return (*found, *strings(said))
+
+
+def _is_own(keyword: str) -> bool:
+    """Who asks, and where: a key is not what is said."""
+    return keyword in _NEVER_SENT or keyword.endswith("headers")
+
+
+def _of(message: BaseMessage, read: Container[str]) -> Iterator[str]:
+    called = is_ai(type(message)) and bool(message.tool_calls)  # type: ignore[attr-defined]  # a model's message
+    if not isinstance(message.content, str):
+        blocks = [b for b in message.content if isinstance(b, Mapping) and not (called and b.get("type") in _CALLS)]
+        yield from strings([_unread(block, read) for block in blocks])
+    if message.additional_kwargs:
+        yield from strings({k: v for k, v in message.additional_kwargs.items() if not (called and k == "tool_calls")})
+    if is_ai(type(message)) and message.invalid_tool_calls:  # type: ignore[attr-defined]  # likewise
+        yield from strings([[call.get("name"), call.get("args")] for call in message.invalid_tool_calls])  # type: ignore[attr-defined]  # likewise
+    if message.name:
+        yield message.name
+
+
+def _unread(block: Mapping[str, Any], read: Container[str]) -> dict[str, Any]:
+    """The block without the texts that are read already, its nested blocks likewise."""
+    left = {name: part for name, part in block.items() if not (name in read and isinstance(part, str))}
+    nested = block.get("content")
+    if isinstance(nested, list):
+        left["content"] = [_unread(each, read) for each in nested if isinstance(each, Mapping)]
+    return left

@@ -1,0 +1,31 @@
+"""What is sent beside the texts of messages and the schemas of tools: other parts of messages, keywords of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage
+
+from capability_router.strings import strings
+
+_READ = frozenset({"text", "thinking", "tool_call"})  # kinds of blocks
+_NESTED = {"content", "cited_content"}
+_NEVER_SENT = frozenset({"model", "api_key", "api_base", "user_msg", "chat_history", "messages", "prompt"})
+
+
+def beside(messages: Sequence[ChatMessage], blocks: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[str, ...]:
+    """All strings there. `blocks`: of all messages, the nested ones too; `keywords`: without what is read already."""
+    others = [block.model_dump(exclude=_NESTED) for block in blocks if block.block_type not in _READ]
+    said = {name: value for name, value in keywords.items() if not _is_own(name)}
+    return (*strings(others), *(text for message in messages for text in _of(message)), *strings(said))
+
+
+def _is_own(keyword: str) -> bool:
+    """Who asks, and where, and the messages themselves."""
+    return keyword in _NEVER_SENT or keyword.endswith("headers")
+
+
+def _of(message: ChatMessage) -> Iterator[str]:
+    """Calls are read with the message."""
+    return strings({name: value for name, value in message.additional_kwargs.items() if name != "tool_calls"})
