@@ -77,9 +77,10 @@ class Plan:
 
     `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
     consists of, if what the models count for it is to be learned.
-    `canary`: whether the canary decided; None = there is none, or the request is pinned. `hardness`: how hard the
-    request looks, -0.15 to 0.15. `chances`: with exploration, of each model that could have been first. `second`: by
-    how much a second of waiting lowers a score, 0 = no model is waited for while another is free.
+    `canary`: whether the canary decided; None = there is none, or the request is pinned. `screen`: the labels of what a
+    screen found. `hardness`: how hard the request looks, -0.15 to 0.15. `chances`: with exploration, of each model that
+    could have been first. `second`: by how much a second of waiting lowers a score, 0 = no model is waited for while
+    another is free.
     """
 
     request_id: str
@@ -96,6 +97,7 @@ class Plan:
     propensity: float = 1.0
     bucket: str = ""
     canary: bool | None = None
+    screen: tuple[str, ...] = ()
     hardness: float = 0.0
     chances: tuple[tuple[str, float], ...] = ()
     second: float = 0.0

@@ -346,7 +346,7 @@ class Outcome:
     """What became of one request: who answered, after which attempts, at what cost.
 
     `resumed`: how often the answer, cut off, was continued by a further attempt; `usage` is then of all of them.
-    `canary`: whether the canary decided; None = the router has none.
+    `canary`: whether the canary decided; None = the router has none. `screen`: the labels of what a screen found.
     """
 
     request_id: str
@@ -362,6 +362,7 @@ class Outcome:
     finish: str | None = None
     resumed: int = 0
     canary: bool | None = None
+    screen: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -378,6 +379,8 @@ class Outcome:
         flag: dict[str, Any] = {"resumed": self.resumed} if self.resumed else {}
         if self.canary is not None:
             flag["canary"] = self.canary
+        if self.screen:
+            flag["screen"] = ", ".join(self.screen)
         return {
             "request_id": self.request_id, "model": self.model, "provider": self.provider,
             "attempts": len(self.attempts), "fallback": self.fallback, "reason": self.reason,

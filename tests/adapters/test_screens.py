@@ -81,11 +81,15 @@ LLAMA = ("complete", "acomplete", "stream_complete", "astream_complete")
 CHATS = ("chat", "achat", "stream_chat", "astream_chat")
 
 
-async def answered(llm: Any, verb: str, text: str) -> str:
+async def told(llm: Any, verb: str, text: str) -> Any:
+    """What the reply tells of its router."""
     given = [ChatMessage(content=text)] if verb in CHATS else text
     got = await read(getattr(llm, verb)(given))
-    told = got.response_metadata if verb in CHAIN else got.additional_kwargs
-    return str(told["router"]["model"])
+    return (got.response_metadata if verb in CHAIN else got.additional_kwargs)["router"]
+
+
+async def answered(llm: Any, verb: str, text: str) -> str:
+    return str((await told(llm, verb, text))["model"])
 
 
 def made(verb: str, screen: Any = CONFIG["screen"]) -> Any:
@@ -95,8 +99,9 @@ def made(verb: str, screen: Any = CONFIG["screen"]) -> Any:
 @pytest.mark.parametrize("verb", [*CHAIN, *LLAMA, *CHATS])
 async def test_each_verb_goes_to_a_model_that_may_read_it(verb: str) -> None:
     llm = made(verb)
-    assert await answered(llm, verb, "hello") == "open"
-    assert await answered(llm, verb, MAIL) == "safe"
+    plain, screened = await told(llm, verb, "hello"), await told(llm, verb, MAIL)
+    assert (plain["model"], plain.get("screen")) == ("open", None)
+    assert (screened["model"], screened["screen"]) == ("safe", "pii.email")
     with pytest.raises(NoEligibleModel, match=r"secret\.aws, which is sent to no model"):
         await answered(llm, verb, "AKIAIOSFODNN7EXAMPLE")
 

@@ -38,6 +38,16 @@ def made(scripts: Any, **settings: Any) -> Router:
     return scripted_router(scripts, clock=SystemClock(), telemetry=telemetry, retry={"per_target": 0}, **settings)
 
 
+def test_what_a_screen_found_stands_on_the_router_s_span_by_its_labels(otel: Kept) -> None:
+    keeps = {"a": {"data": {"retention": "zero", "training": False}}}
+    router = made({"a": ["ok"]}, cards=keeps, screen=lambda text: ["one", "one", "two"] * ("two" in text))
+    ask(router, "one")
+    ask(router, "two")
+    assert router.flush()
+    found = [told(span).get("screen") for span in otel.spans() if span.name == "route router"]
+    assert found == [None, ("one", "two")]
+
+
 def test_a_fallback_below_the_callers_span(otel: Kept) -> None:
     router = made({"a": ["rate_limited:slow down"], "b": ["ok"]})
     with otel.tracer.start_as_current_span("app") as app, routing(tenant="acme", task="sum", tags=["nightly"]):

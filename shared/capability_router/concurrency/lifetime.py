@@ -11,7 +11,10 @@ import logging
 import os
 import sys
 import weakref
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from capability_router.concurrency import latch  # noqa: F401 - asks for forks before us: a child's latches are free then
 
 log = logging.getLogger("capability_router")
 
@@ -96,30 +99,30 @@ def _heard_by_multiprocessing() -> None:
 
 def _at_exit() -> None:
     _ends.come = True
-    for owner in list(_owners):
-        try:
-            owner.at_exit()
-        except Exception:  # a defect of one; the others still have something to tell
-            log.exception("%r could not end well", owner)
+    _tell(_owners, Lasting.at_exit)
 
 
 def _before_fork() -> None:
     owners = list(_owners)
-    for owner in owners:
-        owner.before_fork()
-    for owner in owners:  # what one of them tells before a fork, another may have to write
-        owner.pause()
+    _tell(owners, Lasting.before_fork)
+    _tell(owners, Lasting.pause)  # what one of them tells before a fork, another may have to write
 
 
 def _after_fork_here() -> None:
-    for owner in list(_owners):
-        owner.resume()
+    _tell(_owners, Lasting.resume)
 
 
 def _after_fork() -> None:
-    for owner in list(_owners):
-        owner.after_fork()
+    _tell(_owners, Lasting.after_fork)
     _heard_by_multiprocessing()
+
+
+def _tell(owners: Iterable[Lasting], what: Callable[[Lasting], None]) -> None:
+    for owner in list(owners):
+        try:
+            getattr(owner, what.__name__)()
+        except Exception:  # a defect of one; the others are to be told all the same
+            log.exception("%r: %s did not end well", owner, what.__name__)
 
 
 atexit.register(_at_exit)

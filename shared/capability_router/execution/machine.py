@@ -386,6 +386,7 @@ class Execution:
             self.reply.finish,
             len(parts) if answer else 0,
             self._plan.canary,
+            self._plan.screen,
         )
         self.over = Conclude(outcome, error)
         self._faults.clear()  # their exceptions hold the frames that they came through, and those hold this machine:

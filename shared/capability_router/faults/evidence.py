@@ -207,7 +207,8 @@ _RESTATING = frozenset({"litellm"})
 
 
 def _home(kind: type) -> str:
-    return kind.__module__.partition(".")[0]
+    module = getattr(kind, "__module__", None)  # of a class that is made by `type` it may be anything, or gone
+    return module.partition(".")[0] if isinstance(module, str) else ""
 
 
 def _unreadable(error: BaseException) -> bool:

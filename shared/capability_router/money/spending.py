@@ -10,7 +10,7 @@ from capability_router.request import Outcome
 from capability_router.routing import Routing
 
 _ASKED = ("tenant", "task", "chain", "session")
-_AT_TIMES = ("resumed", "canary")  # facts that only some calls have
+_AT_TIMES = ("resumed", "canary", "screen")  # facts that only some calls have
 
 
 def facts_of(outcome: Outcome, routing: Routing) -> dict[str, Any]:

@@ -226,6 +226,7 @@ class Planner:
             tuple(eligible.refusals), reason, found.input_tokens, found.output_tokens, found.task,
             _named(request.needs), eligible.notes, judged.settings, drawn.propensity,
             "" if request.media or request.model else found.bucket,
+            screen=tuple(request.screened.found) if request.screened is not None else (),
             hardness=found.hardness, chances=drawn.chances, second=judged.second,
         )  # fmt: skip
         return Decision(plan, scene, drawn)

@@ -29,6 +29,8 @@ class Refused(Planned, Protocol):
     def policy(self) -> str: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def screen(self) -> tuple[str, ...]: ...
 
 
 class Card(Protocol):
@@ -102,7 +104,9 @@ class Recorder:
     def refused(self, request: Request, plan: Refused) -> None:
         """No model can take the request: nothing was sent."""
         if self.sinks or self.traces is not None:
-            nobody = Outcome(request.id, None, "", (), plan.reason, plan.policy, 0, 0.0, None, Usage())
+            nobody = Outcome(
+                request.id, None, "", (), plan.reason, plan.policy, 0, 0.0, None, Usage(), screen=plan.screen
+            )  # fmt: skip
             self.decided(request, plan, nobody, Reply())
 
     def shadowed(self, request_id: str, outcome: Outcome) -> None:

@@ -20,6 +20,7 @@ from capability_router.catalog.entry import Entry
 from capability_router.evaluation.answer import Answer
 from capability_router.execution.run import Run
 from capability_router.faults.kinds import Fault
+from capability_router.money.spending import facts_of
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 SAFE = {"regions": ["eu"], "retention": "zero", "training": False}
@@ -433,6 +434,9 @@ def test_plans_records_and_errors_name_labels_counts_and_rules_and_never_the_tex
     router, records = made(["pii.email"]), list[dict[str, Any]]()
     router.add_sink(records.append)
     run = ask(router, f"{MAIL}, or to jane@example.com")
+    assert run.outcome is not None
+    assert (run.outcome.screen, run.outcome.annotation()["screen"]) == (("pii.email",), "pii.email")
+    assert facts_of(run.outcome, run.request.routing)["screen"] == "pii.email"
     assert "the screen found pii.email (2) and asks for retention zero, training False" in run.plan.notes
     with routing(allow=["open"]), pytest.raises(NoEligibleModel) as caught:
         ask(router)

@@ -26,6 +26,12 @@ def loaded(content: bytes) -> SimpleNamespace:
     return SimpleNamespace(_content=content)
 
 
+@pytest.mark.parametrize("module", [None, 3, ""])
+def test_a_class_may_say_that_it_is_of_no_module(module: object) -> None:
+    (link,) = links(type("Odd", (Exception,), {"__module__": module})("it broke"))
+    assert link.texts == ("it broke",)
+
+
 # -- statuses -------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ def of_request(over: FinishedRequest) -> Attributes:
         "finish": str(outcome.finish or ""),
         "tenant": terms.tenant, "task": terms.task, "tags": list(terms.tags), "chain": terms.chain,
         "resumed": outcome.resumed or None, "canary": outcome.canary, "shadow_of": over.shadow_of,
+        "screen": list(outcome.screen),
     }  # fmt: skip
     own = {f"{names.OWN}.{name}": value for name, value in told.items()}
     return _known({**own, names.CONVERSATION: terms.session, names.ERROR: error_of(over)})
