@@ -27,6 +27,7 @@ log = logging.getLogger("capability_router")
 _BEGUN = frozenset(
     {"timeout", "connection", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
 )
+_BEGINNING = 8  # output tokens: as many may be told of before the first text comes
 _NOTHING = Usage()
 _RUNS = count(1)
 _MOST = 10**16  # picodollars of one bill, as in the books of a store: what is above 10,000 USD is no bill
@@ -72,9 +73,11 @@ def _may_be_billed(fault: Broken) -> bool:
 def _received(told: int, text: str) -> int:
     """The output tokens of a stream without its end, whose provider had told so many.
 
-    Anthropic counts at the beginning, when there is nothing to count but a token or so, and then at the end. Who counts
-    with each chunk is never so far from what came.
+    Anthropic counts at the beginning, when there is nothing to count but a few tokens, and then at the end. Who counts
+    with each chunk has told of more by the time that there is much text, and knows better than an estimate.
     """
+    if told > _BEGINNING:
+        return told
     seen = estimate_tokens(text)
     return seen if seen > 2 * told else told
 

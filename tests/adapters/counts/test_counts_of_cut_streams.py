@@ -117,14 +117,15 @@ def test_chat_anthropic_keeps_what_was_counted_at_the_beginning_to_itself() -> N
     assert (call.fault, call.output_tokens, call.estimated) == ("truncated", estimate_tokens(TEXT), True)
 
 
-def test_who_counts_with_each_chunk_is_believed() -> None:
+@pytest.mark.parametrize("each", [7, 3, 1])
+def test_who_counts_with_each_chunk_is_believed_however_little_it_is(each: int) -> None:
     counted = [
-        {**piece(word), "usage": {"prompt_tokens": 31, "completion_tokens": 7 * n, "total_tokens": 31 + 7 * n}}
-        for n, word in enumerate(WORDS, 1)
+        {**piece(word), "usage": {"prompt_tokens": 31, "completion_tokens": n, "total_tokens": 31 + n}}
+        for n, word in zip(range(each, 100, each), WORDS, strict=False)
     ]
     with ChatServer(sse(*counted, end="clean", headers=CLOSE)) as server:
         model = ChatOpenAI(model="m", base_url=server.base_url, api_key="k", stream_usage=True)
         llm = ChatRouter(models=[(model, TERMS)], policy="single")
         read(llm, 1_000)
     (call,) = llm.router.ledger.calls()
-    assert (call.fault, call.input_tokens, call.output_tokens, call.estimated) == ("truncated", 31, 84, False)
+    assert (call.fault, call.input_tokens, call.output_tokens, call.estimated) == ("truncated", 31, 12 * each, False)
