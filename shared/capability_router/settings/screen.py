@@ -17,6 +17,8 @@ from capability_router.settings.units import shown
 
 def _detectors(value: Any) -> tuple[Any, ...]:
     listed = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not listed:
+        raise ValueError(f"is an empty list, so nothing would be looked at; leave it out for {BUILTIN}")
     for each in listed:
         if isinstance(each, str) and each != BUILTIN:
             raise ValueError(f"must be {BUILTIN}, or a function given in code (a file names none), got {shown(each)}")

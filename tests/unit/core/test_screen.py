@@ -476,7 +476,7 @@ def test_a_block_is_told_with_its_label() -> None:
         ({"labels": {"pii": None}}, "must be block, note, or a mapping"),
         ({"labels": "pii"}, "must be a list of labels"),
         ({"detector": "my.module:screen"}, "a file names none"),
-        ({"detector": 3}, "must be a function of a text or of the Request"),
+        ({"detector": []}, "nothing would be looked at"), ({"detector": 3}, "must be a function of a text or of the Request"),
         ({"lables": {}}, "did you mean 'labels'"), (3, "screen must be a mapping"),
         (lambda: None, "without such a parameter"), (lambda *, text: None, "without such a parameter"),
         (Request, "must be a function"), ({"labels": {"pii": {}}}, "pii: nothing is asked for; write note"),
