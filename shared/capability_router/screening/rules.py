@@ -33,9 +33,14 @@ class Rules:
             return LABELS
         return tuple(label for label in LABELS if any(head in self.demands for head in _heads(label)))
 
+    @staticmethod
+    def builtin(name: str) -> bool:
+        """Whether the built-in detector gives a label that begins so."""
+        return name in _BUILTIN
+
     def check(self) -> None:
         """ConfigError for a name that no built-in label has; the text goes on after 'screen'."""
-        known = [*dict.fromkeys(head for label in LABELS for head in _heads(label)), ANY]
+        known = [*_BUILTIN, ANY]
         for name in self.demands:
             if name not in known:
                 raise ConfigError(
@@ -47,3 +52,6 @@ def _heads(label: str) -> Iterable[str]:
     """'pii.card' -> 'pii', 'pii.card'."""
     parts = label.split(".")
     return (".".join(parts[: n + 1]) for n in range(len(parts)))
+
+
+_BUILTIN = dict.fromkeys(head for label in LABELS for head in _heads(label))

@@ -17,7 +17,8 @@ from capability_router.policies.rules import RuleSpec
 from capability_router.request import Request
 from capability_router.routing import EVALUATION_TAG, Routing
 from capability_router.screening.demand import CAREFUL, Narrowing
-from capability_router.screening.rules import ANY
+from capability_router.screening.rules import ANY, Rules
+from capability_router.settings.screen import BUILTIN
 
 if TYPE_CHECKING:
     from capability_router.settings.policies import Policy
@@ -58,7 +59,11 @@ def _unread(settings: Settings, registry: Registry) -> list[str]:
     """What is asked for where something is found, and no model gives."""
     if settings.screen is None:
         return []
-    found = []
+    lost = [] if settings.screen.builtin else [name for name in settings.screen.labels if Rules.builtin(name)]
+    found = [
+        f"screen: nothing looks for {name!r}, unless a function of yours does: add {BUILTIN} to the detector"
+        for name in lost
+    ]
     for label, demand in (settings.screen.labels or {ANY: CAREFUL}).items():
         asked = Narrowing(Routing(), registry.matches)
         asked.add(label, demand)

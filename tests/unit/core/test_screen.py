@@ -17,6 +17,7 @@ from unit.execution.gated import GatedEndpoint, GatedModel
 from capability_router import ConfigError, ModelCard, NoEligibleModel, Plan, Registry, Request, Router, Routing, routing
 from capability_router.address import Address
 from capability_router.catalog.entry import Entry
+from capability_router.config import load
 from capability_router.evaluation.answer import Answer
 from capability_router.execution.run import Run
 from capability_router.faults.kinds import Fault
@@ -476,7 +477,8 @@ def test_a_block_is_told_with_its_label() -> None:
         ({"labels": {"pii": None}}, "must be block, note, or a mapping"),
         ({"labels": "pii"}, "must be a list of labels"),
         ({"detector": "my.module:screen"}, "a file names none"),
-        ({"detector": []}, "nothing would be looked at"), ({"detector": 3}, "must be a function of a text or of the Request"),
+        ({"detector": []}, "nothing would be looked at"),
+        ({"detector": 3}, "must be a function of a text or of the Request"),
         ({"lables": {}}, "did you mean 'labels'"), (3, "screen must be a mapping"),
         (lambda: None, "without such a parameter"), (lambda *, text: None, "without such a parameter"),
         (Request, "must be a function"), ({"labels": {"pii": {}}}, "pii: nothing is asked for; write note"),
@@ -495,6 +497,19 @@ def test_a_detector_of_its_own_may_stand_beside_the_built_in_one() -> None:
     )
     assert ids(router.explain(Request((MAIL,)))) == ["open", "safe", "also"]
     assert ids(router.explain(Request(("AKIAIOSFODNN7EXAMPLE",)))) == []
+
+
+def test_a_function_over_a_file_is_held_to_the_files_labels() -> None:
+    entry = {"id": "a", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "a"}, "data": SAFE}
+    file = {"models": [entry], "screen": {"labels": {"email": "note", "secret": "block"}}}
+    ours, both = load(file, screen=detect_email), load(file, screen=["builtin", detect_email])
+    for laid in (ours, both):
+        assert laid.screen is not None
+        assert laid.screen.hooks()[0].name == "detect_email"
+        assert {name: demand.block for name, demand in laid.screen.labels.items()} == {"email": False, "secret": True}
+    assert "nothing looks for 'secret'" in " ".join(ours.warnings)
+    assert not both.warnings
+    assert load(file, screen=False).screen is None
 
 
 def test_labels_that_no_model_may_read_are_warned_of() -> None:
