@@ -97,11 +97,13 @@ def test_what_cannot_be_sent_is_told_and_not_quoted(keywords: dict[str, Any]) ->
     assert "their" not in str(told.value)
 
 
-def test_no_error_shows_the_key() -> None:
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key"])
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", ""])
+def test_no_error_shows_the_key(name: str, scheme: str) -> None:
     said = {"error": {"message": "Incorrect API key provided: their-own-word", "code": "their-own-word"}}
     with (
         ChatServer(reply(said, 401)) as server,
         pytest.raises(EndpointError, match="Incorrect API key provided") as told,
     ):
-        _chain(server.base_url, extra_headers={"Authorization": "Bearer their-own-word"})
+        _chain(server.base_url, extra_headers={name: f"{scheme}their-own-word"})
     assert "their-own" not in f"{told.value!r} {told.value} {vars(told.value)}"

@@ -57,4 +57,4 @@ def _brought(told: Any, key: Any, model: str) -> Brought:
     if secret and KEY_HEADERS.isdisjoint(headers):
         headers |= checked_headers({"authorization": f"{_BEARER}{secret}"}, model, "extra_headers")
     held = next((headers[name] for name in headers if name in KEY_HEADERS), "")
-    return Brought(headers, held.removeprefix(_BEARER))
+    return Brought(headers, held.rpartition(" ")[2])  # without its scheme, however that is written

@@ -16,9 +16,9 @@ from capability_router.nearest import nearest
 from capability_router.policies.rules import RuleSpec
 from capability_router.request import Request
 from capability_router.routing import EVALUATION_TAG, Routing
+from capability_router.screen import BUILTIN
 from capability_router.screening.demand import CAREFUL, Narrowing
 from capability_router.screening.rules import ANY, Rules
-from capability_router.settings.screen import BUILTIN
 
 if TYPE_CHECKING:
     from capability_router.settings.policies import Policy
