@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from capability_router.errors import ConfigError
@@ -103,24 +103,25 @@ def _texts(message: Mapping[str, Any]) -> Iterator[str]:
         yield f"{function.get('name', '')} {function.get('arguments', '')}"
 
 
-_READ = frozenset({"role", "tool_calls"})  # of a message; its texts are read, too
+_READ = frozenset({"role", "content", "tool_calls"})  # of a message, and the texts of its parts
 _NEVER_SAID = frozenset({"messages", "tools", "model", "api_key", "extra_headers"})
 
 
 def _beside(chat: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> tuple[str, ...]:
-    others = [
-        *(
-            {name: part for name, part in message.items() if name not in _READ and name != "content"}
-            for message in chat
-        ),
-        *(_unread(part) for message in chat for part in _parts(message)),
-        {name: value for name, value in body.items() if name not in _NEVER_SAID},
-    ]
-    return tuple(strings(others))
+    """Of most calls nothing: they have plain texts alone."""
+    others: list[Any] = [_unread(part) for message in chat for part in _parts(message)]
+    others += [_without(message, _READ) for message in chat if not _READ.issuperset(message)]
+    if not _NEVER_SAID.issuperset(body):
+        others.append(_without(body, _NEVER_SAID))
+    return tuple(strings(others)) if others else ()
 
 
 def _unread(part: Any) -> Any:
-    return {name: each for name, each in part.items() if name != "text"} if isinstance(part, Mapping) else None
+    return _without(part, ("text",)) if isinstance(part, Mapping) else None
+
+
+def _without(whole: Mapping[str, Any], names: Container[str]) -> dict[str, Any]:
+    return {name: each for name, each in whole.items() if name not in names}
 
 
 def _parts(message: Mapping[str, Any]) -> Sequence[Any]:
