@@ -58,9 +58,16 @@ def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
         return None
     if not isinstance(getattr(frame.f_locals.get("delta"), "content", None), (str, type(None))):
         return no_reply(None, error)
+    if isinstance(error, IndexError) and _choiceless(frame.f_locals.get("chunk")):
+        return no_reply(None, error)
     replies = (held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error))
     held = next(replies, None)
     return None if held is None else no_reply(_told_instead(held), error, usage_of(counts_of(held), tier_of(held)))
+
+
+def _choiceless(chunk: object) -> bool:
+    """Whether it is a chunk of a stream without choices, as servers send for counts: some read the first one of each."""
+    return field(field(chunk, "data") or chunk, "choices") == []
 
 
 def _replies(held: Mapping[str, Any]) -> Iterator[Any]:

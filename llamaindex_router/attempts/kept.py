@@ -1,7 +1,8 @@
 """The end of a stream that an integration reads and keeps to itself, because there is no text in it.
 
-Perplexity, AzureAICompletionsModel and VllmServer pass over the chunk with the terminal reason. What they read last
-still stands in their generator's variables when that has ended, if its frame was held until then.
+Perplexity, AzureAICompletionsModel, VllmServer and, in async, HuggingFaceInferenceAPI pass over the chunk with the
+terminal reason. What they read last still stands in their generator's variables when that has ended, if its frame was
+held until then. Texts and bytes there are those of HTTP clients below.
 """
 
 from __future__ import annotations
@@ -43,4 +44,5 @@ class KeptEnd:
 
     def _last_read(self) -> Iterator[Any]:
         for frame in self._frames:
-            yield from (held for name in _READ if (held := frame.f_locals.get(name)) is not None)
+            read = (frame.f_locals.get(name) for name in _READ)
+            yield from (held for held in read if not isinstance(held, (str, bytes, type(None))))

@@ -21,11 +21,11 @@ from llamaindex_router.fleet.whereabouts import credential_of, stated_url_of, ur
 _log = logging.getLogger(__name__)
 _HOME = "llama_index.llms."
 _REGIONS = ("region_name", "region", "location")
-_KEEPERS = ("Perplexity", "AzureAICompletionsModel", "VllmServer")
+_KEEPERS = ("Perplexity", "AzureAICompletionsModel", "VllmServer", "HuggingFaceInferenceAPI")
 """Those of the integrations that read the end of a stream and keep it to themselves."""
 _REASONED = (
     "OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama", "BedrockConverse", "MistralAI", "Cohere",
-    "HuggingFaceInferenceAPI", *_KEEPERS,
+    *_KEEPERS,
 )  # fmt: skip
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 

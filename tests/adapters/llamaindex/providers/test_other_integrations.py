@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -179,7 +179,7 @@ def test_a_stream_without_a_chunk_is_no_answer() -> None:
     assert [chunk.delta for chunk in router.stream_chat(HI)] == ["yes"]
 
 
-@pytest.mark.parametrize("name", ["MistralAI", "Cohere", "HuggingFaceInferenceAPI"])
+@pytest.mark.parametrize("name", ["MistralAI", "Cohere"])
 def test_a_stream_that_ends_without_a_reason_is_cut(name: str) -> None:
     cut = made("any", name, Streaming, chunks=[said("a", "a", {"choices": [{"finish_reason": None}]})])
     with pytest.raises(StreamInterrupted):
@@ -226,7 +226,7 @@ class Keeping(MockLLM):
 
 @pytest.mark.parametrize("way", ["stream_chat", "astream_chat"])
 @pytest.mark.parametrize(("last", "whole"), ENDS)
-@pytest.mark.parametrize("name", ["Perplexity", "AzureAICompletionsModel", "VllmServer"])
+@pytest.mark.parametrize("name", ["Perplexity", "AzureAICompletionsModel", "VllmServer", "HuggingFaceInferenceAPI"])
 async def test_an_end_that_an_integration_keeps_to_itself(name: str, last: Any, whole: str | None, way: str) -> None:
     sent = tuple([*CHUNKS, last] if last else CHUNKS)
     router = RouterLLM(models=[made("any", name, Keeping, sent=sent)])
@@ -242,6 +242,66 @@ async def test_an_end_that_an_integration_keeps_to_itself(name: str, last: Any, 
         return
     assert await read() == whole
     assert router.router.ledger.calls()[-1].usage.input_tokens == 9
+
+
+class OverBytes(MockLLM):
+    """As HuggingFaceInferenceAPI's sync code: it hands on each chunk, and below it an HTTP client reads bytes."""
+
+    sent: tuple[Any, ...] = ()
+    said: Any = None
+
+    def stream_chat(self, messages: Any, **kwargs: Any) -> Iterator[ChatResponse]:
+        def read() -> Iterator[dict[str, Any]]:
+            for data in self.sent:
+                chunk = b"data: ..."
+                yield data
+                assert chunk
+
+        for chunk in read():
+            text = chunk["choices"][0]["delta"].get("content", "")
+            yield said(text, text, chunk)
+
+
+def test_bytes_that_an_http_client_reads_are_no_chunk_without_a_reason() -> None:
+    cut = made("huggingface_api", "HuggingFaceInferenceAPI", OverBytes, sent=tuple(CHUNKS))
+    with pytest.raises(StreamInterrupted):
+        list(RouterLLM(models=[cut]).stream_chat(HI))
+    whole = made("huggingface_api", "HuggingFaceInferenceAPI", OverBytes, sent=(*CHUNKS, ENDS[0][0]))
+    assert [chunk.delta for chunk in RouterLLM(models=[whole]).stream_chat(HI)] == ["a", "b", ""]
+
+
+FIRST_CHOICE = """
+def stream_chat(self, messages, **kwargs):
+    for chunk in self.sent:
+        delta = chunk["choices"][0]["delta"]
+        yield self.said(delta.get("content", ""), delta.get("content", ""), chunk)
+"""
+COUNTS_ALONE = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+
+
+def _takes_the_first(*sent: Any) -> Any:
+    """As MistralAI and HuggingFaceInferenceAPI read a stream: the first choice of each chunk."""
+    module = ModuleType("llama_index.llms.mistralai.base")
+    exec(FIRST_CHOICE, vars(module))  # noqa: S102 - our own source, in a module of that name
+    kind = type("MistralAI", (OverBytes,), {"__module__": module.__name__, "stream_chat": vars(module)["stream_chat"]})
+    model: Any = kind()
+    model.sent, model.said = sent, said
+    return model
+
+
+def test_a_chunk_without_choices_after_the_reason_ends_a_whole_stream() -> None:
+    """Servers send the counts so; the integration raises an IndexError over them."""
+    model = _takes_the_first(*CHUNKS, ENDS[0][0], COUNTS_ALONE)
+    assert [chunk.delta for chunk in RouterLLM(models=[model]).stream_chat(HI)] == ["a", "b", ""]
+
+
+def test_a_chunk_without_choices_before_the_reason_is_the_servers_fault() -> None:
+    with pytest.raises(StreamInterrupted):
+        list(RouterLLM(models=[_takes_the_first(*CHUNKS, COUNTS_ALONE)]).stream_chat(HI))
+    other = made("any", base=Streaming, chunks=[said("yes", "yes")])
+    router = RouterLLM(models=[(_takes_the_first(COUNTS_ALONE), {"id": "a"}), (other, {"id": "b"})], policy="single")
+    assert [chunk.delta for chunk in router.stream_chat(HI)] == ["yes"]
+    assert [call.fault for call in router.router.ledger.calls()] == ["server_error", None]
 
 
 def test_so_does_a_class_derived_from_one() -> None:
