@@ -66,8 +66,8 @@ def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
 
 
 def _choiceless(chunk: object) -> bool:
-    """Whether it is a chunk of a stream without choices, as servers send for counts: some read the first one of each."""
-    return field(field(chunk, "data") or chunk, "choices") == []
+    """Whether it is a chunk without choices, as servers send for counts: some integrations read the first of each."""
+    return bool(field(field(chunk, "data") or chunk, "choices") == [])
 
 
 def _replies(held: Mapping[str, Any]) -> Iterator[Any]:

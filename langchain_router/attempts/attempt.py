@@ -42,7 +42,7 @@ from langchain_router.call import Call
 from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.messages.handover import continued, handed_over
 from langchain_router.messages.provider_tools import portable
-from langchain_router.messages.raw_calls import RawCall, unrepaired
+from langchain_router.messages.raw_calls import RawCall, under_one_id, unrepaired
 from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of, gives_reason
 from langchain_router.refusals import Refusals, with_refusal
@@ -206,6 +206,8 @@ class ModelAttempt:
         drops = self._dialect.drops_refusals
         if drops and self._call.mode == "stream" and isinstance(piece, AIMessageChunk) and piece.usage_metadata:
             self._note_tier(piece, pieces)
+        if self._dialect.ids_anew and isinstance(piece, AIMessageChunk):
+            piece = under_one_id(piece)
         if self._seam is not None:
             return self._seam.joined(piece)
         if drops and not self._reader.carried:

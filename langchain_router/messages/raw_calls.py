@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from langchain_core.messages import AIMessage, ToolCallChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call
 
 from capability_router.faults.offered import Offered, strange
@@ -35,12 +35,15 @@ class RawCall(NamedTuple):
 
 
 class RawCalls:
-    """Collects the pieces of calls, by their index."""
+    """Collects the pieces of calls as langchain-core puts them together: by their index, unless their ids differ.
+
+    Some servers give all calls the index 0 and tell them apart by their ids alone.
+    """
 
     __slots__ = ("_calls",)
 
     def __init__(self) -> None:
-        self._calls: dict[Any, list[str]] = {}  # by index: [id, name, pieces of the arguments, ...]
+        self._calls: dict[Any, list[str]] = {}  # by index, or that and id: [id, name, pieces of the arguments, ...]
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -48,11 +51,17 @@ class RawCalls:
     def take(self, pieces: Iterable[ToolCallChunk]) -> None:
         """Take in the pieces of one chunk."""
         for piece in pieces:
-            key = piece["index"] if piece["index"] is not None else piece["id"] or len(self._calls)
-            parts = self._calls.setdefault(key, ["", ""])
+            parts = self._calls.setdefault(self._key(piece), ["", ""])
             parts[0] = parts[0] or piece["id"] or ""
             parts[1] += piece["name"] or ""  # as langchain-core puts it together
             parts.append(piece["args"] or "")
+
+    def _key(self, piece: ToolCallChunk) -> Any:
+        index, id = piece["index"], piece["id"]
+        if index is None:
+            return id or len(self._calls)
+        begun = self._calls.get(index)
+        return index if begun is None or not id or begun[0] in ("", id) else (index, id)
 
     def only_of_others(self, tools: Offered) -> bool:
         """Whether all calls so far are, by what their names are now, of tools that were not offered."""
@@ -65,6 +74,14 @@ class RawCalls:
     def broken(self) -> list[RawCall]:
         """Those among them that have no name, or arguments that are no JSON object, as they are now."""
         return [call for call in self.whole() if call.broken]
+
+
+def under_one_id(chunk: AIMessageChunk) -> AIMessageChunk:
+    """The chunk, in which pieces that go on with a call have no id: one of their own would make them another call."""
+    for piece in chunk.tool_call_chunks:
+        if not piece["name"] and piece["index"] is not None:
+            piece["id"] = None
+    return chunk
 
 
 def unrepaired(message: AIMessage, broken: Sequence[RawCall]) -> AIMessage:

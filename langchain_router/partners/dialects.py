@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from capability_router.endpoints.chain_usage import Counting
+from langchain_router.partners.watsonx import silence
 
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 """The names of a limit of the answer's tokens, the common one first."""
@@ -48,6 +49,7 @@ class Dialect:
     `gives_reason`: its streams end with a terminal reason whenever the provider sent all; `unless`: but not where
     its field `llm` is of one of these classes. `mute`: of a whole reply it tells none.
     `calls_at_end`: the last chunk of its streams has the tool calls whole, besides their pieces.
+    `ids_anew`: of a streamed tool call each piece that has no id is given one.
     `drops_refusals`: of a streamed refusal, which OpenAI sends beside the content, it hands on empty chunks.
     `counting`: what the counts of a stream's later chunks are ("anew" = of all so far, "on" = what came since);
     "" = it shows by them.
@@ -73,6 +75,7 @@ class Dialect:
     unless: tuple[str, ...] = ()
     mute: bool = False
     calls_at_end: bool = False
+    ids_anew: bool = False
     drops_refusals: bool = False
     counting: Counting = ""
     no_chunks: str = ""
@@ -103,6 +106,8 @@ def _openai_clients(model: Any) -> None:
             silent = client.with_options(max_retries=0)
             setattr(model, root, silent)
             setattr(model, leaf, silent.chat.completions)
+        elif (chats := _silent(getattr(model, leaf, None))) is not None:  # as ChatNebius keeps its clients
+            setattr(model, leaf, chats)
 
 
 def _generated_clients(model: Any) -> None:
@@ -159,7 +164,7 @@ def _litellm_keywords(model: Any) -> None:
 
 def _cached_clients(model: Any) -> None:
     """Cached properties, built anew from the copy's own fields."""
-    for name in ("_client", "_async_client", "_client_params"):
+    for name in ("_client", "_async_client", "_client_params", "client", "async_client"):
         model.__dict__.pop(name, None)
 
 
@@ -195,7 +200,7 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect(
         "langchain_mistralai", "ChatMistralAI", ("mistralai", "mistral"),
         retries=Retries(1, _at_each_call),  # tenacity's stop_after_attempt
-        gives_reason=True, url_fields=("endpoint",),
+        gives_reason=True, ids_anew=True, url_fields=("endpoint",),
     ),
     Dialect(
         "langchain_ollama", "ChatOllama", ("ollama",), gathers=True, gives_reason=True,
@@ -207,6 +212,7 @@ DIALECTS: tuple[Dialect, ...] = (
         "langchain_aws", "ChatBedrockConverse", ("bedrock_converse",),
         retries=Retries(0, _botocore_client, hidden=True), gives_reason=True,
     ),
+    Dialect("databricks_langchain", "ChatDatabricks", retries=Retries(0, _cached_clients), gives_reason=True),
     Dialect(
         "langchain_cohere", "ChatCohere", ("cohere",), quiet={"request_options": {"max_retries": 0}}, gives_reason=True,
         calls_at_end=True,
@@ -218,6 +224,10 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect(
         "langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",), retries=Retries(0, _at_each_call),
         gives_reason=True,
+    ),
+    Dialect(
+        "langchain_ibm", "ChatWatsonx", ("ibm",), retries=Retries(0, silence, hidden=True), gives_reason=True,
+        url_fields=("url",),
     ),
     Dialect(
         "langchain_huggingface", "ChatHuggingFace", ("huggingface",), gives_reason=True,

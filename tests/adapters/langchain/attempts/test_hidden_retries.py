@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
+from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.outputs import ChatResult
@@ -58,7 +62,137 @@ def _litellm(url: str) -> Any:
     return pytest.importorskip("langchain_litellm").ChatLiteLLM(model="openai/m", api_base=f"{url}/v1", api_key="k")
 
 
-MAKES: list[Callable[[str], Any]] = [_bedrock, _real_bedrock, _cohere, _fireworks, _litellm]
+def _nebius(url: str) -> Any:
+    """Derived from OpenAI's, without the whole clients: it holds their parts for chats alone."""
+    from langchain_openai import ChatOpenAI
+
+    model = type("ChatNebius", (ChatOpenAI,), {"__module__": "langchain_nebius.chat_models"})(
+        model="m", base_url=url, api_key="k"
+    )
+    model.root_client = model.root_async_client = None
+    return model
+
+
+def _databricks(url: str) -> Any:
+    """A class of that name and package: its SDKs are made at the first call, and of no other options than these."""
+    from openai import AsyncOpenAI, OpenAI
+
+    def sdk(kind: Any) -> Any:
+        def made(self: Any) -> Any:
+            tries = {} if self.max_retries is None else {"max_retries": self.max_retries}
+            return type(kind.__name__, (kind,), {"with_options": None})(api_key="k", base_url=url, **tries)
+
+        return made
+
+    class ChatDatabricks(BaseChatModel):
+        max_retries: int | None = None
+        client = cached_property(sdk(OpenAI))
+        async_client = cached_property(sdk(AsyncOpenAI))
+
+        @property
+        def _llm_type(self) -> str:
+            return "databricks"
+
+        def _generate(self, *_: Any, **__: Any) -> ChatResult:
+            self.client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+            raise AssertionError
+
+        async def _agenerate(self, *_: Any, **__: Any) -> ChatResult:
+            await self.async_client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+            raise AssertionError
+
+    ChatDatabricks.__module__ = "databricks_langchain.chat_models"
+    model = ChatDatabricks()
+    assert (model.client.max_retries, model.async_client.max_retries) == (2, 2)  # as after calls of the user's own
+    return model
+
+
+class Repeating(httpx.HTTPTransport):
+    """As IBM's: it sends again by itself."""
+
+    retries = 3
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(self.retries):
+            super().handle_request(request).close()
+        return super().handle_request(request)
+
+
+class ARepeating(httpx.AsyncHTTPTransport):
+    """The same, asynchronously."""
+
+    retries = 3
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(self.retries):
+            await (await super().handle_async_request(request)).aclose()
+        return await super().handle_async_request(request)
+
+
+class Ending(httpx.Client):
+    """As IBM's: it closes its connections when it goes."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Decorator:
+    """As IBM's, around what the transport does."""
+
+    max_retries: int | None = None
+
+    def rate_limited_retry(self, send: Any) -> Any:
+        def again(*args: Any, **kwargs: Any) -> Any:
+            for _ in range(10 if self.max_retries is None else self.max_retries):
+                send(*args, **kwargs)
+            return send(*args, **kwargs)
+
+        return again
+
+    def rate_limited_async_retry(self, send: Any) -> Any:
+        async def again(*args: Any, **kwargs: Any) -> Any:
+            for _ in range(10 if self.max_retries is None else self.max_retries):
+                await send(*args, **kwargs)
+            return await send(*args, **kwargs)
+
+        return again
+
+    rate_limited_retry_stream, rate_limited_async_retry_stream = rate_limited_retry, rate_limited_async_retry
+
+
+def _watsonx(url: str) -> Any:
+    """A class of that name and package, over what stands for ibm_watsonx_ai 1.8."""
+    told = Decorator()
+    api = SimpleNamespace(
+        httpx_client=Ending(transport=Repeating()), async_httpx_client=httpx.AsyncClient(transport=ARepeating())
+    )
+    inner = SimpleNamespace(
+        _client=api, _retry_decorator=told, _post_with_retry=told.rate_limited_retry(api.httpx_client.post),
+        _async_post_with_retry=told.rate_limited_async_retry(api.async_httpx_client.post),
+    )  # fmt: skip
+
+    class ChatWatsonx(BaseChatModel):
+        watsonx_model: Any = None
+
+        @property
+        def _llm_type(self) -> str:
+            return "watsonx"
+
+        def _generate(self, *_: Any, **__: Any) -> ChatResult:
+            self.watsonx_model._inference._post_with_retry(f"{url}/ml").raise_for_status()
+            raise AssertionError
+
+        async def _agenerate(self, *_: Any, **__: Any) -> ChatResult:
+            (await self.watsonx_model._inference._async_post_with_retry(f"{url}/ml")).raise_for_status()
+            raise AssertionError
+
+    ChatWatsonx.__module__ = "langchain_ibm.chat_models"
+    return ChatWatsonx(watsonx_model=SimpleNamespace(_inference=inner))
+
+
+MAKES: list[Callable[[str], Any]] = [
+    _bedrock, _real_bedrock, _cohere, _fireworks, _litellm, _nebius, _databricks, _watsonx,
+]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore")  # the packages' own, at import
@@ -70,6 +204,20 @@ def test_one_attempt_is_one_call(make: Callable[[str], Any], later: bool) -> Non
         with pytest.raises(AllCandidatesFailed):
             asyncio.run(llm.ainvoke("hi")) if later else llm.invoke("hi")
         assert len(server.seen) == 1
+
+
+def test_the_users_own_watsonx_goes_on_as_it_was() -> None:
+    with ChatServer(DOWN) as server:
+        model = _watsonx(server.base_url.removesuffix("/v1"))
+        quiet = without_retries(model)
+        with pytest.raises(httpx.HTTPStatusError):
+            quiet.invoke("hi")
+        assert len(server.seen) == 1
+        del quiet
+        gc.collect()  # a copy of the client closes nothing
+        with pytest.raises(httpx.HTTPStatusError):
+            model.invoke("hi")
+        assert len(server.seen) == 1 + 44
 
 
 def test_a_client_of_aws_that_the_user_made_still_retries(monkeypatch: pytest.MonkeyPatch) -> None:
