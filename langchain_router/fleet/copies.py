@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from capability_router.connections.shared_clients import without_end
-from langchain_router.partners.dialects import UNKNOWN, dialect_of, silent_clients
+from langchain_router.partners.dialects import UNKNOWN, dialect_of, loudest, silent_clients
 
 
 def without_retries(model: BaseChatModel) -> BaseChatModel:
@@ -42,8 +42,8 @@ def retries_left(model: BaseChatModel) -> int:
     retries = dialect_of(model).retries
     stated = getattr(model, "max_retries", 0)
     if not isinstance(stated, int):
-        return 0
-    return max(stated - (retries.off if retries else 0), 0)
+        stated = 0
+    return max(stated - retries.off, 0) if retries else max(stated, loudest(model))
 
 
 def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChatModel:

@@ -6,6 +6,7 @@ package, and so are the classes derived from it. No partner package is imported 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from langchain_router.partners.watsonx import silence
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 """The names of a limit of the answer's tokens, the common one first."""
 
+_log = logging.getLogger(__name__)
 _URLS = (
     "openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "endpoint", "base_url", "endpoint_url",
 )  # fmt: skip
@@ -122,19 +124,34 @@ def silent_clients(model: Any) -> dict[str, Any]:
     return {name: silent for name, client in held.items() if (silent := _silent(client)) is not None}
 
 
+def loudest(model: Any) -> int:
+    """How often such a client of the model still retries; 0 = it has none that does."""
+    held = (vars(model).get(name) for name in ("client", "async_client"))
+    return max(_retries(client) or _retries(getattr(client, "_client", None)) for client in held)
+
+
 def _silent(client: Any) -> Any:
     if _retries(client):
-        return client.with_options(max_retries=0)
+        return _without(client)
     sdk: Any = getattr(client, "_client", None)
     if not _retries(sdk):
         return None
-    part = getattr(getattr(sdk.with_options(max_retries=0), "chat", None), "completions", None)
+    part = getattr(getattr(_without(sdk), "chat", None), "completions", None)
     return part if type(part) is type(client) else None
 
 
-def _retries(sdk: Any) -> bool:
+def _without(sdk: Any) -> Any:
+    """None if it can't be had without retries: an SDK derived from such a one may want more than its options."""
+    try:
+        return sdk.with_options(max_retries=0)
+    except Exception as error:  # noqa: BLE001 - a class of nobody's may raise anything; the fleet reports its retries
+        _log.debug("%s keeps its retries (%s)", type(sdk).__name__, type(error).__name__)
+        return None
+
+
+def _retries(sdk: Any) -> int:
     tries = getattr(sdk, "max_retries", None)
-    return type(tries) is int and tries > 0 and callable(getattr(sdk, "with_options", None))
+    return tries if type(tries) is int and tries > 0 and callable(getattr(sdk, "with_options", None)) else 0
 
 
 def _openrouter_client(model: Any) -> None:

@@ -13,8 +13,8 @@ from capability_router.connections.shared_clients import without_end
 
 def silence(model: Any) -> None:
     """Give the model an SDK object that repeats nothing, over the same connections. Does nothing to other versions."""
-    outer = getattr(model, "watsonx_model", None)
-    inner = getattr(outer, "_inference", None)
+    outer: Any = getattr(model, "watsonx_model", None)
+    inner: Any = getattr(outer, "_inference", None)
     if getattr(inner, "_retry_decorator", None) is None:
         return
     model.watsonx_model = quiet = copy(outer)

@@ -89,6 +89,19 @@ def test_the_sdk_below_a_class_of_nobodys_retries_nothing(part: Callable[[Any], 
         assert (model.client, model.max_retries) == (clients[0], 2)
 
 
+def test_an_sdk_that_can_not_be_had_without_retries_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """As Databricks derives one: made anew from its options alone it lacks the workspace."""
+    from openai import OpenAI
+
+    class Derived(OpenAI):
+        def with_options(self, **_: Any) -> Any:
+            raise ValueError("no workspace")
+
+    client = Derived(api_key="k", base_url="http://127.0.0.1:9/v1")
+    ChatRouter(models=[House(client=client, max_retries=0)])
+    assert "retries up to 2 times by itself" in caplog.text
+
+
 # -- ChatCohere -----------------------------------------------------------------------------------
 
 
