@@ -63,7 +63,7 @@ class Bell:
         self._waited_s = max(seconds, 0.0)
         self._due = due = self.loop.time() + seconds
         handle = self._handle
-        if handle is not None and handle.when() > due:
+        if handle is not None and handle.when() > due + _TURN_S:  # one moment, told anew, moves by less
             handle.cancel()
             handle = None
         if handle is None:
