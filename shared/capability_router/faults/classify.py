@@ -191,7 +191,13 @@ def _hung_up(link: Link) -> bool:
 
 
 def _loose(link: Link) -> str:
-    return "" if _plain(link) else told_by(link.texts, loose_rules())
+    return "" if _plain(link) else told_by(link.texts, loose_rules()) or _first(map(_titled, link.texts[:1]))
+
+
+def _titled(text: str) -> str:
+    """The kind of the class of which a package made a sentence: "internalservererror: oops"."""
+    title, colon, _ = text.partition(": ")
+    return NAMES.get(normal(title), "") if colon and title.isidentifier() else ""
 
 
 def _in_reply(link: Link) -> bool:

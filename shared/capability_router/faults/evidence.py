@@ -13,6 +13,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any, NamedTuple
 
+from capability_router.faults.held import left_out
 from capability_router.faults.vocabulary import (
     BROAD,
     GARBLED_REPLY,
@@ -106,11 +107,17 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
 def _as_stated(found: list[Link]) -> Iterator[Link]:
     """The same, with the status that the last one states, and behind it the answer of which it made a sentence.
 
-    That is behind a `from None`, as ChatNVIDIA raises it, and is read if it has the same status: for its headers.
+    If it states none, behind it what its SDK held of the answer.
+
+    The former is behind a `from None`, as ChatNVIDIA raises it, and is read if it has the same status: for its headers.
     """
     *before, last = found
     status = _stated(last)
     yield from before
+    if status is None and (held := left_out(last.error)) is not None:
+        yield last
+        yield _link(held)
+        return
     yield last if status is None else last._replace(status=status)
     behind = _of_this_call(last.error.__context__) if status and last.error.__cause__ is None else None
     if behind is not None and (answer := _link(behind)).status == status:

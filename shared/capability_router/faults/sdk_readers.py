@@ -15,7 +15,9 @@ from capability_router.faults.evidence import class_names, read
 
 _READERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ollama", "inner"): ("line",), ("ollama", "_request"): (), ("openrouter", "_parse_event"): (),
-    ("huggingface_hub", "parse_obj_as_instance"): (), ("cohere", "construct_type"): (), ("botocore", "_do_parse"): (),
+    ("huggingface_hub", "parse_obj_as_instance"): (),
+    ("huggingface_hub", "_format_chat_completion_stream_output"): (),
+    ("cohere", "construct_type"): (), ("botocore", "_do_parse"): (),
     ("google", "_generate_content"): ("response_dict",), ("google", "_generate_content_stream"): ("response_dict",),
     ("google", "async_generator"): ("response_dict", "chunk"), ("google", "request_streamed"): ("chunk",),
 }  # fmt: skip

@@ -113,7 +113,8 @@ NAMES = TELLING | _kinds(
             TransportError ConnectionClosedError HTTPClientError ResponseStreamingError IncompleteRead
             IncompleteReadError ServerDisconnectedError ClientConnectorError ClientOSError ClientPayloadError
             ClientConnectionError NewConnectionError NameResolutionError MaxRetryError ChunkedEncodingError SSLError
-            SSLCertVerificationError gaierror RemoteDisconnected BadStatusLine HttpProcessingError""",
+            SSLCertVerificationError gaierror RemoteDisconnected BadStatusLine HttpProcessingError ServiceRequestError
+            ServiceResponseError""",
         "auth": """
             ModelAuthenticationError PermissionDeniedError ModelPermissionDeniedError OAuthError CredentialsError
             NoCredentialsError PartialCredentialsError CredentialRetrievalError DefaultCredentialsError RefreshError

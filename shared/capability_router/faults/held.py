@@ -1,0 +1,69 @@
+"""What an SDK knew of a provider's answer and left out of the exception that it raised.
+
+Some raise a bare sentence over a refusal, or stumble over its body: it is then a variable of the function that raised.
+Others put the body of an error into the sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from traceback import walk_tb
+from types import FrameType
+from typing import Any
+
+from capability_router.json_text import parsed
+
+_NAMES = ("response", "resp", "res", "raw_response", "http_res", "http_response", "r", "self")
+_DEEP = 5  # frames, the innermost first: a body's parser, `loads`, `json`, the SDK's own
+_FRAMEWORKS = frozenset({"langchain_core", "langchain_router", "llamaindex_router", "capability_router"})
+_LONGEST = 4096
+_TOLD = frozenset({"error", "message", "detail", "code", "errors"})
+
+
+class Held(Exception):
+    """Stands for the answer itself, in the form that SDKs give to their own exceptions."""
+
+    def __init__(self, *, response: Any = None, body: Any = None) -> None:
+        super().__init__()
+        self.response, self.body = response, body
+
+
+def left_out(error: BaseException) -> Held | None:
+    """The answer behind an error that shows nothing of one; None if there is none to be found."""
+    refusal = next((one for frame in _frames(error) for one in _responses(frame) if _refuses(one)), None)
+    if refusal is not None:
+        return Held(response=refusal)
+    body = None if type(error).__module__ == "builtins" and type(error) is not Exception else _quoted(error)
+    return None if body is None else Held(body=body)
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)][-_DEEP:]
+    for frame in reversed(frames):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in _FRAMEWORKS:
+            return
+        yield frame
+
+
+def _responses(frame: FrameType) -> Iterator[Any]:
+    variables = frame.f_locals
+    yield from (variables[name] for name in _NAMES if name in variables)
+
+
+def _refuses(held: Any) -> bool:
+    """Whether it is an HTTP client's response (httpx, requests, aiohttp) with a status that refuses."""
+    try:
+        status = getattr(held, "status_code", None) or getattr(held, "status", None)
+        return type(status) is int and 400 <= status <= 599 and callable(getattr(held.headers, "items", None))
+    except Exception:  # noqa: BLE001 - a foreign property may raise anything; then it is no response
+        return False
+
+
+def _quoted(error: BaseException) -> dict[Any, Any] | None:
+    """The JSON object at the end of its text, if it tells of an error."""
+    try:
+        text = str(error)[:_LONGEST].rstrip()
+        found = parsed(text[text.index("{") :]) if text.endswith("}") else None
+    except Exception:  # noqa: BLE001 - a foreign text may be anything; then it quotes nothing
+        return None
+    return found if isinstance(found, dict) and not _TOLD.isdisjoint(found) else None
