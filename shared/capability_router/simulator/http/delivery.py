@@ -24,7 +24,10 @@ class Pace(NamedTuple):
 
 
 class Delivery:
-    """Delivers one answer. `settle(tokens, complete)` is called before the last byte leaves."""
+    """Delivers one answer. `settle(tokens, complete)` is called before the last byte leaves.
+
+    An outage may cut the connection in the same turn of the loop in which the answer is ready: then it is not complete.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class Delivery:
         self.tokens = tokens
         await asyncio.sleep(self._late_s + self._pace.first_s + tokens * self._pace.token_s)
         if self._break is None:
-            self._settle(tokens, True)
+            self._settle(tokens, not self._stage.lost)
             await self._stage.json(200, value, self._headers)
         else:
             await self._part(self._break.kind, value)
@@ -105,7 +108,7 @@ class Delivery:
 
     async def _finish(self, rest: bytes, broken: str) -> None:
         await self._open()
-        self._settle(self.tokens, not broken)
+        self._settle(self.tokens, not broken and not self._stage.lost)
         if broken in ("cut", "stall"):
             await self._write(rest)
             await self._stop(broken)

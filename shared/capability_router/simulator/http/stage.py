@@ -23,6 +23,15 @@ class Stage:
         self._scope, self._send = scope, send
         self.ended = False
 
+    @property
+    def lost(self) -> bool:
+        """Whether its connection is closed already, so that nothing that is sent now arrives."""
+        return self._transport is not None and self._transport.is_closing()
+
+    @property
+    def _transport(self) -> Any:
+        return (self._scope.get("state") or {}).get("transport")
+
     async def json(self, status: int, value: Any, headers: Mapping[str, str]) -> None:
         """A JSON reply."""
         await self.whole(status, compact(value).encode(), JSON, headers)
@@ -56,7 +65,7 @@ class Stage:
     async def abort(self, *, reset: bool = False) -> None:
         """Closes the connection as it stands; `reset` makes the client's kernel see a reset."""
         self.ended = True
-        transport = (self._scope.get("state") or {}).get("transport")
+        transport = self._transport
         if transport is None:
             raise ConnectionResetError("the simulated provider closed the connection")
         raw = transport.get_extra_info("socket")
