@@ -43,9 +43,10 @@ from langchain_router.construction import (
 )
 from langchain_router.fleet.description import describe
 from langchain_router.fleet.fleet import Fleet
-from langchain_router.generations import beneath, chat_result, configs_of, result_of
+from langchain_router.generations import chat_result, configs_of, result_of
 from langchain_router.profile import common_profile
 from langchain_router.routed import RoutedCall
+from langchain_router.tracing import beneath
 from langchain_router.translate import to_request
 from langchain_router.wrappable import Wrappable
 

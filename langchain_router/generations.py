@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.callbacks import BaseRunManager, CallbackManager, Callbacks
+from langchain_core.callbacks import Callbacks
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult, RunInfo
 from langchain_core.runnables import RunnableConfig
@@ -35,19 +35,6 @@ def result_of(messages: Sequence[AIMessage], configs: Sequence[RunnableConfig]) 
 def chat_result(message: AIMessage) -> ChatResult:
     """What `_generate` returns: one generation, with the facts that models put beside it."""
     return ChatResult(generations=[_generation(message)], llm_output=_output([message]))
-
-
-def beneath(run: BaseRunManager | None) -> RunnableConfig | None:
-    """The config of a call made under that run: its handlers, tags and metadata are inherited."""
-    if run is None:
-        return None
-    return {
-        "callbacks": CallbackManager(
-            handlers=run.inheritable_handlers.copy(), inheritable_handlers=run.inheritable_handlers.copy(),
-            parent_run_id=run.run_id, tags=run.inheritable_tags.copy(), inheritable_tags=run.inheritable_tags.copy(),
-            metadata=run.inheritable_metadata.copy(), inheritable_metadata=run.inheritable_metadata.copy(),
-        )
-    }  # fmt: skip
 
 
 def _generation(message: AIMessage) -> ChatGeneration:

@@ -17,6 +17,7 @@ from langchain_core.callbacks import (
     AsyncCallbackManagerForChainRun,
     BaseCallbackHandler,
     BaseCallbackManager,
+    BaseRunManager,
     CallbackManager,
     CallbackManagerForChainRun,
 )
@@ -127,11 +128,20 @@ def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> Run
 
 def _child_of(run: ChainRun) -> BaseCallbackManager:
     """`run.get_child()`, which is quicker made where there are no two handlers of which one may be the other."""
-    handlers = run.inheritable_handlers
-    if len(handlers) > 1:
+    if len(run.inheritable_handlers) > 1:
         return run.get_child()
-    kind = CallbackManager if isinstance(run, CallbackManagerForChainRun) else AsyncCallbackManager
-    tags, metadata = run.inheritable_tags, run.inheritable_metadata
+    if isinstance(run, CallbackManagerForChainRun):
+        return _inheriting(CallbackManager, run)
+    return _inheriting(AsyncCallbackManager, run)
+
+
+def beneath(run: BaseRunManager | None) -> RunnableConfig | None:
+    """The config of a call made under any run: its handlers, tags and metadata are inherited."""
+    return None if run is None else {"callbacks": _inheriting(CallbackManager, run)}
+
+
+def _inheriting(kind: type[ManagerT], run: BaseRunManager) -> ManagerT:
+    handlers, tags, metadata = run.inheritable_handlers, run.inheritable_tags, run.inheritable_metadata
     return kind(
         handlers=handlers.copy(), inheritable_handlers=handlers.copy(), parent_run_id=run.run_id,
         tags=tags.copy(), inheritable_tags=tags.copy(),

@@ -7,9 +7,10 @@ from types import FrameType
 from typing import Any
 
 from capability_router.faults.evidence import read
+from capability_router.faults.frames import frames_of
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
-from capability_router.faults.sdk_readers import about_a_call, error_refused, frames_of, is_check, sdk_reader
+from capability_router.faults.sdk_readers import about_a_call, error_refused, is_check, sdk_reader
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.usage import counts_of, tier_of, usage_of
 

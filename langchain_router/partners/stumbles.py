@@ -9,9 +9,10 @@ from typing import Any
 
 from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.faults.evidence import read
+from capability_router.faults.frames import frames_of, home
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
-from capability_router.faults.sdk_readers import about_a_call, error_refused, frames_of, home, is_check, sdk_reader
+from capability_router.faults.sdk_readers import about_a_call, error_refused, is_check, sdk_reader
 from capability_router.json_text import parsed
 from capability_router.request import Usage
 

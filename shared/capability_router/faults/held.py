@@ -7,10 +7,10 @@ Others put the body of an error into the sentence.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from traceback import walk_tb
 from types import FrameType
 from typing import Any
 
+from capability_router.faults.frames import frames_of, home
 from capability_router.json_text import parsed
 
 _NAMES = ("response", "resp", "res", "raw_response", "http_res", "http_response", "r", "self")
@@ -38,9 +38,8 @@ def left_out(error: BaseException) -> Held | None:
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)][-_DEEP:]
-    for frame in reversed(frames):
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in _FRAMEWORKS:
+    for frame in reversed(frames_of(error)[-_DEEP:]):
+        if home(frame) in _FRAMEWORKS:
             return
         yield frame
 

@@ -7,11 +7,11 @@ or a check of its own, as it would over an argument. Where it was raised tells t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from traceback import walk_tb
 from types import FrameType
 from typing import Any
 
 from capability_router.faults.evidence import class_names, read
+from capability_router.faults.frames import home
 
 _READERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ollama", "inner"): ("line",), ("ollama", "_request"): (), ("openrouter", "_parse_event"): (),
@@ -25,16 +25,6 @@ _READERS: dict[tuple[str, str], tuple[str, ...]] = {
 _SENDING = frozenset({"_request_raw"})
 """Below a reader, the function that sends."""
 _CALLS = frozenset({"tool_calls", "functionCall", "function_call"})
-
-
-def home(frame: FrameType) -> str:
-    """The package of a frame's code: "ollama"."""
-    return str(frame.f_globals.get("__name__")).partition(".")[0]
-
-
-def frames_of(error: BaseException) -> list[FrameType]:
-    """The frames that the error came through, the outermost first."""
-    return [frame for frame, _ in walk_tb(error.__traceback__)]
 
 
 def sdk_reader(frames: list[FrameType]) -> FrameType | None:
