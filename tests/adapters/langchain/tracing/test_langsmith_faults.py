@@ -89,7 +89,7 @@ async def test_an_empty_answer(backend: Backend, asynchronous: bool) -> None:
 @pytest.mark.parametrize("verb", ["ainvoke", "astream"])
 async def test_a_model_that_says_nothing(backend: Backend, verb: str) -> None:
     models = [Silent(name_="x"), Scripted(name_="y")]
-    clocks = {"total": "50ms"} if verb == "ainvoke" else {"first_token": "50ms"}
+    clocks = {"total": "400ms"} if verb == "ainvoke" else {"first_token": "400ms"}
     model = ChatRouter(models=models, policy="single", timeouts=clocks)
     if verb == "ainvoke":
         await model.ainvoke("hi", traced(backend))
