@@ -100,6 +100,7 @@ class Budgets:
         self._postbox: Postbox[tuple[Reservation, int]] = Postbox(self._settle)
         self._counter = Lock()  # one claim at a time, so that the store hears them in their order
         self._untold: set[Purse] = set()
+        self._asking: Sequence[Purse] = ()  # for which a store is being asked
         self._news: deque[BudgetEvent] = deque()
 
     def __bool__(self) -> bool:
@@ -170,7 +171,10 @@ class Budgets:
     def borrow(self, short: Short) -> Reservation | Denial:
         """Ask the store for what the call lacks, and reserve; takes as long as the store does."""
         with self._counter:
-            found = self._borrowed(short)
+            try:
+                found = self._borrowed(short)
+            finally:
+                self._asking = ()
         self._announce()
         return found
 
@@ -288,6 +292,7 @@ class Budgets:
                 if not isinstance(found, list):
                     return found
                 claims = [(purse, purse.asks(short.amount, now, unix, self._lease_s)) for purse in found]
+                self._asking = found
             if not self._asked(claims, now):
                 return self._without(short, claims[0][0])
             with self._postbox:
@@ -374,7 +379,8 @@ class Budgets:
                 self._untold.add(old)
             if purse not in found:
                 found.append(purse)
-                cap.sweep(self._clock.now(), self._told)
+                if cap.crowded:
+                    cap.sweep(self._clock.now(), self._told, (*found, *self._asking))
         return found
 
     def _due(self, now: float, final: bool) -> list[Purse]:

@@ -58,15 +58,22 @@ class Budget:
         now = span(self.spec.window, unix)
         return Pot(self.key_of(name), now.id, self.limit, now.starts, now.ends, self.rolls_s)
 
-    def sweep(self, now: float, rest: Callable[[Purse], None]) -> None:
-        """Put away, from time to time, the purses that nobody has used for a while. `rest` gives their loans back."""
-        if len(self.purses) >= self._swept:
-            for name, purse in list(self.purses.items()):
-                if not purse.held and now - purse.used > REST_S:
-                    rest(purse)
-                    if purse.at_rest:
-                        del self.purses[name]
-            self._swept = 2 * len(self.purses) + 64
+    @property
+    def crowded(self) -> bool:
+        """Whether there are so many purses that some are to be put away."""
+        return len(self.purses) >= self._swept
+
+    def sweep(self, now: float, rest: Callable[[Purse], None], wanted: Sequence[Purse]) -> None:
+        """Put away the purses that nobody has used for a while. `rest` gives their loans back.
+
+        `wanted`: those that are about to be used. What one of them is lent after it was put away, no other would get.
+        """
+        for name, purse in list(self.purses.items()):
+            if not purse.held and now - purse.used > REST_S and purse not in wanted:
+                rest(purse)
+                if purse.at_rest:
+                    del self.purses[name]
+        self._swept = 2 * len(self.purses) + 64
 
 
 class Coverage:

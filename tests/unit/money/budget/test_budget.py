@@ -474,3 +474,25 @@ def test_the_least_that_a_cap_leaves_is_told_of_caps_that_stop_calls_alone() -> 
     assert budgets.left_here(["global", "tag:w"]) == 3 * ONE // 4
     assert budgets.left_here(["tag:w"]) is None
     assert budgets.left_here(["tag:other"]) is None
+
+
+def test_a_purse_that_a_call_is_about_to_use_is_not_put_away() -> None:
+    """It would hold the whole cap where nothing finds it again: that tenant's next call would be refused for ever."""
+    budgets = Caps(BudgetSpec("tenant:*", 1.0))
+    for each in range(200):
+        assert budgets.spend([f"tenant:{each}"], ONE // 2)
+    budgets.clock.advance(400.0)  # those of the first are idle, and the newest has never been used
+    assert all(budgets.spend([f"tenant:{each}"], ONE // 4) for each in range(200))
+    rows = [row for each in range(200) for row in budgets.rows(f"{each}")]
+    assert {(row["spent_usd"], row["reserved_usd"]) for row in rows} == {(0.75, 0.0)}
+
+
+def test_of_the_purses_of_one_call_none_puts_another_away() -> None:
+    budgets = Caps(BudgetSpec("tag:*", 1.0))
+    for each in range(63):
+        budgets.spend([f"tag:{each}"], 1)
+    budgets.clock.advance(400.0)
+    assert budgets.spend(["tag:0", "tag:new"], ONE // 2)  # the second is one more than are kept without a look
+    assert budgets.spend(["tag:0"], ONE // 4)
+    (row,) = [row for row in budgets.rows() if row["scope"] == "tag:0"]
+    assert row["spent_pico"] == ONE * 3 // 4 + 1

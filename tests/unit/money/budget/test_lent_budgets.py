@@ -388,3 +388,14 @@ def test_a_refusal_is_believed_whatever_this_clock_says(one: Process, lender: Le
 def test_where_there_is_no_cap_no_store_is_read(lender: Lender, clock: ManualClock) -> None:
     assert Budgets([], room=lender, clock=clock).left({"acme": ["tenant:acme"]}) == {}
     assert (lender.read, lender.claims) == ([], [])
+
+
+def test_a_purse_that_is_being_lent_to_is_not_put_away(lender: Lender, clock: ManualClock) -> None:
+    """Its loan would be nobody's until it ends, and the call be refused for it."""
+    one = Process(lender, clock, BudgetSpec("tenant:*", 1.0))
+    for each in range(62):
+        one.spend(1, f"tenant:{each}")
+    clock.advance(400.0)
+    one.settle_up()
+    lender.before = lender.once(lambda: one.reserve(["tenant:b"], 1))  # one more than are kept without a look
+    assert isinstance(one.got(ONE * 3 // 4, "tenant:a"), Reservation)
