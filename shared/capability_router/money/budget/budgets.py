@@ -349,7 +349,7 @@ class Budgets:
             purse.pay(hold.amount, cost)
             if not self.room.inline:
                 self._untold.add(purse)
-            elif purse.pot.rolls_s is not None:  # it counts from now on
+            elif purse.pot.rolls_s is not None or purse.left_behind:  # it counts from now on; its window may come again
                 self._told(purse)
             self._noticed(purse)
 
@@ -375,13 +375,21 @@ class Budgets:
         found: list[Purse] = []
         for cap, scope in self._coverage.of(names):
             purse, old = cap.purse(scope, unix)
-            if old is not None and not self.room.inline:
-                self._untold.add(old)
+            if old is not None:
+                self._left(old)
             if purse not in found:
                 found.append(purse)
                 if cap.crowded:
                     cap.sweep(self._clock.now(), self._told, (*found, *self._asking))
         return found
+
+    def _left(self, purse: Purse) -> None:
+        """Its window is over, or the wall clock was set back: it keeps what its calls hold, and gives back the rest."""
+        if self.room.inline:
+            purse.left_behind = True
+            self._told(purse)
+        else:
+            self._untold.add(purse)
 
     def _due(self, now: float, final: bool) -> list[Purse]:
         """The purses of which the store has something to hear."""

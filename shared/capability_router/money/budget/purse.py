@@ -36,8 +36,8 @@ class Purse:
 
     __slots__ = (
         "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at",
-        "held", "holder", "lent", "level", "limit", "lost", "met", "name", "pot", "refuses", "spec", "spent", "told",
-        "until", "used",
+        "held", "holder", "left_behind", "lent", "level", "limit", "lost", "met", "name", "pot", "refuses", "spec",
+        "spent", "told", "until", "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
@@ -55,6 +55,7 @@ class Purse:
         self._next = _NEVER  # the spending that passes the next threshold
         self.refuses = float("-inf")  # since when, by the wall clock
         self._dry, self._dry_until = _MOST, float("-inf")  # what the store had no room for, and until when that holds
+        self.left_behind = False  # another took its place, for the time is not in its window any more
         self.lost = False  # it belongs to the process that this one was forked from
 
     def forked(self) -> Purse:

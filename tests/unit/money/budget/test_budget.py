@@ -496,3 +496,46 @@ def test_of_the_purses_of_one_call_none_puts_another_away() -> None:
     assert budgets.spend(["tag:0"], ONE // 4)
     (row,) = [row for row in budgets.rows() if row["scope"] == "tag:0"]
     assert row["spent_pico"] == ONE * 3 // 4 + 1
+
+
+class Wound(ManualClock):
+    """A clock of which the wall's part can be set back, at midnight."""
+
+    by = 0.0
+
+    def __init__(self) -> None:
+        super().__init__(57_600.0)
+
+    def unix(self) -> float:
+        return super().unix() + self.by
+
+
+def test_a_wall_clock_that_is_set_back_over_a_window_s_end_reserves_nothing() -> None:
+    clock = Wound()
+    budgets = Budgets([BudgetSpec("global", 1.0, "day")], clock=clock)
+    for by in (-0.5, 0.5, -0.5, 0.5):  # around midnight
+        clock.by = by
+        hold = budgets.reserve(["global"], ONE // 8)
+        assert isinstance(hold, Reservation)
+        budgets.settle(hold, ONE // 8)
+    (row,) = budgets.rows()
+    assert (row["spent_usd"], row["reserved_usd"]) == (0.25, 0.0)
+    clock.by = -0.5
+    (row,) = budgets.rows()
+    assert (row["spent_usd"], row["reserved_usd"]) == (0.25, 0.0)
+
+
+def test_a_call_under_way_while_the_wall_clock_is_set_back_holds_its_own_alone() -> None:
+    clock = Wound()
+    clock.by = 0.5
+    budgets = Budgets([BudgetSpec("global", 1.0, "day")], clock=clock)
+    first = budgets.reserve(["global"], ONE // 2)
+    assert isinstance(first, Reservation)
+    clock.by = -0.5
+    budgets.settle(budgets.reserve(["global"], ONE), 0)  # type: ignore[arg-type]  # another day's
+    clock.by = 0.5
+    assert denial(budgets, ["global"], ONE * 3 // 4).reserved == ONE // 2
+    second = budgets.reserve(["global"], ONE // 2)
+    budgets.settle(first, ONE // 4)
+    budgets.settle(second, ONE // 4)  # type: ignore[arg-type]  # it was held
+    assert denial(budgets, ["global"], ONE // 2 + 1).spent == ONE // 2
