@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 from capability_router.strings import strings
 from langchain_router.messages.kinds import is_ai
 
-_CALLS = ("tool_use", "tool_call", "function_call", "server_tool_call")
+_CALLS = ("tool_use", "tool_call", "function_call")
 _NEVER_SENT = frozenset({"model", "api_key", "base_url", "include_raw", "method"})
 
 
@@ -27,9 +27,9 @@ def _is_own(keyword: str) -> bool:
 
 
 def _of(message: BaseMessage, read: Container[str]) -> Iterator[str]:
-    called = is_ai(type(message)) and bool(message.tool_calls)  # type: ignore[attr-defined]  # a model's message
+    called = [call["id"] for call in message.tool_calls] if is_ai(type(message)) else []  # type: ignore[attr-defined]  # a model's message
     if not isinstance(message.content, str):
-        blocks = [b for b in message.content if isinstance(b, Mapping) and not (called and b.get("type") in _CALLS)]
+        blocks = [b for b in message.content if isinstance(b, Mapping) and not _is_told(b, called)]
         yield from strings([_unread(block, read) for block in blocks])
     if message.additional_kwargs:
         yield from strings({k: v for k, v in message.additional_kwargs.items() if not (called and k == "tool_calls")})
@@ -37,6 +37,11 @@ def _of(message: BaseMessage, read: Container[str]) -> Iterator[str]:
         yield from strings([[call.get("name"), call.get("args")] for call in message.invalid_tool_calls])  # type: ignore[attr-defined]  # likewise
     if message.name:
         yield message.name
+
+
+def _is_told(block: Mapping[str, Any], called: Sequence[Any]) -> bool:
+    """Whether it is one of the calls with these ids, which are read as such; a provider's own tools have others."""
+    return block.get("type") in _CALLS and (block.get("call_id") or block.get("id")) in called
 
 
 def _unread(block: Mapping[str, Any], read: Container[str]) -> dict[str, Any]:

@@ -167,6 +167,14 @@ def test_so_is_what_a_message_has_beside_its_content() -> None:
     assert found_beside(block, tool_calls=[call]) == "safe 1"
 
 
+def test_so_are_calls_that_stand_in_the_content_alone() -> None:
+    """Of a provider's own tools, beside a call of one that was bound."""
+    call = {"name": "look_up", "args": {}, "id": "t"}
+    for kind in ("server_tool_call", "tool_use"):
+        block = {"type": kind, "id": "s", "name": "web_search", "args": {"query": MAIL}}
+        assert found_beside(block, {**call, "type": "tool_call"}, tool_calls=[call]) == "safe 1"
+
+
 @pytest.mark.parametrize("screen", [CONFIG["screen"], detect_email])
 def test_keywords_of_a_call_are_looked_at_but_for_who_asks(screen: Any) -> None:
     schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"description": MAIL}}}
