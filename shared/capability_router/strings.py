@@ -12,6 +12,9 @@ _UNREAD = frozenset({"type", "id", "tool_use_id", "tool_call_id", "call_id", "to
 _BYTES = re.compile(r"(?:data:[^,\s]{0,100};base64,|[A-Za-z0-9+/=_-]{256})")  # so long without a space: no text is
 _MIMES = ("mime_type", "media_type", "mimeType", "document_mimetype")
 _DATA = ("data", "base64", "file_data", "bytes")
+_KINDS = r"text/|application/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|x-ndjson|sql|javascript|toml|rtf)\b"
+_TEXT, _TEXT_URL = re.compile(_KINDS, re.IGNORECASE), re.compile(f"data:(?:{_KINDS})", re.IGNORECASE)
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # of the letters of base64 for URLs
 
 
 def strings(value: object) -> Iterator[str]:
@@ -19,13 +22,23 @@ def strings(value: object) -> Iterator[str]:
     waiting, known = [value], dict[int, object]()
     while waiting:
         each = waiting.pop()
-        if isinstance(each, str):
-            if each and not _BYTES.match(each):
-                yield each
+        if isinstance(each, (str, bytes, bytearray)):
+            yield from _text(each)
         elif id(each) not in known:
             parts = _parts(each)
             known |= {id(each): each, id(parts): parts}  # kept, so that no id is given away again
             waiting.extend(reversed(parts))
+
+
+def _text(given: str | bytes | bytearray) -> Iterator[str]:
+    try:
+        text = given if isinstance(given, str) else given.decode()
+    except UnicodeDecodeError:
+        return
+    if not _BYTES.match(text):
+        yield from (text,) if text else ()
+    elif _TEXT_URL.match(text):
+        yield from _decoded(text)
 
 
 def _parts(value: Any) -> list[object]:
@@ -39,16 +52,18 @@ def _parts(value: Any) -> list[object]:
 
 
 def _file(part: Mapping[Any, Any]) -> Iterator[str]:
-    """The text of a text file that is attached here."""
-    if any(str(part.get(name)).startswith("text/") for name in _MIMES):
+    """The text of a text file that is attached here; one in a URL that says so is read as it comes."""
+    if any(_TEXT.match(str(part.get(name))) for name in _MIMES):
         for name in _DATA:
-            yield from _decoded(part.get(name))
+            if isinstance(data := part.get(name), (str, bytes)) and not _TEXT_URL.match(str(data[:100])):
+                yield from _decoded(data)
 
 
-def _decoded(data: object) -> Iterator[str]:
-    if isinstance(data, (str, bytes)):
-        coded = data.encode() if isinstance(data, str) else data
-        try:
-            yield base64.b64decode(coded.partition(b";base64,")[2] or coded, validate=True).decode(errors="replace")
-        except (binascii.Error, ValueError):
-            return  # it is no base64: as a text it is looked at as it is
+def _decoded(data: str | bytes) -> Iterator[str]:
+    """As whoever reads it may do: in lines, with the letters of URLs, without an end."""
+    coded = data.encode() if isinstance(data, str) else data
+    coded = (coded.partition(b";base64,")[2] or coded).translate(_STANDARD, b"\r\n").rstrip(b"=")
+    try:
+        yield base64.b64decode(coded + b"=" * (-len(coded) % 4), validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        return  # it is no base64: as a text it is looked at as it is

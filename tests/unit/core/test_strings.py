@@ -12,6 +12,9 @@ from pydantic import BaseModel
 from capability_router.strings import strings
 
 FILE = base64.b64encode(b"a,b\n1,2").decode()
+LONG = '{"who": "?>~"}' * 20
+LINES = base64.encodebytes(LONG.encode()).decode()
+URL_SAFE = base64.urlsafe_b64encode(LONG.encode()).decode().rstrip("=")
 IMAGE = base64.b64encode(bytes(range(256)) * 20).decode()
 
 
@@ -24,7 +27,7 @@ class Sum(BaseModel):
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        ("a", ["a"]), ("", []), (None, []), (3, []), (b"bytes", []), ([["a"], ("b",), {"x": "c"}], ["a", "b", "c"]),
+        ("a", ["a"]), ("", []), (None, []), (3, []), (b"\xffbytes", []), ([["a"], ("b",), {"x": "c"}], ["a", "b", "c"]),
         ({"type": "tool_result", "tool_use_id": "t", "content": "a"}, ["a"]),
         ({"source": {"type": "base64", "media_type": "image/png", "data": IMAGE}}, ["image/png"]),
         ({"image_url": {"url": f"data:image/png;base64,{IMAGE}"}}, []),
@@ -32,6 +35,12 @@ class Sum(BaseModel):
         ({"mime_type": "text/csv", "base64": FILE}, ["text/csv", FILE, "a,b\n1,2"]),
         ({"mime_type": "text/csv", "file_data": f"data:text/csv;base64,{FILE}"}, ["text/csv", "a,b\n1,2"]),
         ({"media_type": "text/plain", "data": "no base64"}, ["text/plain", "no base64"]),
+        ({"file": {"filename": "a.csv", "file_data": f"data:text/csv;base64,{FILE}"}}, ["a.csv", "a,b\n1,2"]),
+        ({"url": f"data:image/png;base64,{FILE}"}, []),
+        ({"document": {"format": "txt", "source": {"bytes": b"as it is"}}}, ["txt", "as it is"]),
+        ({"mime_type": "Text/CSV", "data": FILE.encode()}, ["Text/CSV", FILE, "a,b\n1,2"]),
+        ({"mime_type": "application/json", "data": LINES}, ["application/json", LINES, LONG]),
+        ({"mime_type": "text/plain", "data": URL_SAFE}, ["text/plain", LONG]),
         (Sum(total=3), []), (MagicMock(), []), (object(), []),
     ],
 )  # fmt: skip
