@@ -12,6 +12,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from threading import Lock
 from typing import Literal, NamedTuple
 
@@ -277,11 +278,15 @@ class Budgets:
                 return purse
         return None
 
-    def _told(self, purse: Purse) -> None:
-        """Let a store that answers at once know how a purse stands, and have back what is not held."""
+    def _told(self, purse: Purse, *, last: bool = False) -> None:
+        """Let a store that answers at once know how a purse stands, and have back what is not held.
+
+        `last`: it is put away. Of any other the store has to remember what it has told, however long it rests.
+        """
         if self.room.inline:
             now, unix = self._clock.now(), self._clock.unix()
             claim = purse.tells(now, unix, self._lease_s, final=True)
+            claim = claim if last else claim._replace(final=False)
             purse.granted(claim, self.room.claim(claim), now, unix)
 
     def _borrowed(self, short: Short) -> Reservation | Denial:
@@ -380,7 +385,7 @@ class Budgets:
             if purse not in found:
                 found.append(purse)
                 if cap.crowded:
-                    cap.sweep(self._clock.now(), self._told, (*found, *self._asking))
+                    cap.sweep(self._clock.now(), partial(self._told, last=True), (*found, *self._asking))
         return found
 
     def _left(self, purse: Purse) -> None:

@@ -539,3 +539,15 @@ def test_a_call_under_way_while_the_wall_clock_is_set_back_holds_its_own_alone()
     budgets.settle(first, ONE // 4)
     budgets.settle(second, ONE // 4)  # type: ignore[arg-type]  # it was held
     assert denial(budgets, ["global"], ONE // 2 + 1).spent == ONE // 2
+
+
+@pytest.mark.parametrize("look", [lambda caps: caps.rows(), lambda caps: caps.fits(["global"], 1), Caps.settle_up])
+def test_what_was_spent_counts_once_however_long_nobody_asks(look: Callable[[Caps], object]) -> None:
+    """A holder that has said goodbye is forgotten, and what it has spent in all would be booked again."""
+    budgets = Caps(BudgetSpec("global", 1.0))
+    for _ in range(8):
+        assert budgets.spend(["global"], ONE // 8)
+        look(budgets)
+        budgets.clock.advance(3_000.0)
+    (row,) = budgets.rows()
+    assert row["spent_pico"] == ONE
