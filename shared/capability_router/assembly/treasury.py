@@ -35,7 +35,7 @@ class Treasury(Lasting):
             settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms,
             marks=registry.marks,
         )  # fmt: skip
-        self.pace = Pace(self.budgets.rests, clock.unix) if settings.paced else None
+        self.pace = Pace(self.budgets.rests, clock) if settings.paced else None
         told = settings.budgets and not self.store.budgets.inline
         self._teller = Teller(self.budgets) if told else None
         watch(self)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+from capability_router.clock import Clock
 from capability_router.concurrency.latch import Latch
 
 _REQUESTS = 200
@@ -34,27 +35,30 @@ class Allowance(NamedTuple):
 
 
 class Pace:
-    """Shared by all policies of a router; thread-safe. `rests` asks no store."""
+    """Shared by all policies of a router; thread-safe. `rests` asks no store.
 
-    def __init__(self, rests: Callable[[], Sequence[Rest]], unix: Callable[[], float]) -> None:
-        self._rests, self._unix = rests, unix
+    Windows end by the wall clock. How fast requests come is told by the other one, which is never set back.
+    """
+
+    def __init__(self, rests: Callable[[], Sequence[Rest]], clock: Clock) -> None:
+        self._rests, self._clock = rests, clock
         self._arrived: deque[float] = deque(maxlen=_REQUESTS)
         self._lock = Latch()
 
     def arrived(self) -> None:
         """A request is carried out."""
         with self._lock:
-            self._arrived.append(self._unix())
+            self._arrived.append(self._clock.now())
 
     def allowance(self) -> Allowance | None:
         """The least that any cap allows; None while too few requests have come to tell."""
-        now = self._unix()
+        now, unix = self._clock.now(), self._clock.unix()
         with self._lock:
             count, first = len(self._arrived), self._arrived[0] if self._arrived else now
         if count < _FEW:
             return None
         apart = max(now - first, 1.0) / count
         allowed = [
-            Allowance(rest.left / 1e12 / max((rest.ends - now) / apart, 1.0), rest.window) for rest in self._rests()
+            Allowance(rest.left / 1e12 / max((rest.ends - unix) / apart, 1.0), rest.window) for rest in self._rests()
         ]
         return min(allowed, default=None)

@@ -135,8 +135,17 @@ def test_a_cost_target_and_a_cap_the_lower_rules() -> None:
 # -- what is left, and for whom -------------------------------------------------------------------
 
 
+class Wound(ManualClock):
+    """A clock of which the wall's part can be set."""
+
+    by = 0.0
+
+    def unix(self) -> float:
+        return super().unix() + self.by
+
+
 def pace(budgets: Budgets, clock: ManualClock, apart: float, count: int = 20) -> Pace:
-    made = Pace(budgets.rests, clock.unix)
+    made = Pace(budgets.rests, clock)
     for _ in range(count):
         clock.sleep(apart)
         made.arrived()
@@ -148,6 +157,20 @@ def test_too_few_requests_tell_nothing() -> None:
     budgets = Budgets([BudgetSpec("global", 10, "day")], clock=clock)
     assert pace(budgets, clock, 10.0, 7).allowance() is None
     assert pace(budgets, clock, 10.0, 8).allowance() is not None
+
+
+@pytest.mark.parametrize("by", [-3_600.0, 3_600.0])
+def test_a_wall_clock_that_is_set_says_nothing_of_how_fast_requests_come(by: float) -> None:
+    clock = Wound()
+    budgets = Budgets([BudgetSpec("global", 10, "week")], clock=clock)
+    asked = pace(budgets, clock, 60.0, 30)
+    before = asked.allowance()
+    clock.by = by
+    asked.arrived()
+    after = asked.allowance()
+    assert before is not None
+    assert after is not None
+    assert after.usd == pytest.approx(before.usd, rel=0.1)
 
 
 def test_the_window_that_allows_least_is_told_and_others_set_no_pace() -> None:
