@@ -80,8 +80,8 @@ class SharedMoney(Lasting):
 
     def __init__(self, room: BudgetRoom, owner: str, most: int, unix: Callable[[], float]) -> None:
         self._room, self._budget, self._most, self._unix = room, f"exploration|{owner}", most, unix
+        self._holder, self._day, self._until = "", -1, 0.0
         self._spent = self._told = self._lent = self._least = self._number = 0
-        self._day, self._until = -1, 0.0
         self.after_fork()
         watch(self)
 
@@ -117,7 +117,8 @@ class SharedMoney(Lasting):
                 if self._spent > self._told:
                     self._ask(now, 0, final=True)
                 with self._lock:
-                    self._day, self._spent, self._told, self._until = day, 0, 0, 0.0
+                    self._day, self._until = day, 0.0
+                    self._begin(self._spent - self._told)
             self._ask(now, 0 if final else self._most, final=final)
 
     def _ask(self, now: float, wish: int, *, final: bool) -> None:
@@ -130,9 +131,16 @@ class SharedMoney(Lasting):
         )
         with self._lock:
             self._told, self._lent, self._until = spent, grant.lent, 0.0 if final else now + LEASE_S
+            if final:
+                self._begin(self._spent - spent)
+
+    def _begin(self, spent: int) -> None:
+        """As a holder of whom the store knows nothing: it forgets who has said goodbye, and a day may come again."""
+        self._holder, self._number = uuid4().hex, 0
+        self._spent, self._told, self._lent = spent, 0, 0
 
     def after_fork(self) -> None:
         """The loan is the parent's."""
         self._lock, self._asking = Lock(), Lock()
-        self._holder, self._number = uuid4().hex, 0
-        self._day, self._spent, self._told, self._lent, self._least, self._until = -1, 0, 0, 0, 0, 0.0
+        self._day, self._least, self._until = -1, 0, 0.0
+        self._begin(0)
