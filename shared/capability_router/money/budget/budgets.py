@@ -336,7 +336,8 @@ class Budgets:
 
     def _taken_in(self, purse: Purse, claim: Claim, grant: Grant, now: float, unix: float) -> None:
         purse.granted(claim, grant, now, unix)
-        if purse.spent == purse.told and (self._is_open(purse) or not purse.held):
+        known = self._is_open(purse) and not purse.left_behind
+        if purse.spent == purse.told and (known or not purse.held):
             self._untold.discard(purse)
         self._noticed(purse)
 
@@ -390,8 +391,8 @@ class Budgets:
 
     def _left(self, purse: Purse) -> None:
         """Its window is over, or the wall clock was set back: it keeps what its calls hold, and gives back the rest."""
+        purse.left_behind = True
         if self.room.inline:
-            purse.left_behind = True
             self._told(purse)
         else:
             self._untold.add(purse)

@@ -399,3 +399,22 @@ def test_a_purse_that_is_being_lent_to_is_not_put_away(lender: Lender, clock: Ma
     one.settle_up()
     lender.before = lender.once(lambda: one.reserve(["tenant:b"], 1))  # one more than are kept without a look
     assert isinstance(one.got(ONE * 3 // 4, "tenant:a"), Reservation)
+
+
+def test_a_call_keeps_its_reservation_though_the_store_s_clock_seems_to_go_back_over_midnight(
+    one: Process, lender: Lender, clock: ManualClock
+) -> None:
+    """As it does by the time that an answer took on its way: the same day has another purse then."""
+    clock.advance(DAY_ENDS_IN + 0.5)
+    first = one.held(ONE // 2)
+    for lender.ahead in (-1.0, 0.0):
+        one.settle(one.held(ONE // 4), 0)
+        one.settle(one.held(ONE // 3), 0)
+    for _ in range(5):
+        one.settle_up()
+        clock.advance(10.0)
+    assert one.reserved == ONE // 2
+    assert sum(row.reserved for row in lender.standings()) >= ONE // 2
+    one.settle(first, ONE // 2)
+    one.settle_up()
+    assert [(row.spent, row.reserved) for row in lender.standings()] == [(ONE // 2, 0)]
