@@ -53,8 +53,9 @@ class Sizes(Protocol):
     def scale(self, card: ModelCard) -> Scale: ...
 
 
-class Ask(NamedTuple):
-    """A request as the rules see it; made once per request. Tokens are those of the input.
+@dataclass(slots=True)
+class Ask:
+    """A request as the rules see it; made once per request, and never changed. Tokens are those of the input.
 
     `margin`: by which share they may be more, as an estimate; 0 = they were counted. `sizes`: how each model counts
     them, if not all alike. `learned`: the windows that models have shown, at `now`.
@@ -87,22 +88,27 @@ class Roster:
     """The registered cards, with what lets whole rules be left out: made once per registry."""
 
     __slots__ = (
-        "_excerpts", "cards", "has_tenants", "smallest_input", "smallest_output", "smallest_room", "smallest_window",
+        "_excerpts", "_whole", "cards", "has_tenants", "smallest_input", "smallest_output", "smallest_room",
+        "smallest_window",
     )  # fmt: skip
 
     def __init__(self, cards: Sequence[ModelCard]) -> None:
         self.cards = cards
         self._excerpts = {card.id: excerpt_of(card) for card in cards}
+        self._whole = tuple(self._excerpts), tuple(self._excerpts.values())
         self.has_tenants = any(card.tenants for card in cards)
         self.smallest_room = min((_room(card) for card in cards), default=0)
         self.smallest_window = min((card.context_window or _ENDLESS for card in cards), default=0)
         self.smallest_input = min((card.max_input_tokens or _ENDLESS for card in cards), default=0)
         self.smallest_output = min((card.max_output_tokens or _ENDLESS for card in cards), default=0)
 
-    def excerpts(self, cards: Sequence[ModelCard]) -> Sequence[Excerpt]:
-        """Of some of these cards, in their order."""
+    def excerpts(self, cards: Sequence[ModelCard]) -> tuple[Sequence[str], Sequence[Excerpt]]:
+        """The ids and the excerpts of some of these cards, in their order."""
         known = self._excerpts
-        return tuple(known.values()) if len(cards) == len(known) else [known[card.id] for card in cards]
+        if len(cards) == len(known):  # all, as mostly
+            return self._whole
+        ids = [card.id for card in cards]
+        return ids, [known[id] for id in ids]
 
 
 def _room(card: ModelCard) -> int:
@@ -327,20 +333,23 @@ _BY_TERMS: tuple[Rule, ...] = (
     Rule("data.retention", "request", "retention", lambda a, _: a.request.routing.retention is not None, _retention),
     Rule("data.training", "request", "training", lambda a, _: a.request.routing.training is False, _training),
 )
-_BY_SIZE: tuple[Rule, ...] = (
+_BY_ROOM: tuple[Rule, ...] = (
     Rule("max_input_tokens", "model", "", _may_be_tight, _input),
     Rule("context_window", "model", "", _may_be_tight, _window),
     Rule("learned_window", "moment", "", lambda a, _: bool(a.learned), _learned),
+)
+_BY_SIZE: tuple[Rule, ...] = (
     Rule("max_output_tokens", "model", "", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
     Rule("max_cost", "request", "max_cost_usd", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
-RULES = _BY_TERMS + _BY_SIZE
+RULES = _BY_TERMS + _BY_ROOM + _BY_SIZE
 """The rules with numbers, in the order in which the first that fails is named. Capabilities follow them.
 
 Where a row goes: one about a term goes into `_BY_TERMS`, whose rows are asked only of requests for which
 `Routing.binding` says that a term may forbid models, so its term must be one of those that `binding` names (a test
 tells). `tenant` alone is asked otherwise: where a card or the configuration names tenants. Everything else goes
-into `_BY_SIZE`, which is asked of every request.
+into `_BY_SIZE`, which is asked of every request; but for rules on how much input a model takes, which go into
+`_BY_ROOM`: they are asked of requests for which `_may_be_tight` says that one of them may have something against them.
 """
 OUT_OF_USE = frozenset({"credential", "model"})
 """What refusals of barred models are named after: they could take the request, were they not switched off."""
@@ -364,7 +373,10 @@ def screen(
 ) -> Eligible:
     """Split the cards. `barred` are models out of use (credential or model disabled)."""
     roster = models if isinstance(models, Roster) else Roster(models)
-    rules = RULES if ask.binding or roster.has_tenants else _BY_SIZE
+    tight = _may_be_tight(ask, roster)
+    rules = _BY_ROOM + _BY_SIZE if tight else _BY_SIZE
+    if ask.binding or roster.has_tenants:
+        rules = _BY_TERMS + rules
     active = [(rule.name, rule.check) for rule in rules if rule.asks(ask, roster)]
     if not active and not ask.needs and not barred:
         return Eligible(list(roster.cards), [], ())
@@ -381,7 +393,7 @@ def screen(
         found = _unknowns(needs, passed, refusals, unknown)
     else:
         found = Eligible(passed, refusals, ())
-    return _marked(ask, found) if (ask.margin or ask.learned) and _may_be_tight(ask, roster) else found
+    return _marked(ask, found) if tight and (ask.margin or ask.learned) else found
 
 
 def under(screened: Screened, found: Eligible, cards: Sequence[ModelCard]) -> Eligible:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -21,8 +22,9 @@ PIECES = 3
 LEAST_OUT = 8  # tokens of an answer: those of its text, of which a count that grows with it never falls short by half
 
 
-class Script(NamedTuple):
-    """One call. `first_s`: seconds to its first text, `end_s`: to its end; NEVER = it hangs.
+@dataclass(slots=True)
+class Script:
+    """One call, which nothing changes. `first_s`: seconds to its first text, `end_s`: to its end; NEVER = it hangs.
 
     `pieces` texts come until the end, then `fault`, or `finish` (None = it ends without a reason).
     """
@@ -45,8 +47,8 @@ def fair(chance: Random) -> Script:
 
 def slow(chance: Random) -> Script:
     """Ten times as slow."""
-    first, end, *rest = fair(chance)
-    return Script(first * 10, end * 10, *rest)
+    usual = fair(chance)
+    return replace(usual, first_s=usual.first_s * 10, end_s=usual.end_s * 10)
 
 
 def failing(fault: Fault, after_s: float = 0.05) -> Weather:
@@ -154,13 +156,13 @@ class VirtualCall:
 
     def next_at(self) -> float:
         """When it gives its next piece, or ends."""
-        first, end, pieces, _, _ = self.script
-        given = self.given
-        if given >= pieces or not self.stream:
+        script, given = self.script, self.given
+        first, end = script.first_s, script.end_s
+        if given >= script.pieces or not self.stream:
             return self.began + end
         if not given or end == NEVER:
             return self.began + first
-        return self.began + first + (end - first) * given / pieces
+        return self.began + first + (end - first) * given / script.pieces
 
     def usage(self) -> tuple[int, int] | None:
         """What the provider has told of its tokens so far."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from capability_router.address import Address
 from capability_router.catalog.card import ModelCard
@@ -42,7 +43,8 @@ class Broke(Exception):
         self.fault = fault
 
 
-class Ask(NamedTuple):
+@dataclass(slots=True)
+class Ask:
     """A request that will arrive. `out`: tokens of a whole answer to it; `cancel_s`: when its caller goes away."""
 
     at: float

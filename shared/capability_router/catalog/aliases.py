@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from capability_router.request import ProviderTool
@@ -82,6 +83,7 @@ _SHORT_DATE = re.compile(r"-\d{4}$")  # 'mistral-large-2411', 'grok-4-0709'; may
 _BEDROCK_REGION = re.compile(r"^(us|eu|apac|au|jp|ca|us-gov|global)\.")
 
 
+@lru_cache(maxsize=1024)  # each decision about tools or attached parts asks it of every model
 def canonical(provider: str) -> str:
     """One name per provider: 'google_genai' and 'gemini' are both 'google', 'z.ai' and 'zhipuai' both 'zai'."""
     name = provider.strip().lower().replace("-", "_").replace(" ", "_").replace(".", "_")

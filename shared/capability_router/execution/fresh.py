@@ -6,19 +6,21 @@ requests need one or two, however many models there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 
 from capability_router.plan import Candidate
+from capability_router.policies.ranking import Ranking
 
 
 class Fresh:
     """`remove` takes one that was come by; `append` puts one behind all others."""
 
-    __slots__ = ("_further", "_near")
+    __slots__ = ("_all", "_drawn", "_further", "_near")
 
     def __init__(self, candidates: Iterable[Candidate]) -> None:
         self._near: list[Candidate] = []
-        self._further = iter(candidates)
+        self._all, self._further, self._drawn = candidates, iter(candidates), 0
 
     def __iter__(self) -> Iterator[Candidate]:
         near, at = self._near, 0
@@ -35,12 +37,26 @@ class Fresh:
 
     def append(self, candidate: Candidate) -> None:
         """It may be tried after all, once the others were."""
-        self._near.extend(self._further)
-        self._near.append(candidate)
+        further = list(self._further)
+        self._drawn += len(further)
+        self._near += (*further, candidate)
+
+    def usable(self, seen_to_hold: Collection[str]) -> bool:
+        """Whether there is one that nothing holds, neither when the plan was made nor as was seen since.
+
+        Those further down are not made for that.
+        """
+        for candidate in self._near:
+            if not candidate.held and candidate.id not in seen_to_hold:
+                return True
+        if isinstance(self._all, Ranking):
+            return self._all.usable_from(self._drawn)
+        return not all(candidate.held for candidate in islice(self._all, self._drawn, None))
 
     def _draws(self) -> bool:
         """Whether there is a further one, which is then near."""
         for candidate in self._further:
             self._near.append(candidate)
+            self._drawn += 1
             return True
         return False

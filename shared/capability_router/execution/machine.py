@@ -406,19 +406,21 @@ class Execution:
         self._idle_since = at
         elapsed = at - run.started
         ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
+        index, candidate = run.index, run.candidate
+        model = candidate.id
         usage, cost = self._books.close(
-            run.index, run.candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
+            index, candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
         )
         seen = _NOTHING_SEEN if cancelled else verdict(fault, reply.usage, usage, ttft, elapsed, not self.streaming)
         self._gate.settle(run.permit, seen, at)
-        self._targets.freed(run.candidate.id)
+        self._targets.freed(model)
         if reply.headers and not cancelled:  # a cancellation may come from the garbage collector: it may not wait
-            self._gate.note_limits(run.candidate.id, reply.headers, at, run.started)
+            self._gate.note_limits(model, reply.headers, at, run.started)
         said = "" if fault is None else fault.told if run.first_at is None else fault.told_begun
         if cancelled:
-            said = "cancelled" if self.committed in (None, run.index) else _BEATEN.format(self.committed)
-        self._records[run.index] = AttemptRecord(
-            run.index, run.candidate.id, run.candidate.provider,
+            said = "cancelled" if self.committed in (None, index) else _BEATEN.format(self.committed)
+        self._records[index] = AttemptRecord(
+            index, model, candidate.provider,
             fault.kind if fault else "cancelled" if cancelled else None,
             said,
             run.started - self._start, elapsed, ttft, usage, cost, reply.finish,

@@ -222,10 +222,7 @@ class Targets:
     @property
     def others(self) -> bool:
         """Whether there is one that was not tried, and that nothing was seen to hold."""
-        for candidate in self._fresh:  # noqa: SIM110 - each launch asks, and a generator takes longer than all of it
-            if not candidate.held and candidate.id not in self._held:
-                return True
-        return False
+        return self._fresh.usable(self._held)
 
     def free_in(self, at: float) -> float | None:
         """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""

@@ -175,9 +175,10 @@ class Account:
         self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
     ) -> tuple[Usage, int | None]:
         """Settle the line and the reservation; the tokens booked and their cost."""
+        model = candidate.id
         usage = self._usage(candidate, fault, reply, had_content, cut=cancelled or fault is not None)
-        cost = self._cost(candidate.id, usage, reply)
-        told, usage = usage, self._doubted(candidate.id, usage, reply) if usage.service_tier else usage
+        cost = self._cost(model, usage, reply)
+        told, usage = usage, self._doubted(model, usage, reply) if usage.service_tier else usage
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
             self._budgets.settle(hold, cost or 0)
@@ -187,9 +188,9 @@ class Account:
         ended = "cancelled" if cancelled else None if fault is None else fault.kind
         self._ledger.settle(
             Call(
-                self._request_id, attempt, candidate.id, candidate.provider, booked.tenant, booked.task, booked.tags,
+                self._request_id, attempt, model, candidate.provider, booked.tenant, booked.task, booked.tags,
                 booked.chain, booked.framework, ended, usage, cost, now,
-                self._credentials.get(candidate.id, ""), booked.session,
+                self._credentials.get(model, ""), booked.session,
             ),
             self._run,
         )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.lengths import Lengths
@@ -21,7 +21,8 @@ from capability_router.policies.base import Knowledge
 from capability_router.request import AttemptRecord, Outcome, Reply, Request
 
 
-class OutcomeLessons(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OutcomeLessons:
     """Where each lesson goes; the next plans are made from these."""
 
     lengths: Lengths

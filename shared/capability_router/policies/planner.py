@@ -148,14 +148,15 @@ class Planner:
         sizing: Sizing | None,
     ) -> list[Prospect]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found[:4]
-        believed, states = self._believed(task, request), self.health.conditions([card.id for card in cards], now)
+        ids, excerpts = self.roster.excerpts(cards)
+        believed, states = self._believed(task, request), self.health.conditions(ids, now)
         by_model, common = self.lengths.on(task)
         usual, easy, before, error, hope = int(tokens_out * common), hardness < 0.0, None, 0.0, 0.0
         balancing, staying, service = self.balance.any, stay.model, request.service
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Prospect] = []
-        for (card, id, several, limit, most, rates), state in zip(self.roster.excerpts(cards), states, strict=True):
+        for (card, id, several, limit, most, rates), state in zip(excerpts, states, strict=True):
             belief = believed[id]
             quality = belief.level + hardness * (belief.when_easy if easy else belief.when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality

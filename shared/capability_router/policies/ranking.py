@@ -49,6 +49,14 @@ class Ranking(TupleLike[Candidate]):
     def __iter__(self) -> Iterator[Candidate]:
         return map(self._candidate, self._order)
 
+    def usable_from(self, rank: int) -> bool:
+        """Whether nothing holds a candidate of this rank, or of a later one; none is made for that."""
+        rows = self._rows
+        for at in self._order[rank:]:  # noqa: SIM110 - each launch asks, and a generator takes longer than all of it
+            if not rows[at].held:
+                return True
+        return False
+
     def _candidate(self, at: int) -> Candidate:
         made = self._made.get(at)
         if made is None:

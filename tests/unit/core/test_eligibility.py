@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from capability_router import ModelCard, Need, Price, Request, routing
 from capability_router.catalog.card import CAPABILITIES
 from capability_router.eligibility import (
+    _BY_ROOM,
     _BY_SIZE,
     _BY_TERMS,
     BARRED,
@@ -22,10 +23,13 @@ from capability_router.eligibility import (
     WINDOWS,
     Ask,
     Eligible,
+    Roster,
     Rule,
+    _may_be_tight,
     screen,
 )
 from capability_router.health.bans import What
+from capability_router.learning.windows import Learned
 from capability_router.routing import Routing
 
 
@@ -233,10 +237,28 @@ def test_a_rule_that_is_only_asked_of_binding_terms_is_about_one_of_them(rule: R
     assert Routing(**{rule.term: some(by_name[rule.term])}).binding
 
 
-@pytest.mark.parametrize("rule", _BY_SIZE, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*_BY_ROOM, *_BY_SIZE], ids=lambda rule: rule.name)
 def test_a_rule_on_sizes_is_asked_of_every_request(rule: Rule) -> None:
     assert rule.term in ("", "max_cost_usd")
     assert rule in RULES
+
+
+@pytest.mark.parametrize(
+    "learned", [None, {"a": Learned(told=700)}, {"b": Learned(bound=300)}], ids=["", "told", "bound"]
+)
+@pytest.mark.parametrize("wanted", [None, 1, 400, 2_000])
+def test_no_rule_on_room_refuses_what_none_of_them_is_asked_of(wanted: int | None, learned: Any) -> None:
+    cards = [
+        card("a", context_window=1_000), card("b", context_window=9_000, max_input_tokens=900),
+        card("c", context_window=2_000, output_reserve=900), card("d"),
+    ]  # fmt: skip
+    asks = [
+        ask(tokens, max_tokens=wanted, learned=learned, margin=m) for tokens in range(0, 2_000, 50) for m in (0.0, 0.2)
+    ]
+    refused = [any(rule.check(each, one) for rule in _BY_ROOM for one in cards) for each in asks]
+    tight = [_may_be_tight(each, Roster(cards)) for each in asks]
+    assert any(refused)
+    assert not any(no and not may for no, may in zip(refused, tight, strict=True))
 
 
 def test_the_terms_of_the_table_are_all_that_bind() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from capability_router.execution.fresh import Fresh
 from capability_router.plan import Candidate
 
@@ -46,6 +48,27 @@ def test_who_may_be_tried_after_all_comes_behind_those_that_nobody_has_looked_at
     fresh.append(D)
     assert list(fresh) == [B, C, D]
     assert list(fresh) == [B, C, D]
+
+
+@pytest.mark.parametrize(
+    ("holds", "tried", "seen_to_hold", "usable"),
+    [
+        (("", "", ""), 1, "", True), (("", "", ""), 1, "b", True), (("", "full", "full"), 1, "", False),
+        (("", "full", ""), 1, "", True), (("", "", "full"), 2, "b", False), (("", "", ""), 3, "", False),
+    ],
+)  # fmt: skip
+def test_whether_one_is_left_that_nothing_holds(
+    holds: tuple[str, ...], tried: int, seen_to_hold: str, usable: bool
+) -> None:
+    all_of_them = [each._replace(held=hold) for each, hold in zip((A, B, C), holds, strict=True)]
+    fresh = Fresh(all_of_them)
+    seen = [each for each, _ in zip(fresh, range(tried), strict=False)]
+    for each in seen:
+        if each.id not in seen_to_hold:
+            fresh.remove(each)
+    assert fresh.usable(set(seen_to_hold)) is usable
+    fresh.append(D)
+    assert fresh.usable(set(seen_to_hold))
 
 
 def test_it_is_empty_once_all_are_tried() -> None:

@@ -67,7 +67,7 @@ def test_a_copy_is_the_candidates_alone(ranking: Ranking) -> None:
         assert all(isinstance(each, Candidate) for each in copy)
 
 
-def test_a_request_that_the_first_answers_makes_two_however_many_there_are() -> None:
+def test_a_request_that_the_first_answers_makes_one_however_many_there_are() -> None:
     names = [f"m{n}" for n in range(40)]
     made = scripted_router(
         {name: ["ok"] for name in names}, cards={names[7]: {"price": Price(0.5, 1)}}, policy="cheapest"
@@ -76,4 +76,14 @@ def test_a_request_that_the_first_answers_makes_two_however_many_there_are() -> 
     assert run.outcome is not None
     assert run.outcome.model == "m7"
     assert isinstance(run.plan.candidates, Ranking)
-    assert len(run.plan.candidates._made) == 2, "the one that was asked, and whether there is another one"
+    assert len(run.plan.candidates._made) == 1, "the one that was asked; that there is another is told without it"
+
+
+@pytest.mark.parametrize(("held", "usable"), [("", "TTTF"), ("m1", "TTTF"), ("m2", "TTFF"), ("m0 m1 m2", "FFFF")])
+def test_whether_a_later_one_may_be_used_is_told_without_making_it(held: str, usable: str) -> None:
+    rows = [
+        Prospect(ModelCard(id=f"m{n}"), 0.5, 1, 1.0, 0.0, 0, "full" if f"m{n}" in held else "") for n in range(3)
+    ]  # fmt: skip
+    ranking = Ranking([0, 1, 2], rows, Judgement([0.0] * 3), 10)
+    assert [ranking.usable_from(rank) for rank in range(4)] == [letter == "T" for letter in usable]
+    assert not ranking._made

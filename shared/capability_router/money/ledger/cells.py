@@ -16,14 +16,13 @@ Cells = dict[Key, list[int]]
 
 def book(cells: Cells, call: Call) -> None:
     """Add a call to its cell."""
-    key = (
-        call.tenant, call.tags, call.task, call.chain, call.framework, call.model, call.provider, call.credential,
-        call.fault or ANSWERED,
-    )  # fmt: skip
+    (_, _, model, provider, tenant, task, tags, chain, framework, fault, usage, cost, _, credential, _) = (
+        call  # in one step: a name that is read off a tuple takes ten times as long
+    )
+    key = (tenant, tags, task, chain, framework, model, provider, credential, fault or ANSWERED)
     sums = cells.get(key)
     if sums is None:
         sums = cells[key] = [0] * len(SUMS)
-    usage, cost = call.usage, call.cost_pico
     if cost is None:
         sums[5] += 1
     else:
