@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import add, attrgetter
 
 from capability_router.policies.base import Prospect
 
 STAYING = 0.02  # quality points: by less another model does not take a conversation over
 _UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
-_COST, _LATENCY, _QUEUE = attrgetter("cost_pico"), attrgetter("latency_s"), attrgetter("queue_s")
 
 
 def dearest(rows: Sequence[Prospect]) -> int:
@@ -47,20 +45,20 @@ class Sight:
     def seconds(self) -> Sequence[float]:
         """How long they take; unknown counts as the slowest."""
         if self._seconds is None:
-            waits = list(map(_LATENCY, self.rows))
-            if None in waits:
+            try:
+                self._seconds = [r.latency_s + r.queue_s for r in self.rows]  # type: ignore[operator]  # as below
+            except TypeError:
                 most = slowest(self.rows)
-                waits = [most if wait is None else wait for wait in waits]
-            self._seconds = list(map(add, waits, map(_QUEUE, self.rows)))
+                self._seconds = [(most if r.latency_s is None else r.latency_s) + r.queue_s for r in self.rows]
         return self._seconds
 
     @property
     def usd(self) -> Sequence[float]:
         """What they cost; unknown counts as the dearest."""
         if self._usd is None:
-            costs = list(map(_COST, self.rows))
-            if None in costs:
+            try:
+                self._usd = [r.cost_pico / 1e12 for r in self.rows]  # type: ignore[operator]  # mostly none is unknown
+            except TypeError:
                 most = dearest(self.rows)
-                costs = [most if cost is None else cost for cost in costs]
-            self._usd = [cost / 1e12 for cost in costs]
+                self._usd = [(most if r.cost_pico is None else r.cost_pico) / 1e12 for r in self.rows]
         return self._usd

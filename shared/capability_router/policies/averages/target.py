@@ -67,8 +67,8 @@ class Target:
         missing, wrong, now = self._missing, self._wrong, self._mean if self._booked else None
         own: Sequence[float] = ()
         if missing:
-            own = list(map(USD, points())) if amounts is None else amounts()
-            least = self._dual.least(min(own), missing) * wrong
+            own = sorted(map(USD, points()) if amounts is None else amounts())  # sooner than its least and its most
+            least = self._dual.least(own[0], missing) * wrong
         else:
             least = self._least * wrong
         if least > wanted:
@@ -82,8 +82,11 @@ class Target:
     def _cold_corner(
         self, wanted: float, points: Callable[[], Sequence[Point]], amounts: Sequence[float], missing: int
     ) -> float:  # fmt: skip
-        """Solved with copies of the request at hand, unless no picks would come to what is wanted: then it is 0."""
-        if self._dual.falls_short(wanted, min(amounts), max(amounts), missing):
+        """Solved with copies of the request at hand, unless no picks would come to what is wanted: then it is 0.
+
+        `amounts` ascend.
+        """
+        if self._dual.falls_short(wanted, amounts[0], amounts[-1], missing):
             return 0.0
         return self._dual.solve(wanted, hull(points()), missing)
 
