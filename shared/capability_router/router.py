@@ -147,14 +147,16 @@ class Router:
         if gate is None and (self._screen is not None or self._meanings is not None):  # a probe's text is the router's
             request = self._prepared(request)
         alongside = gate is None and EVALUATION_TAG not in request.routing.tags
-        plan, scene, policy, aside, explored = self._decide(request, alongside=alongside)
+        made = self._decide(request, alongside=alongside)
+        plan, aside = made.plan, made.aside
         if not plan.candidates:
             self._recorder.refused(request, plan)
             raise NoEligibleModel(plan.refusals)
         self._open()
-        if self.planner.explorer is not None and not self.planner.explorer.pays(explored, self.clock.now()):
-            plan, scene, policy, aside, _ = self._decide(request, alongside=alongside, exploring=False)
-        self._trials.carried_out(policy, scene, plan)
+        if self.planner.explorer is not None and not self.planner.explorer.pays(made.explored, self.clock.now()):
+            made = self._decide(request, alongside=alongside, exploring=False)
+            plan, aside = made.plan, made.aside
+        self._trials.carried_out(made.policy, made.scene, plan)
         self.planner.balance.took_turn()
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended: Ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from capability_router.errors import ConfigError
 from capability_router.plan import Plan
@@ -26,7 +27,8 @@ Learn = Callable[[str | None], Knowledge | None]
 """From the path of a learned state to what it knows."""
 
 
-class Decided(NamedTuple):
+@dataclass(slots=True)
+class Decided:
     """A decision, the policy that made it, what the shadow says to it, and what was explored in it."""
 
     plan: Plan
@@ -61,17 +63,17 @@ class Trials:
         request tells of no policy.
         """
         if request.routing.pin is not None:  # nobody has a choice here
-            plan, scene, explored = planner.decide(request, now, stay=stay)
-            return Decided(plan, scene, planner.policy, explored=explored)
+            own = planner.decide(request, now, stay=stay)
+            return Decided(own.plan, own.scene, planner.policy, explored=own.explored)
         canary = self._canary
         if canary is not None and canary.takes(request):
-            plan, scene, _ = canary.second.decide(planner, request, now, stay)
-            return Decided(Canary.marked(plan, taken=True), scene, canary.second.policy)
+            own = canary.second.decide(planner, request, now, stay)
+            return Decided(Canary.marked(own.plan, taken=True), own.scene, canary.second.policy)
         decision = planner.decide(request, now, stay=stay)
-        plan, scene, explored = decision
+        plan, explored = decision.plan, decision.explored
         aside = self._aside(decision, planner, now, stay) if alongside and not explored.at else None
         marked = plan if canary is None else Canary.marked(plan, taken=False)
-        return Decided(marked, scene, planner.policy, aside, explored)
+        return Decided(marked, decision.scene, planner.policy, aside, explored)
 
     def carried_out(self, policy: Policy, scene: Scene, plan: Plan) -> None:
         """What was decided by this policy is now done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from capability_router.health.lane import Lane
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 HoldKind = Literal["breaker", "rate_limit", "full", "disabled", "probing", "isolated"]
 
 
-class Hold(NamedTuple):
+@dataclass(slots=True)
+class Hold:
     """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it.
 
     `kind` "probing": its credential or name was refused, and one call is trying it again.

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from capability_router.catalog.aliases import canonical
@@ -43,7 +44,8 @@ class Stay(NamedTuple):
 NOWHERE = Stay("")
 
 
-class Turn(NamedTuple):
+@dataclass(slots=True)
+class Turn:
     """A prompt that was answered: by whom, when, and how many of its tokens the provider has cached."""
 
     model: str

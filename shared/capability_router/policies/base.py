@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
@@ -55,7 +55,8 @@ class Prospect:
         )  # fmt: skip
 
 
-class Scene(NamedTuple):
+@dataclass(slots=True)
+class Scene:
     """One request and the models that may serve it, in registry order."""
 
     request: Request
@@ -72,7 +73,8 @@ def no_terms(at: int) -> Terms:
     return ()
 
 
-class Judgement(NamedTuple):
+@dataclass(slots=True)
+class Judgement:
     """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan.
 
     `second`: by how much each second of a wait lowers a score, 0 = waits are not weighed. `terms`: the summands of the

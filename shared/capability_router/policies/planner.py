@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
@@ -60,7 +60,8 @@ def _nobody(model: str, priority: str, now: float) -> int:
     return 0
 
 
-class Decision(NamedTuple):
+@dataclass(slots=True)
+class Decision:
     """A plan, the scene it was made from, and what was tried in it."""
 
     plan: Plan
@@ -173,7 +174,7 @@ class Planner:
             cost = (
                 _cost(card, service, tokens_in, expected * several, stay.cached_tokens if stays else 0)
                 if rates is None or service or stays
-                else rates[0] * tokens_in + rates[1] * expected * several + rates[2]
+                else rates[0] * tokens_in + rates[1] * (expected * several) + rates[2]
             )
             latency = state.wait_s
             if latency is not None:

@@ -198,7 +198,7 @@ def test_isolated_is_not_to_be_forced():
     made.isolate("a", 5.0)
     held = Hold("isolated by an operator", None, "isolated", "call router.reset('a')")
     assert made.admit("a", 1e9) == held
-    assert made.force("b", 1e9) == held._replace(mend="call router.reset('b')")
+    assert made.force("b", 1e9) == replace(held, mend="call router.reset('b')")
     assert made.barred(1e9) == {}
     made.reset("b", 6.0)
     call(made, "a", OK, 7.0)

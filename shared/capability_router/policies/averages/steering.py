@@ -7,8 +7,8 @@ sees, in the window, what the other made of the requests then.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Allowance, Pace
@@ -21,7 +21,8 @@ from capability_router.request import Outcome
 _TIE_S = 1e-4  # quality points per second, where time is no matter: nobody is slower for nothing
 
 
-class Weights(NamedTuple):
+@dataclass(slots=True)
+class Weights:
     """`mu` in quality points per second, `price` per USD; None = a quality target, or the usual price, decides.
 
     `paced`: the cap's window, where it is that which sets the target. `slack`: the usual price is higher already.

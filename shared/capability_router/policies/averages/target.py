@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from capability_router.policies.dual import USD, WINDOW, Dual, Point, hull
 
@@ -26,7 +26,8 @@ _MOST_WRONG = 8.0
 _TINY = 1e-12
 
 
-class Price(NamedTuple):
+@dataclass(slots=True)
+class Price:
     """A price in quality points per unit.
 
     `wanted`, `least` (the mean of the cheapest or fastest picks) and `now` are per request; `now` None = no request

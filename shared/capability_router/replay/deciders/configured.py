@@ -56,7 +56,8 @@ class Configured:
         if self._foresight is not None:
             self._foresight.turn_to(logged, self.twins.logged)
         stay = self.conversations.of(logged)
-        plan, scene, _ = self._planner.decide(logged.request, logged.began, stay=stay, found=logged.features)
+        made = self._planner.decide(logged.request, logged.began, stay=stay, found=logged.features)
+        plan, scene = made.plan, made.scene
         self._chosen = plan.candidates[0] if plan.candidates else None
         if self._chosen is not None:
             self._planner.policy.observe(scene, self._chosen.id)

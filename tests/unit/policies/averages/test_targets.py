@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from unit.policies.workloads import (
@@ -143,7 +144,7 @@ def test_without_any_price_there_is_nothing_to_keep() -> None:
 
     rng = random.Random(1)
     policy = run(mixed, 1, 1, cost_target_usd=0.001).policy
-    scene = run(mixed, 1, 1).last._replace(rows=dark(rng, 0))
+    scene = replace(run(mixed, 1, 1).last, rows=dark(rng, 0))
     policy.observe(scene)
     assert "cost_target_usd" not in dict(policy.judge(scene).settings)
 
