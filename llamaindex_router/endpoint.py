@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 import weakref
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
@@ -155,7 +156,7 @@ class EndpointLLM(ChatOnlyLLM):
 
         told = told or Timeouts()
         own = told.total is None or self.timeout <= told.total
-        return told._replace(total=self.timeout, total_by="timeout") if own else told
+        return replace(told, total=self.timeout, total_by="timeout") if own else told
 
     @unspanned
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from capability_router.request import Need, Request
 from capability_router.tokens.attached import Attached
@@ -21,7 +21,8 @@ MESSAGE_TOKENS, REPLY_TOKENS = 4, 3  # around each message; that open the answer
 MOST_HARDNESS = 0.15
 
 
-class Features(NamedTuple):
+@dataclass(slots=True)
+class Features:
     """`input_tokens` and `output_tokens` are estimates; `hardness` is in -0.15..0.15, 0 = average.
 
     Of the input, `text_tokens` are the messages, `tool_tokens` the tools' JSON; the rest is attached. `bucket`: what

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from capability_router.plan import Candidate
 from capability_router.request import Outcome
 
 
-class Timeouts(NamedTuple):
+@dataclass(slots=True)
+class Timeouts:
     """The four clocks of one attempt, in seconds; None = not limited. `total` respects the deadline.
 
     `first_token` and `between_tokens` are for streams: a whole reply's first byte comes with its last.

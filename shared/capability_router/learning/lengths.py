@@ -8,7 +8,7 @@ shown) is learned per model, shrunk towards the others while it has been seen li
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from capability_router.concurrency.postbox import Postbox
 
@@ -19,7 +19,8 @@ _LOG_MOST = math.log(_MOST)
 _TASKS_KEPT = 1_000
 
 
-class Factors(NamedTuple):
+@dataclass(slots=True)
+class Factors:
     """Actual over predicted output tokens on one task: by model, and for a model not yet seen."""
 
     by_model: dict[str, float]

@@ -148,10 +148,10 @@ class Planner:
         self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, request: Request,
         sizing: Sizing | None,
     ) -> list[Prospect]:  # fmt: skip
-        tokens_in, tokens_out, task, hardness = found[:4]
+        tokens_in, tokens_out, task, hardness = found.input_tokens, found.output_tokens, found.task, found.hardness
         ids, excerpts = self.roster.excerpts(cards)
-        believed, states = self._believed(task, request), self.health.conditions(ids, now)
-        by_model, common = self.lengths.on(task)
+        states, believed, known = self.health.conditions(ids, now), self._believed(task, request), self.lengths.on(task)
+        by_model, common = known.by_model, known.common
         usual, easy, before, error, hope = int(tokens_out * common), hardness < 0.0, None, 0.0, 0.0
         balancing, staying, service = self.balance.any, stay.model, request.service
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits

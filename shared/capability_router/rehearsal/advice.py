@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from capability_router.amounts import seconds
 from capability_router.eligibility import WINDOWS
-from capability_router.execution.effects import Timeouts
 from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.house import House
@@ -234,13 +233,13 @@ def _endless(found: Evidence) -> Iterator[Advice]:
         return
     calm = [row for row in found.calm.rows if row.model]
     total = _round_up(3 * (percentile([row.elapsed_s for row in calm], 0.99) or 10.0))
-    clocks = own._replace(first_token=own.first_token or total, between_tokens=own.between_tokens or total, total=total)
+    clocks = replace(own, first_token=own.first_token or total, between_tokens=own.between_tokens or total, total=total)
     first, between = clocks.first_token, clocks.between_tokens
     words = f"timeouts: {{first_token: {first:g}, between_tokens: {between:g}, total: {total:g}}}"
     waited = sum(row.elapsed_s >= _LONG_S for row in found.run.rows)
     yield Advice(
         f"{found.share(waited)} took more than {_LONG_S:.0f} s, up to {found.seen.longest_s:.0f} s: no clock of yours "
-        "ends a call that hangs.", "", Mend(words, {"timeouts": Timeouts(*clocks)}, "longest"),
+        "ends a call that hangs.", "", Mend(words, {"timeouts": clocks}, "longest"),
     )  # fmt: skip
 
 
