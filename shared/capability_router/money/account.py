@@ -16,7 +16,7 @@ from capability_router.errors import ConfigError
 from capability_router.money.allowance import Limit, Loans
 from capability_router.money.budget.budgets import Budgets, Reservation, Short
 from capability_router.money.budget.denial import Denial
-from capability_router.money.ledger.call import Booked, Call, Line
+from capability_router.money.ledger.call import Booked, Call
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Number, Price, pico
 from capability_router.request import Reply, Usage
@@ -132,7 +132,7 @@ class Account:
             if isinstance(hold, Denial):
                 return self._denied(self._advised(hold, candidate), candidate)
             self._holds[attempt] = hold
-        self._ledger.open(Line(self._request_id, attempt, self._run))
+        self._ledger.open((self._request_id, attempt, self._run))
         return None
 
     def foreseen(self, candidate: Payee) -> Denial | None:

@@ -17,7 +17,7 @@ Cells = dict[Key, list[int]]
 def book(cells: Cells, call: Call) -> None:
     """Add a call to its cell."""
     (_, _, model, provider, tenant, task, tags, chain, framework, fault, usage, cost, _, credential, _) = (
-        call  # in one step: a name that is read off a tuple takes ten times as long
+        call  # taken apart at once: name by name it takes half as long again
     )
     key = (tenant, tags, task, chain, framework, model, provider, credential, fault or ANSWERED)
     sums = cells.get(key)

@@ -44,8 +44,8 @@ class Ledger(Reading):
         weakref.finalize(self, kept.retire).atexit = False
         self.refused_settlements = self._told_refused = 0
 
-    def open(self, line: Line) -> None:
-        """A launch begins."""
+    def open(self, line: tuple[str, int, int]) -> None:
+        """A launch begins: a Line, or a tuple of the same, which is sooner made."""
         if self.refused_settlements > self._told_refused:
             self._tell_refused()
         self._open.add(line)  # one step of the interpreter, as each use of this set is: it needs no lock
@@ -56,7 +56,7 @@ class Ledger(Reading):
 
     def _book(self, settled: tuple[Call, int]) -> None:
         call, run = settled
-        line = (call.request_id, call.attempt, run)  # as good as a Line here, and sooner made
+        line = (call.request_id, call.attempt, run)  # see `open`
         try:
             self._open.remove(line)
         except KeyError:
