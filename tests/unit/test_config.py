@@ -14,6 +14,7 @@ from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
 from capability_router.config import Settings, load
 from capability_router.errors import ConfigError
+from capability_router.execution.effects import Timeouts
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.rules import RuleSpec
 from capability_router.router import Router
@@ -78,7 +79,7 @@ def test_a_whole_file(file):
     assert (found.health.consecutive, found.health.open_s, found.health.max_open_s) == (3, 0.5, 120.0)
     assert found.health.window_s == 10.0
     assert (found.retry.attempts, found.retry.per_target, found.retry.wait(2)) == (3, 0, 0.25)
-    assert tuple(found.timeouts)[:4] == (2.0, 20.0, None, 60.0)
+    assert found.timeouts == Timeouts(2.0, 20.0, None, 60.0)
     assert (found.deadline_s, found.hedge.on, found.hedge.after_s) == (90.0, True, None)
     assert found.budgets == (BudgetSpec("tenant:acme", 5.0, "day", "degrade"),)
     assert (found.on_content_filter, found.store, found.annotate) == ("fallback", "sqlite:///router.db", False)
@@ -93,7 +94,7 @@ def test_nothing_said_means_the_documented_defaults():
     assert (found.retry.budget_ratio, found.retry.budget_floor) == (0.2, 3)
     assert (found.on_content_filter, found.unknown, found.store) == ("return", "prefer_known", "memory://")
     assert (found.hedge.on, found.annotate, found.telemetry.capture_content) == (False, True, False)
-    assert tuple(found.timeouts)[:4] == (None,) * 4
+    assert found.timeouts == Timeouts()
     assert found.deadline_s is None
     assert found.warnings == ()
 

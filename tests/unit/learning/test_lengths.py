@@ -1,10 +1,10 @@
 import pytest
 
-from capability_router.learning.lengths import Lengths
+from capability_router.learning.lengths import Factors, Lengths
 
 
 def test_nothing_seen_changes_nothing() -> None:
-    assert Lengths().on("chat") == ({}, 1.0)
+    assert Lengths().on("chat") == Factors({}, 1.0)
 
 
 def test_the_factor_nears_what_is_seen_and_stays_by_model_and_task() -> None:
