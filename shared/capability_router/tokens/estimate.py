@@ -7,8 +7,9 @@ what is installed on a machine and of packages that are fetched, and judged on t
 `python -m benchmarks.tokens`. What is not ASCII is counted in scripts.py.
 
 Every byte is translated to a byte of flags; the translated text, read as one long integer, is then asked for
-all its meetings at once: `first & second >> 8` has a bit for each. That takes half the time of
-counting pairs, and no longer on texts whose next letter nobody can foresee. Of a long text a sample is read.
+all its meetings at once: shifted by a byte and the distance of two flags, and `&` itself, it has a bit for each. That
+takes half the time of counting pairs, and no longer on texts whose next letter nobody can foresee. It is one integer,
+because making one of the text takes as long as three shifts of it. Of a long text a sample is read.
 """
 
 from __future__ import annotations
@@ -100,13 +101,8 @@ def counts(text: str) -> tuple[Sequence[float], Sequence[float]]:
 _SMALL, _CAPITAL, _DIGIT, _SIGN, _SPACE, _LINE, _TAB, _RARE = (
     string.ascii_lowercase, string.ascii_uppercase, string.digits, string.punctuation, " ", "\n\r", "\t", "jkzJK",
 )  # fmt: skip
-_LETTER = _SMALL + _CAPITAL
-_PAIRS = (
-    (_SPACE, _LETTER), (_LINE, _LETTER), (_SIGN.replace("_", ""), _LETTER), (_SPACE, _DIGIT),
-    (_DIGIT, _LETTER), (_LETTER, _DIGIT), ("", ""), (_SMALL, _CAPITAL),
-)  # fmt: skip
-_ROLES = (_SPACE, _CAPITAL, _DIGIT, _SIGN, _LINE, _RARE, _TAB, _SMALL)
-# A space's role has the flag of the first pair, a small letter's that of the last: they are laid over these pairs.
+_ROLES = (_SPACE, _CAPITAL, _DIGIT, _SIGN, _LINE, _RARE + "_", _TAB, _SMALL)
+"""A bit each. "_" begins no word, as other signs do: it has the rare letters' bit besides."""
 
 
 def _flags(sets: Sequence[str]) -> bytes:
@@ -114,74 +110,76 @@ def _flags(sets: Sequence[str]) -> bytes:
     return bytes(sum((chr(byte) in members) << bit for bit, members in enumerate(sets)) for byte in range(256))
 
 
-_FIRST, _SECOND = _flags([first for first, _ in _PAIRS]), _flags([second for _, second in _PAIRS])
 _ROLE = _flags(_ROLES)
 _FLAG = [int.from_bytes(bytes((1 << bit,)) * (4 * SAMPLE_ABOVE + 8), "little") for bit in range(8)]
 _LOUD = _flags(["".join(set(_CAPITAL) - set("AEIOUY"))])
 _SMALL_ONLY = _flags([_SMALL])
-_NO_LETTER, _SPACES = bytes(set(range(256)) - set(_LETTER.encode())), b" " * 64
+_NO_LETTER, _SPACES = bytes(set(range(256)) - set((_SMALL + _CAPITAL).encode())), b" " * 64
 _CAPITALS, _SMALLS = _ROLE[ord("A") : ord("A") + 1] * 16, b"\1" * 16
 _RULES = tuple(4 * sign.encode() for sign in "-=*#_~./+")
-_DIGITS, _SIGNS = _ROLE[ord("0") : ord("0") + 1] * 3, _ROLE[ord("-") : ord("-") + 1] * 8
+_DIGITS = _ROLE[ord("0") : ord("0") + 1] * 3
+_ANY_SIGN, _LOW = _ROLE[ord("-") : ord("-") + 1], _ROLE[ord("_") : ord("_") + 1]
+_MANY_SIGNS = _ANY_SIGN * 8
 
 
 def _plain(data: bytes) -> Sequence[float]:
     roled = data.translate(_ROLE)
-    first = int.from_bytes(data.translate(_FIRST), "little")
-    second = int.from_bytes(data.translate(_SECOND), "little")
     role = int.from_bytes(roled, "little")
-    met, twice = first & second >> 8, role & role >> 8
+    next_role, smalls_at = role >> 8, role >> 7
+    twice = role & next_role
+    letter = (smalls_at | role >> 1) & _FLAG_0
+    follows = letter >> 8  # a bit where the next one is a letter
     capitals, digits, signs = (role & _FLAG_1).bit_count(), (role & _FLAG_2).bit_count(), (role & _FLAG_3).bit_count()
     lines, rare, small = (role & _FLAG_4).bit_count(), (role & _FLAG_5).bit_count(), (role & _FLAG_7).bit_count()
-    space = (met & _FLAG_0).bit_count()
-    line = (met & _FLAG_1).bit_count() if lines else 0
-    sign = (met & _FLAG_2).bit_count() if signs else 0
-    inside = (met & _FLAG_7).bit_count() if capitals else 0
-    name = (met & role >> 16 & _FLAG_7).bit_count() if inside else 0
-    number, after, digit, threes, lone = _numbers(met, role, roled) if digits else _NO_NUMBERS
+    space = (role & follows).bit_count()
+    line = (role >> 4 & follows).bit_count() if lines else 0
+    inside = smalls_at & role >> 9 & _FLAG_0 if capitals else 0
+    name = (inside & role >> 23).bit_count() if inside else 0
+    number, after, digit, threes, lone = 0, 0, 0, 0, 0
+    if digits:
+        number, after, digit = _beside_digits(role, role >> 10, letter, follows)
+        threes, pairs = roled.count(_DIGITS), twice & _FLAG_2
+        lone = digits - (pairs | pairs << 8).bit_count()
     only = data.translate(_SMALL_ONLY)
     nines = only.count(_NINE_SMALLS)
     smalls = only.count(_SMALLS) if nines else 0
-    alone, rules = 0, 0
+    sign, alone, rules, low = 0, 0, 0, 0
     if signs:
-        alone = signs - (twice & _FLAG_3).bit_count()
-        rules = sum(map(data.count, _RULES)) if signs > 7 and _SIGNS in roled else 0
+        sign, alone = (role >> 3 & follows).bit_count(), signs - (twice & _FLAG_3).bit_count()
+        if b"_" in data:
+            low, roled = data.count(b"_"), roled.replace(_LOW, _ANY_SIGN)
+            sign -= (role >> 3 & role >> 5 & follows).bit_count()
+        rules = sum(map(data.count, _RULES)) if signs > 7 and _MANY_SIGNS in roled else 0
     tabs, again, longer = data.count(b"\t"), twice & _FLAG_0, small - 5 * (space + line + sign)
     jumbled = smalls or capitals > 15 or (capitals > 2 and twice & _FLAG_1)  # capitals one after the other
     return [
-        space, line, sign, number, after, digit, name, inside - name,
-        nines, longer if longer > 0 else 0, data.count(b"i "), rare,
+        space, line, sign, number, after, digit, name, inside.bit_count() - name,
+        nines, longer if longer > 0 else 0, data.count(b"i "), rare - low,
         threes, digits - 3 * threes, lone,
         signs - 4 * rules, alone, rules, data.count(b'"'), data.count(b"\\"),
-        *(_blanks(data, role, twice, lines, tabs) if again or lines or tabs else _NO_BLANKS),
+        *(_blanks(data, role, next_role, twice, lines, tabs) if again or lines or tabs else _NO_BLANKS),
         *(_jumbles(data, roled, smalls, capitals) if jumbled else _NO_JUMBLES),
     ]  # fmt: skip
 
 
 _FLAG_0, _FLAG_1, _FLAG_2, _FLAG_3, _FLAG_4, _FLAG_5, _, _FLAG_7 = _FLAG
 _NINE_SMALLS = _SMALLS[:9]
-_NO_NUMBERS, _NO_BLANKS, _NO_JUMBLES = (0,) * 5, (0,) * 6, (0,) * 4
+_NO_BLANKS, _NO_JUMBLES = (0,) * 6, (0,) * 4
 """Of most texts."""
 
 
-def _numbers(met: int, role: int, roled: bytes) -> tuple[int, ...]:
-    """Where digits and others meet, three digits together, and digits between others than digits."""
-    number, after, digit = (met & _FLAG_3).bit_count(), (met & _FLAG_4).bit_count(), (met & _FLAG_5).bit_count()
-    return number, after, digit, roled.count(_DIGITS), _lone(role & _FLAG_2)
+def _beside_digits(role: int, digit: int, letter: int, follows: int) -> tuple[int, ...]:
+    """Numbers after a space, letters after a digit, digits after a letter."""
+    return (role & digit & _FLAG_0).bit_count(), (role >> 2 & follows).bit_count(), (letter & digit).bit_count()
 
 
-def _lone(digit: int) -> int:
-    """Digits between others than digits."""
-    return (digit ^ (digit & (digit >> 8 | digit << 8))).bit_count()
-
-
-def _blanks(data: bytes, role: int, twice: int, lines: int, tabs: int) -> tuple[int, ...]:
+def _blanks(data: bytes, role: int, next_role: int, twice: int, lines: int, tabs: int) -> tuple[int, ...]:
     """Runs of spaces, ends of lines, tabs: what follows its like, or a sign, is often one token with it."""
     runs, longest, blank, ended, columns = 0, 0, 0, 0, 0
     if again := twice & _FLAG[0]:
         runs, longest = again.bit_count() - (again & again >> 8).bit_count(), data.count(_SPACES)
     if lines:
-        blank, ended = (twice & _FLAG[4]).bit_count(), (role << 1 & role >> 8 & _FLAG[4]).bit_count()
+        blank, ended = (twice & _FLAG[4]).bit_count(), (role << 1 & next_role & _FLAG[4]).bit_count()
     if tabs:
         columns = (twice & _FLAG[6]).bit_count()
     return runs, longest, lines - blank - ended, blank, tabs - columns, columns
@@ -189,10 +187,10 @@ def _blanks(data: bytes, role: int, twice: int, lines: int, tabs: int) -> tuple[
 
 def _jumbles(data: bytes, roled: bytes, smalls: int, capitals: int) -> tuple[float, ...]:
     """Letters that make no words: one case without an end, capital consonants, one letter again and again."""
-    again, differ = _again(data) if smalls or capitals > 15 else (0, 1.0)
+    sixteens = roled.count(_CAPITALS) if capitals > 15 else 0
+    again, differ = _again(data) if smalls or sixteens else (0, 1.0)
     if capitals < 3:
         return 0, 0, smalls * differ, again
-    sixteens = roled.count(_CAPITALS) if capitals > 15 else 0
     loud = int.from_bytes(data.translate(_LOUD), "little")
     threes = (loud & loud >> 8 & loud >> 16).bit_count() * (capitals - 16 * sixteens) // capitals
     return threes, sixteens * differ, smalls * differ, again
