@@ -110,6 +110,10 @@ def _beside_litellm(page: str) -> Iterator[Figure]:
     ours, fallbacks = share("ChatRouter", 9), share("with_fallbacks", 9)
     told = f"{ours:.2f} (`with_fallbacks` alone: {fallbacks:.2f})"
     yield Figure("memory after 1,000 calls / `litellm.Router`'s", told, "a third", ours > 1 / 3)
+    if "Router, endpoint" in tables(part(page, "peers"))[0]:  # a table of an earlier day may be without it
+        alone = share("Router, endpoint", 9)
+        what = "the same of the core's `Router` on its built-in endpoint, without LangChain"
+        yield Figure(what, f"{alone:.2f}", "a third", alone > 1 / 3)
     core = number(page, "imports", 0, "`from capability_router import Router`", 4)
     least = core / number(page, "peers", 0, "litellm.Router", 8)
     what = "memory of the core's `Router`, without LangChain, after import / `litellm.Router`'s"

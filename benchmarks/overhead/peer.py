@@ -4,7 +4,8 @@
 
 Prints one JSON line: microseconds of processor time that are added to a call, p50 and p95, and the ratio, for `invoke`
 and for awaited waves; calls a second; seconds to import the peer, and MiB of resident memory after import and after
-1,000 calls. A round asks both in turn. Nothing of the core is imported, but for "ChatRouter", which is ours.
+1,000 calls. A round asks both in turn. Nothing of the core is imported but by the two rows that are ours: "ChatRouter",
+and "Router, endpoint", which is the core without a framework, over its built-in client and loopback HTTP.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from benchmarks.overhead.memory import resident_mib
 from benchmarks.overhead.prompt import PROMPT
 from benchmarks.overhead.samples import added, mean, measured, ratio
+from benchmarks.overhead.server import running
 
 CALLS, AT_ONCE, WAVES, REMEMBERED = 100, 50, 8, 1_000
 
@@ -84,13 +87,45 @@ def ours() -> tuple[Way, Way]:
     return of_chat_model(model), of_chat_model(ChatRouter([model]))
 
 
+def core_router() -> tuple[Way, Way]:
+    """No framework is loaded. Bare: the built-in client, over the same connection to a server that answers at once."""
+    from capability_router import Router
+    from capability_router.endpoints.calls import ChatCalls
+    from capability_router.endpoints.chat import request_from_chat
+    from capability_router.endpoints.openai_compatible import client_for
+
+    endpoint = {"base_url": f"{SERVERS.enter_context(running())}/v1", "model": "parrot", "api_key": "made-up"}
+    router, client = Router([{"id": "parrot", "endpoint": endpoint}]), client_for(endpoint)
+
+    def calls() -> tuple[Any, Any]:
+        request = request_from_chat(PROMPT)
+        return request, ChatCalls(request, {"parrot": client})
+
+    def bare() -> Any:
+        return client.start({"messages": [{"role": "user", "content": PROMPT}]})
+
+    return (
+        Way(lambda: list(bare().chunks()), lambda: _gathered(bare().achunks())),
+        Way(lambda: list(router.start(*calls())), lambda: _gathered(router.start(*calls()))),
+    )
+
+
+async def _gathered(chunks: Any) -> list[Any]:
+    return [chunk async for chunk in chunks]
+
+
+SERVERS = ExitStack()
+"""Ends with the process."""
+
+
 def fallbacks() -> tuple[Way, Way]:
     model = parrot()
     return of_chat_model(model), of_chat_model(model.with_fallbacks([parrot()]))
 
 
+CORE = "Router, endpoint"
 PEERS: dict[str, tuple[str, Callable[[], tuple[Way, Way]]]] = {
-    "ChatRouter": ("langchain", ours), "with_fallbacks": ("langchain", fallbacks),
+    "ChatRouter": ("langchain", ours), CORE: (".", core_router), "with_fallbacks": ("langchain", fallbacks),
     "langchain-model-router": ("langchain", model_router),
     "litellm.Router": ("litellm", litellm_router), "ChatLiteLLMRouter": ("litellm", chat_litellm_router),
 }  # fmt: skip
@@ -141,4 +176,5 @@ def figures(name: str, rounds: int) -> dict[str, Any]:
 if __name__ == "__main__":
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to stderr
-    out.write(json.dumps(figures(sys.argv[1], int(sys.argv[2]))) + "\n")
+    with SERVERS:
+        out.write(json.dumps(figures(sys.argv[1], int(sys.argv[2]))) + "\n")

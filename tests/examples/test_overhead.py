@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.bench import MODULES, PAGE, chosen, command, spliced
+from benchmarks.overhead.peer import SERVERS, core_router
 from benchmarks.overhead.prompt import prompt
 from benchmarks.overhead.samples import added, mean, percentile, ratio
-from benchmarks.summary import part, summed_up
+from benchmarks.summary import part, summed_up, tables
 
 ROOT = Path(__file__).parents[2]
 BARE, OURS = [[1.0, 3.0], [2.0, 2.0], [4.0, 4.0]], [[3.0, 5.0], [4.0, 4.0], [100.0, 8.0]]
@@ -63,6 +64,23 @@ def test_a_summary_of_a_table_without_the_row_names_it() -> None:
     page = spliced(PAGE.read_text(encoding="utf-8"), "peers", "| | us |\n|---|---|\n| ChatRouter | 3 x |")
     with pytest.raises(LookupError, match=r"peers has no number in column 1 of .ChatRouter."):
         summed_up(page)
+
+
+async def test_the_core_alone_answers_what_its_client_answers() -> None:
+    with SERVERS:
+        bare, routed = core_router()
+        answers = [bare.call(), routed.call(), await bare.acall(), await routed.acall()]
+    assert [[delta.text for delta in deltas] for deltas in answers] == [["It is."]] * 4
+
+
+@pytest.mark.parametrize(("mib", "told"), [("44", "| 0.25 | a third |"), ("88", "| 0.50: missed | a third |")])
+def test_the_memory_of_the_core_alone_is_told_where_its_row_is(mib: str, told: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    peers = re.sub(r"^\| Router, endpoint \|.*\n", "", part(page, "peers"), flags=re.MULTILINE)
+    peers = re.sub(r"(^\| litellm\.Router \|.*\| )\d+( \|)$", r"\g<1>176\2", peers, flags=re.MULTILINE)
+    row = f"| Router, endpoint | {' | '.join('1' * (len(tables(peers)[0]['ChatRouter']) - 1))} | {mib} |"
+    assert told not in summed_up(spliced(page, "peers", peers.rstrip("\n")))
+    assert told in summed_up(spliced(page, "peers", f"{peers.rstrip()}\n{row}"))
 
 
 def test_without_the_peers_their_part_is_left_alone() -> None:
