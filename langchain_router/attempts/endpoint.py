@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.request import Outcome
+from capability_router.value import altered
 from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
 from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
 from langchain_router.attempts.faults import fault_of, unsupported
@@ -127,6 +128,8 @@ class Attempts:
         if isinstance(error, Garbled):
             return Fault("malformed_tool_call", str(error))
         fault = fault_of(error, self._call.keywords)
-        if fault is not None and fault.kind == "unparsable" and not self._call.wants_schema:
+        if fault is None or fault.kind != "unparsable":
+            return fault
+        if not self._call.wants_schema:
             return unsupported(fault, error, self._call.keywords)  # a package's own check of one: nothing was asked
-        return fault
+        return altered(fault, answered=fault.status is None)  # an SDK's own parser is as good as langchain-core's

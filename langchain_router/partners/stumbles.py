@@ -12,7 +12,7 @@ from capability_router.faults.evidence import read
 from capability_router.faults.frames import frames_of, home
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
-from capability_router.faults.sdk_readers import about_a_call, error_refused, is_check, sdk_reader
+from capability_router.faults.sdk_readers import about_a_call, error_refused, is_check, sdk_reader, unread
 from capability_router.json_text import parsed
 from capability_router.request import Usage
 
@@ -37,6 +37,8 @@ _TAKING = "_whole"
 def stumbled(error: BaseException) -> Fault | None:
     """The fault of a server that sent no reply; None if the error came from anything else."""
     frames = frames_of(error)
+    if kind := unread(frames, error):
+        return Fault(kind, "no JSON", started=True, error=error)
     by_sdk = sdk_reader(frames)
     reader = by_sdk or next((frame for frame in reversed(frames) if _reads(frame, error)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`

@@ -23,7 +23,7 @@ def failure(
     late = limits.deadline_s is not None and elapsed_s >= limits.deadline_s
     if not records:
         return _nothing_sent(targets, limits, late, at, elapsed_s)
-    own = rejected(faults[-1]) if limits.keeps(faults[-1]) else next(filter(None, map(_cut, faults)), None)
+    own = rejected(faults[-1]) if limits.keeps(faults[-1]) else next(filter(None, map(_left, faults)), None)
     own = own or _unpaid(faults)
     if own is not None:
         return own
@@ -109,6 +109,10 @@ def rejected(fault: Fault) -> Exception | None:
 
     It is how such answers reach the caller without a router, as others do whose SDK hands them over.
     """
+    return None if fault.kind == "unparsable" else _raised(fault)
+
+
+def _raised(fault: Fault) -> Exception | None:
     return fault.error if fault.answered and isinstance(fault.error, Exception) else None
 
 
@@ -118,8 +122,9 @@ def _unpaid(faults: Sequence[Fault]) -> Exception | None:
     return errors[0] if len(errors) == len(faults) else None
 
 
-def _cut(fault: Fault) -> Exception | None:
-    return rejected(fault) if fault.kind == "length" else None
+def _left(fault: Fault) -> Exception | None:
+    """What stands for an answer that came and is no good, if no better one does."""
+    return _raised(fault) if fault.kind in ("length", "unparsable") else None
 
 
 def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elapsed_s: float) -> RouterError:

@@ -82,7 +82,7 @@ class Fault:
     `again` is False if it says that the same call must not be repeated (`x-should-retry: false`).
     `sent` is False if the request surely never reached the provider, so nothing can be billed;
     `started` is True if an answer had begun when it came (an error event inside a 200 stream).
-    `answered` is True if an answer came to its end, and its SDK raised over how it ended.
+    `answered` is True if an answer came, and its SDK raised over how it ended or what it says.
     `late_s`: by so much this process was late for a clock that ran out, so it may be its own delay; 0 = it was not.
     `usage` are the tokens that the provider told all the same, where only the exception shows them.
     `own` is True if it is about a model's name or a key that the call brought along: it counts against nothing.

@@ -24,6 +24,10 @@ _READERS: dict[tuple[str, str], tuple[str, ...]] = {
 """(package, function) -> the variables of which it has one as soon as something came; () = it is called with that."""
 _SENDING = frozenset({"_request_raw"})
 """Below a reader, the function that sends."""
+_OF_CALLS, _OF_STREAMS = "parse_function_tool_arguments", "_accumulate_chunk"
+"""Where OpenAI's SDK parses what a model said: arguments of calls, and all of it as a stream is put together."""
+_TOOL_CHUNK = "tool_call_chunk"
+"""A variable of the latter that is there once it is the turn of tools."""
 _CALLS = frozenset({"tool_calls", "functionCall", "function_call"})
 
 
@@ -37,6 +41,26 @@ def sdk_reader(frames: list[FrameType]) -> FrameType | None:
 def _reads(frame: FrameType) -> bool:
     came = _READERS.get((home(frame), frame.f_code.co_name))
     return came is not None and (not came or not frame.f_locals.keys().isdisjoint(came))
+
+
+def unread(frames: list[FrameType], error: BaseException) -> str:
+    """The kind of a fault of what a model said, over which OpenAI's SDK raised as it parsed it; "" if that is not why.
+
+    It parses a text for a schema, and the arguments of strict tools, as a stream is put together and at the end.
+    """
+    if not isinstance(error, ValueError):
+        return ""
+    last = next((frame for frame in reversed(frames) if _parses(frame)), None)
+    if last is None:
+        return ""
+    if last.f_code.co_name == _OF_CALLS:
+        return "malformed_tool_call"
+    bare = type(error) is ValueError and last is frames[-1]  # of a parser that is no Python
+    return ("malformed_tool_call" if _TOOL_CHUNK in last.f_locals else "unparsable") if bare else ""
+
+
+def _parses(frame: FrameType) -> bool:
+    return frame.f_code.co_name in (_OF_CALLS, _OF_STREAMS) and home(frame) == "openai"
 
 
 def is_check(error: BaseException) -> bool:

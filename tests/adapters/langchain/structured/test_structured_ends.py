@@ -1,4 +1,4 @@
-"""Structured answers that OpenAI's SDK itself rejects, because they were filtered or cut at their length limit."""
+"""Structured answers that OpenAI's SDK itself rejects: filtered, cut at their length limit, or no JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from openai_server import USAGE, Server
 from pydantic import BaseModel
 
 from capability_router.testing import assert_books_balanced
-from langchain_router import AllCandidatesFailed, ChatRouter
+from langchain_router import AllCandidatesFailed, ChatRouter, StreamInterrupted
 
 ENDS = [
     ("filtered-x", openai.ContentFilterFinishReasonError, "content_filtered"),
@@ -98,3 +98,50 @@ def test_an_error_answer_that_tells_of_a_filter_is_told_with_what_to_change() ->
     router = ChatRouter(models=[Scripted(name_="x", script=[Filtered()]), Scripted(name_="y")], policy="single")
     with pytest.raises(AllCandidatesFailed, match='on_content_filter is "return"'):
         router.invoke("tell")
+
+
+async def _streamed(router: ChatRouter, way: str, **kwargs: Any) -> Any:
+    """What the default method gives for a class, over which the SDK parses: streamed, or whole."""
+    structured = router.with_structured_output(Joke, **kwargs)
+    if way == "stream":
+        return [*structured.stream("tell")][-1]
+    if way == "astream":
+        return [chunk async for chunk in structured.astream("tell")][-1]
+    return structured.invoke("tell") if way == "invoke" else await structured.ainvoke("tell")
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+async def test_one_that_is_no_json_counts_against_quality_and_is_followed_by_the_next_model(
+    server: Server, way: str
+) -> None:
+    router = ChatRouter(models=[gpt(server, "bad-x"), gpt(server, "ok-y")], policy="single")
+    before = server.calls("bad-x")
+    assert await _streamed(router, way) == Joke(setup="test")
+    assert server.calls("bad-x") == before + 1
+    assert [call.fault for call in router.router.ledger.calls()] == ["unparsable", None]
+    assert [model["success_share"] for model in router.router.health()] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+async def test_one_that_is_no_json_reaches_the_caller_as_without_a_router(server: Server, way: str, raw: bool) -> None:
+    router = ChatRouter(models=[gpt(server, "bad-x"), gpt(server, "fail-y")], policy="single")
+    with pytest.raises(ValueError, match="expected ident") as told:  # the whole answer's is pydantic's
+        await _streamed(router, way, include_raw=raw)
+    assert not isinstance(told.value, AllCandidatesFailed)
+    assert next(call.fault for call in router.router.ledger.calls()) == "unparsable"
+    assert_books_balanced(router.router)
+
+
+STRICT = {"type": "function", "function": {"name": "f", "parameters": Joke.model_json_schema(), "strict": True}}
+
+
+def test_strict_arguments_that_are_no_json_are_a_malformed_call_and_no_failure_of_the_provider(server: Server) -> None:
+    router = ChatRouter(models=[gpt(server, "bad-x"), gpt(server, "ok-y")], policy="single")
+    said = router.invoke("tell", response_format=Joke, tools=[STRICT])
+    assert said.tool_calls[0]["args"] == {"setup": "test"}
+    with pytest.raises(StreamInterrupted):
+        list(router.stream("tell", response_format=Joke, tools=[STRICT]))
+    faults = [call.fault for call in router.router.ledger.calls()]
+    assert faults == ["malformed_tool_call", None, "malformed_tool_call"]
+    assert [model["success_share"] for model in router.router.health()] == [1.0, 1.0]
