@@ -12,7 +12,14 @@ from capability_router.faults.evidence import read
 from capability_router.faults.frames import frames_of, home
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
-from capability_router.faults.sdk_readers import about_a_call, error_refused, is_check, sdk_reader, unread
+from capability_router.faults.sdk_readers import (
+    about_a_call,
+    error_refused,
+    is_check,
+    parsed_nothing,
+    sdk_reader,
+    unread,
+)
 from capability_router.json_text import parsed
 from capability_router.request import Usage
 
@@ -37,8 +44,8 @@ _TAKING = "_whole"
 def stumbled(error: BaseException) -> Fault | None:
     """The fault of a server that sent no reply; None if the error came from anything else."""
     frames = frames_of(error)
-    if kind := unread(frames, error):
-        return Fault(kind, "no JSON", started=True, error=error)
+    if (unparsed := _by_parser(frames, error)) is not None:
+        return unparsed
     by_sdk = sdk_reader(frames)
     reader = by_sdk or next((frame for frame in reversed(frames) if _reads(frame, error)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
@@ -50,6 +57,16 @@ def stumbled(error: BaseException) -> Fault | None:
         return no_reply(_error_in(reader) or error_refused(error), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
+
+
+def _by_parser(frames: list[FrameType], error: BaseException) -> Fault | None:
+    """The fault where OpenAI's SDK raised as it parsed an answer for a schema or for strict tools."""
+    if kind := unread(frames, error):
+        return Fault(kind, "no JSON", started=True, error=error)
+    kind = parsed_nothing(frames, error)
+    if kind == "truncated":
+        return Fault(kind, "the stream ended before its first chunk", error=error)
+    return no_reply(None, error) if kind else None
 
 
 def _over_a_call(frames: list[FrameType], error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from capability_router.faults.evidence import class_names, read
 from capability_router.faults.frames import home
+from capability_router.faults.no_reply import STUMBLES
 
 _READERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ollama", "inner"): ("line",), ("ollama", "_request"): (), ("openrouter", "_parse_event"): (),
@@ -28,6 +29,11 @@ _OF_CALLS, _OF_STREAMS = "parse_function_tool_arguments", "_accumulate_chunk"
 """Where OpenAI's SDK parses what a model said: arguments of calls, and all of it as a stream is put together."""
 _TOOL_CHUNK = "tool_call_chunk"
 """A variable of the latter that is there once it is the turn of tools."""
+_PARSERS = {
+    "parse_chat_completion": "server_error", "parse_response": "server_error",
+    "current_completion_snapshot": "truncated",  # of a stream, which is asserted to have had a chunk
+}  # fmt: skip
+"""What OpenAI's SDK does itself with a reply where it parses what was said; texts are parsed in functions below."""
 _CALLS = frozenset({"tool_calls", "functionCall", "function_call"})
 
 
@@ -57,6 +63,14 @@ def unread(frames: list[FrameType], error: BaseException) -> str:
         return "malformed_tool_call"
     bare = type(error) is ValueError and last is frames[-1]  # of a parser that is no Python
     return ("malformed_tool_call" if _TOOL_CHUNK in last.f_locals else "unparsable") if bare else ""
+
+
+def parsed_nothing(frames: list[FrameType], error: BaseException) -> str:
+    """The kind of a fault of a server that sent no reply where OpenAI's SDK was to parse one; "" if that is not why."""
+    last = frames[-1] if frames else None
+    if last is None or home(last) != "openai":
+        return ""
+    return "" if not isinstance(error, (*STUMBLES, AssertionError)) else _PARSERS.get(last.f_code.co_name, "")
 
 
 def _parses(frame: FrameType) -> bool:

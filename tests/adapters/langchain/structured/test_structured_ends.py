@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -145,3 +146,39 @@ def test_strict_arguments_that_are_no_json_are_a_malformed_call_and_no_failure_o
     faults = [call.fault for call in router.router.ledger.calls()]
     assert faults == ["malformed_tool_call", None, "malformed_tool_call"]
     assert [model["success_share"] for model in router.router.health()] == [1.0, 1.0]
+
+
+class Bare(Server):
+    """Of `bare-` models it sends, with a 200, JSON in which nothing of a reply is."""
+
+    def answer(self, http: Any, body: dict[str, Any]) -> None:
+        if not body["model"].startswith("bare-"):
+            return super().answer(http, body)
+        told = b'{"id": "x", "choices": null}'
+        data, kind = (told, "application/json") if not body.get("stream") else (b"data: " + told, "text/event-stream")
+        http.send_response(200)
+        http.send_header("Content-Type", kind)
+        http.send_header("Content-Length", str(len(data) + 2))
+        http.end_headers()
+        http.wfile.write(data + b"\n\n")
+        return None
+
+
+@pytest.fixture
+def bare() -> Iterator[Bare]:
+    made = Bare()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("way", "fault"),
+    [("invoke", "server_error"), ("ainvoke", "server_error"), ("stream", "truncated"), ("astream", "truncated")],
+)
+async def test_a_server_that_sends_no_reply_has_failed_and_lacks_no_capability(
+    bare: Bare, way: str, fault: str
+) -> None:
+    router = ChatRouter(models=[gpt(bare, "bare-x"), gpt(bare, "ok-y")], policy="single")
+    assert await _streamed(router, way) == Joke(setup="test")
+    assert [call.fault for call in router.router.ledger.calls()] == [fault, None]
+    assert [model["success_share"] for model in router.router.health()] == [0.0, 1.0]
