@@ -24,6 +24,7 @@ from capability_router.faults.offered import Offered, strange
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage, service_tier
 from langchain_router.messages.kinds import is_ai, is_chunk
 from langchain_router.messages.raw_calls import RawCalls
+from langchain_router.messages.white_space import blank
 
 _FINISHES: dict[str, Finish] = {
     "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
@@ -73,12 +74,15 @@ def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
 
 def carries_content(message: AIMessage) -> bool:
     """Whether it holds text, reasoning or a tool call (and not just a role, an id or usage)."""
-    content = message.content
-    if isinstance(content, str):
-        if content:
-            return True
-    elif any(_full(block) for block in content):
-        return True
+    return _filled(message.content) or _beside(message)
+
+
+def _filled(content: Any) -> bool:
+    return bool(content) if isinstance(content, str) else any(map(_full, content))
+
+
+def _beside(message: AIMessage) -> bool:
+    """Whether there is a tool call or reasoning beside the content."""
     if message.tool_calls or (is_chunk(type(message)) and message.tool_call_chunks):  # type: ignore[attr-defined]  # a chunk
         return True
     return bool(message.additional_kwargs.get("reasoning_content") or message.invalid_tool_calls)
@@ -179,7 +183,8 @@ class Reader:
         if not self._other and (beside or not plain):
             self._other = _holds_other(message)
         called = self._take_calls(message)
-        carries = bool(plain and text) or carries_content(message)
+        filled = bool(text) if plain else _filled(content)
+        carries = (filled and (self.carried or not blank(content))) or _beside(message)
         if carries and called:
             carries = not self._only_calls_of_others(message)
         self.carried = self.carried or carries
@@ -207,9 +212,12 @@ class Reader:
     def _only_calls_of_others(self, message: AIMessage) -> bool:
         """Whether nothing else has come in a stream, this chunk included: then another model may still answer."""
         calls = self._calls
-        if self.carried or self._texts or self._seen or calls is None or not calls.only_of_others(self._tools):
+        if self.carried or self._seen or calls is None or not calls.only_of_others(self._tools):
             return False
-        beside = message.additional_kwargs.get("reasoning_content") or any(map(_full_beside_calls, message.content))
+        content = message.content
+        beside = message.additional_kwargs.get("reasoning_content") or (
+            any(map(_full_beside_calls, content)) and not blank(content)
+        )
         return is_chunk(type(message)) and not beside
 
     def _count(self, told: Mapping[str, Any], *, part: bool) -> None:
@@ -319,6 +327,8 @@ class EventReader:
         text = delta.get("text")
         if isinstance(text, str):
             self._texts.append(text)
+            if text.isspace() and not self.carried:
+                return False
         return any(delta.get(key) for key in ("text", "reasoning", "args", "data", "fields"))
 
     def _block(self, block: Mapping[str, Any]) -> bool:
@@ -329,7 +339,7 @@ class EventReader:
         if kind == "tool_call":
             return self._whole_call(block)
         self._malformed += kind == "invalid_tool_call"
-        return kind == "invalid_tool_call" or _full(block)
+        return kind == "invalid_tool_call" or (_full(block) and not blank(block))
 
     def _whole_call(self, block: Mapping[str, Any]) -> bool:
         name = str(block.get("name") or "")

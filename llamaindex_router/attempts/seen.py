@@ -57,7 +57,7 @@ class Transcript:
             self._tier, self._worded = service_tier(field(raw, "service_tier")) or self._tier, True
         else:
             self._take_beside(raw, kwargs)
-        carries = bool(response.delta) or bool(words_of(response)) or self._speaks(response)
+        carries = _tells(response.delta) or _tells(words_of(response)) or self._speaks(response)
         carries = carries and (self._carried or not self._only_calls_of_others(response))
         self._carried = self._carried or carries
         return carries
@@ -93,7 +93,7 @@ class Transcript:
     def _only_calls_of_others(self, response: Response) -> bool:
         """Whether all that has come are calls of tools that were not offered, by what their names are now."""
         message, tools = self._message, self._tools
-        if tools is None or message is None or response.delta or words_of(response):
+        if tools is None or message is None or _tells(response.delta) or _tells(words_of(response)):
             return False
         if _thinks(response.additional_kwargs, message.additional_kwargs) or any(
             map(_full_beside_calls, message.blocks)
@@ -245,6 +245,11 @@ def _replied(response: Response) -> Reply:
 
 def _total(usages: list[Usage]) -> Usage | None:
     return Usage.together(usages) if usages else None
+
+
+def _tells(text: str | None) -> bool:
+    """Whether it is more than white space: of that alone a stream is no answer."""
+    return bool(text and not text.isspace())
 
 
 def _has_room(raw: Any) -> bool:

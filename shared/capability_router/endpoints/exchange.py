@@ -283,8 +283,10 @@ class Exchange:
     def commits(self, delta: Delta) -> bool:
         """Whether this delta carries text, reasoning, a refusal or a tool call.
 
-        A call of a tool that was not offered is held: another model may still answer.
+        White space is held, and so is a call of a tool that was not offered: another model may still answer.
         """
+        if delta.text and delta.text.isspace() and not delta.carries_beside_text:
+            return False
         if delta.tool_calls and self.assembly.only_calls_of_others(self._offered):
             return False
         return delta.carries

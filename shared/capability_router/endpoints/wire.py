@@ -59,7 +59,12 @@ class Delta(NamedTuple):
     @property
     def carries(self) -> bool:
         """Whether it holds text, reasoning, a refusal or a tool call."""
-        return bool(self.text or self.reasoning or self.tool_calls or self.refusal)
+        return bool(self.text) or self.carries_beside_text
+
+    @property
+    def carries_beside_text(self) -> bool:
+        """Whether it holds reasoning, a refusal or a tool call."""
+        return bool(self.reasoning or self.tool_calls or self.refusal)
 
     def __repr__(self) -> str:
         size = len(self.text) + len(self.reasoning)
