@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from capability_router.connections.sdk_streams import frames_below
+from llamaindex_router.errors import ErrorEvent
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import Passage
@@ -34,9 +35,13 @@ class KeptEnd:
         self._frames = self._frames or frames_below(stream)
 
     def note(self, passage: Passage) -> None:
-        """Tell the passage, after the last chunk, with what the stream ended; None = nothing that tells."""
+        """Tell the passage, after the last chunk, with what the stream ended; None = nothing that tells.
+
+        Raises ErrorEvent if that was an error, which they pass over as a chunk without a choice.
+        """
         chunks = list(self._last_read())
         self._frames = []
+        _check_errors(chunks)
         end = next((chunk for chunk in chunks if finish_of(chunk) is not None), None)
         counts = [chunk for chunk in chunks if not field(chunk, "choices")]  # these follow the reason
         self.unseen = not chunks or (end is None and bool(counts))
@@ -46,3 +51,10 @@ class KeptEnd:
         for frame in self._frames:
             read = (frame.f_locals.get(name) for name in _READ)
             yield from (held for held in read if not isinstance(held, (str, bytes, type(None))))
+
+
+def _check_errors(chunks: list[Any]) -> None:
+    for chunk in chunks:
+        error = field(chunk, "error")
+        if error and not field(chunk, "choices"):
+            raise ErrorEvent(next((str(word) for name in ("code", "type") if (word := field(error, name))), ""))

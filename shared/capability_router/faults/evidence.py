@@ -263,9 +263,16 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     for held in (own, read(error, "details"), response, _first(error.args), _unread(response)):
         body = held[0] if isinstance(held, list) and held else held
         if isinstance(body, dict) and body:
-            if inner := part_of(body, "error") or part_of(body, "Error"):
+            if inner := part_of(body, "error") or part_of(body, "Error") or _listed(body):
                 yield inner
             yield body
+
+
+def _listed(body: dict[Any, Any]) -> dict[Any, Any]:
+    """The first of several errors, as watsonx and Cloudflare list them."""
+    listed = body.get("errors")
+    first = listed[0] if listed and isinstance(listed, list) else None
+    return first if isinstance(first, dict) else _NOTHING
 
 
 def _each_once(bodies: Iterable[dict[Any, Any]]) -> tuple[dict[Any, Any], ...]:

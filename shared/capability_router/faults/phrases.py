@@ -28,6 +28,8 @@ WINDOWS = tuple(
         r"token count(?: of)? ANY exceeds the limit of COUNT",
         r"model token limit: COUNT",
         r"tokens in the prompt cannot exceed COUNT",
+        r"cannot exceed the total tokens limit COUNT",
+        r"exceeded this model context window limit \(COUNT",
         r"input length should be \[\d{1,4}, ?COUNT",
         r"`max_new_tokens` must be <= COUNT",
         r"max size: COUNT tokens",

@@ -48,7 +48,7 @@ TELLING = _kinds(
         "quota_exhausted": """
             insufficient_quota quota_exceeded service_quota_exceeded exceeded_current_quota billing billing_not_active
             billing_hard_limit_reached insufficient_funds insufficient_balance insufficient_credits payment_required
-            budget_exceeded arrearage""",
+            budget_exceeded arrearage token_quota_reached""",
         "not_found": """
             not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
             invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
@@ -61,6 +61,7 @@ TELLING = _kinds(
             content_filter content_filtered content_policy_violation responsible_ai_policy_violation invalid_prompt
             prohibited_content safety moderation_blocked data_inspection_failed""",
         "unsupported": """
+            model_no_support_for_function
             unsupported unsupported_parameter unsupported_value unknown_parameter unsupported_api_for_model
             array_above_max_length extra_forbidden unimplemented previous_response_not_found""",
         "malformed_tool_call": "tool_use_failed malformed_function_call",

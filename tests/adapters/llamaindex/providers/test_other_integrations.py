@@ -244,6 +244,22 @@ async def test_an_end_that_an_integration_keeps_to_itself(name: str, last: Any, 
     assert router.router.ledger.calls()[-1].usage.input_tokens == 9
 
 
+ERROR_CHUNK = {"choices": [], "error": {"message": "busy", "type": "overloaded_error", "code": None}}
+
+
+@pytest.mark.parametrize("way", ["stream_chat", "astream_chat"])
+@pytest.mark.parametrize("name", ["Perplexity", "VllmServer"])
+async def test_an_error_event_that_an_integration_passes_over(name: str, way: str) -> None:
+    """As they do with each chunk that has no choice."""
+    router = RouterLLM(models=[made("any", name, Keeping, sent=(*CHUNKS, ERROR_CHUNK))])
+    with pytest.raises(StreamInterrupted):
+        if way == "stream_chat":
+            list(router.stream_chat(HI))
+        else:
+            [chunk async for chunk in await router.astream_chat(HI)]
+    assert [call.fault for call in router.router.ledger.calls()] == ["overloaded"]
+
+
 class OverBytes(MockLLM):
     """As HuggingFaceInferenceAPI's sync code: it hands on each chunk, and below it an HTTP client reads bytes."""
 
