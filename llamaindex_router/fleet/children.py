@@ -19,6 +19,7 @@ from capability_router.catalog.aliases import KEY_VARIABLES, canonical
 from capability_router.connections.aws import config_without_retries, without_retries
 from capability_router.connections.closed_loops import Loops
 from capability_router.connections.shared_clients import without_end
+from capability_router.connections.watsonx import sending_once
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
 from llamaindex_router.fleet.chain_model import held_by, is_chat_model
@@ -148,7 +149,9 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     changes.update(_once_by_sdk(llm))
     homes = _homes(llm)
     hears = next((client for home, client in _HALF_HEARD.items() if home in homes), None)
-    if not changes and hears is None:
+    model = (llm.__pydantic_private__ or {}).get("_model")
+    quiet = sending_once(model)  # WatsonxLLM's
+    if not changes and hears is None and quiet is model:
         return llm
     copied = without_end(llm.model_copy(update=changes))
     options = {name: changes[name] for name in (_RETRIES, "timeout") if name in changes}
@@ -156,6 +159,8 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
         renew = getattr(getattr(copied, name, None), "with_options", None)
         if options and renew is not None:
             setattr(copied, name, renew(**options))
+    if quiet is not model:
+        copied._model = quiet  # type: ignore[attr-defined]  # the integration's own
     if _RETRIES in changes:
         _sending_once(copied)
     if hears is not None and not isinstance(copied._client, hears):  # type: ignore[attr-defined]  # the integration's own

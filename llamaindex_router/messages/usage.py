@@ -16,20 +16,29 @@ from capability_router.money.bill import billed
 from capability_router.request import BROKEN_ENDS, Finish, Usage, service_tier
 from llamaindex_router.messages.fields import field, may_have
 
-_INPUT = ("prompt_tokens", "input_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count")
-_OUTPUT = ("completion_tokens", "output_tokens", "candidates_token_count", "outputTokens", "eval_count")
+_INPUT = (
+    "prompt_tokens", "input_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count", "input_token_count",
+)  # fmt: skip
+_OUTPUT = (
+    "completion_tokens", "output_tokens", "candidates_token_count", "outputTokens", "eval_count",
+    "generated_token_count",
+)  # fmt: skip
 _READ = ("cache_read_input_tokens", "cacheReadInputTokens")  # not part of the input count
 _WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")  # likewise
 _PARTS = ("usage", "usage_metadata", "usageMetadata")
-_COHERES = ("meta",)  # where it tells what it bills, which leaves out its own words around a prompt
+_DEEPER = ("meta", "results")
+"""Where Cohere tells what it bills, without its own words around a prompt; watsonx's results of a completion."""
 _DIGITS = 12
 _TIERS = ("service_tier", "serviceTier", "traffic_type")
 _MODALITIES = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image"}
 _WHOLE_RAW = ("prompt_token_count", "prompt_eval_count")  # some integrations put the counts into raw itself
 
 _WORDS = {
-    Finish.STOP: ("stop", "end_turn", "stop_sequence", "eos", "complete", "end", "pause_turn"),
-    Finish.LENGTH: ("length", "max_tokens", "model_length", "model_context_window_exceeded", "error_limit"),
+    Finish.STOP: ("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "end", "pause_turn"),
+    Finish.LENGTH: (
+        "length", "max_tokens", "model_length", "model_context_window_exceeded", "error_limit", "token_limit",
+        "time_limit",
+    ),
     Finish.TOOL_CALLS: ("tool_calls", "tool_use", "function_call", "tool_call"),
     Finish.CONTENT_FILTER: (
         "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii",
@@ -39,21 +48,24 @@ _WORDS = {
     Finish.REFUSAL: ("refusal",),
 }  # fmt: skip
 _FINISH = {word: finish for finish, words in _WORDS.items() for word in words} | BROKEN_ENDS
+_NONE_YET = ("", "not_finished", "finish_reason_unspecified")
+"""What stands where a reason will be: watsonx's word, and Google's."""
 REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
 _SAYING = ("message", "delta")
-_HOLDERS = ("choices", "candidates", "delta", "messageStop")
+_HOLDERS = ("choices", "candidates", "delta", "messageStop", "results")
 _ELSEWHERE = (
     "data", "event_type", "type", "response", "object", "status", "done", "prompt_feedback", "metadata",
     "_hidden_params", "output",
 )  # fmt: skip
-ASKED = frozenset((*_PARTS, *_COHERES, *_WHOLE_RAW, *_TIERS, *REASONS, *_HOLDERS, *_ELSEWHERE))
+ASKED = frozenset((*_PARTS, *_DEEPER, *_WHOLE_RAW, *_TIERS, *REASONS, *_HOLDERS, *_ELSEWHERE))
 """Every name under which something is looked for here, in what is given as raw."""
 
 
 def finish_word(word: Any) -> Finish | None:
     """A provider's word for why it stopped, folded; None when there is no word."""
     text = getattr(word, "name", word)  # Google's is an enum
-    return _FINISH.get(text.lower(), Finish.OTHER) if isinstance(text, str) and text else None
+    word = text.lower() if isinstance(text, str) else ""
+    return None if word in _NONE_YET else _FINISH.get(word, Finish.OTHER)
 
 
 def unwrapped(raw: Any) -> Any:
@@ -154,15 +166,27 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
         for name in may_have(place, _PARTS):
             if (counts := field(place, name)) is not None and (counts := _plain(counts)):
                 return counts
-    for name in may_have(raw, _COHERES) if raw is not None else ():
-        if (meta := field(raw, name)) is not None and (counts := _plain(field(meta, "billed_units"))):
-            return counts
+    if raw is not None and (counts := _deeper(raw)):
+        return counts
     flat = next((k for k in kwargs if k and any(_count(k.get(n)) is not None for n in _INPUT)), None)
     if flat is not None:
         return {n: _count(v) for n, v in flat.items() if n in _INPUT or n in _OUTPUT}
     if raw is None or not any(field(raw, name) for name in may_have(raw, _WHOLE_RAW)):
         return {}
-    return {name: count for name in (*_INPUT, *_OUTPUT) if (count := field(raw, name)) is not None}
+    return _flat(raw)
+
+
+def _deeper(raw: Any) -> dict[str, Any]:
+    """What Cohere bills, or the counts of watsonx's first result."""
+    for name in may_have(raw, _DEEPER):
+        if (held := field(raw, name)) is not None:
+            first = held[0] if isinstance(held, list) and held else None
+            return _plain(field(held, "billed_units")) if first is None else _flat(first)
+    return {}
+
+
+def _flat(told: Any) -> dict[str, Any]:
+    return {name: count for name in (*_INPUT, *_OUTPUT) if (count := field(told, name)) is not None}
 
 
 def _count(told: Any) -> int | None:

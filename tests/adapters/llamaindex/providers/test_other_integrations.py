@@ -252,11 +252,15 @@ ERROR_CHUNK = {"choices": [], "error": {"message": "busy", "type": "overloaded_e
 async def test_an_error_event_that_an_integration_passes_over(name: str, way: str) -> None:
     """As they do with each chunk that has no choice."""
     router = RouterLLM(models=[made("any", name, Keeping, sent=(*CHUNKS, ERROR_CHUNK))])
-    with pytest.raises(StreamInterrupted):
+
+    async def read() -> None:
         if way == "stream_chat":
             list(router.stream_chat(HI))
-        else:
-            [chunk async for chunk in await router.astream_chat(HI)]
+            return
+        [chunk async for chunk in await router.astream_chat(HI)]
+
+    with pytest.raises(StreamInterrupted):
+        await read()
     assert [call.fault for call in router.router.ledger.calls()] == ["overloaded"]
 
 

@@ -1,0 +1,44 @@
+"""watsonx's SDK object without repetitions, which no setting of the wrappers over it reaches.
+
+Ten of its own at 429, 503, 504 and 520, and around each of these three of its HTTP transport at 401 and most of 5xx, so
+that one call may become forty-four. Nothing of the SDK is imported.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+from capability_router.connections.shared_clients import without_end
+
+
+def sending_once(model: Any) -> Any:
+    """An SDK object that does what this `ModelInference` does, once, over the same connections; the same if none is."""
+    inner: Any = getattr(model, "_inference", None)
+    if getattr(inner, "_retry_decorator", None) is None:
+        return model
+    quiet = copy(model)
+    quiet._inference = _silent(inner)
+    return quiet
+
+
+def _silent(inner: Any) -> Any:
+    below, once = copy(inner), copy(inner._retry_decorator)
+    once.max_retries = 0
+    http, ahttp = map(_transported_once, (inner._client.httpx_client, inner._client.async_httpx_client))
+    below._retry_decorator = once
+    below._post_with_retry = once.rate_limited_retry(http.post)
+    below._stream_with_retry = once.rate_limited_retry_stream(http.stream)
+    below._async_post_with_retry = once.rate_limited_async_retry(ahttp.post)
+    below._async_stream_with_retry = once.rate_limited_async_retry_stream(ahttp.stream)
+    return below
+
+
+def _transported_once(client: Any) -> Any:
+    """An httpx client whose transport repeats nothing; the client itself if its transport is the user's own."""
+    if not getattr(getattr(client, "_transport", None), "retries", 0):
+        return client
+    silent = without_end(copy(client))
+    silent._transport = copy(client._transport)
+    silent._transport.retries = 0
+    return silent
