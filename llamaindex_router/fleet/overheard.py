@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Iterator
 from inspect import isawaitable
 from typing import Any
 
+from capability_router.connections.google import sent_once
 from llamaindex_router.passage import current_passage
 
 
 class OverheardClient:
-    """A google-genai client, sync or async, that does what it did, and notes how streams end."""
+    """A google-genai client, sync or async, that does what it did, once, and notes how streams end."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -46,8 +47,8 @@ class OverheardChats:
         self._chats = chats
 
     def create(self, **settings: Any) -> OverheardChat:
-        """A chat."""
-        return OverheardChat(self._chats.create(**settings))
+        """A chat, each message of which is sent once."""
+        return OverheardChat(self._chats.create(**{**settings, "config": sent_once(settings.get("config"))}))
 
 
 class OverheardModels:
@@ -58,7 +59,11 @@ class OverheardModels:
 
     def generate_content_stream(self, **request: Any) -> Any:
         """The chunks, or in async what gives them when awaited."""
-        return _overheard(self._models.generate_content_stream(**request))
+        return _overheard(self._models.generate_content_stream(**_once(request)))
+
+    def generate_content(self, **request: Any) -> Any:
+        """The reply, or in async what gives it when awaited."""
+        return self._models.generate_content(**_once(request))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._models, name)
@@ -76,6 +81,10 @@ class OverheardChat:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._chat, name)
+
+
+def _once(request: dict[str, Any]) -> dict[str, Any]:
+    return {**request, "config": sent_once(request.get("config"))}
 
 
 def _overheard(opened: Any) -> Any:

@@ -18,8 +18,11 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_index.llms.google_genai import GoogleGenAI
 from llama_index.llms.google_genai.utils import chat_from_gemini_response
 from llama_index.llms.ollama import Ollama
+from loopback.chat_server import ChatServer as HangingServer
+from loopback.chat_server import hang_up
 from pydantic import BaseModel
 
 from llamaindex_router import AllCandidatesFailed, RouterLLM, StreamInterrupted
@@ -156,6 +159,26 @@ async def test_only_the_router_retries(
         await asked(llm, way, HI)
     assert providers.calls(NAMES[provider]) == len(caught.value.failures) == 1
     assert {f.fault for f in caught.value.failures} == {"rate_limited" if kind == "fail" else "overloaded"}
+
+
+@pytest.mark.parametrize("way", ["achat", "astream_chat", "astructured_predict"])
+@pytest.mark.parametrize("own", [False, True], ids=["", "told to retry"])
+async def test_gemini_asks_a_server_that_hangs_up_once(way: str, own: bool) -> None:
+    """By itself its SDK asks again, up to ten seconds later."""
+    options = {"retry_options": {"attempts": 3, "initial_delay": 0.01}} if own else {}
+    with HangingServer(hang_up) as down:
+        gemini = GoogleGenAI(
+            model=NAMES["google"], api_key=KEY, max_tokens=9, context_window=WINDOW,
+            http_options={"base_url": down.base_url, **options},
+        )  # fmt: skip
+        asked_before = len(down.seen)
+        llm = routed(gemini, retry={"attempts": 1})
+        given = (City, PROMPT) if "predict" in way else (HI,)
+        with pytest.raises(AllCandidatesFailed) as caught:
+            await asked(llm, way, *given, **({"place": "Paris"} if "predict" in way else {}))
+        assert len(down.seen) - asked_before == 1
+        assert [failure.fault for failure in caught.value.failures] == ["connection"]
+        await gemini._client.aio.aclose()
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
