@@ -102,11 +102,14 @@ def _error_in(response: object) -> Any:
 
 
 def _hollow(response: object) -> bool:
-    """A body without choices, or whose first one has no message; one of Bedrock or the Responses without output."""
+    """A body without choices, or whose first one has no message; one of Bedrock or the Responses without output;
+
+    one of Anthropic's without content.
+    """
     if isinstance(response, dict):
         return not (any(map(response.get, _CONTENTS)) or isinstance(response.get("message"), Mapping))
     choices: Any = getattr(response, "choices", _UNTOLD)
     output: Any = getattr(response, "output", _UNTOLD)
     if choices is _UNTOLD or output is None:
-        return output is None
+        return output is None or (output is _UNTOLD and getattr(response, "content", _UNTOLD) is None)
     return not choices or not isinstance(choices, list) or getattr(choices[0], "message", _UNTOLD) is None

@@ -416,9 +416,11 @@ def test_an_error_in_a_replys_place_means_what_it_says() -> None:
     by_dict = raised("perplexity", "data['choices'][0]", given={"response": object(), "data": REFUSED})
     by_object = raised("huggingface_api", "output.choices[0]",
                        given={"output": SimpleNamespace(choices=None, model_extra=REFUSED)})  # fmt: skip
+    contentless = SimpleNamespace(content=None, model_extra=REFUSED)  # as Anthropic's SDK reads what is no message
+    by_message = raised("anthropic", "list(response.content)", given={"response": contentless})
     retried = RetryError()
     retried.__cause__ = by_dict
-    for error in (by_dict, by_object, retried):
+    for error in (by_dict, by_object, by_message, retried):
         fault = fault_of(error)
         assert fault is not None
         assert (fault.kind, fault.started) == ("rate_limited", True)
