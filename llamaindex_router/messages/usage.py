@@ -26,8 +26,9 @@ _OUTPUT = (
 _READ = ("cache_read_input_tokens", "cacheReadInputTokens")  # not part of the input count
 _WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")  # likewise
 _PARTS = ("usage", "usage_metadata", "usageMetadata")
-_DEEPER = ("meta", "results")
-"""Where Cohere tells what it bills, without its own words around a prompt; watsonx's results of a completion."""
+_DEEPER = ("meta", "results", "metadata")
+"""Where Cohere tells what it bills, without its own words around a prompt; watsonx's results of a completion; the last
+event of a stream of Bedrock's."""
 _DIGITS = 12
 _TIERS = ("service_tier", "serviceTier", "traffic_type")
 _MODALITIES = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image"}
@@ -177,12 +178,18 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _deeper(raw: Any) -> dict[str, Any]:
-    """What Cohere bills, or the counts of watsonx's first result."""
+    """What Cohere bills, the counts of watsonx's first result, or those of a stream of Bedrock's."""
     for name in may_have(raw, _DEEPER):
-        if (held := field(raw, name)) is not None:
-            first = held[0] if isinstance(held, list) and held else None
-            return _plain(field(held, "billed_units")) if first is None else _flat(first)
+        if (held := field(raw, name)) and (counts := _beneath(held)):
+            return counts
     return {}
+
+
+def _beneath(held: Any) -> dict[str, Any]:
+    if isinstance(held, list):
+        return _flat(held[0])
+    usage = held.get("usage") if type(held) is dict else None
+    return _plain(usage if type(usage) is dict and "inputTokens" in usage else field(held, "billed_units"))
 
 
 def _flat(told: Any) -> dict[str, Any]:

@@ -148,3 +148,14 @@ def test_a_stream_that_is_left_is_closed(server: BedrockServer) -> None:
     stream = routed(server, *said("a", "b"), *ended("end_turn")).stream_chat([ChatMessage(content="hi")])
     assert next(stream).delta == "a"
     stream.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_a_stream_reads_from_the_cache_is_booked(server: BedrockServer, way: str) -> None:
+    """The integration's own counts stand beside it, without the cache's."""
+    counts = {"inputTokens": 7, "outputTokens": 3, "totalTokens": 30, "cacheReadInputTokens": 20}
+    ending: list[Event] = [("messageStop", {"stopReason": "end_turn"}), ("metadata", {"usage": counts})]
+    llm = routed(server, *said("a"), *ending)
+    assert text(await asked(llm, way)) == "a"
+    (call,) = llm.router.ledger.calls()
+    assert (call.usage.input_tokens, call.usage.cache_read_tokens, call.usage.output_tokens) == (27, 20, 3)
