@@ -21,7 +21,8 @@ _MACHINE = (
     *_STEPS, "tests/unit/execution/test_endings.py", "tests/unit/execution/test_elsewhere.py",
     "tests/unit/execution/test_lent.py",
     "tests/property/test_machine_events.py",
-    "tests/unit/execution/test_machine.py", "tests/unit/execution/test_line.py", "tests/property/test_execution.py",
+    "tests/unit/execution/test_machine.py", "tests/unit/execution/test_wait_queue.py",
+    "tests/property/test_execution.py",
 )  # fmt: skip
 _DRIVERS = (
     "tests/unit/execution/test_hedge.py", "tests/unit/execution/test_clocks.py", "tests/unit/execution/test_resume.py",
@@ -74,7 +75,7 @@ ROOMS = (
             "tests/unit/connections/test_readers.py",
         ),
     ),
-    Room("execution/driving/crew.py", ("tests/unit/execution/driving/test_crew.py",)),
+    Room("execution/driving/thread_pool.py", ("tests/unit/execution/driving/test_thread_pool.py",)),
     Room("connections/readers.py", ("tests/unit/connections/test_readers.py",)),
     Room(
         "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")

@@ -20,8 +20,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from capability_router.connections.readers import READERS
-from capability_router.execution.driving.crew import CREW
 from capability_router.execution.driving.performance import below_us
+from capability_router.execution.driving.thread_pool import THREADS
 from langchain_router.fleet.likeness import alike, as_one
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def _in_a_thread(call: Callable[[], T]) -> asyncio.Future[T]:
     No coroutine: an exception would hold its frame, and frames of core's hold that (performance.py, `below_us`).
     """
     given: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    CREW.begin("router attempt", partial(_work, given, partial(copy_context().run, call)))
+    THREADS.begin("router attempt", partial(_work, given, partial(copy_context().run, call)))
     return given
 
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Protocol
 
-from capability_router.concurrency.absence import away_s, count_beside
-from capability_router.concurrency.summons import Summons
+from capability_router.concurrency.loop_lag import count_beside, lag_s
+from capability_router.concurrency.wakeup import Wakeup
 
 count_beside(time.process_time)
 
@@ -24,7 +24,7 @@ class Clock(Protocol):
     """Monotonic seconds for intervals, Unix seconds for stamps, the two ways to wait, and `worked`:
 
     seconds in which this process worked, or kept an event loop from its calls. `stand` waits as `sleep` does, but
-    for a summons, which may come earlier.
+    for a wakeup, which may come earlier.
     """
 
     def now(self) -> float: ...
@@ -32,8 +32,8 @@ class Clock(Protocol):
     def worked(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
     async def asleep(self, seconds: float) -> None: ...
-    def stand(self, summons: Summons, seconds: float) -> None: ...
-    async def astand(self, summons: Summons, seconds: float) -> None: ...
+    def stand(self, wakeup: Wakeup, seconds: float) -> None: ...
+    async def astand(self, wakeup: Wakeup, seconds: float) -> None: ...
 
 
 _FRESH_S = 0.002
@@ -56,16 +56,16 @@ class SystemClock:
         if now - at >= _FRESH_S:
             process_s = time.process_time()
             self._read = (now, process_s)
-        return process_s + away_s()
+        return process_s + lag_s()
 
     async def asleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def stand(self, summons: Summons, seconds: float) -> None:
-        summons.wait(seconds)
+    def stand(self, wakeup: Wakeup, seconds: float) -> None:
+        wakeup.wait(seconds)
 
-    async def astand(self, summons: Summons, seconds: float) -> None:
-        await summons.await_(seconds)
+    async def astand(self, wakeup: Wakeup, seconds: float) -> None:
+        await wakeup.await_(seconds)
 
     def __repr__(self) -> str:
         return "SystemClock()"
@@ -96,11 +96,11 @@ class ManualClock:
         self.advance(max(seconds, 0.0))
         await asyncio.sleep(0)
 
-    def stand(self, summons: Summons, seconds: float) -> None:
-        self.sleep(0.0 if summons.told else seconds)
+    def stand(self, wakeup: Wakeup, seconds: float) -> None:
+        self.sleep(0.0 if wakeup.told else seconds)
 
-    async def astand(self, summons: Summons, seconds: float) -> None:
-        await self.asleep(0.0 if summons.told else seconds)
+    async def astand(self, wakeup: Wakeup, seconds: float) -> None:
+        await self.asleep(0.0 if wakeup.told else seconds)
 
     def __repr__(self) -> str:
         return f"ManualClock(now={self._now:g})"

@@ -97,8 +97,8 @@ class Router:
         )  # once for each state, whoever reads it
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
         self._dispatch = Dispatch(s, registry, self.board)
-        self.line, pace = self._dispatch.line, self._treasury.pace
-        self.planner = wiring.planner_of(registry, s, self.board, known, pace, self.line.ahead_of_newcomer)
+        self.queue, pace = self._dispatch.queue, self._treasury.pace
+        self.planner = wiring.planner_of(registry, s, self.board, known, pace, self.queue.ahead_of_newcomer)
         self._trying(known)
         self._lessons = wiring.lessons_of(self.planner, registry)
         self._trials = Trials(s, registry.named, learned, self._treasury.pace)

@@ -8,10 +8,10 @@ from capability_router.catalog.registry import Registry
 from capability_router.execution.bookkeeper import Bookkeeper
 from capability_router.execution.hedge import Hedging
 from capability_router.execution.limits import Limits
-from capability_router.execution.line import Line
 from capability_router.execution.machine import Execution
 from capability_router.execution.retry import RetryBudget
 from capability_router.execution.targets import Gate, Targets
+from capability_router.execution.wait_queue import WaitQueue
 from capability_router.health.board import Board
 from capability_router.plan import Plan
 from capability_router.request import Request
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Dispatch:
-    """The limits, the line of those who wait, and the budgets for second attempts."""
+    """The limits, the queue of those who wait, and the budgets for second attempts."""
 
     def __init__(self, settings: Settings, registry: Registry, board: Board) -> None:
         s, retry = settings, settings.retry
@@ -30,7 +30,7 @@ class Dispatch:
             retry.attempts, retry.per_target, retry.wait, retry.max_wait_s, s.deadline_s, s.timeouts,
             s.on_content_filter,
         )  # fmt: skip
-        self.line = Line(retry.max_waiting)
+        self.queue = WaitQueue(retry.max_waiting)
         self._retries = RetryBudget(retry.budget_ratio, retry.budget_floor)
         self.hedging = Hedging(s.hedge.after_s, s.hedge.extra, board.usual_silence_s) if s.hedge.on else None
         self._continuing = {card.id for card in registry.cards if s.resume and card.assistant_prefill}
@@ -46,7 +46,7 @@ class Dispatch:
             self.hedging.earn()
         limits = self._limits.under(request.routing.deadline_s)
         targets = Targets(
-            plan.candidates, gate or self._board, limits, self._retries, plan.input_tokens, self.line,
+            plan.candidates, gate or self._board, limits, self._retries, plan.input_tokens, self.queue,
             request.routing.priority, self._continuing if request.resumable else (), self._keys, plan.second,
         )  # fmt: skip
         return Execution(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from capability_router.concurrency.bell import Lateness
+from capability_router.concurrency.loop_timer import Lateness
 from capability_router.errors import ConfigError
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpcore
 
-from capability_router.concurrency.bell import Bell, Lateness
+from capability_router.concurrency.loop_timer import Lateness, LoopTimer
 from capability_router.endpoints.clocks import Patience
 
 Limit = Patience | float | None
@@ -127,7 +127,7 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
         left = limit.left() if isinstance(limit, Patience) else limit
         lateness = limit.lateness if isinstance(limit, Patience) else Lateness()
         waiter = self._waiter = self._loop.create_future()
-        alarm = None if left is None else Bell(left, partial(_expire, waiter), lateness)
+        alarm = None if left is None else LoopTimer(left, partial(_expire, waiter), lateness)
         try:
             await waiter
         finally:

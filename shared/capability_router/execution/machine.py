@@ -38,7 +38,7 @@ from collections.abc import Callable, Collection, Mapping, MutableSet
 from operator import attrgetter
 from typing import Any, Protocol
 
-from capability_router.concurrency.summons import Summons
+from capability_router.concurrency.wakeup import Wakeup
 from capability_router.execution.admission import Admission
 from capability_router.execution.bookkeeper import Bookkeeper, verdict
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm, Timeouts
@@ -142,9 +142,9 @@ class Execution:
         return sorted(records, key=_INDEX) if len(records) > 1 else records
 
     @property
-    def summons(self) -> Summons | None:
+    def wakeup(self) -> Wakeup | None:
         """What may come before the alarm while the request stands in the line; its driver then lets it ring."""
-        return self._targets.summons
+        return self._targets.wakeup
 
     @property
     def races(self) -> bool:

@@ -8,11 +8,11 @@ from math import inf
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from capability_router.concurrency.summons import Summons
+from capability_router.concurrency.wakeup import Wakeup
 from capability_router.execution.fresh import Fresh
 from capability_router.execution.limits import Limits
-from capability_router.execution.line import Line, Place
 from capability_router.execution.retry import RetryBudget
+from capability_router.execution.wait_queue import Place, WaitQueue
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
 from capability_router.money.budget.denial import Denial, each_once
@@ -72,15 +72,15 @@ class Targets:
     """
 
     __slots__ = (
-        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_line", "_ousted", "_patience_s",
-        "_place", "_priority", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away", "denials",
-        "keys", "summons",
+        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_ousted", "_patience_s", "_place",
+        "_priority", "_queue", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away",
+        "denials", "keys", "wakeup",
     )  # fmt: skip
 
     def __init__(
         self, candidates: Iterable[Candidate], gate: Gate, limits: Limits, budget: RetryBudget, tokens: int,
-        line: Line, priority: str = "interactive", continues: Collection[str] = (), keys: Mapping[str, str] = NO_KEYS,
-        second: float = 0.0,
+        queue: WaitQueue, priority: str = "interactive", continues: Collection[str] = (),
+        keys: Mapping[str, str] = NO_KEYS, second: float = 0.0,
     ) -> None:  # fmt: skip
         self._second = second
         self._since = inf  # when it was first looked for a target
@@ -89,9 +89,9 @@ class Targets:
         self._patience_s = patience_s if patience_s < limits.max_wait_s else limits.max_wait_s
         self.keys = keys
         self._continues = continues
-        self._line, self._priority = line, priority
+        self._queue, self._priority = queue, priority
         self._place: Place | None = None
-        self.summons: Summons | None = None  # while it stands in the line
+        self.wakeup: Wakeup | None = None  # while it stands in the queue
         self._turned_away = self._tried = self._ousted = False
         self._fresh = Fresh(candidates)
         self._again: list[Again] = []
@@ -127,14 +127,14 @@ class Targets:
         return None
 
     def leave(self) -> None:
-        """Stand in the line no more."""
+        """Stand in the queue no more."""
         if self._place is not None:
-            self._line.leave(self._place)
-            self._place = self.summons = None
+            self._queue.leave(self._place)
+            self._place = self.wakeup = None
 
     def freed(self, model: str) -> None:
-        """A call of this model has ended: who stands in the line for it may have its place."""
-        self._line.freed(model)
+        """A call of this model has ended: who stands in the queue for it may have its place."""
+        self._queue.freed(model)
 
     def _admitted(self, at: float) -> Pick | Wait | None:
         """The first that is let through. After one trial others come last: they would use the request's attempts up."""
@@ -177,7 +177,7 @@ class Targets:
 
     def _admit(self, id: str, at: float) -> Permit | Hold:
         """A permit, unless there is room only for those who stand before this request."""
-        ahead = self._line.ahead(id, self._place, self._priority, at)
+        ahead = self._queue.ahead(id, self._place, self._priority, at)
         if not ahead or ahead < self._gate.free(id, at):
             return self._gate.admit(id, at, self._tokens)
         turn = at + max(self._gate.wait_s(id, at), POLL_S) * (ahead + 1)
@@ -185,11 +185,11 @@ class Targets:
         return Hold(told, turn, "full", guessed=self._gate.guesses(id))
 
     def _stand(self, at: float, turn: float | None) -> Wait:
-        """Stand in the line, if a target will be free and there is room. Nobody is refused for a guess of when."""
+        """Stand in the queue, if a target will be free and there is room. Nobody is refused for a guess of when."""
         if turn is None:
             return Wait(at, None)
-        self._ousted = self._place is not None and not self._line.keeps(self._place)
-        place = None if self._ousted else self._place or self._line.place(self._priority)
+        self._ousted = self._place is not None and not self._queue.keeps(self._place)
+        place = None if self._ousted else self._place or self._queue.place(self._priority)
         if place is None:
             self._turned_away = True
             return Wait(at, None)
@@ -199,7 +199,7 @@ class Targets:
         if any(self._held[id].guessed for id in busy):
             turn = min(turn, at + SOON_S)
         self._place = place
-        self.summons = self._line.stand(place, busy, look)
+        self.wakeup = self._queue.stand(place, busy, look)
         return Wait(look, turn)
 
     def elsewhere(self, at: float, id: str, may: Callable[[], bool]) -> Pick | None:
@@ -331,7 +331,7 @@ class Targets:
         return list(dict.fromkeys(found))
 
     def _turned(self) -> str:
-        count = len(self._line)
+        count = len(self._queue)
         if self._ousted:
             return f"the queue is full ({count:,} waiting), and an interactive request took its place"
         return f"the queue is full, {count:,} request{' waits' if count == 1 else 's wait'}"

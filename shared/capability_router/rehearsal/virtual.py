@@ -1,6 +1,6 @@
 """An event loop whose time jumps to the next moment at which something happens, and a clock that reads it.
 
-The router's own asynchronous driver runs on it as it is: timers, alarms, summonses. There is no selector, no socket and
+The router's own asynchronous driver runs on it as it is: timers, alarms, wakeups. There is no selector, no socket and
 no thread, so a run depends on nothing but what it is given.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from capability_router.concurrency.summons import Summons
+from capability_router.concurrency.wakeup import Wakeup
 
 
 class Standstill(RuntimeError):
@@ -67,13 +67,13 @@ class LoopClock:
         """Let time pass."""
         await asyncio.sleep(seconds)
 
-    def stand(self, summons: Summons, seconds: float) -> None:
+    def stand(self, wakeup: Wakeup, seconds: float) -> None:
         """See `sleep`."""
         self.sleep(seconds)
 
-    async def astand(self, summons: Summons, seconds: float) -> None:
-        """Wait for a summons."""
-        await summons.await_(seconds)
+    async def astand(self, wakeup: Wakeup, seconds: float) -> None:
+        """Wait for a wakeup."""
+        await wakeup.await_(seconds)
 
     def __repr__(self) -> str:
         return f"LoopClock(now={self._loop.time():g})"

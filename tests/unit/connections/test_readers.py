@@ -252,7 +252,7 @@ def test_without_a_thread_for_it_there_is_no_reader(monkeypatch: pytest.MonkeyPa
     def none_left(*_: object) -> threading.Thread:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(race.CREW, "begin", none_left)
+    monkeypatch.setattr(race.THREADS, "begin", none_left)
     with pytest.raises(RuntimeError, match="new thread"):
         Runner(1, Spoke(), queue.SimpleQueue())
     assert repr(race.READERS) == "<Readers, 0 under way>"

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 from capability_router.clock import Clock
-from capability_router.concurrency.bell import Lateness
+from capability_router.concurrency.loop_timer import Lateness
 from capability_router.execution.driving.funding import beside_the_loop
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
@@ -171,11 +171,11 @@ class Performance(Generic[C]):
         if self._fund is not None:
             self._fund.borrow()
             return self._funded()
-        summons, seconds = self._machine.summons, self.patience_s() or 0.0
-        if summons is None:
+        wakeup, seconds = self._machine.wakeup, self.patience_s() or 0.0
+        if wakeup is None:
             self._clock.sleep(seconds)
         else:
-            self._clock.stand(summons, seconds)
+            self._clock.stand(wakeup, seconds)
         return self.rang()
 
     async def await_turn(self) -> None:
@@ -183,11 +183,11 @@ class Performance(Generic[C]):
         if self._fund is not None:
             await beside_the_loop(self._fund.borrow)
             return self._funded()
-        summons, seconds = self._machine.summons, self.patience_s() or 0.0
-        if summons is None:
+        wakeup, seconds = self._machine.wakeup, self.patience_s() or 0.0
+        if wakeup is None:
             await self._clock.asleep(seconds)
         else:
-            await self._clock.astand(summons, seconds)
+            await self._clock.astand(wakeup, seconds)
         return self.rang()
 
     def _funded(self) -> None:

@@ -18,8 +18,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from capability_router.connections.readers import READERS, Reader
 from capability_router.connections.unread import UNREAD
-from capability_router.execution.driving.crew import CREW
 from capability_router.execution.driving.performance import Performance, Rang
+from capability_router.execution.driving.thread_pool import THREADS
 from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 
@@ -54,7 +54,7 @@ class Runner(Reader, Generic[C]):
         self._taken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a semaphore takes twenty times as long
         READERS.add(self)
         try:
-            self.thread = CREW.begin(f"router attempt {index}", partial(copy_context().run, self._run))
+            self.thread = THREADS.begin(f"router attempt {index}", partial(copy_context().run, self._run))
         except RuntimeError:  # the system has no thread left, or the process is ending
             READERS.discard(self)
             raise

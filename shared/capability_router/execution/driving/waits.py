@@ -1,7 +1,7 @@
 """The waits for the chunks of awaited attempts, each with its time limit.
 
 A stream waits for most of its chunks. A timer for each would be made, sorted into the loop's and cancelled again: that
-took as long as all else that is done for a chunk. So the waits share one bell, and a task is cancelled by hand where
+took as long as all else that is done for a chunk. So the waits share one timer, and a task is cancelled by hand where
 `asyncio.timeout` would do it, by the same rules.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Generator
 from types import coroutine
 from typing import Any, Generic, TypeVar
 
-from capability_router.concurrency.bell import Bell
+from capability_router.concurrency.loop_timer import LoopTimer
 from capability_router.execution.driving.performance import Performance, Rang, below_us
 
 C = TypeVar("C")
@@ -24,11 +24,11 @@ class Waits(Generic[C]):
     Who iterates may do so in another task, or another loop, than before.
     """
 
-    __slots__ = ("_bell", "_cancels", "_rang", "_show", "_task")
+    __slots__ = ("_cancels", "_rang", "_show", "_task", "_timer")
 
     def __init__(self, show: Performance[Any]) -> None:
         self._show = show
-        self._bell: Bell | None = None
+        self._timer: LoopTimer | None = None
         self._task: Any = None  # which waits
         self._cancels: asyncio.Handle | None = None
         self._rang = False
@@ -39,38 +39,38 @@ class Waits(Generic[C]):
         return step if limit is None else self._limited(step, limit)
 
     def over(self) -> None:
-        """Nothing more is waited for. It lets go of the bell: they hold each other, a ring for the collector."""
-        if self._bell is not None:
-            self._bell.cancel()
-            self._bell = None
+        """Nothing more is waited for. It lets go of the timer: they hold each other, a ring for the collector."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _limited(self, step: Any, limit: float) -> C:
         try:
             awaited = step.send(None)
         except StopIteration as there:  # nothing to wait for, as within a burst: no timer
             return there.value  # type: ignore[no-any-return]  # a chunk, or the end
-        bell, before, rang = self._set(limit), self._task.cancelling(), False
+        timer, before, rang = self._set(limit), self._task.cancelling(), False
         try:
             try:
                 return await _resumed(step, awaited)  # type: ignore[no-any-return]  # likewise
             finally:
-                bell.rest()
+                timer.rest()
                 rang = self._ended(before)
         except (asyncio.CancelledError, TimeoutError):
             if rang:
                 raise Rang from None
             raise
 
-    def _set(self, limit: float) -> Bell:
-        self._task, bell = asyncio.current_task(), self._bell
-        if bell is not None and bell.loop is self._task.get_loop():
-            bell.set(limit)
+    def _set(self, limit: float) -> LoopTimer:
+        self._task, timer = asyncio.current_task(), self._timer
+        if timer is not None and timer.loop is self._task.get_loop():
+            timer.set(limit)
         else:
-            bell = self._bell = Bell(limit, self._ring, self._show.lateness)
-        return bell
+            timer = self._timer = LoopTimer(limit, self._ring, self._show.lateness)
+        return timer
 
     def _ended(self, before: int) -> bool:
-        """Whether the wait was ended by the bell alone. `before`: cancellations of the task that it began with."""
+        """Whether the wait was ended by the timer alone. `before`: cancellations of the task that it began with."""
         task, self._task = self._task, None
         if self._cancels is not None:
             self._cancels.cancel()
@@ -79,7 +79,7 @@ class Waits(Generic[C]):
         return rang and task.uncancel() <= before
 
     def _ring(self) -> None:
-        """In a turn of its own: what arrives in the turn in which the bell rings is an answer."""
+        """In a turn of its own: what arrives in the turn in which the timer rings is an answer."""
         self._cancels = self._task.get_loop().call_soon(self._cancel)
 
     def _cancel(self) -> None:

@@ -15,13 +15,13 @@ from unit.execution.driving.shown import Failed, Shown, Spoken
 from unit.execution.staged import HEDGE
 
 from capability_router import AllCandidatesFailed
-from capability_router.concurrency.bell import Bell
+from capability_router.concurrency.loop_timer import LoopTimer
 from capability_router.connections import readers as readers_module
 from capability_router.connections.readers import Readers
 from capability_router.execution.driving import race as module
 from capability_router.execution.driving import waits as waits_module
-from capability_router.execution.driving.crew import _IDLE_S as IDLE_S
 from capability_router.execution.driving.race import Given, Runner, arace, heard, race
+from capability_router.execution.driving.thread_pool import _IDLE_S as IDLE_S
 from capability_router.request import Usage
 
 AHEAD = 64
@@ -380,33 +380,33 @@ def test_what_is_begun_at_the_end_of_a_process_is_read_as_ever(ending: Readers) 
 
 
 @pytest.fixture
-def bells(monkeypatch: pytest.MonkeyPatch) -> list[Bell]:
+def timers(monkeypatch: pytest.MonkeyPatch) -> list[LoopTimer]:
     """All that are made."""
-    made: list[Bell] = []
+    made: list[LoopTimer] = []
 
-    class Kept(Bell):
+    class Kept(LoopTimer):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr(waits_module, "Bell", Kept)
+    monkeypatch.setattr(waits_module, "LoopTimer", Kept)
     return made
 
 
-async def test_all_waits_share_one_clock_which_is_stopped_at_the_end(bells: list[Bell]) -> None:
+async def test_all_waits_share_one_clock_which_is_stopped_at_the_end(timers: list[LoopTimer]) -> None:
     texts = [str(i) for i in range(2 * AHEAD)]  # more than the box holds at once
     it, _ = showing(texts, timeouts={"first_token": TIMEOUT_S, "between_tokens": TIMEOUT_S})
     assert [chunk async for chunk in arace(it.show)] == texts
-    (bell,) = bells
-    assert bell._handle is not None
-    assert bell._handle.cancelled()
+    (timer,) = timers
+    assert timer._handle is not None
+    assert timer._handle.cancelled()
 
 
-async def test_a_hedge_has_a_clock_of_its_own(bells: list[Bell]) -> None:
+async def test_a_hedge_has_a_clock_of_its_own(timers: list[LoopTimer]) -> None:
     """How late the loop was for the first attempt's is not held against it."""
     it, _ = showing(["", threading.Event()], ["one", "two"], hedge=HEDGE, timeouts={"first_token": TIMEOUT_S})
     it.run._machine._hedge_at = it.show.alarm = 100.0
     assert [chunk async for chunk in arace(it.show)] == ["one", "two"]
-    first, *later = bells
+    first, *later = timers
     assert later
-    assert all(bell._lateness is not first._lateness for bell in later)
+    assert all(timer._lateness is not first._lateness for timer in later)

@@ -1,8 +1,8 @@
-"""The line before models that are full: bounded, interactive before batch, first come first served.
+"""The queue before models that are full: bounded, interactive before batch, first come first served.
 
 A request joins it only when nothing else is left to try, and stands in it for the models that are full or
 gated for it. Who comes later, or with a lower priority, may not take a place at a model for which
-somebody stands. A line that is full, or in which a turn can't come in time, is refused at once; but who comes with
+somebody stands. A queue that is full, or in which a turn can't come in time, is refused at once; but who comes with
 a higher priority takes the place of the last of the lowest.
 
 When a call ends, the first who stands for its model is told. Whoever is not told, because a place became free in
@@ -18,20 +18,20 @@ from typing import NamedTuple
 
 from capability_router.concurrency.latch import InnerLatch
 from capability_router.concurrency.lifetime import Lasting, watch
-from capability_router.concurrency.summons import Summons
+from capability_router.concurrency.wakeup import Wakeup
 from capability_router.routing import PRIORITIES
 
 _LATE_S = 2.0  # who looks so much later than he said has gone away without a word
 
 
 class Place(NamedTuple):
-    """A place in the line: by priority, then by arrival."""
+    """A place in the queue: by priority, then by arrival."""
 
     rank: int
     number: int
 
 
-class Line(Lasting):
+class WaitQueue(Lasting):
     """Who waits for which models. Shared by all requests of a router; thread-safe. Times in seconds."""
 
     def __init__(self, most: int = 1_000) -> None:
@@ -44,7 +44,7 @@ class Line(Lasting):
         self._waiting: dict[str, list[Place]] = {}
         self._looks: dict[Place, float] = {}
         self._stands: dict[Place, tuple[str, ...]] = {}
-        self._summons: dict[Place, Summons] = {}  # of all that are in `_waiting`
+        self._wakeups: dict[Place, Wakeup] = {}  # of all that are in `_waiting`
         self._gone_at = float("inf")  # nobody has gone away before
         self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
@@ -56,7 +56,7 @@ class Line(Lasting):
         return len(self._stands)
 
     def place(self, priority: str) -> Place | None:
-        """A new place, to be taken by `stand`; None when the line is full of others as high."""
+        """A new place, to be taken by `stand`; None when the queue is full of others as high."""
         rank = PRIORITIES.index(priority)
         with self._lock:
             if len(self._stands) >= self._most:
@@ -70,24 +70,24 @@ class Line(Lasting):
         """Whether a place that was stood in is there still: it may have been given to somebody else."""
         return place in self._stands or len(self._stands) < self._most
 
-    def stand(self, place: Place, models: Iterable[str], until: float) -> Summons:
-        """Wait for these models, and look again at that time, or when the summons is given."""
+    def stand(self, place: Place, models: Iterable[str], until: float) -> Wakeup:
+        """Wait for these models, and look again at that time, or when the wakeup is given."""
         with self._lock:
             self._quit(place)
             names = self._stands[place] = tuple(models)
             self._looks[place] = until
             self._gone_at = min(self._gone_at, until + _LATE_S)
-            summons = self._summons[place] = Summons()
+            wakeup = self._wakeups[place] = Wakeup()
             for model in names:
                 insort(self._waiting.setdefault(model, []), place)
-        return summons
+        return wakeup
 
     def freed(self, model: str) -> None:
         """A call of this model has ended: the first who stands for it, and was not told yet, may look."""
         if model in self._waiting:
             with self._lock:
-                standing = (self._summons[place] for place in self._waiting.get(model, ()))
-                first = next((summons for summons in standing if not summons.told), None)
+                standing = (self._wakeups[place] for place in self._waiting.get(model, ()))
+                first = next((wakeup for wakeup in standing if not wakeup.told), None)
                 if first is not None:
                     first.tell()
 
@@ -124,7 +124,7 @@ class Line(Lasting):
                 waiting.remove(place)
             if not waiting:
                 self._waiting.pop(model, None)
-        self._summons.pop(place, None)
+        self._wakeups.pop(place, None)
 
     def __repr__(self) -> str:
-        return f"<Line {len(self)} of {self._most} places taken>"
+        return f"<WaitQueue {len(self)} of {self._most} places taken>"

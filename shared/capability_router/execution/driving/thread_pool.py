@@ -13,7 +13,7 @@ _IDLE_S = 5.0
 _IDLE = "router thread, idle"
 
 
-class Crew:
+class ThreadPool:
     """Daemon threads. One that has had nothing to do for `idle_s` seconds ends. Thread-safe.
 
     There are as many as there is work: work that hangs keeps its thread, and nobody waits for it.
@@ -21,30 +21,30 @@ class Crew:
 
     def __init__(self, idle_s: float = _IDLE_S) -> None:
         self._idle_s = idle_s
-        self._idle: list[_Hand] = []  # each use of it is one step of the interpreter: no lock
+        self._idle: list[_Worker] = []  # each use of it is one step of the interpreter: no lock
 
     def __repr__(self) -> str:
-        return f"<Crew, {len(self._idle)} idle>"
+        return f"<ThreadPool, {len(self._idle)} idle>"
 
     def begin(self, name: str, work: Work) -> threading.Thread:
         """Begin some work in a thread of this name, the one that has been idle for the shortest time, or a new one."""
         try:
-            hand = self._idle.pop()
+            worker = self._idle.pop()
         except IndexError:
-            hand = _Hand(self._idle, self._idle_s)
-        hand.thread.name = name
-        hand.inbox.put(work)
-        return hand.thread
+            worker = _Worker(self._idle, self._idle_s)
+        worker.thread.name = name
+        worker.inbox.put(work)
+        return worker.thread
 
     def forget(self) -> None:
         """After a fork: the threads are the other process's."""
         self._idle.clear()
 
 
-class _Hand:
+class _Worker:
     """One thread, and where it is given its work."""
 
-    def __init__(self, idle: list[_Hand], idle_s: float) -> None:
+    def __init__(self, idle: list[_Worker], idle_s: float) -> None:
         self._idle, self._idle_s = idle, idle_s
         self.inbox: queue.SimpleQueue[Work] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._work, name=_IDLE, daemon=True)
@@ -72,6 +72,6 @@ class _Hand:
         return None
 
 
-CREW = Crew()
+THREADS = ThreadPool()
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=CREW.forget)
+    os.register_at_fork(after_in_child=THREADS.forget)

@@ -9,7 +9,7 @@ from functools import partial
 from threading import Lock
 
 
-class Summons:
+class Wakeup:
     """Given once, from any thread, to one who waits in a thread or in a task; `told`: whether it was given.
 
     To give it never waits: the garbage collector may end a call, and so free a place, in the middle of anything.

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from capability_router.execution.driving.crew import Crew, Work
+from capability_router.execution.driving.thread_pool import ThreadPool, Work
 
 TIMEOUT_S = 20.0
 LONG_S = 3600.0
@@ -28,74 +28,74 @@ class Done:
         return self.kept
 
 
-def until_idle(crew: Crew, count: int = 1) -> None:
-    while len(crew._idle) < count:
+def until_idle(pool: ThreadPool, count: int = 1) -> None:
+    while len(pool._idle) < count:
         threading.Event().wait(0.001)
 
 
-def done(crew: Crew, work: Done) -> Done:
-    crew.begin("mine", work)
+def done(pool: ThreadPool, work: Done) -> Done:
+    pool.begin("mine", work)
     assert work.begun.wait(TIMEOUT_S)
     return work
 
 
 def test_a_thread_that_has_ended_its_work_takes_the_next_under_its_own_name():
-    crew = Crew(LONG_S)
-    first = done(crew, Done())
-    until_idle(crew)
+    pool = ThreadPool(LONG_S)
+    first = done(pool, Done())
+    until_idle(pool)
     assert (first.name, first.thread.name, first.thread.daemon) == ("mine", "router thread, idle", True)
     second = Done()
-    assert crew.begin("other", second) is first.thread
+    assert pool.begin("other", second) is first.thread
     assert second.begun.wait(TIMEOUT_S)
     assert (second.thread, second.name) == (first.thread, "other")
 
 
 def test_work_that_hangs_keeps_its_thread_and_nobody_waits_for_it():
-    crew = Crew(LONG_S)
-    hung = done(crew, Done(wait=True))
-    other = done(crew, Done())
+    pool = ThreadPool(LONG_S)
+    hung = done(pool, Done(wait=True))
+    other = done(pool, Done())
     assert other.thread is not hung.thread
     hung.may_end.set()
-    until_idle(crew, 2)
+    until_idle(pool, 2)
 
 
 def test_a_thread_whose_work_says_so_ends():
-    crew = Crew(LONG_S)
-    last = done(crew, Done(kept=False))
+    pool = ThreadPool(LONG_S)
+    last = done(pool, Done(kept=False))
     last.thread.join(TIMEOUT_S)
     assert not last.thread.is_alive()
-    assert repr(crew) == "<Crew, 0 idle>"
+    assert repr(pool) == "<ThreadPool, 0 idle>"
 
 
 def test_the_one_that_was_idle_last_is_taken_first():
-    crew = Crew(LONG_S)
-    works = [done(crew, Done(wait=True)) for _ in range(3)]
+    pool = ThreadPool(LONG_S)
+    works = [done(pool, Done(wait=True)) for _ in range(3)]
     for number, work in enumerate(works):
         work.may_end.set()
-        until_idle(crew, number + 1)
-    again = done(crew, Done(wait=True))
+        until_idle(pool, number + 1)
+    again = done(pool, Done(wait=True))
     assert again.thread is works[-1].thread
-    assert repr(crew) == "<Crew, 2 idle>"
+    assert repr(pool) == "<ThreadPool, 2 idle>"
     again.may_end.set()
 
 
 def test_one_that_nobody_needs_ends():
-    crew = Crew(0.01)
-    work = done(crew, Done())
+    pool = ThreadPool(0.01)
+    work = done(pool, Done())
     work.thread.join(TIMEOUT_S)
     assert not work.thread.is_alive()
-    assert repr(crew) == "<Crew, 0 idle>"
-    assert done(crew, Done()).thread is not work.thread
+    assert repr(pool) == "<ThreadPool, 0 idle>"
+    assert done(pool, Done()).thread is not work.thread
 
 
 def test_one_that_is_chosen_when_its_time_is_over_does_its_work():
-    crew = Crew(0.01)
-    work = done(crew, Done())
+    pool = ThreadPool(0.01)
+    work = done(pool, Done())
     hand = None
     while hand is None:
-        until_idle(crew)
-        hand = next(iter(crew._idle), None)
-    crew._idle.clear()  # as `begin` does; what it chose is given the work when the thread has waited in vain
+        until_idle(pool)
+        hand = next(iter(pool._idle), None)
+    pool._idle.clear()  # as `begin` does; what it chose is given the work when the thread has waited in vain
     work.thread.join(0.1)
     assert work.thread.is_alive()
     late = Done(kept=False)
@@ -105,13 +105,13 @@ def test_one_that_is_chosen_when_its_time_is_over_does_its_work():
 
 
 def test_an_idle_thread_holds_nothing_of_its_last_work():
-    crew, work = Crew(LONG_S), Done()
-    done(crew, work)
-    until_idle(crew)
+    pool, work = ThreadPool(LONG_S), Done()
+    done(pool, work)
+    until_idle(pool)
     again = Done()
-    crew.begin("mine", again)
+    pool.begin("mine", again)
     assert again.begun.wait(TIMEOUT_S)
-    until_idle(crew)
+    until_idle(pool)
     left = [weakref.ref(work), weakref.ref(again)]
     del work, again
     gc.collect()
@@ -119,7 +119,7 @@ def test_an_idle_thread_holds_nothing_of_its_last_work():
 
 
 def test_many_at_once_lose_no_work():
-    crew, counted, lock = Crew(0.0), [0], threading.Lock()
+    pool, counted, lock = ThreadPool(0.0), [0], threading.Lock()
 
     def count() -> bool:
         with lock:
@@ -128,7 +128,7 @@ def test_many_at_once_lose_no_work():
 
     def ask() -> None:
         for _ in range(200):
-            crew.begin("mine", count)
+            pool.begin("mine", count)
 
     askers = [threading.Thread(target=ask) for _ in range(8)]
     for asker in askers:
@@ -143,14 +143,14 @@ def test_many_at_once_lose_no_work():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_begins_its_own_threads():
-    from capability_router.execution.driving.crew import CREW
+    from capability_router.execution.driving.thread_pool import THREADS
 
     def nothing() -> bool:
         return True
 
     work: Work = nothing
-    CREW.begin("mine", work)
-    until_idle(CREW)
+    THREADS.begin("mine", work)
+    until_idle(THREADS)
     child = os.fork()
     if not child:
         seen = threading.Event()
@@ -159,6 +159,6 @@ def test_a_forked_child_begins_its_own_threads():
             seen.set()
             return False
 
-        CREW.begin("mine", note)
+        THREADS.begin("mine", note)
         os._exit(0 if seen.wait(TIMEOUT_S) else 1)
     assert os.waitpid(child, 0)[1] == 0

@@ -18,7 +18,7 @@ _LOOK_S = 0.05
 _LATE_S = 0.02  # less is the loop's usual work
 
 
-class Watch:
+class LagWatch:
     """One loop's timer, and how late it comes."""
 
     __slots__ = ("_calls", "_computed", "_due", "_handle", "_loop")
@@ -65,10 +65,10 @@ class Watch:
         self._handle = loop.call_at(self._due, self._look, loop)
 
 
-_WATCHES: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
-_asked: Watch | None = None  # it holds no loop
+_WATCHES: WeakKeyDictionary[asyncio.AbstractEventLoop, LagWatch] = WeakKeyDictionary()
+_asked: LagWatch | None = None  # it holds no loop
 _LOCK = InnerLatch()  # the garbage collector may end a call in the middle of another's
-_away_s = 0.0
+_lag_s = 0.0
 
 
 def _nothing() -> float:
@@ -85,21 +85,21 @@ def count_beside(computed_s: Callable[[], float]) -> None:
 
 
 def _add(seconds: float) -> None:
-    global _away_s
+    global _lag_s
     with _LOCK:
-        _away_s += seconds
+        _lag_s += seconds
 
 
-def watch() -> Watch:
+def watch() -> LagWatch:
     """The running loop's."""
     loop = asyncio.get_running_loop()
     found = _watch_of(loop)
     if found is None:
-        found = _WATCHES[loop] = Watch(loop)
+        found = _WATCHES[loop] = LagWatch(loop)
     return found
 
 
-def _watch_of(loop: asyncio.AbstractEventLoop) -> Watch | None:
+def _watch_of(loop: asyncio.AbstractEventLoop) -> LagWatch | None:
     """Mostly that which was asked for last: a program has one loop, or each thread its own."""
     global _asked
     if (last := _asked) is not None and last.is_of(loop):
@@ -110,12 +110,12 @@ def _watch_of(loop: asyncio.AbstractEventLoop) -> Watch | None:
     return found
 
 
-def away_s() -> float:
+def lag_s() -> float:
     """Seconds in all by which loops were late without computing, up to now for the running one.
 
     Together with what was computed, it is never less than before.
     """
     loop = asyncio._get_running_loop()
     if loop is None or (found := _watch_of(loop)) is None:
-        return _away_s
-    return _away_s + found.pending_s(loop.time())
+        return _lag_s
+    return _lag_s + found.pending_s(loop.time())

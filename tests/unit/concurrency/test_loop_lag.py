@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from capability_router.concurrency import absence
-from capability_router.concurrency.absence import Watch
+from capability_router.concurrency import loop_lag
+from capability_router.concurrency.loop_lag import LagWatch
 
 
 class Loop:
@@ -44,13 +44,13 @@ class Loop:
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     made = Loop()
-    monkeypatch.setattr(absence, "_computed_s", lambda: made.computed)
-    monkeypatch.setattr(absence, "_away_s", 0.0)
+    monkeypatch.setattr(loop_lag, "_computed_s", lambda: made.computed)
+    monkeypatch.setattr(loop_lag, "_lag_s", 0.0)
     return made
 
 
-def watched(loop: Loop) -> Watch:
-    watch = Watch(loop)  # type: ignore[arg-type]  # all of a loop that it asks for
+def watched(loop: Loop) -> LagWatch:
+    watch = LagWatch(loop)  # type: ignore[arg-type]  # all of a loop that it asks for
     watch.enter()
     watch.enter()
     return watch
@@ -72,7 +72,7 @@ def test_what_is_computed_is_not_counted_twice(
         assert watch.pending_s(loop.now) == 0.0
     else:
         watch.leave()
-    assert absence.away_s() == pytest.approx(away)
+    assert loop_lag.lag_s() == pytest.approx(away)
 
 
 def test_each_look_begins_anew(loop: Loop) -> None:
@@ -82,7 +82,7 @@ def test_each_look_begins_anew(loop: Loop) -> None:
         loop.turn()
         loop.away(0.25)
         loop.turn()
-    assert absence.away_s() == pytest.approx(3 * 0.2)
+    assert loop_lag.lag_s() == pytest.approx(3 * 0.2)
 
 
 def test_together_with_what_was_computed_it_never_falls(loop: Loop) -> None:
@@ -91,7 +91,7 @@ def test_together_with_what_was_computed_it_never_falls(loop: Loop) -> None:
         loop.away(0.03, computing=0.09 * (step % 3))
         if step % 7 == 0:
             loop.turn()
-        now = loop.computed + absence._away_s + watch.pending_s(loop.now)
+        now = loop.computed + loop_lag._lag_s + watch.pending_s(loop.now)
         assert now >= told - 1e-9
         told = now
 
@@ -102,6 +102,6 @@ async def test_the_machines_clock_counts_so() -> None:
 
     from capability_router.clock import SystemClock
 
-    assert absence._computed_s is process_time
+    assert loop_lag._computed_s is process_time
     assert SystemClock().worked() >= process_time() - 1.0
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The line before models that are full."""
+"""The queue before models that are full."""
 
 from __future__ import annotations
 
@@ -12,82 +12,82 @@ from unit.execution.gated import GatedEndpoint, GatedModel
 
 from capability_router import ConfigError, Request, RouterBusy, routing
 from capability_router.clock import ManualClock, SystemClock
-from capability_router.concurrency.summons import Summons
-from capability_router.execution.line import Line
+from capability_router.concurrency.wakeup import Wakeup
+from capability_router.execution.wait_queue import WaitQueue
 from capability_router.faults.kinds import Fault
 from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 
 def test_first_come_first_served_and_interactive_before_batch() -> None:
-    line = Line()
-    batch, first, second = line.place("batch"), line.place("interactive"), line.place("interactive")
+    queue = WaitQueue()
+    batch, first, second = queue.place("batch"), queue.place("interactive"), queue.place("interactive")
     for place in (batch, first, second):
-        line.stand(place, ["a", "b"], until=1.0)
-    assert [line.ahead("a", place, "batch", 0.0) for place in (first, second, batch)] == [0, 1, 2]
-    assert line.ahead("a", None, "interactive", 0.0) == 2  # a newcomer goes before the batch
-    assert line.ahead("a", None, "batch", 0.0) == 3
-    assert line.ahead("c", None, "batch", 0.0) == 0
-    line.leave(first)
-    assert [line.ahead("b", place, "batch", 0.0) for place in (second, batch)] == [0, 1]
+        queue.stand(place, ["a", "b"], until=1.0)
+    assert [queue.ahead("a", place, "batch", 0.0) for place in (first, second, batch)] == [0, 1, 2]
+    assert queue.ahead("a", None, "interactive", 0.0) == 2  # a newcomer goes before the batch
+    assert queue.ahead("a", None, "batch", 0.0) == 3
+    assert queue.ahead("c", None, "batch", 0.0) == 0
+    queue.leave(first)
+    assert [queue.ahead("b", place, "batch", 0.0) for place in (second, batch)] == [0, 1]
 
 
 def test_it_is_bounded_and_forgets_who_went_away() -> None:
-    line = Line(2)
-    gone, here = line.place("interactive"), line.place("interactive")
-    line.stand(gone, ["a"], until=1.0)
-    line.stand(here, ["a"], until=9.0)
-    assert line.place("interactive") is None
-    assert line.ahead("a", here, "interactive", 2.9) == 1
-    assert line.ahead("a", here, "interactive", 3.1) == 0  # two seconds late: it will not come
-    assert len(line) == 1
-    line.leave(gone)  # it does come, after all, and leaves
-    line.leave(here)
-    assert (len(line), repr(line)) == (0, "<Line 0 of 2 places taken>")
+    queue = WaitQueue(2)
+    gone, here = queue.place("interactive"), queue.place("interactive")
+    queue.stand(gone, ["a"], until=1.0)
+    queue.stand(here, ["a"], until=9.0)
+    assert queue.place("interactive") is None
+    assert queue.ahead("a", here, "interactive", 2.9) == 1
+    assert queue.ahead("a", here, "interactive", 3.1) == 0  # two seconds late: it will not come
+    assert len(queue) == 1
+    queue.leave(gone)  # it does come, after all, and leaves
+    queue.leave(here)
+    assert (len(queue), repr(queue)) == (0, "<WaitQueue 0 of 2 places taken>")
 
 
 def test_the_end_of_a_call_is_told_to_the_first_who_was_not_told() -> None:
-    line = Line()
-    batch, first, other = line.place("batch"), line.place("interactive"), line.place("interactive")
-    told = [line.stand(place, names, until=1.0) for place, names in ((batch, "a"), (first, "ab"), (other, "b"))]
-    line.freed("c")
-    assert not any(summons.told for summons in told)
-    line.freed("a")
-    assert [summons.told for summons in told] == [False, True, False]
-    line.freed("b")  # the first has been told, and will look at both
-    assert [summons.told for summons in told] == [False, True, True]
-    line.freed("a")
-    line.freed("a")  # nobody is left to be told
-    assert all(summons.told for summons in told)
-    assert not line.stand(first, "ab", until=2.0).told  # it found nothing, and stands again
+    queue = WaitQueue()
+    batch, first, other = queue.place("batch"), queue.place("interactive"), queue.place("interactive")
+    told = [queue.stand(place, names, until=1.0) for place, names in ((batch, "a"), (first, "ab"), (other, "b"))]
+    queue.freed("c")
+    assert not any(wakeup.told for wakeup in told)
+    queue.freed("a")
+    assert [wakeup.told for wakeup in told] == [False, True, False]
+    queue.freed("b")  # the first has been told, and will look at both
+    assert [wakeup.told for wakeup in told] == [False, True, True]
+    queue.freed("a")
+    queue.freed("a")  # nobody is left to be told
+    assert all(wakeup.told for wakeup in told)
+    assert not queue.stand(first, "ab", until=2.0).told  # it found nothing, and stands again
 
 
 def test_who_stands_after_others_have_gone_away_is_not_forgotten_with_them() -> None:
-    line = Line()
-    gone, late, here = line.place("interactive"), line.place("interactive"), line.place("interactive")
+    queue = WaitQueue()
+    gone, late, here = queue.place("interactive"), queue.place("interactive"), queue.place("interactive")
     for place, until in ((gone, 1.0), (late, 1.5), (here, 9.0)):
-        line.stand(place, ["a"], until=until)
-    assert line.ahead("a", late, "interactive", 4.0) == 0  # late itself, but here
-    assert line.ahead("a", here, "interactive", 4.1) == 0  # it did not take its place, and has not stood again
-    line.stand(late, ["a"], until=5.0)
-    assert line.ahead("a", here, "interactive", 4.5) == 1
-    assert len(line) == 2
+        queue.stand(place, ["a"], until=until)
+    assert queue.ahead("a", late, "interactive", 4.0) == 0  # late itself, but here
+    assert queue.ahead("a", here, "interactive", 4.1) == 0  # it did not take its place, and has not stood again
+    queue.stand(late, ["a"], until=5.0)
+    assert queue.ahead("a", here, "interactive", 4.5) == 1
+    assert len(queue) == 2
 
 
 class Patient(SystemClock):
-    """Who stands in the line waits for the summons, whatever the time."""
+    """Who stands in the queue waits for the wakeup, whatever the time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.told: list[bool] = []
 
-    def stand(self, summons: Summons, seconds: float) -> None:
-        summons.wait(30.0)
-        self.told.append(summons.told)
+    def stand(self, wakeup: Wakeup, seconds: float) -> None:
+        wakeup.wait(30.0)
+        self.told.append(wakeup.told)
 
-    async def astand(self, summons: Summons, seconds: float) -> None:
-        await summons.await_(30.0)
-        self.told.append(summons.told)
+    async def astand(self, wakeup: Wakeup, seconds: float) -> None:
+        await wakeup.await_(30.0)
+        self.told.append(wakeup.told)
 
 
 @pytest.mark.parametrize("first", [("", "a"), (Fault("bad_request"),)])
@@ -118,7 +118,7 @@ def test_who_waits_in_a_thread_hears_of_it_too() -> None:
     threads = [threading.Thread(target=ask, daemon=True) for _ in range(3)]
     for thread in threads:
         thread.start()
-    while len(router.line) < 2:
+    while len(router.queue) < 2:
         time.sleep(0.001)
     model.open()
     for thread in threads:
@@ -143,7 +143,7 @@ async def asked(router: Router, models: dict[str, GatedModel], order: list[str],
 
 
 async def _waiting(router: Router, count: int) -> None:
-    while len(router.line) < count:  # noqa: ASYNC110 - the line knows no event
+    while len(router.queue) < count:  # noqa: ASYNC110 - the queue knows no event
         await asyncio.sleep(0.001)
 
 
@@ -160,7 +160,7 @@ async def test_who_waits_is_served_in_order_of_priority_and_arrival() -> None:
     models["a"].open()
     await asyncio.gather(*tasks)
     assert order == ["zero", "i1", "i2", "b1", "b2"]
-    assert len(router.line) == 0
+    assert len(router.queue) == 0
     assert_books_balanced(router)
 
 
@@ -255,7 +255,7 @@ async def test_who_goes_away_leaves_the_line() -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert len(router.line) == 0
+    assert len(router.queue) == 0
     models["a"].open()
     await first
     assert_books_balanced(router)

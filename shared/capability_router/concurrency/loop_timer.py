@@ -1,7 +1,7 @@
 """A timer of an event loop that knows when it rings late.
 
 A loop whose application blocks it hears of a time limit and of the answer in the same turn, and of the limit first.
-When a bell rings much later than it was due, the loop was away: what has arrived meanwhile is read first, and a model
+When a timer rings much later than it was due, the loop was away: what has arrived meanwhile is read first, and a model
 is given the time back, once, that the loop was away: its request may not have been sent before.
 """
 
@@ -44,7 +44,7 @@ class Lateness:
         return now < self._until
 
 
-class Bell:
+class LoopTimer:
     """Calls `ring` in this many seconds (below 0: so long ago), unless it is cancelled before.
 
     It can be set again, as often as a stream gives chunks: the loop's timer is kept, and put off when its time comes.
