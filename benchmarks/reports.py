@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from capability_router.clock import SystemClock
-from capability_router.health.herald import EVERY_S
+from capability_router.health.reporter import EVERY_S
 from capability_router.testing import ask, scripted_router
 
 ROUNDS = 300
@@ -25,11 +25,11 @@ def measure(models: int) -> None:
         router = scripted_router(scripts, clock=SystemClock(), store=url)
         for _ in range(10):
             ask(router)
-        herald, room = router._herald, router.store.reports
-        assert herald is not None
+        reporter, room = router._reporter, router.store.reports
+        assert reporter is not None
         assert room is not None
-        read = _ms(lambda: herald.report())
-        text = herald.report()
+        read = _ms(lambda: reporter.report())
+        text = reporter.report()
         written = _ms(lambda: room.tell("router", "writer", text))
         router.close()
     share = (read + written) / 1_000 / EVERY_S

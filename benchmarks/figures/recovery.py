@@ -23,7 +23,7 @@ class Recovering(Provider):
     well_at: float
     back_at: float | None = None
     closed_at: float | None = None
-    doubted_until = 0.0
+    degraded_until = 0.0
     probes = 0
 
     def answer(self, now: float, chance: Any) -> Script:
@@ -31,7 +31,7 @@ class Recovering(Provider):
         if breaker.state == HALF_OPEN:
             self.probes = max(self.probes, self.in_flight + 1)
         if now >= self.well_at and self.back_at is None:
-            self.back_at, self.doubted_until = now, breaker.doubt.until
+            self.back_at, self.degraded_until = now, breaker.degradation.until
         if now >= self.well_at and self.closed_at is None and breaker.state == CLOSED:
             self.closed_at = now
         return super().answer(now, chance)
@@ -58,13 +58,13 @@ class Recovery:
             self.open_until = lame.board._lanes["m0"].breaker.until
 
     def late_s(self, at: float | None) -> float:
-        """Seconds from when it was well again, or from the end of the open time or doubt that kept calls away then.
+        """Seconds from when it was well again, or from the end of the open time or degradation that kept calls away.
 
         Both may have begun since, with a call that was under way. A short outage may end before five calls have
-        failed: then a doubt is what keeps calls away.
+        failed: then a degradation is what keeps calls away.
         """
         lame = self.lame
-        return float("inf") if at is None else at - max(self.open_until, lame.doubted_until, lame.well_at)
+        return float("inf") if at is None else at - max(self.open_until, lame.degraded_until, lame.well_at)
 
 
 def measure(scale: float, seed: int) -> Iterator[Finding]:
@@ -77,8 +77,9 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     freely = max(r.late_s(r.lame.closed_at) for r in seen)
     yield Finding(
         "recovery",
-        f"answers again {late:.2f} s after the open time or doubt then in force, at the latest, and freely (its first "
-        f"answer takes up to 1.2 s) after {freely:.2f} s; {len(seen)} outages of {OUTAGES_S[0]:g} to {outages[-1]:g} s",
+        f"answers again {late:.2f} s after the open time or degradation then in force, at the latest, and freely (its "
+        "first answer takes up to 1.2 s) "
+        f"after {freely:.2f} s; {len(seen)} outages of {OUTAGES_S[0]:g} to {outages[-1]:g} s",
         f"<= {SLACK_S:g} s", late <= SLACK_S, str(seed),
     )  # fmt: skip
     probes, permits = max(r.lame.probes for r in seen), seen[0].most_permits

@@ -35,7 +35,7 @@ _BREAKER = (
 _LANE = tuple(
     f"tests/unit/health/test_{name}.py"
     for name in (
-        "lane", "board", "board_bans", "transitions_told", "silence", "bearing", "busy_caller",
+        "lane", "board", "board_bans", "transitions_told", "silence", "concurrency_limit", "busy_caller",
     )
 )  # fmt: skip
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
@@ -84,12 +84,15 @@ ROOMS = (
     Room("execution/limits.py", ("tests/unit/execution/test_limits.py", *_STEPS)),
     Room("health/breaker.py", (*_BREAKER, "tests/unit/health/test_silence.py")),
     Room("health/lane.py", (*_LANE, "tests/property/test_health_machine.py")),
-    Room("health/doubt.py", ("tests/unit/health/test_doubt.py", *_BREAKER)),
+    Room("health/degradation.py", ("tests/unit/health/test_degradation.py", *_BREAKER)),
     Room("health/window.py", _WINDOW),
     Room("health/silence.py", ("tests/unit/health/test_silence.py",)),
     Room("health/permit.py", ("tests/unit/health/test_permit.py", "tests/unit/health/test_silence.py", *_BREAKER)),
     Room("health/bans.py", ("tests/unit/health/test_bans.py", "tests/unit/health/test_board_bans.py")),
-    Room("health/bearing.py", ("tests/unit/health/test_bearing.py", "tests/unit/health/test_busy_caller.py")),
+    Room(
+        "health/concurrency_limit.py",
+        ("tests/unit/health/test_concurrency_limit.py", "tests/unit/health/test_busy_caller.py"),
+    ),
     Room(
         "health/latency.py",
         (

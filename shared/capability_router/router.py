@@ -106,7 +106,7 @@ class Router:
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []
         self._recorder.traces = _traces(self)
-        self._herald = wiring.herald_of(s, self.store, registry, self.health, self.clock)
+        self._reporter = wiring.reporter_of(s, self.store, registry, self.health, self.clock)
 
     @classmethod
     def from_config(
@@ -306,8 +306,8 @@ class Router:
             self._evaluation.close()
         if self.planner.learned is not None:
             self.planner.learned.close()
-        if self._herald is not None:
-            self._herald.close()
+        if self._reporter is not None:
+            self._reporter.close()
         self._treasury.close()
         self.sinks.close()
 
@@ -321,8 +321,8 @@ class Router:
     def _open(self) -> None:
         """The stores are touched, and threads begun, with the first request."""
         self._treasury.open()
-        if self._herald is not None:
-            self._herald.start()
+        if self._reporter is not None:
+            self._reporter.start()
 
     def _decide(self, request: Request, *, alongside: bool = False, exploring: bool = True) -> Decided:
         now = self.clock.now()

@@ -223,16 +223,16 @@ class HealthMachine(RuleBasedStateMachine):
             if self.now < min(lane.calm_until, lane.silence.look_at):
                 assert lane.hold(self.now, 1) is None
                 assert lane.condition.queue_s == 0.0
-                doubted = lane.breaker.doubt.until > self.now or bool(lane.silence.why)
-                assert bool(lane.condition.held) == doubted
+                degraded = lane.breaker.degradation.until > self.now or bool(lane.silence.why)
+                assert bool(lane.condition.held) == degraded
 
     @invariant()
     def planning_sees_what_admission_does(self) -> None:
         for id in ADDRESSES:
             held, seen = self.lane(id).hold(self.now, 1), self.board.condition(id, self.now)
-            doubt, silence = self.lane(id).breaker.doubt, self.lane(id).silence
-            doubted = tuple(f"{why}; other models are preferred" for why in (doubt.why, silence.why))
-            assert seen.held == held.reason if held else (seen.held == "" or seen.held.startswith(doubted))
+            degradation, silence = self.lane(id).breaker.degradation, self.lane(id).silence
+            degraded = tuple(f"{why}; other models are preferred" for why in (degradation.why, silence.why))
+            assert seen.held == held.reason if held else (seen.held == "" or seen.held.startswith(degraded))
             assert seen.queue_s >= 0
         json.dumps(self.board.snapshot(self.now), allow_nan=False)
 

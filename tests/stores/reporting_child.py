@@ -18,7 +18,7 @@ from contextlib import suppress
 from capability_router import AllCandidatesFailed, Price, Router
 from capability_router.clock import SystemClock
 from capability_router.faults.kinds import Fault
-from capability_router.health import herald
+from capability_router.health import reporter
 from capability_router.testing import ask, scripted_router
 
 CARDS = {
@@ -57,7 +57,7 @@ def asked(router: Router, count: int = 6) -> None:
 
 
 def main(url: str, plan: str, end: str) -> None:
-    herald.EVERY_S = 1.0  # twice as often as usual, so that nobody waits long for it
+    reporter.EVERY_S = 1.0  # twice as often as usual, so that nobody waits long for it
     router = made(url, plan)
     asked(router)
     told(router)

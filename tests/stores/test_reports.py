@@ -23,8 +23,8 @@ from capability_router import Router
 from capability_router.cli.main import main
 from capability_router.clock import ManualClock, SystemClock
 from capability_router.errors import StoreError
-from capability_router.health import herald as herald_module
-from capability_router.health.herald import EVERY_S, Herald
+from capability_router.health import reporter as reporter_module
+from capability_router.health.reporter import EVERY_S, Reporter
 from capability_router.stores.base import Store
 from capability_router.stores.opening import open_store
 from capability_router.stores.reports import KEPT_S, ReportRoom
@@ -165,13 +165,13 @@ def test_memory_keeps_no_reports_and_needs_no_thread() -> None:
     router = scripted_router({"a": ["ok"]})
     ask(router)
     assert router.store.reports is None
-    assert "router herald" not in {thread.name for thread in threading.enumerate()}
+    assert "router health reporter" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_reports_can_be_switched_off(tmp_path: Path) -> None:
     router = scripted_router({"a": ["ok"]}, store=f"sqlite:///{tmp_path / 'r.db'}", health={"reports": False})
     ask(router)
-    assert "router herald" not in {thread.name for thread in threading.enumerate()}
+    assert "router health reporter" not in {thread.name for thread in threading.enumerate()}
     router.close()
 
 
@@ -200,11 +200,11 @@ class Slow:
 
 def slowed(tmp_path: Path, *, away: bool = False) -> tuple[Router, Slow]:
     router = scripted_router({"a": ["ok"] * 50}, clock=SystemClock(), store=f"sqlite:///{tmp_path / 'r.db'}")
-    herald, room = router._herald, router.store.reports
-    assert isinstance(herald, Herald)
+    reporter, room = router._reporter, router.store.reports
+    assert isinstance(reporter, Reporter)
     assert room is not None
     slow = Slow(room, away=away)
-    herald._room = slow
+    reporter._room = slow
     return router, slow
 
 
@@ -216,7 +216,7 @@ def test_no_call_waits_for_a_slow_store(tmp_path: Path) -> None:
         ask(router)  # the thread still waits for the store
     slow.go.set()
     router.close()
-    assert slow.by == {"router herald"}
+    assert slow.by == {"router health reporter"}
 
 
 def test_a_store_that_is_away_misses_reports_and_no_call_knows(
@@ -245,7 +245,7 @@ def test_a_defect_is_told_once_and_then_counted(
         raise TypeError("a defect") if len(tries) != 60 else KeyError("another")
 
     monkeypatch.setattr(slow, "tell", broken)
-    monkeypatch.setattr(herald_module, "EVERY_S", 0.0001)
+    monkeypatch.setattr(reporter_module, "EVERY_S", 0.0001)
     ask(router)
     assert twice.wait(PATIENCE_S)
     router.close()
@@ -259,13 +259,13 @@ def test_a_defect_is_told_once_and_then_counted(
 def test_the_report_holds_what_health_says_and_nothing_else(tmp_path: Path) -> None:
     router, slow = slowed(tmp_path)
     ask(router, "my secret prompt")
-    herald = router._herald
-    assert herald is not None
-    said = json.loads(herald.report())
+    reporter = router._reporter
+    assert reporter is not None
+    said = json.loads(reporter.report())
     assert set(said) == {"version", "host", "pid", "since", "every_s", "models"}
     paid = {"provider": "scripted", "credential": router.registry.entry("a").address.credential}
     assert said["models"] == [{**row, **paid} for row in router.health()]
-    assert "secret" not in herald.report()
+    assert "secret" not in reporter.report()
     slow.go.set()
     router.close()
 
@@ -310,15 +310,15 @@ def test_what_is_begun_while_it_closes_is_another_thread(tmp_path: Path) -> None
     router, slow = slowed(tmp_path)
     ask(router)
     assert slow.asked.wait(PATIENCE_S)
-    closing = threading.Thread(target=router._herald.close)
+    closing = threading.Thread(target=router._reporter.close)
     closing.start()
-    while router._herald._thread is not None:
+    while router._reporter._thread is not None:
         time.sleep(0.001)
-    router._herald.start()  # a request comes in while the old thread is still about its report
+    router._reporter.start()  # a request comes in while the old thread is still about its report
     slow.go.set()
     closing.join(PATIENCE_S)
     assert not closing.is_alive()
-    assert router._herald._thread.is_alive()
+    assert router._reporter._thread.is_alive()
     router.close()
 
 
@@ -331,10 +331,10 @@ def test_no_call_fails_where_no_thread_can_be_had(tmp_path: Path, monkeypatch: p
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        router._herald.start()
-    assert router._herald._thread is None
-    router._herald.start()
-    assert router._herald._thread.is_alive()
+        router._reporter.start()
+    assert router._reporter._thread is None
+    router._reporter.start()
+    assert router._reporter._thread.is_alive()
     router.close()
 
 

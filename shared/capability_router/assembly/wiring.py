@@ -33,7 +33,7 @@ from capability_router.telemetry.sinks import Sinks
 if TYPE_CHECKING:
     from capability_router.config import Settings
     from capability_router.evaluation.evaluation import Evaluation
-    from capability_router.health.herald import Herald
+    from capability_router.health.reporter import Reporter
     from capability_router.learning.embeddings import Embeddings
     from capability_router.screen import Screen
 
@@ -64,14 +64,14 @@ def lessons_of(known: Planner, registry: Registry) -> OutcomeLessons:
     return lessons
 
 
-def herald_of(
+def reporter_of(
     s: Settings, store: Store, registry: Registry, health: Callable[[], list[dict[str, Any]]], clock: Clock
-) -> Herald | None:  # fmt: skip
+) -> Reporter | None:  # fmt: skip
     """None where nobody else could read what it tells. `health` is a method, whose router it does not hold."""
     room = store.reports
     if room is None or not s.reports:
         return None
-    from capability_router.health.herald import Herald  # here, because few need its thread
+    from capability_router.health.reporter import Reporter  # here, because few need its thread
 
     told = WeakMethod(health)
     payees = {
@@ -83,7 +83,7 @@ def herald_of(
         asked = told()
         return [{**row, **payees[row["model"]]} for row in asked()] if asked else []
 
-    return Herald(room, s.name, rows, clock.unix)
+    return Reporter(room, s.name, rows, clock.unix)
 
 
 def _signs(s: Settings, known: Knowledge | None) -> Signs | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from capability_router.catalog.registry import Registry
     from capability_router.config import Settings
-    from capability_router.health.glance import ModelStatus, Speaker
+    from capability_router.health.overview import ModelStatus, Process
     from capability_router.stores.base import Store
 
 _EVERY_S = 2.0
@@ -31,7 +31,7 @@ class View(NamedTuple):
 
     models: Sequence[ModelStatus]
     left: Mapping[str, float]
-    processes: Sequence[Speaker]
+    processes: Sequence[Process]
     unreadable: int
     unheard: Sequence[str]
 
@@ -86,16 +86,16 @@ def _settings(config: Path) -> Settings:
 
 def _view(store: Store, settings: Settings | None) -> View:
     from capability_router.catalog.registry import Registry
-    from capability_router.health.glance import glance, speakers
+    from capability_router.health.overview import overview, processes_of
 
     room = store.reports
     if room is None:
         raise NoStore("no process reports to such a store")
-    found, odd = speakers(room.reports())
+    found, odd = processes_of(room.reports())
     registry = Registry.build(settings.models) if settings is not None else Registry(())
     if settings is not None:
-        found = [speaker for speaker in found if speaker.router == settings.name]
-    models = glance(found)
+        found = [process for process in found if process.router == settings.name]
+    models = overview(found)
     heard = {row["model"] for row in models}
     usd = _left(store, settings, registry, {row["model"]: _scopes(row, registry) for row in models})
     return View(models, usd, found, odd, [id for id in registry.entries if id not in heard])

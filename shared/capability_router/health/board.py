@@ -58,7 +58,7 @@ class Board(Lasting):
     credential, model) and bans; limits and latency are each candidate's own. Methods that take an id
     raise ConfigError when it isn't registered. `on_event` is called for every change of state, in the
     thread that brought it about; what it raises is logged, never passed on. `learns_limits`: how many
-    calls at once a model bears is learned (bearing.py). `worked`: this process's processor seconds.
+    calls at once a model bears is learned (concurrency_limit.py). `worked`: this process's processor seconds.
     """
 
     def __init__(

@@ -23,9 +23,9 @@ report from an earlier epoch says nothing here: it is about a state of the world
                permits` probes                    forced: nothing        back
     isolated   no call           nothing          nothing                -              closed, by `reset` only
 
-Before it opens, it *doubts* (doubt.py): from the second failure among a few calls on others are planned first for
-half an open time. So they are while calls under way are silent for far longer than usual (silence.py). Nothing is
-forbidden then; who has no other model to try is none the worse.
+Before it opens, a model is *degraded* (degradation.py): from the second failure among a few calls on, other models
+are planned first for half an open time. The same holds while calls under way have been silent for far longer than
+usual (silence.py). Nothing is forbidden meanwhile, so a request with no other model still gets this one.
 
 A good call that was slow counts as slow when closed; a slow probe counts as failed. A *forced* call
 is one made although the breaker forbids it, because every other model was held as well; it holds no
@@ -39,12 +39,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capability_router.errors import ConfigError
-from capability_router.health.doubt import Doubt
+from capability_router.health.degradation import Degradation
 from capability_router.health.silence import Silence
 from capability_router.health.window import Window
 
 CLOSED, OPEN, HALF_OPEN, ISOLATED = "closed", "open", "half_open", "isolated"
-_DOUBT = 0.5
+_DEGRADED = 0.5
 """For this share of the open time others go first."""
 _PATIENT_PROBES = 2
 """Failed probes in a row that do not lengthen the open time yet."""
@@ -97,7 +97,7 @@ class Breaker:
     """
 
     __slots__ = (
-        "_config", "_draw", "doubt", "epoch", "failed_probes", "in_a_row", "probing", "silence", "slow_after_s",
+        "_config", "_draw", "degradation", "epoch", "failed_probes", "in_a_row", "probing", "silence", "slow_after_s",
         "state", "until", "why", "window",
     )  # fmt: skip
 
@@ -105,7 +105,7 @@ class Breaker:
         self._config, self._draw = config, draw
         self.slow_after_s = config.slow_after_s
         self.window = Window(config.window_s)
-        self.doubt = Doubt(config.window_s, _DOUBT * config.open_s)
+        self.degradation = Degradation(config.window_s, _DEGRADED * config.open_s)
         self.silence = Silence(config.window_s)
         self.epoch = 0
         self.failed_probes = 0
@@ -146,7 +146,7 @@ class Breaker:
         if self.state == CLOSED:
             self.in_a_row = 0
             self.window.add(now, failed=False, slow=slow)
-            self.doubt.good(since, now)
+            self.degradation.good(since, now)
             if slow:
                 self._judge(now)
         elif not slow:
@@ -163,7 +163,7 @@ class Breaker:
         if self.state == CLOSED:
             self.in_a_row += 1
             self.window.add(now, failed=True, slow=slow)
-            self.doubt.failed(since, beside, now)
+            self.degradation.failed(since, beside, now)
             self._judge(now)
         elif probe:
             self._probe_failed(now, "a probe failed")
@@ -175,7 +175,7 @@ class Breaker:
 
     def listen(self, now: float, worked: float) -> None:
         """Look whether its calls under way are silent for too long; `worked`: seconds that this process has worked."""
-        self.silence.look(now, worked, self.doubt.count(now))
+        self.silence.look(now, worked, self.degradation.count(now))
 
     def forked(self) -> None:
         """In the child of a fork: the calls under way, probes among them, are its parent's."""
@@ -223,6 +223,6 @@ class Breaker:
         self.state, self.until = state, until
         self.epoch += 1
         self.probing = self.in_a_row = 0
-        self.doubt.clear()
+        self.degradation.clear()
         self.silence.why = ""
         self.why = ""

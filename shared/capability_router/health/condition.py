@@ -54,7 +54,7 @@ class Condition:
 class HealthEvent(NamedTuple):
     """A change worth telling: what, to which model (the candidate whose call brought it about), when.
 
-    That a time is over (of a doubt, of a closed gate) is told by who looks next, a request or `router.health()`.
+    That a time is over (of a degradation, of a closed gate) is told by who looks next, a request or `router.health()`.
     """
 
     kind: EventKind

@@ -3,8 +3,8 @@
 A lane is *calm* when nothing holds it and nobody waits for it; then planning and admission need not
 look further. Time alone can't end calm (gates open, buckets fill, breakers recover), only a call or
 an operator can; whatever does so for a shared part wakes every lane of that base URL. But for calls that
-are silent for too long: `silence.look_at` says when to look for them. A lane that is but doubted is calm as
-long as what is told of the doubt, the time that is left of it, may stand.
+are silent for too long: `silence.look_at` says when to look for them. A lane that is but degraded is calm as
+long as what is told of the degradation, the time that is left of it, may stand.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from capability_router.address import Address
 from capability_router.health.bans import Bans, What
-from capability_router.health.bearing import Bearing
 from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker
+from capability_router.health.concurrency_limit import ConcurrencyLimit
 from capability_router.health.condition import Condition, EventKind, HealthEvent, Tell
-from capability_router.health.doubt import Doubt
+from capability_router.health.degradation import Degradation
 from capability_router.health.gates import Gate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter
@@ -42,7 +42,7 @@ _TRIAL_LOOK_S = 1.0
 """A model that one call is trying again is looked at no later."""
 _UNTIL_HEARD = "other models are preferred until one is heard"
 _TOLD_S = 0.1
-"""For so long what is left of a doubt is told the same: it is told in tenths of a second."""
+"""For so long what is left of a degradation is told the same: it is told in tenths of a second."""
 _LEAST_WAIT_S = 0.001
 """A full model is never looked at again in the same instant, however short its calls are."""
 
@@ -67,8 +67,8 @@ class Lane:
     """One candidate's health. Pure, unlocked: the board locks. Times are monotonic seconds."""
 
     __slots__ = (
-        "_late_at", "address", "bans", "bearing", "breaker", "calls", "calm_until", "condition", "ended", "gate", "id",
-        "kin", "latency", "limiter", "metered", "probed", "silence", "tell", "worked",
+        "_late_at", "address", "bans", "breaker", "calls", "calm_until", "condition", "ended", "gate", "id", "kin",
+        "latency", "learned_limit", "limiter", "metered", "probed", "silence", "tell", "worked",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +81,7 @@ class Lane:
         self.probed = False
         self.ended = {"answered": 0, "failed": 0, "refused": 0, "disabled": 0, "neutral": 0}
         self.limiter = Limiter(limits)
-        self.bearing = Bearing() if learns_limits else None
+        self.learned_limit = ConcurrencyLimit() if learns_limits else None
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
         self.condition = Condition(peak=self.latency.peak)
@@ -92,8 +92,8 @@ class Lane:
     def relimit(self, limits: Mapping[str, int]) -> None:
         """Take new limits; what is in flight stays so."""
         self.limiter.relimit(limits)
-        if self.bearing is not None:
-            self.limiter.bear(self.bearing.limit)
+        if self.learned_limit is not None:
+            self.limiter.bear(self.learned_limit.limit)
         self.metered = self.limiter.metered
         self.calm_until = 0.0
 
@@ -109,16 +109,17 @@ class Lane:
         queue = self.limiter.queue_s(now, self.latency.service_s())
         seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
         if hold is None:
-            seen.held, seen.until = self._doubted(now)
+            seen.held, seen.until = self._degraded(now)
         quiet = hold is None and not seen.queue_s and not self.silence.why  # which ends with the first that is heard
         quiet = quiet and self.breaker.state == CLOSED and not self.bans.of(self.address)
         self.calm_until = 0.0 if not quiet else min(seen.until, now + _TOLD_S) if seen.held else math.inf
 
-    def _doubted(self, now: float) -> tuple[str, float]:
+    def _degraded(self, now: float) -> tuple[str, float]:
         """Why others go first, and until when; ("", 0.0) = they don't."""
-        doubt, silence = self.breaker.doubt, self.silence
-        if doubt.until > now:
-            return f"{doubt.why}; other models are preferred for another {_seconds(doubt.until - now)}", doubt.until
+        degradation, silence = self.breaker.degradation, self.silence
+        if degradation.until > now:
+            left = _seconds(degradation.until - now)
+            return f"{degradation.why}; other models are preferred for another {left}", degradation.until
         return (f"{silence.why}; {_UNTIL_HEARD}", silence.until) if silence.why else ("", 0.0)
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
@@ -165,8 +166,8 @@ class Lane:
         if self.bans.found:
             for ban in list(self.bans.ended(self.address, verdict, permit.taken_at)):
                 self._wake(_ENABLED[ban.what], f"answered after {ban.reason}", now)
-        if self.bearing is not None and how != "neutral":
-            self._borne(self.bearing, permit, verdict, how, now)
+        if self.learned_limit is not None and how != "neutral":
+            self._borne(self.learned_limit, permit, verdict, how, now)
         self.silence.flying.pop(permit, None)
         if permit.silent and how not in ("neutral", "failed"):
             permit.heard()
@@ -192,15 +193,15 @@ class Lane:
         seen.ttft_s, seen.s_per_input = latency.ttft.value, latency.per_input
         seen.wait_s, seen.s_per_token = latency.line()
 
-    def _borne(self, bearing: Bearing, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
-        before = bearing.limit
+    def _borne(self, learned_limit: ConcurrencyLimit, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
+        before = learned_limit.limit
         if verdict.overloaded:
-            bearing.refused(self.limiter.in_flight, permit.taken_at, now)
+            learned_limit.refused(self.limiter.in_flight, permit.taken_at, now)
         elif how == "answered":
             waited = self._waited(permit, verdict, now)
-            bearing.answered(self.limiter.in_flight, waited, permit.taken_at, now, permit.tokens)
-        if bearing.limit != before:
-            self.limiter.bear(bearing.limit)
+            learned_limit.answered(self.limiter.in_flight, waited, permit.taken_at, now, permit.tokens)
+        if learned_limit.limit != before:
+            self.limiter.bear(learned_limit.limit)
 
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
         """The wait for the first token; None where this process was busy meanwhile: it may have been late itself.
@@ -240,9 +241,9 @@ class Lane:
         self.breaker.reset()
         self.silence.heard_since = now
         self.gate.forget()
-        if self.bearing is not None:
-            self.bearing = Bearing()
-            self.limiter.bear(self.bearing.limit)
+        if self.learned_limit is not None:
+            self.learned_limit = ConcurrencyLimit()
+            self.limiter.bear(self.learned_limit.limit)
         self.bans.allow(self.address)
         self._notice(now)
         self._wake("reset", "reset by an operator", now)
@@ -307,8 +308,8 @@ class Lane:
         count, limiter = self.limiter.in_flight, self.limiter
         flying = "1 call" if count == 1 else f"{count} calls"
         until = now + max(wait, _LEAST_WAIT_S)
-        if self.bearing is not None and count < limiter.stated:
-            told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.bearing.why}"
+        if self.learned_limit is not None and count < limiter.stated:
+            told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.learned_limit.why}"
             mend = "switch learned limits off (health: {learns_limits: false})"
             return Hold(told, until, "full", mend, learned=True)  # a guess may lead beyond it: it is one itself
         told = f"full: {flying} in flight, limit {limiter.stated}"
@@ -383,15 +384,15 @@ class Lane:
 
     def _failed(self, permit: Permit, verdict: Verdict, now: float) -> None:
         self._notice(now)
-        self._doubt()
+        self._look_beside()
         slow = verdict.slow or self.breaker.is_slow(verdict.elapsed_s if verdict.ttft_s is None else verdict.ttft_s)
         since, beside = permit.taken_at, self.limiter.in_flight
         self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, since=since, beside=beside)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
             self.latency.timed_out(verdict.elapsed_s, permit.tokens, whole=verdict.whole)
 
-    def _doubt(self) -> None:
-        """Have those who share the breaker look at it again: it may have begun to doubt."""
+    def _look_beside(self) -> None:
+        """Have the lanes that share this breaker look at it again: a degradation may have begun."""
         for lane in self.kin:
             if lane.breaker is self.breaker:
                 lane.calm_until = 0.0
@@ -409,29 +410,29 @@ class Lane:
             self._wake(_DISABLED[what], ban.held(now), now)
 
     def _notice(self, now: float) -> None:
-        """Tell once of a doubt or a closed gate that has begun, or that is over by now."""
-        doubt, gate = self.breaker.doubt, self.gate
-        if not (doubt.until or doubt.told or gate.until or gate.told or self.silence.why):  # as mostly
+        """Tell once of a degradation or a closed gate that has begun, or that is over by now."""
+        degradation, gate = self.breaker.degradation, self.gate
+        if not (degradation.until or degradation.told or gate.until or gate.told or self.silence.why):  # as mostly
             return
-        failing = doubt.until > now
-        if doubt.told != (failing or self.silence.why != ""):
-            doubt.told = not doubt.told
-            self._wake(*self._turned_doubt(doubt, failing, now), now)
-        if doubt.told:
-            doubt.silent = not failing
+        failing = degradation.until > now
+        if degradation.told != (failing or self.silence.why != ""):
+            degradation.told = not degradation.told
+            self._wake(*self._turned_degradation(degradation, failing, now), now)
+        if degradation.told:
+            degradation.silent = not failing
         if gate.told != (gate.until > now):
             gate.told = not gate.told
             told = f"rate limited for {_seconds(gate.until - now)}"
             self._passes(gate.told, gate.until, "rate_limited", "rate_limit_over", told, now)
 
-    def _turned_doubt(self, doubt: Doubt, failing: bool, now: float) -> tuple[EventKind, str]:
+    def _turned_degradation(self, degradation: Degradation, failing: bool, now: float) -> tuple[EventKind, str]:
         if failing:
-            return "degraded", f"{doubt.why}; other models are preferred for {_seconds(doubt.until - now)}"
-        if doubt.told:
+            return "degraded", f"{degradation.why}; other models are preferred for {_seconds(degradation.until - now)}"
+        if degradation.told:
             return "degraded", f"{self.silence.why}; {_UNTIL_HEARD}"
-        if doubt.silent:
+        if degradation.silent:
             return "recovered", "its calls are heard, or over"
-        return "recovered", "its time is over" if doubt.until else "ended before its time"
+        return "recovered", "its time is over" if degradation.until else "ended before its time"
 
     def _passes(self, begun: bool, until: float, kind: EventKind, ended: EventKind, why: str, now: float) -> None:
         if begun:

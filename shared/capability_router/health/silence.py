@@ -8,9 +8,9 @@ calls, are taken off.
 
 Two overdue calls make a silence (one does where others of the last few have failed), if no call that was begun after
 them has been heard: where later ones are answered it is those two that are slow, not the model. While it lasts others
-are planned first, as in a doubt (doubt.py); nothing is forbidden. It is over as soon as one is heard, or too few are
-left. A call that has been overdue for as long as failures count says nothing any more, so that a call without a time
-limit keeps nobody away for ever.
+are planned first, as in a degradation (degradation.py); nothing is forbidden. It is over as soon as one is heard, or
+too few are left. A call that has been overdue for as long as failures count says nothing any more. Otherwise a call
+without a time limit would keep others away for ever.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from threading import Lock, RLock, Thread, current_thread
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.concurrency.lifetime import Lasting, end_before_what_is_there, ending, watch
-from capability_router.seldom import seldom
+from capability_router.log_sampling import worth_logging
 
 MOST = 10_000
 """Records that wait for one sink; further ones are dropped and counted."""
@@ -53,7 +53,7 @@ class Losses:
         """One more, because of this."""
         with self._lock:
             self.count = count = self.count + 1
-        if seldom(count):
+        if worth_logging(count):
             log.warning("decision record dropped (%d so far): %s %s", count, self._name, why)
 
 

@@ -306,9 +306,9 @@ def test_a_caller_who_goes_away_before_the_first_launch_leaves_nothing() -> None
     stage = Stage("a", card_a={"limits": {"concurrency": 1}})
     other = stage.router.board.admit("a", 100.0)
     stage.begin()
-    assert len(stage.router.line) == 1
+    assert len(stage.router.queue) == 1
     assert told(stage.cancelled(100.1)) == [("finish", None)]
-    assert (len(stage.router.line), stage.machine.records, stage.machine.over.outcome.usage) == (0, [], Usage())
+    assert (len(stage.router.queue), stage.machine.records, stage.machine.over.outcome.usage) == (0, [], Usage())
     assert other.id == "a"
 
 

@@ -39,7 +39,7 @@ def test_a_short_wait_for_a_cheap_model_is_planned_and_made() -> None:
     done = ask(made).outcome
     assert (done.model, done.fallback) == ("cheap", False)
     assert made.clock.now() - began == pytest.approx(1.0, abs=0.1)
-    assert not made.line
+    assert not made.queue
     for permit in permits:
         made.board.settle(permit, Verdict(ok=True), made.clock.now())
     assert_books_balanced(made)
@@ -69,16 +69,16 @@ def test_one_that_stays_full_is_given_up_after_a_quarter_of_the_time() -> None:
     began = made.clock.now()
     assert ask(made).outcome.model == "dear"
     assert 3.0 < made.clock.now() - began <= 5.0
-    assert not made.line
+    assert not made.queue
 
 
 def test_who_stands_in_line_already_is_counted_in() -> None:
     made = router()
     used_up(made)
-    places = [made.line.place("batch") for _ in range(9)]
+    places = [made.queue.place("batch") for _ in range(9)]
     for place in places:
         assert place is not None
-        made.line.stand(place, ["cheap"], until=1e9)
+        made.queue.stand(place, ["cheap"], until=1e9)
     assert made.explain("hello there").chosen.queue_s == pytest.approx(1.0)
     with routing(priority="batch"):
         assert made.explain("hello there").chosen.queue_s == pytest.approx(10.0)

@@ -260,7 +260,7 @@ def test_a_timeout_is_slow_and_a_long_wait():
     assert (made.condition("a", 1.0).ttft_s or 0.0) > 3.0
 
 
-def test_a_doubted_model_is_planned_behind_others_and_admitted_all_the_same():
+def test_a_degraded_model_is_planned_behind_others_and_admitted_all_the_same():
     made = Board()
     made.register("a", Address(URL, "m"))
     made.register("twin", Address(URL, "m"))
@@ -276,7 +276,7 @@ def test_a_doubted_model_is_planned_behind_others_and_admitted_all_the_same():
     assert made.condition("a", 3.6).held == ""
 
 
-def test_a_call_that_was_under_way_does_not_end_a_doubt_and_many_of_them_ask_for_more_failures():
+def test_a_call_that_was_under_way_does_not_end_a_degradation_and_many_of_them_ask_for_more_failures():
     made = Board(BreakerConfig(consecutive=9))
     made.register("a", Address(URL, "m"))
     calls = [made.admit("a", 1.0) for _ in range(20)]
@@ -386,7 +386,7 @@ def test_a_listener_may_ask_the_board_and_may_fail(caplog: pytest.LogCaptureFixt
     made = Board(BreakerConfig(consecutive=5), on_event=listen)
     made.register("a", Address(URL, "m"))
     trip(made, "a", 1.0)
-    assert asked == ["closed", "open", "open"]  # the doubt before, that it is over, and the breaker
+    assert asked == ["closed", "open", "open"]  # the degradation before, that it is over, and the breaker
     assert "ValueError" in caplog.text
     assert "secret" not in caplog.text
 

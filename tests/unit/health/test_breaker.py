@@ -29,43 +29,43 @@ def fail_probe(made: Breaker) -> float:
     return made.until - at
 
 
-def test_doubts_for_half_an_open_time_before_it_opens():
+def test_degrades_for_half_an_open_time_before_it_opens():
     made = breaker(open_s=8.0)
     made.failed(made.epoch, 1.0)
-    assert made.doubt.until == 0.0
+    assert made.degradation.until == 0.0
     made.failed(made.epoch, 2.0)
-    assert (made.state, made.doubt.until, made.doubt.why) == (CLOSED, 6.0, "2 of the last 2 calls failed")
+    assert (made.state, made.degradation.until, made.degradation.why) == (CLOSED, 6.0, "2 of the last 2 calls failed")
     for _ in range(3):
         made.failed(made.epoch, 3.0)
-    assert (made.state, made.doubt.until, made.doubt.why) == (OPEN, 0.0, "")
+    assert (made.state, made.degradation.until, made.degradation.why) == (OPEN, 0.0, "")
 
 
-def test_what_was_under_way_with_a_failure_does_not_end_a_doubt():
+def test_what_was_under_way_with_a_failure_does_not_end_a_degradation():
     made = breaker(window_s=1.0)
     made.failed(made.epoch, 1.5, since=1.1)
     made.failed(made.epoch, 2.0, since=1.2)
     made.good(made.epoch, 3.5, since=1.2)
-    assert made.doubt.until == 4.5
+    assert made.degradation.until == 4.5
     made.good(made.epoch, 3.5, since=1.3)
-    assert made.doubt.until == 0.0
+    assert made.degradation.until == 0.0
     made.failed(made.epoch, 4.0, since=1.2)
     made.failed(made.epoch, 4.0, since=1.2)
     made.good(made.epoch, 5.5)
-    assert made.doubt.until == 0.0, "one of which nothing is said has begun just now"
+    assert made.degradation.until == 0.0, "one of which nothing is said has begun just now"
     other = breaker(window_s=1.0)
     other.failed(other.epoch, 1.0)
     other.failed(other.epoch, 1.0)
     other.good(other.epoch, 2.5, since=0.1)
-    assert other.doubt.until == 0.0, "and one that failed long ago"
+    assert other.degradation.until == 0.0, "and one that failed long ago"
 
 
-def test_how_many_are_under_way_tells_how_many_failures_make_it_doubt():
+def test_how_many_are_under_way_tells_how_many_failures_make_it_degrade():
     made = breaker(consecutive=9)
     for _ in range(2):
         made.failed(made.epoch, 1.0, beside=20)
-    assert made.doubt.until == 0.0
+    assert made.degradation.until == 0.0
     made.failed(made.epoch, 1.0, beside=20)
-    assert made.doubt.until == 3.5
+    assert made.degradation.until == 3.5
 
 
 def test_opens_on_five_failures_in_a_row_and_not_on_four():

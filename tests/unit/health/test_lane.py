@@ -410,7 +410,7 @@ def test_what_is_told_is_told_in_seconds_and_tenths_below_ten() -> None:
     assert made.condition("a", 1.0).until == math.inf
 
 
-def test_what_is_left_of_a_doubt_is_told_anew_each_tenth_of_a_second() -> None:
+def test_what_is_left_of_a_degradation_is_told_anew_each_tenth_of_a_second() -> None:
     made, _ = board()
     for _ in range(2):
         call(made, "a", DOWN, 1.0)

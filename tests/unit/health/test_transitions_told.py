@@ -1,4 +1,4 @@
-"""Each change of a model's health is told once: doubts and gates begin and end, for all who share them."""
+"""Each change of a model's health is told once: degradations and gates begin and end, for all who share them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Told:
         return [(event.kind, event.model, event.at) for event in self.events]
 
 
-def test_a_doubt_is_told_once_however_many_calls_fail_and_ends_with_its_time() -> None:
+def test_a_degradation_is_told_once_however_many_calls_fail_and_ends_with_its_time() -> None:
     told = Told()
     for at in (1.0, 1.5, 2.0, 2.5):
         told.call("a", DOWN, at)
@@ -55,7 +55,7 @@ def test_a_doubt_is_told_once_however_many_calls_fail_and_ends_with_its_time() -
     assert told.events[1].detail == "its time is over"
 
 
-def test_a_doubt_ends_with_good_calls_and_another_begins() -> None:
+def test_a_degradation_ends_with_good_calls_and_another_begins() -> None:
     told = Told()
     for at in (1.0, 1.1):
         told.call("twin", DOWN, at)
@@ -65,7 +65,7 @@ def test_a_doubt_ends_with_good_calls_and_another_begins() -> None:
     assert told.events[1].detail == "ended before its time"
     told.call("a", DOWN, 2.0)
     told.call("a", DOWN, 2.1)
-    told.call("a", DOWN, 9.0)  # nobody has looked since the doubt was over
+    told.call("a", DOWN, 9.0)  # nobody has looked since the degradation was over
     told.call("a", DOWN, 9.1)
     assert [kind for kind, _, _ in told.all[2:]] == ["degraded", "recovered", "degraded"]
 

@@ -1,12 +1,12 @@
-"""When others should go first, long before anything is forbidden.
+"""A model that begins to fail is degraded: other models go first, long before the breaker forbids it.
 
-Theory of operation. Each doomed call costs its caller a time limit, or a second call, so a model is doubted as soon as
-a second of its last few calls has failed. Few: the last eight, or as many as are under way, so that what went well
-before an outage hides nothing, and a busy model that fails now and then is not doubted for two that fell together. Of
-many calls a share has to fail.
+Each call that fails costs its caller a time limit or a second call. So a model is degraded as soon as two of its last
+few calls have failed. "Few" is the last eight calls, or as many as are under way: successes from before an outage must
+not hide it, and a busy model must not be degraded for two failures that happen to fall together. When many calls are
+under way, a share of them (15 %) has to fail.
 
-A doubt is over after its time, or once few of the last calls have failed. For that only good calls count that were
-begun after the last one that failed: what was under way with it tells of the same time.
+A degradation ends when its time is over, or when few of the last calls have failed. Only successes of calls that began
+after the last failed one count for that: calls that ran beside it say nothing about now.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ _LEAST, _NEAR, _SHARE = 2, 8, 0.15
 _KEPT = 256  # failures that are remembered: enough for the share of 1,700 calls at once
 
 
-class Doubt:
-    """Pure: no lock, no clock. `until`: monotonic seconds, not above `now` = none. `why`: of the last doubt.
+class Degradation:
+    """One breaker's state; pure, without lock or clock.
 
-    Failures older than `window_s` don't count. A doubt lasts `length_s` from the last failure on. `told`: whether it
-    was told that there is one, and not yet that it is over; `silent`: it was for calls that are silent (silence.py).
+    `until`: monotonic seconds at which it ends (not above `now` = not degraded); `why`: the reason of the last one.
+    Failures older than `window_s` don't count. It lasts `length_s` from the last failure on. `told`: its beginning was
+    reported and its end not yet; `silent`: it was because of silent calls (silence.py).
     """
 
     __slots__ = (
@@ -39,23 +40,23 @@ class Doubt:
         self.clear()
 
     def __repr__(self) -> str:
-        return f"Doubt({self.why!r}, until={self.until:.3f})"
+        return f"Degradation({self.why!r}, until={self.until:.3f})"
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all failures."""
         self._failures.clear()
         self._ended = self._beside = 0
         self._failed_since = self.until = 0.0
         self.why = ""
 
     def good(self, since: float, now: float) -> None:
-        """A call answered that was begun at `since`."""
+        """A call that began at `since` was answered."""
         self._ended += 1
         if self.until and since > self._failed_since and not self._suspects(self._beside, now):
             self.until = 0.0
 
     def failed(self, since: float, beside: int, now: float) -> None:
-        """A call failed that was begun at `since`, when so many, itself included, were under way."""
+        """A call that began at `since` failed, with `beside` calls under way (itself included)."""
         self._ended += 1
         self._failures.append((self._ended, now))
         self._failed_since = max(self._failed_since, since)
@@ -64,13 +65,13 @@ class Doubt:
             self.why, self.until = self._told(beside, now), now + self._length_s
 
     def count(self, now: float, among: int = _NEAR) -> int:
-        """How many of the last calls, so many, have failed, and not long ago."""
+        """How many of the last `among` calls failed within the window."""
         first, since = self._ended - among, now - self._window_s
         lately = takewhile(lambda failure: failure[0] > first, reversed(self._failures))
         return sum(at >= since for _, at in lately)
 
     def _suspects(self, beside: int, now: float) -> bool:
-        """Whether enough of the last calls failed: then the last so many failures are all among these."""
+        """Whether enough of the last calls failed. Then the newest `enough` failures all lie among these calls."""
         among, failures = max(_NEAR, beside), self._failures
         enough = max(_LEAST, math.ceil(min(_SHARE * among, _KEPT)))
         if len(failures) < enough:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def seldom(count: int) -> bool:
+def worth_logging(count: int) -> bool:
     """True for the first, the tenth, the hundredth, ... of them."""
     while count >= 10 and count % 10 == 0:
         count //= 10

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
-from capability_router.seldom import seldom
+from capability_router.log_sampling import worth_logging
 from capability_router.stores.reports import ReportRoom
 
 log = logging.getLogger("capability_router")
@@ -30,7 +30,7 @@ Told = Callable[[], list[dict[str, Any]]]
 """The rows of `router.health()`, JSON-safe."""
 
 
-class Herald(Lasting):
+class Reporter(Lasting):
     """Begins with the first request (`start`); ends with the router, with the process, or with `close`."""
 
     def __init__(self, room: ReportRoom, name: str, told: Told, unix: Callable[[], float]) -> None:
@@ -52,7 +52,7 @@ class Herald(Lasting):
                 if self._thread is None:
                     ended = threading.Event()
                     args = (weakref.ref(self), ended, self._room, self._name, self._writer)
-                    thread = threading.Thread(target=_run, args=args, name="router herald", daemon=True)
+                    thread = threading.Thread(target=_run, args=args, name="router health reporter", daemon=True)
                     try:
                         thread.start()
                     except RuntimeError:  # the interpreter is ending, or has as many threads as it may have
@@ -86,7 +86,7 @@ class Herald(Lasting):
         self._begin()
 
 
-def _run(whose: weakref.ref[Herald], ended: threading.Event, room: ReportRoom, name: str, writer: str) -> None:
+def _run(whose: weakref.ref[Reporter], ended: threading.Event, room: ReportRoom, name: str, writer: str) -> None:
     defects = _Defects()
     while True:
         found = whose()
@@ -99,8 +99,8 @@ def _run(whose: weakref.ref[Herald], ended: threading.Event, room: ReportRoom, n
     defects.apart(lambda: room.withdraw(name, writer))
 
 
-def _told(herald: Herald, room: ReportRoom, name: str, writer: str) -> None:
-    room.tell(name, writer, herald.report())
+def _told(reporter: Reporter, room: ReportRoom, name: str, writer: str) -> None:
+    room.tell(name, writer, reporter.report())
 
 
 class _Defects:
@@ -120,7 +120,7 @@ class _Defects:
             count = self._counts[type(error).__name__]
             if count == 1:
                 log.exception("a report could not be told")
-            elif seldom(count):
+            elif worth_logging(count):
                 name, time = type(error).__name__, f"{count:,}th"
                 log.error("a report could not be told for the %s time: %s", time, name)
 

@@ -6,39 +6,39 @@ import pytest
 
 from capability_router.address import Address
 from capability_router.health.board import Board, Permit, Verdict
-from capability_router.health.doubt import Doubt
+from capability_router.health.degradation import Degradation
 
 OK, DOWN = Verdict(True, elapsed_s=0.1), Verdict(False, blame="breaker")
 
 
-def doubt(window_s: float = 30.0, length_s: float = 2.0) -> Doubt:
-    return Doubt(window_s, length_s)
+def degradation(window_s: float = 30.0, length_s: float = 2.0) -> Degradation:
+    return Degradation(window_s, length_s)
 
 
-def goods(made: Doubt, count: int, now: float, since: float | None = None) -> None:
+def goods(made: Degradation, count: int, now: float, since: float | None = None) -> None:
     for _ in range(count):
         made.good(now if since is None else since, now)
 
 
 def test_one_failure_is_none():
-    made = doubt()
+    made = degradation()
     made.failed(1.0, 1, 1.0)
     goods(made, 7, 1.0)
     assert (made.until, made.why) == (0.0, "")
 
 
 def test_two_of_eight_calls_are_enough_however_many_went_well_before():
-    made = doubt()
+    made = degradation()
     goods(made, 100, 1.0)
     made.failed(1.0, 1, 1.0)
     goods(made, 6, 1.0)
     made.failed(2.0, 1, 2.0)
     assert (made.until, made.why) == (4.0, "2 of the last 8 calls failed")
-    assert repr(made) == "Doubt('2 of the last 8 calls failed', until=4.000)"
+    assert repr(made) == "Degradation('2 of the last 8 calls failed', until=4.000)"
 
 
 def test_what_is_told_counts_the_failures_of_the_last_eight_calls_alone():
-    made = doubt()
+    made = degradation()
     for at in (1.0, 2.0, 3.0):
         made.failed(at, 1, at)
         goods(made, 3, at)
@@ -46,7 +46,7 @@ def test_what_is_told_counts_the_failures_of_the_last_eight_calls_alone():
 
 
 def test_two_of_nine_are_not():
-    made = doubt()
+    made = degradation()
     made.failed(1.0, 1, 1.0)
     goods(made, 7, 1.0)
     made.failed(2.0, 1, 2.0)
@@ -57,7 +57,7 @@ def test_two_of_nine_are_not():
     ("beside", "needed"), [(1, 2), (8, 2), (13, 2), (14, 3), (20, 3), (21, 4), (100, 15), (9999, 256)]
 )
 def test_where_many_are_under_way_a_share_of_them_has_to_fail(beside: int, needed: int):
-    made = doubt()
+    made = degradation()
     for _ in range(needed - 1):
         made.failed(1.0, beside, 1.0)
     assert made.until == 0.0
@@ -66,7 +66,7 @@ def test_where_many_are_under_way_a_share_of_them_has_to_fail(beside: int, neede
 
 
 def test_failures_count_among_as_many_calls_as_are_under_way():
-    made = doubt()
+    made = degradation()
     for _ in range(2):
         made.failed(1.0, 20, 1.0)
     goods(made, 17, 1.0)
@@ -81,7 +81,7 @@ def test_failures_count_among_as_many_calls_as_are_under_way():
 
 
 def test_failures_older_than_the_window_do_not_count():
-    made = doubt(window_s=10.0)
+    made = degradation(window_s=10.0)
     made.failed(1.0, 1, 1.0)
     made.failed(11.5, 1, 11.5)
     assert made.until == 0.0
@@ -90,7 +90,7 @@ def test_failures_older_than_the_window_do_not_count():
 
 
 def test_each_further_failure_puts_its_end_off():
-    made = doubt()
+    made = degradation()
     made.failed(1.0, 1, 1.0)
     made.failed(1.0, 1, 1.0)
     made.failed(2.5, 1, 2.5)
@@ -98,7 +98,7 @@ def test_each_further_failure_puts_its_end_off():
 
 
 def test_good_calls_begun_after_the_last_that_failed_end_it():
-    made = doubt()
+    made = degradation()
     made.failed(0.5, 1, 1.0)
     made.failed(0.7, 1, 1.0)
     made.failed(0.6, 1, 1.0)
@@ -109,7 +109,7 @@ def test_good_calls_begun_after_the_last_that_failed_end_it():
 
 
 def test_a_good_call_does_not_end_it_while_two_of_eight_have_failed():
-    made = doubt()
+    made = degradation()
     made.failed(1.0, 1, 1.0)
     made.failed(1.0, 1, 1.0)
     goods(made, 6, 2.0)
@@ -119,7 +119,7 @@ def test_a_good_call_does_not_end_it_while_two_of_eight_have_failed():
 
 
 def test_nor_while_too_many_have_failed_of_as_many_as_were_under_way():
-    made = doubt()
+    made = degradation()
     made.failed(1.0, 20, 1.0)
     for beside in (20, 20, 19):
         made.failed(1.0, beside, 1.0)
@@ -129,8 +129,8 @@ def test_nor_while_too_many_have_failed_of_as_many_as_were_under_way():
     assert made.until == 0.0
 
 
-def test_how_many_were_under_way_is_of_this_doubt():
-    made = doubt()
+def test_how_many_were_under_way_is_of_this_degradation():
+    made = degradation()
     for _ in range(3):
         made.failed(1.0, 20, 1.0)
     goods(made, 20, 3.0, since=1.0)
@@ -143,21 +143,21 @@ def test_how_many_were_under_way_is_of_this_doubt():
 
 
 def test_it_remembers_as_many_failures_as_it_ever_needs():
-    made = doubt()
+    made = degradation()
     for _ in range(1000):
         made.failed(1.0, 1, 1.0)
     assert len(made._failures) == 256
 
 
 def test_further_failures_during_it_do_not_lengthen_it():
-    made = doubt()
+    made = degradation()
     for _ in range(9):
         made.failed(1.0, 1, 1.0)
     assert made.until == 3.0
 
 
 def test_one_that_is_over_comes_back_with_the_next_failure():
-    made = doubt()
+    made = degradation()
     for at in (1.0, 1.0, 3.0):
         made.failed(at, 1, at)
     assert made.until == 5.0
@@ -167,7 +167,7 @@ def test_one_that_is_over_comes_back_with_the_next_failure():
 
 
 def test_one_that_good_calls_ended_begins_anew_with_the_second_failure():
-    made = doubt()
+    made = degradation()
     made.failed(1.0, 1, 1.0)
     made.failed(1.0, 1, 1.0)
     goods(made, 7, 1.5)
@@ -179,7 +179,7 @@ def test_one_that_good_calls_ended_begins_anew_with_the_second_failure():
 
 
 def test_cleared_it_is_as_new():
-    made = doubt()
+    made = degradation()
     for at in (1.0, 1.0, 3.5):
         made.failed(at, 1, at)
     made.clear()

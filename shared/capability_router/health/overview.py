@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
-from capability_router.health.herald import VERSION
+from capability_router.health.reporter import VERSION
 from capability_router.json_text import parsed
 from capability_router.stores.reports import Report
 
@@ -16,7 +16,7 @@ _COUNTS = ("in_flight", "recent_calls", "calls", "answered", "failed", "refused"
 _WORST = ("isolated", "open", "half_open", "closed")
 
 
-class Speaker(NamedTuple):
+class Process(NamedTuple):
     """One process. `age_s`: seconds since its last report; `silent`: it may have died, and counts no longer."""
 
     router: str
@@ -57,25 +57,25 @@ class ModelStatus(TypedDict):
     calls: int
 
 
-def speakers(reports: Iterable[Report]) -> tuple[list[Speaker], int]:
+def processes_of(reports: Iterable[Report]) -> tuple[list[Process], int]:
     """Who reports, and how many reports can't be read (another version's, or damaged)."""
     found, odd = [], 0
     for report in reports:
         try:
-            found.append(_speaker(report))
+            found.append(_process(report))
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             odd += 1
     return found, odd
 
 
-def _speaker(report: Report) -> Speaker:
+def _process(report: Report) -> Process:
     said = parsed(report.text)
     if said["version"] != VERSION:
         raise ValueError("another version")
     silent = report.age_s > SILENT_AFTER * _figure(said["every_s"])
     models = [_row(row) for row in said["models"]]
     since = _figure(said["since"])
-    return Speaker(report.name, str(said["host"]), int(said["pid"]), since, report.age_s, silent, models)
+    return Process(report.name, str(said["host"]), int(said["pid"]), since, report.age_s, silent, models)
 
 
 def _figure(said: Any) -> float:
@@ -99,12 +99,12 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
     return {**texts, **counts, **shares, "state": said["state"]}
 
 
-def glance(found: Iterable[Speaker]) -> list[ModelStatus]:
+def overview(found: Iterable[Process]) -> list[ModelStatus]:
     """A row for each model of each router, of processes that live."""
     rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for speaker in found:
-        for row in () if speaker.silent else speaker.models:
-            rows.setdefault((speaker.router, row["model"]), []).append(row)
+    for process in found:
+        for row in () if process.silent else process.models:
+            rows.setdefault((process.router, row["model"]), []).append(row)
     return [_standing(router, model, each) for (router, model), each in rows.items()]
 
 

@@ -21,7 +21,7 @@ _FAST, _SLOW = 0.2, 0.02  # weights of a new sample
 _FORGOTTEN_S = 300.0
 
 
-class Bearing:
+class ConcurrencyLimit:
     """One candidate's learned limit of calls in flight; `limit` is infinite while none is known. Pure."""
 
     __slots__ = ("_cut_at", "_fast", "_seen", "_size", "_usual", "limit", "why")
@@ -66,4 +66,4 @@ class Bearing:
         self.limit, self._cut_at, self.why = max(limit, float(_LEAST)), now, why
 
     def __repr__(self) -> str:
-        return f"<Bearing {self.limit:.1f} at once>"
+        return f"<ConcurrencyLimit {self.limit:.1f} at once>"
