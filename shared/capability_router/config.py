@@ -26,9 +26,9 @@ SILENT: Mapping[str, Any] = MappingProxyType({"jsonl": None, "log": False, "otel
 def load(
     source: str | Path | Mapping[str, Any], *, environ: Mapping[str, str] | None = None, **overrides: Any
 ) -> Settings:  # fmt: skip
-    """Settings from a router.yaml or a mapping; keywords lay over it, block by block; None = not given.
+    """Settings from a router.yaml or a mapping; keywords override it, block by block; None = not given.
 
-    `${NAME}` and `${NAME:-default}` in texts stand for environment variables, or for those of `environ`. Raises
+    `${NAME}` and `${NAME:-default}` in texts are replaced by environment variables (or by `environ`). Raises
     ConfigError for a missing file, broken YAML, an unknown key, an impossible value, a variable that is not set.
     """
     named, written = read(source, environ)

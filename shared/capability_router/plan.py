@@ -1,4 +1,4 @@
-"""A plan: the candidates in the order in which they will be tried, and why not each other model.
+"""A plan: the candidates in the order in which they will be tried, and why each other model was refused.
 
 A plan is a value. The same registry, request, health, learner state and seed give the same bytes,
 so a recorded decision can be replayed and compared.
@@ -24,11 +24,10 @@ SCHEMA_VERSION = 1
 class Candidate(NamedTuple):
     """One model that may be tried. Costs in picodollars, times in seconds, quality 0 to 1.
 
-    `fallback_pico` is the part of `cost_pico` for other models, in case this one fails as it lately did.
-
-    `terms` are the summands of `score`. `held` says why it can't be used just now ("" = it can);
-    held candidates rank behind the others and are tried only when those have failed. `input_tokens`: the request's,
-    as this model counts, estimated; `scale` of it was learned. `answers`: how many it gives at once.
+    `fallback_pico`: the part of `cost_pico` that pays for other models, in case this one fails as often as lately.
+    `terms`: the summands of `score`. `held`: why it can't be used just now ("" = it can); held candidates rank last and
+    are tried only when the others have failed. `input_tokens`: an estimate in this model's own tokens, with the learned
+    factor `scale` in it. `answers`: how many answers it gives at once.
     """
 
     id: str
@@ -49,12 +48,12 @@ class Candidate(NamedTuple):
 
     @property
     def cost_usd(self) -> float | None:
-        """Expected cost of the call in USD, that of other models in case it fails included; None = unknown."""
+        """Expected cost in USD, including other models in case this one fails; None = unknown."""
         return None if self.cost_pico is None else self.cost_pico / 1e12
 
     @property
     def queue(self) -> float:
-        """Seconds that it would wait for a place: `queue_s`, as the policies' weights call it."""
+        """Expected seconds in the queue: `queue_s`, under the name that policies use."""
         return self.queue_s
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,14 +72,13 @@ class Candidate(NamedTuple):
 class Plan:
     """A decision before anything is sent. `candidates` are ranked, best first.
 
-    Candidates, and `settings`, may be made as they are read.
+    Candidates and `settings` may be built lazily, when they are read.
 
-    `input_tokens`: before what is particular about a model. `output_tokens`: of one answer. `bucket`: what the text
-    consists of, if what the models count for it is to be learned.
-    `canary`: whether the canary decided; None = there is none, or the request is pinned. `screen`: the labels of what a
-    screen found. `hardness`: how hard the request looks, -0.15 to 0.15. `chances`: with exploration, of each model that
-    could have been first. `second`: by how much a second of waiting lowers a score, 0 = no model is waited for while
-    another is free.
+    `input_tokens`: before any correction for a model. `output_tokens`: of one answer. `bucket`: the kind of text, if
+    token counts are to be learned from it. `canary`: whether the canary decided; None = there is none, or the request
+    is pinned. `screen`: the labels that a screen found. `hardness`: how hard the request looks, -0.15 to 0.15.
+    `chances`: with exploration, each model's chance of being first. `second`: by how much a second of waiting lowers a
+    score; 0 = no full model is waited for while another is free.
     """
 
     request_id: str
@@ -124,18 +122,18 @@ class Plan:
         }  # fmt: skip
 
     def to_json(self) -> str:
-        """One line; equal plans give equal text."""
+        """JSON in one line; equal plans give equal text."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
     def to_pandas(self) -> Any:
-        """The candidates as a DataFrame, the best first: `rank`, what `to_dict` has, a column per term of the score.
+        """The candidates as a DataFrame, best first: `rank`, the fields of `to_dict`, a column per term of the score.
 
-        Needs pandas; ImportError says so. Where no model is eligible it has columns and no rows.
+        Raises ImportError without pandas. If no model is eligible, there are columns and no rows.
         """
         return frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)], _COLUMNS)
 
     def _repr_html_(self) -> str:
-        """For notebooks: what `render` shows, in the colours around it."""
+        """What `render` shows, for notebooks."""
         head, size = _head(self)
         ranking = _ranking(self.candidates, terms=True)._repr_html_() if self.candidates else ""
         named = Table("not eligible", "rule", "why", rows=self.refusals)
@@ -145,9 +143,9 @@ class Plan:
         return f"<div>{told}{ranking}{refused}{notes}</div>"
 
     def render(self, width: int | None = None, *, terms: bool = True) -> str:
-        """A table for a person: the ranking, then why not each other model; in lines of at most `width`.
+        """The ranking as a text table, then why each other model was refused; at most `width` characters a line.
 
-        `terms`: of each score but the first, as remarks.
+        `terms`: add the terms of each score but the first as remarks.
         """
         ranking = ["", *_ranking(self.candidates, terms).lines(width)] if self.candidates else []
         above, below = ([line for text in told for line in folded(text, width)] for told in (_head(self), _tail(self)))
@@ -191,7 +189,7 @@ def _row(rank: int, c: Candidate, terms: bool) -> tuple[str, ...]:
 
 
 def _figure(score: float) -> str:
-    """Four significant figures, so that scores in USD can be told apart; no minus before a zero."""
+    """Four significant figures, enough to tell scores in USD apart; never -0."""
     return f"{score + 0.0:.4g}" if 0 < abs(score) < 0.1 else f"{score + 0.0:.4f}"
 
 

@@ -1,4 +1,4 @@
-"""The Router: it wires the rooms and holds what its requests share. It has no logic of its own."""
+"""The Router: it connects the packages of the core and holds what all requests share. It has no logic of its own."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ log = logging.getLogger("capability_router")
 
 
 class Router:
-    """Decides, carries out, accounts for and records requests. One Router may serve both adapters.
+    """Chooses a model for each request, calls it, books the cost and records the decision. Serves both adapters.
 
-    `models`: see Registry.build. `settings`: the words of router.yaml as keywords (policy, health,
-    retry, timeouts, budgets, on_content_filter, unknown, telemetry, ...). `api_key`: the key that
-    'provider:model' entries are called with; only its mark is kept. Raises ConfigError.
+    `models`: see Registry.build. `keywords`: the settings of router.yaml (policy, health, retry, timeouts, budgets,
+    on_content_filter, unknown, telemetry, ...), or `settings`, which holds them checked. `api_key`: the key for
+    'provider:model' entries; only a digest of it is kept. Raises ConfigError.
     """
 
     def __init__(
@@ -92,9 +92,7 @@ class Router:
             able = [card.id for card in registry.cards if card.endpoint is not None]
             self.board.probes(able)
             self._watchers.append(Prober(self, able).heard)
-        learned = cache(
-            partial(wiring.learner_of, s, self.store, self._meanings)
-        )  # once for each state, whoever reads it
+        learned = cache(partial(wiring.learner_of, s, self.store, self._meanings))  # one learner per state
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
         self._dispatch = Dispatch(s, registry, self.board)
         self.queue, pace = self._dispatch.queue, self._treasury.pace
@@ -113,17 +111,17 @@ class Router:
         cls, source: str | Path | Mapping[str, Any], *, describe: Describe | None = None, clock: Clock | None = None,
         api_key: str | None = None, **overrides: Any,
     ) -> Router:  # fmt: skip
-        """From router.yaml (a path) or the same as a dict; keywords lay over it, block by block."""
+        """From router.yaml (a path), or from a dict of the same form; keywords override it, block by block."""
         from capability_router.config import load  # here, because it loads pydantic and PyYAML
 
         settings = load(source, **overrides)
         return cls(settings.models, describe=describe, clock=clock, settings=settings, api_key=api_key)
 
     def explain(self, request: Request | str | Sequence[Mapping[str, Any]], **options: Any) -> Plan:
-        """What would be decided now; nothing is sent, booked, learned or recorded.
+        """The plan for a request, as it would be made now. Nothing is sent, booked, learned or recorded.
 
-        A prompt or Chat Completions messages stand for a Request; `options` are then `tools`,
-        `response_format`, routing terms and the call's further keys.
+        `request` may also be a prompt or Chat Completions messages. `options` are then `tools`, `response_format`,
+        routing terms and further keys of the call.
         """
         if not isinstance(request, Request):
             from capability_router.endpoints.chat import request_from_chat  # here: adapters never need it
@@ -137,10 +135,10 @@ class Router:
     def start(
         self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None, again: Again | None = None
     ) -> Run[C]:  # fmt: skip
-        """Decide, and give the Run to iterate; raises NoEligibleModel, or StoreError, before anything is sent.
+        """Plan a request. Iterate the Run that is returned, to carry it out.
 
-        `gate` admits the calls in the health board's place (a probe's does so with precedence). `again` makes the
-        endpoint of a shadow's call; without it, shadows decide and are not executed.
+        Raises NoEligibleModel or StoreError before anything is sent. `gate` replaces the health board in admitting the
+        calls (probes use it). `again` makes the endpoint of a shadow's call; without it, shadows call nothing.
         """
         if self._evaluation is not None:
             request = self._evaluation.marked(request)
@@ -172,12 +170,12 @@ class Router:
 
     @property
     def prepares(self) -> bool:
-        """Whether there is something to wait for before `start`."""
+        """Whether `prepare` has work to do: an embedder or a screen."""
         return self._meanings is not None or self._screen is not None
 
     @property
     def screens(self) -> bool:
-        """Whether a screen looks at requests, which have to say then what is sent beside texts."""
+        """Whether a screen reads requests. Their `beside` must be filled then."""
         return self._screen is not None
 
     def _prepared(self, request: Request) -> Request:
@@ -188,7 +186,7 @@ class Router:
         return request
 
     async def prepare(self, request: Request) -> Request:
-        """What `start` would wait for, without holding the event loop up; gives the request to start."""
+        """Screen and embed a request without blocking the event loop; returns the request to give to `start`."""
         if self._screen is not None:
             request = await self._screen.abefore(request)
         if self._meanings is not None and _may_be_embedded(request):
@@ -196,10 +194,10 @@ class Router:
         return request
 
     def feedback(self, request_id: str, score: float) -> bool:
-        """Teach the policy what an answer was worth, 0 to 1; True = it has learned it.
+        """Tell the policy how good an answer was, from 0 to 1. True = the policy has learned from it.
 
-        False: neither this process nor a store remembers the request, so the score is in the decision log alone, for
-        `capability-router train`. Raises ConfigError for a bad score, and for such a request where there is no log.
+        False: neither this process nor a store remembers the request. The score is then only in the decision log, for
+        `capability-router train`. Raises ConfigError for a bad score, or if the request is unknown and there is no log.
         """
         if not isinstance(request_id, str) or not request_id:
             raise ConfigError(f"feedback needs a request's id, a text, got {request_id!r}")
@@ -213,33 +211,34 @@ class Router:
         return model is not None
 
     def evaluations(self) -> dict[str, Any]:
-        """What became of the answers that the evaluator was to score, JSON-safe; empty without one.
+        """How many answers the evaluator has scored or not, JSON-safe; empty without an evaluator.
 
-        Numbers: `waiting`, `under_way`, `scored`, `no_opinion`, `failed`, `over_budget`, `dropped` (no room in the
-        line), `too_late` (a user's score was there, or the request is forgotten), `left` (their event loop or the
-        router was closed); `failures` by kind.
+        Counts: `waiting`, `under_way`, `scored`, `no_opinion`, `failed`, `over_budget`, `dropped` (the queue was full),
+        `too_late` (a user had scored it, or the request is forgotten), `left` (the event loop or the router was
+        closed first); `failures` by kind.
         """
         return {} if self._evaluation is None else self._evaluation.to_dict()
 
     def on_outcome(self, listener: Callable[[Request, Outcome], None]) -> None:
-        """Call `listener` after each request; what it raises is logged and goes no further."""
+        """Call `listener` after each request; what it raises is logged."""
         self._listeners.append(listener)
 
     def add_sink(self, sink: Sink | Callable[[dict[str, Any]], object]) -> None:
-        """Send decision records there too: a function is called with each, in a thread that no call waits for."""
+        """Send decision records to this sink too. A function is called with each record, in a background thread."""
         self.sinks.add(sink)
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until every sink has the records of all calls so far; False = one has not within `timeout_s`."""
+        """Wait until every sink has the records of all calls so far; False = one had not within `timeout_s`."""
         return self.sinks.flush(timeout_s)
 
     def health(self) -> HealthTable:
-        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, what it showed of its window.
+        """One JSON-safe row per model: breaker, gates, calls in flight, latency, success, learned window.
 
-        `success_share`: of all its calls, `recent_share`: of `recent_calls`, the breaker's window; None = none ended.
-        `window`: tokens by its own word; `too_long`: input tokens that it found too many; None = it did neither.
-        `left_usd`: the least that a cap on all, on its provider, its key or itself leaves, as far as this process
-        knows: no store is asked; None = there is none. The list is a table in a notebook, and by `render()`.
+        `success_share` is of all calls, `recent_share` of the last `recent_calls` (the breaker's window); None = no
+        call has ended. `window`: the window in tokens that the model stated in an error; `too_long`: the input tokens
+        it rejected as too many; None = it did neither. `left_usd`: the least that any cap on all calls, the provider,
+        the key or the model leaves, as far as this process knows without asking the store; None = there is no cap. The
+        list shows as a table in a notebook, and by `render()`.
         """
         now = self.clock.now()
         return HealthTable(
@@ -254,38 +253,41 @@ class Router:
         return None if pico is None else pico / 1e12
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:
-        """Call `listener` at each change of a model's health; what it raises is logged and goes no further."""
+        """Call `listener` at each change of a model's health; what it raises is logged."""
         self._watchers.append(listener)
 
     def on_budget(self, listener: Callable[[BudgetEvent], None]) -> None:
-        """Call `listener` when a cap is spent to 50, 80 or 100 % or begins to refuse, once each per window.
+        """Call `listener` when 50, 80 or 100 % of a cap are spent or it begins to refuse, once each per window.
 
-        Also when its store is away or back. What it raises is logged and goes no further.
+        It is also called when the store goes away or comes back. What it raises is logged.
         """
         self.budgets.on_event(listener)
 
     def isolate(self, model: str) -> None:
-        """Keep all calls from a model (and from those that share its breaker) until `reset`. By id or name."""
+        """Send no calls to a model (by id or name), nor to those that share its breaker, until `reset`."""
         for id in self._meant(model):
             self.board.isolate(id, self.clock.now())
 
     def reset(self, model: str) -> None:
-        """As new: its breaker closed, its gate open, credential and model enabled. By id or name."""
+        """Close a model's breaker, open its gate, enable its credential and name. By id or name."""
         for id in self._meant(model):
             self.board.reset(id, self.clock.now())
 
     @property
     def store(self) -> Store:
-        """Where budgets are kept, and the ledger if it has no store of its own."""
+        """The store of the budgets, and of the ledger if that has no store of its own."""
         return self._treasury.store
 
     def count_with(self, count: Count, name: str) -> None:
-        """Count tokens so, if `tokens.counter` asks for the model's own: an adapter knows how. The first one stays."""
+        """Count tokens with an adapter's function, if `tokens.counter` is "model". The first one given is kept."""
         if self.settings.counter == "model" and self.planner.count is None:
             self.planner = replace(self.planner, count=Counter(count, name))
 
     def probe(self, id: str) -> None:
-        """Ask a model with an `endpoint` for one token; raises AllCandidatesFailed, RouterBusy or NoEligibleModel."""
+        """Probe a model that has an `endpoint` by asking for one token.
+
+        Raises AllCandidatesFailed, RouterBusy or NoEligibleModel.
+        """
         from capability_router.endpoints.calls import ChatCalls  # here, because it loads the HTTP client
         from capability_router.endpoints.chat import request_from_chat
         from capability_router.endpoints.openai_compatible import client_for
@@ -297,9 +299,10 @@ class Router:
             pass
 
     def close(self) -> None:
-        """Wait for what is under way beside requests, write what was learned, close the sinks, give back what was lent.
+        """Finish background work, write everything down and give borrowed budget back.
 
-        Under way are shadows' calls and evaluations; the ledger is written, too. The router can go on being used.
+        It waits for shadow calls and evaluations, writes the ledger and what was learned, and closes the sinks. The
+        router can still be used afterwards.
         """
         self._shadow_calls.close()
         if self._evaluation is not None:
@@ -312,14 +315,14 @@ class Router:
         self.sinks.close()
 
     async def aclose(self) -> None:
-        """The same, once the shadows' calls and evaluations of the running event loop are over too."""
+        """As `close`, after the shadow calls and evaluations of the running event loop have ended."""
         await self._shadow_calls.settled()
         if self._evaluation is not None:
             await self._evaluation.settled()
         await asyncio.to_thread(self.close)
 
     def _open(self) -> None:
-        """The stores are touched, and threads begun, with the first request."""
+        """Open the stores and start the threads, at the first request."""
         self._treasury.open()
         if self._reporter is not None:
             self._reporter.start()
@@ -343,13 +346,13 @@ class Router:
         for listener in self._listeners:
             try:
                 listener(request, outcome)
-            except Exception as error:  # noqa: BLE001 - whatever a listener raises, the call it is told of has gone well
+            except Exception as error:  # noqa: BLE001 - a listener's error must not break the call
                 failed(log, listener, error)
         if aside is not None and again is not None:
             self._shadow_calls.after(run, aside, again)
 
     def _evaluated(self, request_id: str, score: float) -> bool:
-        """The evaluator's score of an answer; False = its user has scored it, or it is no longer remembered."""
+        """Learn the evaluator's score; False = a user has scored the answer, or it is no longer remembered."""
         try:
             return self._lessons.outcomes.source(request_id) != "user" and self._taught(request_id, score, "evaluator")
         except ConfigError:
@@ -361,11 +364,11 @@ class Router:
         return True
 
     def _trying(self, known: Knowledge | None) -> None:
-        """Trials have something to learn from; the guard hears of what other processes learn."""
+        """Add exploration and the guard, if there is a learner. The guard also sees what other processes learn."""
         if known is not None:
-            guard, purse = Guard(), partial(exploration_money, known, self.store.budgets, self.name, self.clock)
+            guard, money = Guard(), partial(exploration_money, known, self.store.budgets, self.name, self.clock)
             known.tell(guard)
-            self.planner = replace(self.planner, guard=guard, explorer=explorer_of(self.settings.policy, purse))
+            self.planner = replace(self.planner, guard=guard, explorer=explorer_of(self.settings.policy, money))
 
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)
@@ -380,22 +383,22 @@ class Router:
         for watcher in self._watchers:
             try:
                 watcher(event)
-            except Exception as error:  # noqa: BLE001 - whatever it raises, the call that brought the change about goes on
+            except Exception as error:  # noqa: BLE001 - a watcher's error must not break the call
                 failed(log, watcher, error)
 
     def __repr__(self) -> str:
         return f"<Router {self.name!r} policy={self.planner.policy.name} models={list(self.registry.entries)}>"
 
     def __copy__(self) -> Router:
-        """Itself, as for a deep copy."""
+        """The router itself, as for a deep copy."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Router:
-        """Itself: breakers, budgets and books are shared by every copy of what holds the router."""
+        """The router itself: copies of an adapter share its breakers, budgets and ledger."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Models, settings and the models' own token counter: breakers, books and learning start afresh elsewhere."""
+        """A pickle holds models, settings and token counter; breakers, ledger and learning start anew."""
         return _remade, (self.registry, self.settings, self.planner.count if self.settings.counter == "model" else None)
 
 
@@ -407,7 +410,7 @@ def _remade(registry: Registry, settings: Settings, count: Count | None) -> Rout
 
 
 def _may_be_embedded(request: Request) -> bool:
-    """Of an embedder no card says what it keeps: a text that not every model may read is not given to it."""
+    """Whether every model may read the text. If not, the embedder doesn't get it: no card states its data rules."""
     return request.screened is None or not (request.screened.asked or request.screened.barred)
 
 
@@ -418,7 +421,7 @@ def _from_keywords(keywords: Mapping[str, Any]) -> Settings:
 
 
 def _traces(router: Router) -> Traces | None:
-    """Spans and metrics, if they are wanted; ConfigError where OpenTelemetry's API is not installed."""
+    """Spans and metrics, if configured. Raises ConfigError without OpenTelemetry's API."""
     told = router.settings.telemetry
     if not told.otel.on:
         return None

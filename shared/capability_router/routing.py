@@ -1,7 +1,7 @@
-"""Who asks, and on which terms: what `with routing(...)` says about the calls inside it.
+"""Routing terms: who asks, and what `with routing(...)` requires of the calls inside it.
 
-The terms travel in a context variable, so they reach every call made inside the block, in this
-thread or task and in those that copy its context.
+The terms are in a context variable. So they apply to every call made inside the block, in this thread or task and in
+those that copy its context.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ONLY_TERMS = frozenset(
 
 
 def check_keywords(names: Iterable[str], otherwise: str = "") -> None:
-    """ConfigError for terms among the keywords of a model's call; `otherwise` is a further way to say them."""
+    """Raise ConfigError if keywords of a call are routing terms. `otherwise`: a further way to state them."""
     found = sorted(ONLY_TERMS.intersection(names))
     if found:
         many = len(found) > 1
@@ -64,7 +64,7 @@ def check_keywords(names: Iterable[str], otherwise: str = "") -> None:
 
 
 def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keywords -> the routing terms among them, and the others."""
+    """Split keywords into routing terms and others."""
     return (
         {name: value for name, value in keywords.items() if name in TERMS},
         {name: value for name, value in keywords.items() if name not in TERMS},
@@ -72,7 +72,7 @@ def split_terms(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
 
 
 def check_terms(keywords: Mapping[str, Any]) -> None:
-    """ConfigError for what is surely a misspelt routing term: else it would pass for a keyword of a model's call."""
+    """Raise ConfigError for a misspelt routing term, which would else be sent to the model as a keyword."""
     for name in keywords:
         if name not in TERMS and (hint := nearest(name, sorted(TERMS), "", likeness=_TYPO)):
             raise ConfigError(f"unknown routing term {name!r}{hint}")
@@ -117,12 +117,12 @@ class Routing:
 
     @property
     def binding(self) -> bool:
-        """Whether any of the terms, beside the cost cap, may forbid models."""
+        """Whether any term other than the cost cap may forbid models."""
         named = self.allow or self.deny or self.require_tags or self.regions
         return bool(named) or self.pin is not None or self.retention is not None or self.training is False
 
     def attributed(self, *, chain: str, session: str, framework: str, tags: tuple[str, ...]) -> Routing:
-        """These terms with other words on who asks; written out, because each request of an adapter comes by here."""
+        """These terms with another tenant, task, ... Written out for speed: every request of an adapter needs it."""
         return Routing(
             self.tenant, self.task, tags, chain, session, framework, self.priority, self.pin, self.allow, self.deny,
             self.require_tags, self.regions, self.retention, self.training, self.quality_target, self.max_cost_usd,
@@ -131,11 +131,11 @@ class Routing:
 
     @property
     def stated(self) -> dict[str, Any]:
-        """The terms that say something, as `merged` takes them."""
+        """The terms that are not empty, as `merged` takes them."""
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
 
     def merged(self, terms: Mapping[str, Any]) -> Routing:
-        """These terms with others laid over them; unknown or ill-typed ones raise ConfigError."""
+        """These terms, overridden by others. Raises ConfigError for unknown or ill-typed ones."""
         return replace(self, **_checked(terms)) if terms else self
 
 
@@ -144,7 +144,7 @@ EVALUATION_TAG = "router:evaluation"
 
 
 def evaluating(terms: Routing, deadline_s: float) -> Routing:
-    """The terms under which an answer is evaluated: who may see its text, and who pays, stay as they are."""
+    """The terms of an evaluator's own calls: the data rules and who pays stay those of the request."""
     return Routing(
         tenant=terms.tenant, tags=(EVALUATION_TAG,), priority="batch", allow=terms.allow, deny=terms.deny,
         require_tags=terms.require_tags, regions=terms.regions, retention=terms.retention, training=terms.training,
@@ -161,12 +161,12 @@ _NUMBERS = {"quality_target": 1.0, "max_cost_usd": None, "deadline_s": None}
 
 
 def current_routing() -> Routing:
-    """The terms in force here."""
+    """The terms in force in this context."""
     return _current.get()
 
 
 def apart(terms: Routing) -> Context:
-    """A context in which these terms are in force, and nothing else of the caller's."""
+    """A new context that holds these terms and nothing else of the caller's."""
     context = Context()
     context.run(_current.set, terms)
     return context
@@ -174,17 +174,17 @@ def apart(terms: Routing) -> Context:
 
 @contextmanager
 def routing(**terms: Unpack[RoutingTerms]) -> Iterator[Routing]:
-    """Say who asks and on which terms, for every call made inside the block. Blocks nest."""
+    """Set routing terms for every call made inside the block. Blocks nest."""
     with within(_current, _current.get().merged(terms)) as inside:
         yield inside
 
 
 @contextmanager
 def within(variable: ContextVar[T], value: T) -> Iterator[T]:
-    """The variable, which has a default, has this value inside, also where another context ends a generator's block.
+    """Set a context variable (which has a default) inside the block, even if the block ends in another context.
 
-    A web server runs each step of a blocking stream in a copy of its own of the request's context. The copy in which
-    the block began is gone when it ends, and what was set in it is, too.
+    A web server runs each step of a blocking stream in its own copy of the request's context. So a generator's block
+    may end in another copy than it began in; what was set in the first one is gone by then.
     """
     before, token = variable.get(), variable.set(value)
     try:
@@ -241,7 +241,7 @@ _WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def retention_days(word: object) -> float:
-    """'zero' -> 0, '30d' -> 30, a number of days as it is; infinity for what can't be read."""
+    """Days of retention: 'zero' -> 0, '30d' -> 30, a number as it is; infinity for anything else."""
     if isinstance(word, (int, float)) and not isinstance(word, bool):
         return float(word) if word >= 0 else math.inf
     text = str(word).strip().lower()
