@@ -12,11 +12,11 @@ from pathlib import Path
 import certifi
 import pytest
 
-from capability_router.endpoints import lanes
-from capability_router.telemetry import courier
+from capability_router.endpoints import connection_pool
+from capability_router.telemetry import sink_thread
 
 os.environ["CAPABILITY_ROUTER_CATALOG"] = "off"
-courier.PATIENCE_S = 30.0  # a busy machine may take long to wake a thread, and tests look at records right away
+sink_thread.PATIENCE_S = 30.0  # a busy machine may take long to wake a thread, and tests look at records right away
 
 
 CLIENTS = ("langchain_openai.chat_models._client_utils", "langchain_anthropic._client_utils")
@@ -64,5 +64,5 @@ def pytest_collection_finish() -> None:
 
 def pytest_sessionfinish() -> None:
     """What is found when all is over belongs to no test."""
-    lanes.close_idle()
+    connection_pool.close_idle()
     _forget_clients()

@@ -110,7 +110,7 @@ ROOMS = (
     Room("money/allowance.py", _ACCOUNT),
     Room("money/budget/budgets.py", (*_BUDGET, _PROPERTY)),
     Room("money/budget/purse.py", ("tests/unit/money/budget/test_purse.py", *_BUDGET)),
-    Room("money/budget/teller.py", ("tests/unit/money/budget/test_teller.py",)),
+    Room("money/budget/store_sync.py", ("tests/unit/money/budget/test_store_sync.py",)),
     Room(
         "money/price.py",
         ("tests/unit/money/test_rates.py", "tests/unit/money/test_price.py", "tests/unit/money/test_exact_amounts.py"),

@@ -30,12 +30,12 @@ from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from capability_router.value import altered
-from langchain_router.attempts.doorkeeper import Doorkeeper
 from langchain_router.attempts.heard import Heard
 from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.seam import Seam
+from langchain_router.attempts.stop_handler import StopHandler
 from langchain_router.attempts.straight import goes_straight, unbound
 from langchain_router.attempts.unheard import aask, ask, goes_unheard
 from langchain_router.call import Call
@@ -67,8 +67,7 @@ class ModelAttempt:
 
     __slots__ = (
         "__weakref__", "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch",
-        "_loops", "_messages", "_model", "_reader", "_seam", "_shown", "_void", "doorkeeper", "heirs",
-        "unheard",
+        "_loops", "_messages", "_model", "_reader", "_seam", "_shown", "_void", "heirs", "stop_handler", "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
@@ -78,7 +77,7 @@ class ModelAttempt:
         self._reader = self._read(model)
         self._counted: Counted | None = None
         self._copied = self._model is not model
-        self.doorkeeper: Doorkeeper | None = None
+        self.stop_handler: StopHandler | None = None
         self.unheard = False  # whether nobody hears of the router's run
         self.heirs = False  # whether all who hear of it hear of its attempts, too
         self._seam = Seam(launch.prefix) if launch.prefix else None
@@ -227,8 +226,8 @@ class ModelAttempt:
 
     def abort(self) -> None:
         """Show no more of it: one in a thread goes on until its next token."""
-        if self.doorkeeper is not None:
-            self.doorkeeper.close()
+        if self.stop_handler is not None:
+            self.stop_handler.close()
 
     def commits(self, chunk: Any) -> bool:
         """Whether it carries content; usage and terminal reason are read on the way."""

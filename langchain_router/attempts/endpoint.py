@@ -75,7 +75,7 @@ class Attempts:
         kind_of = partial(self._kind, ref(attempt))  # whose config has the notes: a ring, if they had the attempt
         self._notes[index] = notes = FaultNotes(self._tracers, kind_of, self._shown if void is not None else None)
         notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
-        attempt.doorkeeper = notes
+        attempt.stop_handler = notes
         if void is not None:
             attempt.watch(self._shown, void)
 

@@ -22,8 +22,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 from langchain_core.tracers.schemas import Run
 
-from langchain_router.attempts.doorkeeper import Doorkeeper
 from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.stop_handler import StopHandler
 
 FAULT = "router_fault"
 """The metadata key: one of the names in `capability_router.faults.kinds.KINDS`, or "cancelled"."""
@@ -54,7 +54,7 @@ def add_metadata(run: Run, facts: Mapping[str, Any]) -> None:
     run.extra = {**extra, "metadata": {**(extra.get("metadata") or {}), **facts}}
 
 
-class FaultNotes(Doorkeeper):
+class FaultNotes(StopHandler):
     """Watches the runs of one attempt. `kind_of` names the fault that an exception is, None = it is none.
 
     `shown` is told what is handed out, by this handler: one more would cost each event.

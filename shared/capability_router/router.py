@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from capability_router.assembly import wiring
+from capability_router.assembly.accounting import Accounting
 from capability_router.assembly.dispatch import Dispatch
 from capability_router.assembly.shadow_calls import Again, ShadowCalls, will_be_called
-from capability_router.assembly.treasury import Treasury
 from capability_router.assembly.trials import Decided, Trials
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.entry import Describe
@@ -75,8 +75,8 @@ class Router:
             log.warning("%s", told)
         self.clock: Clock = clock or SystemClock()
         self.name: str = s.name
-        self._treasury = Treasury(s, registry, self.clock)
-        self.ledger, self.budgets = self._treasury.ledger, self._treasury.budgets
+        self._accounting = Accounting(s, registry, self.clock)
+        self.ledger, self.budgets = self._accounting.ledger, self._accounting.budgets
         self._accounts = Accounts(registry, self.ledger, self.budgets, self.clock.unix)
         self.board = Board(
             s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell,
@@ -95,11 +95,11 @@ class Router:
         learned = cache(partial(wiring.learner_of, s, self.store, self._meanings))  # one learner per state
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
         self._dispatch = Dispatch(s, registry, self.board)
-        self.queue, pace = self._dispatch.queue, self._treasury.pace
+        self.queue, pace = self._dispatch.queue, self._accounting.pace
         self.planner = wiring.planner_of(registry, s, self.board, known, pace, self.queue.ahead_of_newcomer)
         self._trying(known)
         self._lessons = wiring.lessons_of(self.planner, registry)
-        self._trials = Trials(s, registry.named, learned, self._treasury.pace)
+        self._trials = Trials(s, registry.named, learned, self._accounting.pace)
         self._evaluation = wiring.evaluation_of(s, self.clock)
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []
@@ -276,7 +276,7 @@ class Router:
     @property
     def store(self) -> Store:
         """The store of the budgets, and of the ledger if that has no store of its own."""
-        return self._treasury.store
+        return self._accounting.store
 
     def count_with(self, count: Count, name: str) -> None:
         """Count tokens with an adapter's function, if `tokens.counter` is "model". The first one given is kept."""
@@ -311,7 +311,7 @@ class Router:
             self.planner.learned.close()
         if self._reporter is not None:
             self._reporter.close()
-        self._treasury.close()
+        self._accounting.close()
         self.sinks.close()
 
     async def aclose(self) -> None:
@@ -323,7 +323,7 @@ class Router:
 
     def _open(self) -> None:
         """Open the stores and start the threads, at the first request."""
-        self._treasury.open()
+        self._accounting.open()
         if self._reporter is not None:
             self._reporter.start()
 

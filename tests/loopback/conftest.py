@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from loopback.endpoint_client import Read, read_async, read_blocking
 
-from capability_router.endpoints import lanes
+from capability_router.endpoints import connection_pool
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +34,11 @@ def _what_was_there_before() -> Iterator[None]:
 def _idle_connections() -> Iterator[None]:
     """Those of the built-in client are closed after each test."""
     yield
-    lanes.close_idle()
+    connection_pool.close_idle()
 
 
 @pytest.fixture(params=[read_blocking, read_async], ids=["blocking", "asyncio"])
 def read(request: pytest.FixtureRequest) -> Iterator[Read]:
     yield request.param
-    lanes.close_idle()
+    connection_pool.close_idle()
     gc.collect()  # an unclosed socket must show as a warning, and so as a failure, here

@@ -25,7 +25,7 @@ from loopback.chat_server import (
 )
 from loopback.endpoint_client import BODY, Read, client, failure, read_blocking
 
-from capability_router.endpoints import lanes
+from capability_router.endpoints import connection_pool
 from capability_router.endpoints.errors import (
     EndpointConnectionError,
     EndpointReplyError,
@@ -195,7 +195,7 @@ def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
         read_blocking(caller.start(BODY))
         for _ in range(200):  # until the hang-up has arrived
             threading.Event().wait(0.005)
-            if lanes.lanes(caller.server)._stack.links[-1].has_expired():
+            if connection_pool.sync_pool(caller.server)._stack.links[-1].has_expired():
                 break
         assert read_blocking(caller.start(BODY))[0].text == "hello"
     assert server.connections == 2
@@ -207,7 +207,7 @@ def test_leaving_a_stream_early_closes_its_connection() -> None:
         chunks = caller.start(BODY, stream=True).chunks()
         assert next(chunks).text == "a"
         chunks.close()  # type: ignore[attr-defined]  # chunks() is a generator
-        assert not lanes.lanes(caller.server)._stack.links
+        assert not connection_pool.sync_pool(caller.server)._stack.links
         read_blocking(caller.start(BODY))
     assert server.connections == 2
 
@@ -218,7 +218,7 @@ async def test_leaving_a_stream_early_in_asyncio() -> None:
         chunks = caller.start(BODY, stream=True).achunks()
         assert (await anext(chunks)).text == "a"
         await chunks.aclose()  # type: ignore[attr-defined]  # achunks() is a generator
-        assert not (await lanes.async_lanes(caller.server))._stack.links
+        assert not (await connection_pool.async_pool(caller.server))._stack.links
         assert [d.text async for d in caller.start(BODY).achunks()] == ["hello"]
 
 
@@ -235,7 +235,7 @@ async def test_a_cancelled_call_closes_its_connection() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not (await lanes.async_lanes(caller.server))._stack.links
+        assert not (await connection_pool.async_pool(caller.server))._stack.links
 
 
 def test_each_event_loop_has_its_own_connections() -> None:
@@ -248,7 +248,7 @@ def test_each_event_loop_has_its_own_connections() -> None:
         assert asyncio.run(twice()) == asyncio.run(twice()) == ["hello", "hello"]
         assert (server.connections, len(server.seen)) == (2, 4)
         gc.collect()
-        assert not [loop for loop in lanes._by_loop if loop.is_closed()]
+        assert not [loop for loop in connection_pool._by_loop if loop.is_closed()]
 
 
 def test_a_loop_that_was_closed_without_ceremony_is_forgotten() -> None:
@@ -258,14 +258,14 @@ def test_a_loop_that_was_closed_without_ceremony_is_forgotten() -> None:
         async def once() -> None:
             async for _ in caller.start(BODY).achunks():
                 pass
-            await (await lanes.async_lanes(caller.server)).close()
+            await (await connection_pool.async_pool(caller.server)).close()
             await asyncio.sleep(0)
 
         for _ in range(2):
             loop = asyncio.new_event_loop()
             loop.run_until_complete(once())
             loop.close()
-        assert len([known for known in lanes._by_loop if known.is_closed()]) == 1
+        assert len([known for known in connection_pool._by_loop if known.is_closed()]) == 1
 
 
 async def test_fifty_at_once_then_again_on_the_same_connections() -> None:
@@ -295,7 +295,7 @@ def test_threads_share_a_client() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        lanes.close_idle()
+        connection_pool.close_idle()
     assert texts == ["hello"] * 80
     assert server.connections <= 8
 
@@ -328,10 +328,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def over_tls(certificate: tuple[Path, Path]) -> Iterator[ChatServer]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*map(os.fspath, certificate))
-    lanes._certificates.cache_clear()
+    connection_pool._certificates.cache_clear()
     with ChatServer(reply(completion()), tls=tls) as server:
         yield server
-    lanes._certificates.cache_clear()
+    connection_pool._certificates.cache_clear()
 
 
 def test_tls(read: Read, over_tls: ChatServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,7 +369,7 @@ def test_the_environments_proxy_is_used(read: Read, monkeypatch: pytest.MonkeyPa
         try:
             assert [d.text for d in read(caller.start(BODY))] == ["by proxy"]
         finally:
-            lanes.close_idle()
-            lanes._by_server.pop(caller.server, None)
+            connection_pool.close_idle()
+            connection_pool._by_server.pop(caller.server, None)
     assert proxy.seen[0].path == "http://model.invalid:80/v1/chat/completions"
     assert proxy.seen[0].headers["proxy-authorization"].startswith("Basic ")

@@ -13,7 +13,7 @@ from loopback.chat_server import ChatServer, completion, reply
 
 from capability_router import NoEligibleModel, routing
 from capability_router.cli.main import main
-from capability_router.endpoints import lanes
+from capability_router.endpoints import connection_pool
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
@@ -50,7 +50,7 @@ def servers() -> Iterator[Servers]:
     made = Servers()
     with made.first, made.second, made.down:
         yield made
-    lanes.close_idle()
+    connection_pool.close_idle()
 
 
 @pytest.fixture

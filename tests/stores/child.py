@@ -13,7 +13,7 @@ import time
 from capability_router.clock import SystemClock
 from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
-from capability_router.money.budget.teller import Teller
+from capability_router.money.budget.store_sync import StoreSync
 from capability_router.stores.opening import open_store
 
 COST = 10**8
@@ -25,26 +25,26 @@ def hold(budgets: Budgets) -> bool | Reservation:
     return found if isinstance(found, Reservation) else False
 
 
-def opened(url: str, limit: float, lease_s: float = 2.0) -> tuple[Budgets, Teller]:
+def opened(url: str, limit: float, lease_s: float = 2.0) -> tuple[Budgets, StoreSync]:
     clock = SystemClock()
     store = open_store(url, clock)
     terms = StoreTerms(store.name, lease_s)
     budgets = Budgets([BudgetSpec("global", limit)], room=store.budgets, clock=clock, terms=terms)
-    teller = Teller(budgets)
-    teller.start()
-    return budgets, teller
+    sync = StoreSync(budgets)
+    sync.start()
+    return budgets, sync
 
 
 def main(url: str, limit: str, calls: str, end: str) -> None:
     lease_s = 2.0 if end == "hang" else 60.0  # a process that a busy machine stops for longer may spend beyond the cap
-    budgets, teller = opened(url, float(limit), lease_s)
+    budgets, sync = opened(url, float(limit), lease_s)
     for _ in range(int(calls)):
         found = hold(budgets)
         if isinstance(found, Reservation):
             budgets.settle(found, COST)
         print("spent" if found else "refused", flush=True)
     if end == "close":
-        teller.close()
+        sync.close()
     if end == "hang":
         budgets.settle_up()
         print("holding" if hold(budgets) else "refused", flush=True)

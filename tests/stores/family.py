@@ -23,25 +23,25 @@ def spend(url: str, calls: int) -> None:
 
 
 def main(url: str, method: str, calls: str) -> None:
-    budgets, teller = opened(url, 1.0)
+    budgets, sync = opened(url, 1.0)
     own = hold(budgets)
     assert isinstance(own, Reservation)
     process = multiprocessing.get_context(method).Process(target=spend, args=(url, int(calls)))
     process.start()
     process.join()
     budgets.settle(own, COST)
-    teller.close()
+    sync.close()
     sys.exit(process.exitcode)
 
 
 def inherit(url: str, calls: str) -> None:
     """The same with the parent's own budgets, carried into a forked child."""
-    budgets, teller = opened(url, 1.0)
+    budgets, sync = opened(url, 1.0)
     own = hold(budgets)
     assert isinstance(own, Reservation)
 
     def go_on() -> None:
-        teller.start()
+        sync.start()
         for _ in range(int(calls)):
             found = hold(budgets)
             assert isinstance(found, Reservation)
@@ -51,7 +51,7 @@ def inherit(url: str, calls: str) -> None:
     process.start()
     process.join()
     budgets.settle(own, COST)
-    teller.close()
+    sync.close()
     sys.exit(process.exitcode)
 
 

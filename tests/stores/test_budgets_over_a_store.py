@@ -376,18 +376,18 @@ def test_terms_reach_the_error(clock: ManualClock) -> None:
 
 
 def test_what_was_spent_is_told_also_if_nobody_holds_the_router_any_more(shared: Store, clock: ManualClock) -> None:
-    from capability_router.money.budget.teller import Teller
+    from capability_router.money.budget.store_sync import StoreSync
 
-    def spent() -> weakref.ref[Teller]:
+    def spent() -> weakref.ref[StoreSync]:
         budgets = Budgets([CAP], room=shared.budgets, clock=clock, terms=StoreTerms("shared"))
-        teller = Teller(budgets)
+        sync = StoreSync(budgets)
         found = budgets.reserve(["global"], ONE // 2)
         assert isinstance(found, Short)
         hold = budgets.borrow(found)
         assert isinstance(hold, Reservation)
         budgets.settle(hold, ONE // 4)
-        teller.start()
-        return weakref.ref(teller)
+        sync.start()
+        return weakref.ref(sync)
 
     gone = spent()
     gc.collect()

@@ -98,10 +98,10 @@ def test_a_forked_child_borrows_for_itself(url: str) -> None:
     store = open_store(url, clock)
     spec = BudgetSpec("global", 0.01)
     budgets = Budgets([spec], room=store.budgets, clock=clock, terms=StoreTerms(store.name, 30.0))
-    from capability_router.money.budget.teller import Teller
+    from capability_router.money.budget.store_sync import StoreSync
 
-    teller = Teller(budgets)
-    teller.start()
+    sync = StoreSync(budgets)
+    sync.start()
     found = budgets.reserve(["global"], 30 * COST)
     assert isinstance(found, Short)
     hold = budgets.borrow(found)
@@ -121,6 +121,6 @@ def test_a_forked_child_borrows_for_itself(url: str) -> None:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     budgets.settle(hold, 30 * COST)
-    teller.close()
+    sync.close()
     store.close()
     assert standing(url).spent == 100 * COST

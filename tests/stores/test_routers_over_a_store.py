@@ -300,7 +300,7 @@ def test_wrong_stores_are_told(store: Any, told: str) -> None:
 def test_a_router_without_caps_starts_no_thread(tmp_path: Path) -> None:
     router = scripted_router({"a": ["ok"]}, store=f"sqlite:///{tmp_path / 'r.db'}", clock=ManualClock())
     ask(router)
-    assert not [t for t in threading.enumerate() if t.name == "router teller"]
+    assert not [t for t in threading.enumerate() if t.name == "router store sync"]
     router.close()
 
 

@@ -26,7 +26,7 @@ from capability_router import (
 )
 from capability_router.clock import SystemClock
 from capability_router.router import Router
-from capability_router.telemetry import courier
+from capability_router.telemetry import sink_thread
 from capability_router.telemetry.otel import names
 from capability_router.testing import ScriptedEndpoint, ScriptedModel, ask, scripted_router
 
@@ -278,7 +278,7 @@ def test_where_metadata_tell_the_decision_no_span_does(otel: Kept, monkeypatch: 
 
 
 def test_an_exporter_that_hangs_or_raises_hinders_no_call(otel: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "PATIENCE_S", 0.001)
+    monkeypatch.setattr(sink_thread, "PATIENCE_S", 0.001)
     released = threading.Event()
     otel.hinder.does = released.wait
     router = made({"a": ["ok"]})

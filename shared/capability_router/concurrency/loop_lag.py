@@ -1,9 +1,9 @@
-"""How long event loops of this process were away: blocked by their application, whether it worked or waited.
+"""Loop lag: how long this process's event loops were blocked by their application, computing or waiting.
 
-A loop that is away hears of its answers late, and what it measures of a model is its own delay. It is looked at only
-while two calls or more are awaited in it: one that is awaited alone costs no timer.
+A blocked loop sees its answers late, and would blame the model for its own delay. A loop is watched only while two or
+more calls are awaited in it, so that a single call costs no timer.
 
-Who asks adds it to the time that the process has computed, so that what was computed meanwhile is not counted here.
+Callers add the lag to the processor time of the process, so processor time is not counted here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LATE_S = 0.02  # less is the loop's usual work
 
 
 class LagWatch:
-    """One loop's timer, and how late it comes."""
+    """One loop's timer, and how late it fires."""
 
     __slots__ = ("_calls", "_computed", "_due", "_handle", "_loop")
 
@@ -40,7 +40,7 @@ class LagWatch:
             self._look_again(loop)
 
     def leave(self) -> None:
-        """One call less; the garbage collector may end it, when the loop is gone."""
+        """One call less. The garbage collector may end it when the loop is gone."""
         self._calls -= 1
         loop = self._loop()
         if self._calls < 2 and self._handle is not None and loop is not None:
@@ -49,7 +49,7 @@ class LagWatch:
             self._handle = None
 
     def pending_s(self, now: float) -> float:
-        """By how much the timer that is set is late by now, without what the process has computed since it was set."""
+        """How late the pending timer is by now, less the processor time since it was set."""
         late = now - self._due if self._handle is not None else 0.0
         return max(late - (_computed_s() - self._computed), 0.0) if late > _LATE_S else 0.0
 
@@ -79,7 +79,7 @@ _computed_s: Callable[[], float] = _nothing
 
 
 def count_beside(computed_s: Callable[[], float]) -> None:
-    """Leave out the time that the process has computed, by this clock of its processor seconds."""
+    """Leave out processor time, as this clock gives it in seconds."""
     global _computed_s
     _computed_s = computed_s
 
@@ -91,7 +91,7 @@ def _add(seconds: float) -> None:
 
 
 def watch() -> LagWatch:
-    """The running loop's."""
+    """The running loop's watch."""
     loop = asyncio.get_running_loop()
     found = _watch_of(loop)
     if found is None:
@@ -100,7 +100,7 @@ def watch() -> LagWatch:
 
 
 def _watch_of(loop: asyncio.AbstractEventLoop) -> LagWatch | None:
-    """Mostly that which was asked for last: a program has one loop, or each thread its own."""
+    """The loop's watch; mostly the one that was asked for last."""
     global _asked
     if (last := _asked) is not None and last.is_of(loop):
         return last
@@ -111,9 +111,9 @@ def _watch_of(loop: asyncio.AbstractEventLoop) -> LagWatch | None:
 
 
 def lag_s() -> float:
-    """Seconds in all by which loops were late without computing, up to now for the running one.
+    """Total seconds by which loops were late without computing, up to now for the running one.
 
-    Together with what was computed, it is never less than before.
+    The sum of it and the processor time never decreases.
     """
     loop = asyncio._get_running_loop()
     if loop is None or (found := _watch_of(loop)) is None:

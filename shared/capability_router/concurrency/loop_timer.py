@@ -1,8 +1,8 @@
-"""A timer of an event loop that knows when it rings late.
+"""A timer of an event loop that notices when it rings late.
 
-A loop whose application blocks it hears of a time limit and of the answer in the same turn, and of the limit first.
-When a timer rings much later than it was due, the loop was away: what has arrived meanwhile is read first, and a model
-is given the time back, once, that the loop was away: its request may not have been sent before.
+If the application blocks its loop, the loop sees a time limit and the answer in the same turn, the limit first. So when
+a timer rings much later than it was due, what has arrived meanwhile is read first. Once per attempt the model also gets
+the blocked time back, because its request may not have been sent before.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _MOST_S = 0.1  # within which the rest of it is to be read, however often someth
 
 
 class Lateness:
-    """By how many seconds this process was late for the clocks of one attempt; 0 = it was not.
+    """By how many seconds this process was late for the timers of one attempt; 0 = it was not.
 
-    `hard`: its time is its caller's deadline, which is kept: nothing is given back.
+    `hard`: the limit is the caller's deadline. It is kept, so no time is given back.
     """
 
     __slots__ = ("_hard", "_until", "by_s", "grace_s")
@@ -28,10 +28,10 @@ class Lateness:
         self._hard = hard
         self.by_s = 0.0
         self._until = 0.0
-        self.grace_s = _GRACE_S  # for which to wait on
+        self.grace_s = _GRACE_S  # seconds to wait on after a late ring
 
     def excuses(self, by_s: float, waited_s: float, now: float) -> bool:
-        """Whether a limit over by so much, for which so long was to be waited, may wait for what has arrived."""
+        """Whether a limit of `waited_s` that rang `by_s` late may first wait for what has arrived."""
         if by_s <= max(_LATE_S, _LATE_SHARE * waited_s):
             return False
         if not self.by_s:
@@ -45,9 +45,9 @@ class Lateness:
 
 
 class LoopTimer:
-    """Calls `ring` in this many seconds (below 0: so long ago), unless it is cancelled before.
+    """Calls `ring` in this many seconds (negative: it was due already), unless it is cancelled before.
 
-    It can be set again, as often as a stream gives chunks: the loop's timer is kept, and put off when its time comes.
+    It is cheap to set again for each chunk of a stream: the loop's timer is kept, and put off when it fires early.
     """
 
     __slots__ = ("_due", "_grace_s", "_handle", "_heard_at", "_lateness", "_ring", "_turns", "_waited_s", "loop")
@@ -59,25 +59,25 @@ class LoopTimer:
         self.set(seconds)
 
     def set(self, seconds: float) -> None:
-        """Ring in so many seconds from now, and not when it was to ring before."""
+        """Ring in so many seconds from now instead."""
         self._waited_s = max(seconds, 0.0)
         self._due = due = self.loop.time() + seconds
         handle = self._handle
-        if handle is not None and handle.when() > due + _TURN_S:  # one moment, told anew, moves by less
+        if handle is not None and handle.when() > due + _TURN_S:  # the same moment, computed anew, differs by less
             handle.cancel()
             handle = None
         if handle is None:
             self._handle = self.loop.call_at(due, self._rings)
 
     def rest(self) -> None:
-        """Ring no more until it is set again."""
+        """Stop until it is set again."""
         self._due = inf
         if self._turns:
             self.cancel()
             self._turns, self._handle = 0, None
 
     def cancel(self) -> None:
-        """Ring no more."""
+        """Stop for good."""
         if self._handle is not None:
             self._handle.cancel()
 

@@ -1,4 +1,4 @@
-"""The word to one who waits for his turn that it may have come, so that he need not look again and again."""
+"""Wakes a request that waits for its turn, so that it need not poll."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from threading import Lock
 
 
 class Wakeup:
-    """Given once, from any thread, to one who waits in a thread or in a task; `told`: whether it was given.
+    """An event that is set once, from any thread, for a waiter in a thread or a task. `told`: whether it is set.
 
-    To give it never waits: the garbage collector may end a call, and so free a place, in the middle of anything.
+    Setting it never blocks. The garbage collector may end a call, and so free a place, in the middle of any code.
     """
 
     __slots__ = ("_wakes", "told")
 
     def __init__(self) -> None:
         self.told = False
-        self._wakes: list[Callable[[], object]] = []  # each is taken out by one alone
+        self._wakes: list[Callable[[], object]] = []  # each is popped, and so called, once
 
     def tell(self) -> None:
-        """His turn may have come. A second time says nothing."""
+        """Set it: the waiter's turn may have come. A second call does nothing."""
         self.told = True
         while self._wakes:
             with suppress(IndexError, RuntimeError):  # taken by another thread; an event loop that is closed
                 self._wakes.pop()()
 
     def wait(self, seconds: float) -> None:
-        """Block until it is given, for at most so long."""
+        """Block until it is set, for at most `seconds`."""
         gate = Lock()
         gate.acquire()
         self._wakes.append(gate.release)
@@ -37,7 +37,7 @@ class Wakeup:
             gate.acquire(timeout=seconds)
 
     async def await_(self, seconds: float) -> None:
-        """The same, asynchronously."""
+        """As `wait`, in asyncio."""
         loop = asyncio.get_running_loop()
         woken = loop.create_future()
         self._wakes.append(partial(loop.call_soon_threadsafe, _wake, woken))

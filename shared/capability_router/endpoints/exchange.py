@@ -16,8 +16,8 @@ from capability_router.endpoints import answers
 from capability_router.endpoints.assembly import Assembly
 from capability_router.endpoints.brought import NOTHING, Brought
 from capability_router.endpoints.clocks import Patience
+from capability_router.endpoints.connection_pool import Server, async_pool, sync_pool
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
-from capability_router.endpoints.lanes import Server, async_lanes, lanes
 from capability_router.endpoints.sse import DONE, SseParser
 from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
 from capability_router.faults.offered import Offered, offered_in
@@ -95,7 +95,7 @@ class Exchange:
     def chunks(self) -> Iterator[Delta]:
         """Make the call, blocking; gives its deltas."""
         while self._may_send():
-            stack = lanes(self._caller.server)
+            stack = sync_pool(self._caller.server)
             link, response = stack.take(), None
             try:
                 response = link.handle_request(self._request())
@@ -114,7 +114,7 @@ class Exchange:
     async def achunks(self) -> AsyncIterator[Delta]:
         """The same in asyncio."""
         while self._may_send():
-            stack = await async_lanes(self._caller.server)
+            stack = await async_pool(self._caller.server)
             link, response = await stack.take(), None
             try:
                 response = await link.handle_async_request(self._request())

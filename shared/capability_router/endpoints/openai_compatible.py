@@ -11,8 +11,8 @@ import httpcore
 from capability_router.clock import SystemClock
 from capability_router.endpoints.brought import CLIENTS_OWN, NOTHING, Brought, taken_out
 from capability_router.endpoints.clocks import Patience, TimeoutsLike
+from capability_router.endpoints.connection_pool import Server
 from capability_router.endpoints.exchange import Exchange
-from capability_router.endpoints.lanes import Server
 from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import request_body
 from capability_router.errors import ConfigError

@@ -28,7 +28,7 @@ from capability_router.evaluation.answer import Keeping
 from capability_router.evaluation.counts import Counts
 from capability_router.evaluation.evaluator import Evaluator
 from capability_router.evaluation.grade import Scale, Ungraded, graded
-from capability_router.evaluation.home import Home, in_thread
+from capability_router.evaluation.loop_thread import LoopThread, in_thread
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.run import Run
 from capability_router.policies.exploration.draw import drawn
@@ -78,7 +78,7 @@ class Evaluation(lifetime.Lasting):
 
     def __init__(self, evaluator: Evaluator, terms: Terms, seed: int | None, clock: Clock) -> None:
         self._evaluator, self._terms, self._seed, self._clock = evaluator, terms, seed, clock
-        self._home, self._counts = Home(), Counts()
+        self._loop_thread, self._counts = LoopThread(), Counts()
         self._line: deque[_Item] = deque()
         self._under_way: set[_Item] = set()
         self._changed = Condition(RLock())
@@ -113,7 +113,7 @@ class Evaluation(lifetime.Lasting):
                 return asyncio.get_running_loop()
             except RuntimeError:  # the request is not awaited
                 pass
-        return self._home.loop()
+        return self._loop_thread.loop()
 
     def _ended(self, item: _Item, ended: Ended, run: Run[Any]) -> None:
         ended(run)
@@ -240,13 +240,13 @@ class Evaluation(lifetime.Lasting):
         """Wait for those in threads, as long as one of them may take. (Those in an event loop end with it.)"""
         if _within.get():  # it is one of them that asks
             return
-        home = self._home.known
+        own = self._loop_thread.known
         with self._changed:
-            if home is not None:
-                self._changed.wait_for(lambda: not self._of(home), self._terms.deadline_s + _GRACE_S)
-        if home is not None:
-            self._counts.note("left", self._drop(home))
-        self._home.stop()
+            if own is not None:
+                self._changed.wait_for(lambda: not self._of(own), self._terms.deadline_s + _GRACE_S)
+        if own is not None:
+            self._counts.note("left", self._drop(own))
+        self._loop_thread.stop()
 
     def _drop(self, loop: asyncio.AbstractEventLoop) -> int:
         """Begin none of those that wait for this loop; gives their number."""
@@ -268,7 +268,7 @@ class Evaluation(lifetime.Lasting):
 
     def after_fork(self) -> None:
         """What waits is the parent's."""
-        self._home.forget()
+        self._loop_thread.forget()
         self._counts, self._line, self._under_way = Counts(), deque(), set()
         self._inside = 0
         self._changed = Condition(RLock())

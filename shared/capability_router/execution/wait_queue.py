@@ -1,12 +1,12 @@
-"""The queue before models that are full: bounded, interactive before batch, first come first served.
+"""The queue for models that are full: bounded, interactive before batch, first come first served.
 
-A request joins it only when nothing else is left to try, and stands in it for the models that are full or
-gated for it. Who comes later, or with a lower priority, may not take a place at a model for which
-somebody stands. A queue that is full, or in which a turn can't come in time, is refused at once; but who comes with
-a higher priority takes the place of the last of the lowest.
+A request joins it when nothing else is left to try, and waits for all models that are full or rate limited for it. A
+request that comes later, or with a lower priority, may not overtake it at these models. If the queue is full, or the
+turn can't come in time, a request is refused at once; but one of higher priority replaces the last of the lowest
+priority.
 
-When a call ends, the first who stands for its model is told. Whoever is not told, because a place became free in
-another way, looks by himself.
+When a call ends, the first request that waits for its model is woken. A request also looks by itself now and then,
+because places become free in other ways too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.concurrency.wakeup import Wakeup
 from capability_router.routing import PRIORITIES
 
-_LATE_S = 2.0  # who looks so much later than he said has gone away without a word
+_LATE_S = 2.0  # a request that looks so much later than it said has gone away
 
 
 class Place(NamedTuple):
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 class WaitQueue(Lasting):
-    """Who waits for which models. Shared by all requests of a router; thread-safe. Times in seconds."""
+    """Which requests wait for which models. Shared by all requests of a router; thread-safe. Times in seconds."""
 
     def __init__(self, most: int = 1_000) -> None:
         self._most = most
@@ -45,18 +45,18 @@ class WaitQueue(Lasting):
         self._looks: dict[Place, float] = {}
         self._stands: dict[Place, tuple[str, ...]] = {}
         self._wakeups: dict[Place, Wakeup] = {}  # of all that are in `_waiting`
-        self._gone_at = float("inf")  # nobody has gone away before
+        self._gone_at = float("inf")  # before this time no request can have gone away
         self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def after_fork(self) -> None:
-        """Who stands here waits in the parent, a thread of which may have held the lock."""
+        """The waiting requests are the parent's, and one of its threads may have held the lock."""
         self._begin()
 
     def __len__(self) -> int:
         return len(self._stands)
 
     def place(self, priority: str) -> Place | None:
-        """A new place, to be taken by `stand`; None when the queue is full of others as high."""
+        """A new place, for `stand`; None when the queue is full and no lower priority can be replaced."""
         rank = PRIORITIES.index(priority)
         with self._lock:
             if len(self._stands) >= self._most:
@@ -67,11 +67,11 @@ class WaitQueue(Lasting):
             return Place(rank, next(self._numbers))
 
     def keeps(self, place: Place) -> bool:
-        """Whether a place that was stood in is there still: it may have been given to somebody else."""
+        """Whether a place that was taken still is: a higher priority may have replaced it."""
         return place in self._stands or len(self._stands) < self._most
 
     def stand(self, place: Place, models: Iterable[str], until: float) -> Wakeup:
-        """Wait for these models, and look again at that time, or when the wakeup is given."""
+        """Wait for these models. The request promises to look again at `until`, or when the wakeup is set."""
         with self._lock:
             self._quit(place)
             names = self._stands[place] = tuple(models)
@@ -83,7 +83,7 @@ class WaitQueue(Lasting):
         return wakeup
 
     def freed(self, model: str) -> None:
-        """A call of this model has ended: the first who stands for it, and was not told yet, may look."""
+        """A call of this model has ended: wake the first waiting request that was not woken yet."""
         if model in self._waiting:
             with self._lock:
                 standing = (self._wakeups[place] for place in self._waiting.get(model, ()))
@@ -92,26 +92,26 @@ class WaitQueue(Lasting):
                     first.tell()
 
     def leave(self, place: Place) -> None:
-        """Wait no more."""
+        """Leave the queue."""
         with self._lock:
             self._quit(place)
 
     def ahead(self, model: str, place: Place | None, priority: str, now: float) -> int:
-        """How many stand for this model before that place, or before a newcomer of that priority."""
+        """How many requests wait for this model before that place, or before a newcomer of that priority."""
         if model not in self._waiting:
             return 0
         mine = place or Place(PRIORITIES.index(priority), 1 << 62)
         if now > self._gone_at:
             with self._lock:
                 self._forget(mine, now)
-        return bisect_left(self._waiting.get(model, ()), mine)  # one step of the interpreter
+        return bisect_left(self._waiting.get(model, ()), mine)  # atomic: one step of the interpreter
 
     def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
-        """How many stand for this model before who comes now."""
+        """How many requests wait for this model before one that comes now."""
         return self.ahead(model, None, priority, now)
 
     def _forget(self, mine: Place, now: float) -> None:
-        """Those who did not look when they wanted to. Who looks just now is late, and here."""
+        """Drop requests that did not look when they promised to, except `mine`, which is looking now."""
         for gone in [place for place, look in self._looks.items() if look + _LATE_S < now and place != mine]:
             self._quit(gone)
         self._gone_at = max(now, min(self._looks.values(), default=float("inf")) + _LATE_S)

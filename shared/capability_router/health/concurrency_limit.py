@@ -1,12 +1,13 @@
-"""How many calls at once a model bears, learned from refusals and from first tokens that come late.
+"""An adaptive concurrency limit: how many calls at once a model takes, learned from refusals and late first tokens.
 
-Nothing is limited until something is seen. A refusal (429, 529) of one of more than four calls cuts the
-number to four fifths of what was in flight; answers at the limit raise it by one per round, as TCP does.
-When first tokens take twice as long as they use to while several calls are in flight, the queue is at the
-provider: then it is cut too. A longer input takes longer to read, so a wait is compared with what is usual at its
-size (a straight line through the recent ones). Replies that are not streamed say nothing of a first token. Waits in
-which the caller's own process was busy, or kept its event loop, don't count: then every token is seen late. It is
-never below four: what refuses so few is short of something else. Five minutes without a cut end the limit.
+There is no limit until one is learned. A refusal (429, 529) with more than four calls in flight sets it to four fifths
+of the calls in flight. Answers at the limit raise it by one per round, as TCP does. It is also cut when first tokens
+take twice as long as usual while several calls are in flight: then calls queue at the provider. "As usual" is for an
+input of that size (a straight line through recent waits), because a longer input takes longer to read.
+
+Replies that are not streamed have no first token and don't count. Neither do waits in which the caller's own process
+was busy or blocked its event loop. The limit is never below four: a model that refuses so few is short of something
+else. It ends after five minutes without a cut.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ _FORGOTTEN_S = 300.0
 
 
 class ConcurrencyLimit:
-    """One candidate's learned limit of calls in flight; `limit` is infinite while none is known. Pure."""
+    """One candidate's learned limit of calls in flight; `limit` is infinite while none is known. No lock, no clock."""
 
     __slots__ = ("_cut_at", "_fast", "_seen", "_size", "_usual", "limit", "why")
 
     def __init__(self) -> None:
         self.limit = math.inf
-        self.why = ""  # what it was learned from
+        self.why = ""  # what the limit was learned from
         self._cut_at = -math.inf
         self._fast = self._size = 0.0  # of the newest calls: their waits and tokens
         self._usual = WaitBySize()
         self._seen = 0
 
     def refused(self, in_flight: int, sent_at: float, now: float) -> None:
-        """The provider had too much to do; a call sent before the last cut says nothing new."""
+        """The provider was overloaded. A call sent before the last cut says nothing new."""
         if in_flight > _LEAST and sent_at >= self._cut_at:
             self._cut(min(self.limit, in_flight) * _CUT, now, "refusals (429, 529) under load")
 
     def answered(self, in_flight: int, ttft_s: float | None, sent_at: float, now: float, tokens: int = 0) -> None:
-        """A call of so many tokens went well with so many in flight, itself included."""
+        """A call with `tokens` of input was answered, with `in_flight` calls under way (itself included)."""
         if self.limit < math.inf:
             if now - self._cut_at > _FORGOTTEN_S:
                 self.limit = math.inf

@@ -1,4 +1,4 @@
-"""What several processes report of the same models, as one row for each: who still lives, and how models fare there."""
+"""The health of each model over all processes that report to a store, and which processes are alive."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from capability_router.json_text import parsed
 from capability_router.stores.reports import Report
 
 SILENT_AFTER = 3.5
-"""Reports that are missing before a process counts as gone."""
+"""Missing reports after which a process counts as gone."""
 _COUNTS = ("in_flight", "recent_calls", "calls", "answered", "failed", "refused", "disabled")
 _WORST = ("isolated", "open", "half_open", "closed")
 
 
 class Process(NamedTuple):
-    """One process. `age_s`: seconds since its last report; `silent`: it may have died, and counts no longer."""
+    """One process. `age_s`: seconds since its last report; `silent`: it may have died and is not counted."""
 
     router: str
     host: str
@@ -29,13 +29,12 @@ class Process(NamedTuple):
 
 
 class ModelStatus(TypedDict):
-    """A model over all processes that live, JSON-safe. Seconds; shares from 0 to 1; None = not known.
+    """A model over all live processes, JSON-safe. Times in seconds, shares from 0 to 1; None = unknown.
 
-    `credential`: the mark of the key that its calls are paid with, "" = unknown. `processes`: how many report it;
-    `held_in`: in how many of these it is held now, `held`: why in the first of them.
-    `state`: the worst of its breakers. `success_share`: of calls that were answered, failed or refused since the
-    processes began; `recent_share`: of `recent_calls`, those of the breaker's window. `ttft_s`, `took_s`: means, until
-    the first token of streams and of whole answers.
+    `credential`: the digest of its key, "" = unknown. `processes`: how many report it; `held_in`: in how many of these
+    it can't be used now, `held`: why in the first of them. `state`: the worst of its breakers. `success_share`: share
+    answered of the calls since the processes began; `recent_share`: of the `recent_calls` in the breaker's window.
+    `ttft_s`, `took_s`: mean time to the first token of streams, and of whole answers.
     """
 
     router: str
@@ -58,7 +57,7 @@ class ModelStatus(TypedDict):
 
 
 def processes_of(reports: Iterable[Report]) -> tuple[list[Process], int]:
-    """Who reports, and how many reports can't be read (another version's, or damaged)."""
+    """The processes that report, and the number of unreadable reports (another version, or damaged)."""
     found, odd = [], 0
     for report in reports:
         try:
@@ -87,7 +86,7 @@ def _figure(said: Any) -> float:
 
 
 def _row(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What is read of a row; raises ValueError or TypeError where it is of another kind."""
+    """The checked fields of a row. Raises ValueError or TypeError for a wrong type."""
     texts = {name: str(said[name]) for name in ("model", "provider", "held", "held_by")}
     texts["credential"] = str(said.get("credential", ""))
     counts = {name: int(_figure(said[name])) for name in _COUNTS}
@@ -100,7 +99,7 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def overview(found: Iterable[Process]) -> list[ModelStatus]:
-    """A row for each model of each router, of processes that live."""
+    """A row per router and model, over the live processes."""
     rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for process in found:
         for row in () if process.silent else process.models:
@@ -128,7 +127,7 @@ def _standing(router: str, model: str, rows: Sequence[Mapping[str, Any]]) -> Mod
 
 
 def _mean(pairs: Iterable[tuple[float | None, int]]) -> float | None:
-    """Of those that are known, each as heavy as its calls."""
+    """The mean of the known values, weighted by calls."""
     known = [(value, weight) for value, weight in pairs if value is not None]
     total = sum(weight for _, weight in known)
     if not known or not total:

@@ -1,8 +1,8 @@
-"""A thread that tells the store, every two seconds, how a router's models fare.
+"""A thread that writes a router's health to the store every two seconds.
 
-No call waits for it, and it waits for no call: what it tells is read under the board's lock, as `router.health()` does,
-and written afterwards. A report that can't be written is left out, and the next one tried. A process that ends takes
-its report back; of one that was killed (also by SIGTERM, if it does not hear it) it grows old, by which a reader knows.
+Calls and this thread never wait for each other: the health is read under the board's lock, as `router.health()` does,
+and written afterwards. A report that can't be written is skipped. A process that ends withdraws its report. If it is
+killed (also by a SIGTERM that it does not handle), its report grows old, and readers see that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Told = Callable[[], list[dict[str, Any]]]
 
 
 class Reporter(Lasting):
-    """Begins with the first request (`start`); ends with the router, with the process, or with `close`."""
+    """The thread starts with the first request. It ends with the router, with the process, or with `close`."""
 
     def __init__(self, room: ReportRoom, name: str, told: Told, unix: Callable[[], float]) -> None:
         self._room, self._name, self._told, self._unix = room, name, told, unix
@@ -46,7 +46,7 @@ class Reporter(Lasting):
         self._starting = threading.Lock()
 
     def start(self) -> None:
-        """Begin, if it has not begun. Where no thread can be had now, the next request tries again."""
+        """Start the thread if it does not run. If no thread can be started now, the next request tries again."""
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
@@ -55,12 +55,12 @@ class Reporter(Lasting):
                     thread = threading.Thread(target=_run, args=args, name="router health reporter", daemon=True)
                     try:
                         thread.start()
-                    except RuntimeError:  # the interpreter is ending, or has as many threads as it may have
+                    except RuntimeError:  # the interpreter is ending, or the thread limit is reached
                         return
                     self._thread, self._ended = thread, ended
 
     def report(self) -> str:
-        """What is told: who tells it, since when, how often, and a row for each model."""
+        """The report as JSON: process, start time, interval, and a row per model."""
         return json.dumps(
             {
                 "version": VERSION, "host": _host(), "pid": os.getpid(), "since": round(self._since, 3),
@@ -69,8 +69,8 @@ class Reporter(Lasting):
         )  # fmt: skip
 
     def close(self) -> None:
-        """Take the report back; it begins anew with the next request."""
-        with self._starting:  # who begins it meanwhile begins another
+        """Withdraw the report; the next request starts reporting again."""
+        with self._starting:  # a `start` meanwhile starts another thread
             thread, ended, self._thread = self._thread, self._ended, None
         if thread is not None:
             ended.set()
@@ -78,11 +78,11 @@ class Reporter(Lasting):
                 thread.join()
 
     def at_exit(self) -> None:
-        """A process that has ended reports nothing."""
+        """Withdraw the report before the process ends."""
         self.close()
 
     def after_fork(self) -> None:
-        """The child is another process, and reports for itself once it has made a request."""
+        """The child is another process, and reports for itself after its first request."""
         self._begin()
 
 
@@ -104,13 +104,13 @@ def _told(reporter: Reporter, room: ReportRoom, name: str, writer: str) -> None:
 
 
 class _Defects:
-    """What goes wrong in the telling. Of each kind the first is logged whole, then the tenth, the hundredth, ..."""
+    """Errors of reporting. The first of each kind is logged in full, then the tenth, the hundredth, ..."""
 
     def __init__(self) -> None:
         self._counts = Counter[str]()
 
     def apart(self, tell: Callable[[], None]) -> None:
-        """Health is not worth a call's trouble: a store that is away misses a report, a defect ends no thread."""
+        """Report; neither a store that is away nor a bug ends the thread."""
         try:
             tell()
         except StoreError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 
 PRIOR_WEIGHT = 3.0  # answers that the common factor's word is worth for one model
 FADE = 0.98  # per answer
@@ -36,7 +36,7 @@ class Lengths:
     def __init__(self) -> None:
         self._sums: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum of logarithms, weight
         self._factors: dict[str, Factors] = {}
-        self._postbox: Postbox[tuple[str, str, float]] = Postbox(self._learned)
+        self._postbox: DeferringLock[tuple[str, str, float]] = DeferringLock(self._learned)
 
     def on(self, task: str) -> Factors:
         """The factors of a task; 1.0 for all until something was seen. Read, never change."""

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from numbers import Real
 from typing import Any, NamedTuple
 
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.errors import ConfigError
 from capability_router.learning.guard import PlanPrediction
 
@@ -40,7 +40,7 @@ class Outcomes:
         self._answered: OrderedDict[str, Answered] = OrderedDict()
         self._scored: dict[str, float] = {}
         self._sources: dict[str, str] = {}
-        self._lock: Postbox[tuple[str, Answered]] = Postbox(self._noted)
+        self._lock: DeferringLock[tuple[str, Answered]] = DeferringLock(self._noted)
 
     def note(self, request_id: str, answered: Answered) -> None:
         """This request was answered so. Waits for nobody."""

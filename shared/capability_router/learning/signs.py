@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 
 WEIGHTS = {"refusal": 0.5, "unparsable": 0.5, "malformed_tool_call": 0.5, "retried": 0.25, "accepted": -0.25}
 """What a sign is of a lost answer. "accepted": after a model's answer was asked for again, this one's was not."""
@@ -83,7 +83,7 @@ class Signs:
         self._shifts: dict[str, tuple[int, Mapping[str, float]]] = {}
         self._version = self._answers = 0
         self._any = bool(known)
-        self._lock: Postbox[tuple[str, str, str, str, bool]] = Postbox(self._take)
+        self._lock: DeferringLock[tuple[str, str, str, str, bool]] = DeferringLock(self._take)
 
     def answered(self, tenant: str, request_id: str, model: str, kind: str = "") -> Sign | None:
         """This model answered a request of the tenant's, with a sign or ("") without."""

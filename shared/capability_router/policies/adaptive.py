@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter, call, itemgetter
 
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
 from capability_router.policies.averages.sight import STAYING, Sight, dearest, slowest
@@ -85,7 +85,7 @@ class Adaptive:
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
         self._aims: dict[Wish, Aim] = {}
         self._seen = 0
-        self._lock: Postbox[Callable[[], object]] = Postbox(call)
+        self._lock: DeferringLock[Callable[[], object]] = DeferringLock(call)
         self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
         self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from capability_router.amounts import seconds
 from capability_router.eligibility import WINDOWS
 from capability_router.measure.percentile import percentile
+from capability_router.rehearsal.configuration import Configuration
 from capability_router.rehearsal.episode import Episode
-from capability_router.rehearsal.house import House
 from capability_router.rehearsal.result import RequestResult, RunRecord
 from capability_router.rehearsal.script.kinds import NO_ANSWER
 from capability_router.rehearsal.script.spell import Script
@@ -54,7 +54,7 @@ class Advice(NamedTuple):
 class Evidence:
     """What advice is drawn from."""
 
-    house: House
+    config: Configuration
     script: Script
     calm: RunRecord
     run: RunRecord
@@ -89,12 +89,12 @@ def _nowhere(found: Evidence) -> Iterator[Advice]:
 
 
 def _all(found: Evidence) -> tuple[str, ...]:
-    return tuple(sorted(found.house.registry.entries))
+    return tuple(sorted(found.config.registry.entries))
 
 
 def _everywhere(found: Evidence, row: RequestResult) -> bool:
     """Whether one fault kept everybody away."""
-    spells = (s for s in found.script.spells if len(s.models) == len(found.house.registry))
+    spells = (s for s in found.script.spells if len(s.models) == len(found.config.registry))
     return any(s.whole and s.kind in NO_ANSWER and s.from_s <= row.end_s and row.at < s.until_s for s in spells)
 
 
@@ -118,7 +118,7 @@ def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows
     faults = _listed({s.line.text for row in rows for m in able for s in found.script.away(m, row.at, row.end_s)})
     if able == _all(found) and _everywhere(found, rows[0]):
         return Advice(f"Every model is away under {faults}: {found.share(len(rows))} had nowhere to go.")
-    homes = sorted({found.house.registry.entry(m).card.provider or m for m in able})
+    homes = sorted({found.config.registry.entry(m).card.provider or m for m in able})
     only = f"Only {_listed(able)}" if rules else "Every model"
     takes = f"can take {who}, and {'is' if len(able) == 1 else 'all are'}" if rules else "is"
     told = f"{only} {takes} away under {faults}: {found.share(len(rows))} had nowhere to go{others}."
@@ -151,8 +151,8 @@ def _failed(found: Evidence) -> Iterator[Advice]:
 
 def _interrupted(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     told = f"{found.share(len(rows))} lost a stream after its first text, which no model may go on with."
-    cards = found.house.registry.cards
-    if found.house.settings.resume:
+    cards = found.config.registry.cards
+    if found.config.settings.resume:
         yield Advice(told, "None of the models that were left has `assistant_prefill: true`.")
     elif any(card.assistant_prefill for card in cards):
         yield Advice(told, "", Mend("resume: true", {"resume": True}, "lost"))
@@ -189,7 +189,7 @@ def _busy(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
 
 
 def _attempts(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
-    settings = found.house.settings
+    settings = found.config.settings
     filtered = [row for row in rows if row.tries and row.tries[-1].fault == "content_filtered"]
     if filtered and settings.on_content_filter == "return":
         told = f"{found.share(len(filtered))} got the content filter's refusal, which is handed on as it is."
@@ -227,7 +227,7 @@ _WHYS: Mapping[str, Callable[[Evidence, Sequence[RequestResult]], Iterator[Advic
 
 def _endless(found: Evidence) -> Iterator[Advice]:
     """Requests that waited for what hangs."""
-    own, settings = found.house.settings.timeouts, found.house.settings
+    own, settings = found.config.settings.timeouts, found.config.settings
     bounded = own.total is not None or settings.deadline_s is not None
     if bounded or found.seen.longest_s < max(_LONG_S, 3 * found.quiet.longest_s):
         return
@@ -245,7 +245,7 @@ def _endless(found: Evidence) -> Iterator[Advice]:
 
 def _slow(found: Evidence) -> Iterator[Advice]:
     calm, seen = found.quiet.latency_s(0.95), percentile(found.seen.slow, 0.95)
-    if calm is None or seen is None or seen < _MUCH * calm or found.house.settings.hedge.on or any(_endless(found)):
+    if calm is None or seen is None or seen < _MUCH * calm or found.config.settings.hedge.on or any(_endless(found)):
         return
     from capability_router.settings.resilience import Hedge  # here, because it loads pydantic
 
@@ -273,8 +273,8 @@ def _not_left(found: Evidence) -> Iterator[Advice]:
         if each.left_s is None and each.failed >= 10:
             yield Advice(
                 f"{each.model} failed {each.failed:,} of {each.calls:,} calls under {each.text} and was never left "
-                f"alone: a breaker opens at {found.house.settings.health.failure_rate:.0%} of the calls, or at "
-                f"{found.house.settings.health.consecutive} in a row.",
+                f"alone: a breaker opens at {found.config.settings.health.failure_rate:.0%} of the calls, or at "
+                f"{found.config.settings.health.consecutive} in a row.",
                 "Where that is too many, lower health.failure_rate.",
             )  # fmt: skip
 

@@ -32,7 +32,7 @@ def play_alone(scene: Scenario, model: str) -> RunRecord:
 class _Alone:
     def __init__(self, scene: Scenario, model: str, clock: LoopClock, cast: Cast) -> None:
         self._scene, self._model, self._clock, self._cast = scene, model, clock, cast
-        self._card = scene.house.registry.entry(model).card
+        self._card = scene.config.registry.entry(model).card
         self._told = RunRecord(scene.traffic.seconds)
 
     async def all(self) -> RunRecord:

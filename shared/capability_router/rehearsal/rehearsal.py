@@ -19,9 +19,9 @@ from capability_router.nearest import nearest
 from capability_router.rehearsal.advice import Advice, Evidence, advised
 from capability_router.rehearsal.alone import play_alone
 from capability_router.rehearsal.cast import Voice, voices_of
+from capability_router.rehearsal.configuration import Configuration, configuration_of
 from capability_router.rehearsal.episode import Episode, episodes
 from capability_router.rehearsal.expectation import Judged, Term, judged, parse_terms
-from capability_router.rehearsal.house import House, house_of
 from capability_router.rehearsal.result import RunRecord
 from capability_router.rehearsal.script.fault_line import FaultLine, parse_lines
 from capability_router.rehearsal.script.presets import preset_lines
@@ -139,16 +139,16 @@ def _in_a_loop() -> bool:
 def _rehearsed(source: Source, asked: Asked, done: Done, read: Done) -> Rehearsal:
     terms = parse_terms(asked.expect)
     with TemporaryDirectory(prefix="rehearsal-") as folder:
-        house = house_of(source, asked.seed, Path(folder))
-        return _Day(house, asked, terms, (done, read)).found()
+        config = configuration_of(source, asked.seed, Path(folder))
+        return _Day(config, asked, terms, (done, read)).found()
 
 
 class _Day:
     """One rehearsal under way."""
 
-    def __init__(self, house: House, asked: Asked, terms: Sequence[Term], told: tuple[Done, Done]) -> None:
-        self._house, self._asked, self._terms = house, asked, terms
-        self._aims = Aims(house.registry)
+    def __init__(self, config: Configuration, asked: Asked, terms: Sequence[Term], told: tuple[Done, Done]) -> None:
+        self._config, self._asked, self._terms = config, asked, terms
+        self._aims = Aims(config.registry)
         if asked.seconds is not None and not 0 < asked.seconds < 1e9:
             raise ConfigError(f"traffic: seconds must be a number above 0, got {asked.seconds!r}")
         lines = [*(f for f in asked.faults if isinstance(f, FaultLine)),
@@ -161,9 +161,9 @@ class _Day:
         self._alone = self._one(asked.alone)
         done, read = told
         traffic = self._traffic(read)
-        voices = voices_of(house.registry.cards, self._given(), traffic.paces)
+        voices = voices_of(config.registry.cards, self._given(), traffic.paces)
         of = 3 * len(traffic.shapes)
-        self._scene = Scenario(house, traffic, voices, (), asked.seed, lambda count: done(count, of))
+        self._scene = Scenario(config, traffic, voices, (), asked.seed, lambda count: done(count, of))
 
     def found(self) -> Rehearsal:
         """All runs, and what they show."""
@@ -179,18 +179,18 @@ class _Day:
         quiet, router, single = (summed(each, hits) for each in (calm, run, alone))
         seen = episodes(run, scene.spells)
         advice = self._advice(scene, calm, run, (quiet, router), seen, hits) if self._asked.advise else []
-        s, house = scene, self._house
+        s, config = scene, self._config
         return Rehearsal(
-            house.name, house.settings.policy.name, tuple(house.registry.entries), s.traffic, s.seed, s.spells,
+            config.name, config.settings.policy.name, tuple(config.registry.entries), s.traffic, s.seed, s.spells,
             s.voices, run, self._alone, hits, quiet, router, single, seen, advice,
             judged(self._terms, router, seen),
-            (*house.notes, *s.traffic.notes, *_assumed(s.voices), *_unpriced(house), *_idle(s, hits)),
+            (*config.notes, *s.traffic.notes, *_assumed(s.voices), *_unpriced(config), *_idle(s, hits)),
         )  # fmt: skip
 
     def _one(self, name: str | None) -> str:
-        registry = self._house.registry
+        registry = self._config.registry
         if name is None:
-            return self._house.first().card.id
+            return self._config.first().card.id
         found = registry.resolve(name)
         if found is None:
             raise ConfigError(f"no model {name!r}{nearest(name, registry.entries)}")
@@ -200,7 +200,7 @@ class _Day:
         return {self._one(name): Voice(*pace, "given") for name, pace in self._asked.latency.items()}
 
     def _traffic(self, read: Done) -> Traffic:
-        asked, registry = self._asked, self._house.registry
+        asked, registry = self._asked, self._config.registry
         if isinstance(asked.traffic, Traffic):
             return asked.traffic
         if not isinstance(asked.traffic, MadeUp):
@@ -215,7 +215,7 @@ class _Day:
         hits: Sequence[bool],
     ) -> list[Advice]:  # fmt: skip
         script = Script(scene.spells, scene.seed)
-        given = advised(Evidence(self._house, script, calm, run, sums[0], sums[1], seen))
+        given = advised(Evidence(self._config, script, calm, run, sums[0], sums[1], seen))
         changes = [advice for advice in given if advice.change is not None][:_TRIED]
         told = [self._tried(advice, scene, sums[1], hits) if advice in changes else advice for advice in given]
         return [advice for advice in told if advice is not None]
@@ -225,8 +225,8 @@ class _Day:
         mend = advice.change
         if mend is None:
             return advice
-        settings = replace(self._house.settings, **dict(mend.change))
-        run = play(replace(scene, house=self._house._replace(settings=settings), done=lambda _: None))
+        settings = replace(self._config.settings, **dict(mend.change))
+        run = play(replace(scene, config=self._config._replace(settings=settings), done=lambda _: None))
         was, now = (_MEASURES[mend.measure](s) for s in (before, summed(run, hits)))
         told = f"{mend.measure}: {_spelt(mend.measure, was)} -> {_spelt(mend.measure, now)}"
         if now < was:
@@ -257,8 +257,8 @@ def _assumed(voices: Mapping[str, Voice]) -> list[str]:
     return [f"latency assumed for {', '.join(names)}: {told}"] if names else []
 
 
-def _unpriced(house: House) -> list[str]:
-    names = [c.id for c in house.registry.cards if c.price is None or not c.price.known]
+def _unpriced(config: Configuration) -> list[str]:
+    names = [c.id for c in config.registry.cards if c.price is None or not c.price.known]
     return [f"price unknown, so not in the costs: {', '.join(names)}"] if names else []
 
 

@@ -24,7 +24,7 @@ from capability_router.health.board import HealthEvent
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.rehearsal.call import SimulatedEndpoint
 from capability_router.rehearsal.cast import Cast, Voice
-from capability_router.rehearsal.house import House
+from capability_router.rehearsal.configuration import Configuration
 from capability_router.rehearsal.result import Capped, Change, Look, RequestResult, RunRecord, Tried
 from capability_router.rehearsal.script.spell import Script, Spell
 from capability_router.rehearsal.traffic.shape import Shape
@@ -44,7 +44,7 @@ _HELD_BY = {
 class Scenario:
     """What a run is made of. `done` is called with each request that is over."""
 
-    house: House
+    config: Configuration
     traffic: Traffic
     voices: Mapping[str, Voice]
     spells: tuple[Spell, ...]
@@ -61,7 +61,7 @@ def carried_out(scene: Scenario, play: Callable[[LoopClock, Cast], Awaitable[Run
     """Whatever is to happen, on a loop of its own, in silence and with chance seeded."""
     loop = VirtualLoop()
     clock = LoopClock(loop, scene.traffic.unix_s)
-    cast = Cast(scene.house.registry.cards, scene.voices, Script(scene.spells, scene.seed), clock, scene.seed)
+    cast = Cast(scene.config.registry.cards, scene.voices, Script(scene.spells, scene.seed), clock, scene.seed)
 
     async def whole() -> RunRecord:
         return await play(clock, cast)
@@ -104,7 +104,7 @@ class _Stage:
     def __init__(self, scene: Scenario, clock: LoopClock, cast: Cast) -> None:
         self._scene, self._clock, self._cast = scene, clock, cast
         self._told = RunRecord(scene.traffic.seconds)
-        self._router = Router(scene.house.registry, settings=scene.house.settings, clock=clock)
+        self._router = Router(scene.config.registry, settings=scene.config.settings, clock=clock)
         self._router.on_health(self._changed)
         self._router.on_budget(self._capped)
         self._left = len(scene.traffic.shapes)

@@ -16,9 +16,9 @@ from capability_router.simulator.http.background import Background
 from capability_router.simulator.http.listener import HOST, Listener
 from capability_router.simulator.http.server import provider_app
 from capability_router.simulator.profile import SimulatedModel, SimulatedProvider
+from capability_router.simulator.provider import Provider
 from capability_router.simulator.script import FaultScript
 from capability_router.simulator.settings import FleetSettings, Source, load_settings
-from capability_router.simulator.shop import Shop
 
 _PATIENCE_S = 1.0
 
@@ -69,9 +69,8 @@ class Fleet:
         return self
 
     def _app(self, profile: SimulatedProvider) -> Any:
-        settings = self.settings
-        shop = Shop(profile, self.script, self._books, self._clock, seed=settings.seed, time_scale=settings.time_scale)
-        return provider_app(shop)
+        clock, seed, scale = self._clock, self.settings.seed, self.settings.time_scale
+        return provider_app(Provider(profile, self.script, self._books, clock, seed=seed, time_scale=scale))
 
     def stop(self) -> None:
         """Cuts all connections, closes the ports and ends the thread; the log and the bills stay readable."""

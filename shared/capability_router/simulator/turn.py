@@ -19,8 +19,8 @@ from capability_router.simulator.http.refusal import Refusal, bad_request, unkno
 from capability_router.simulator.http.stage import Stage
 from capability_router.simulator.http.wire import Envelope, completion, events
 from capability_router.simulator.prompt import Prompt, parse_prompt
+from capability_router.simulator.provider import Provider, ServedModel
 from capability_router.simulator.screen import screen
-from capability_router.simulator.shop import Counter, Shop
 
 _CLIENT_LEFT = 499
 
@@ -28,9 +28,9 @@ _CLIENT_LEFT = 499
 class Turn:
     """Serves one chat completion; an ASGI application of one use. Writes exactly one row."""
 
-    def __init__(self, shop: Shop, authorization: str, raw: bytes) -> None:
-        self._shop, self._authorization, self._raw = shop, authorization, raw
-        self._id, self._started_s = shop.new_id(), shop.script.now_s
+    def __init__(self, provider: Provider, authorization: str, raw: bytes) -> None:
+        self._provider, self._authorization, self._raw = provider, authorization, raw
+        self._id, self._started_s = provider.new_id(), provider.script.now_s
         self._model, self._prompt = "", None
         self._fault: ScriptedFault | None = None
         self._said: Answer | None = None
@@ -70,18 +70,18 @@ class Turn:
         body = self._body()
         self._model = str(body.get("model") or "")
         wrong = self._read(body)
-        self._fault = self._shop.script.pick(self._shop.profile.name, self._model)
+        self._fault = self._provider.script.pick(self._provider.profile.name, self._model)
         if self._fault is not None:
             refuse(self._fault, self._model)
             if self._fault.kind in REPLACES:
                 return await self._replace(self._fault, stage)
         self._check_key()
-        counter = self._shop.counters.get(self._model)
-        if counter is None:
+        served = self._provider.served.get(self._model)
+        if served is None:
             raise unknown_model(self._model[:100])
         if wrong is not None or self._prompt is None:
             raise wrong or bad_request("The request could not be read.")
-        return await self._admit(stage, counter, self._prompt)
+        return await self._admit(stage, served, self._prompt)
 
     def _read(self, body: Mapping[str, Any]) -> Refusal | None:
         """Parses the prompt; what is wrong with it is told only after the faults and the key."""
@@ -106,35 +106,35 @@ class Turn:
         return body
 
     def _check_key(self) -> None:
-        key = self._shop.profile.api_key
+        key = self._provider.profile.api_key
         if key is not None and self._authorization != f"Bearer {key}":
             raise wrong_key()
 
-    async def _admit(self, stage: Stage, counter: Counter, prompt: Prompt) -> None:
-        overflow(self._fault, prompt, counter.profile.context_window)
-        screen(prompt, counter.profile)
-        counter.meter.admit(prompt.input_tokens)
-        async with counter.seats:
-            await self._speak(stage, counter, prompt)
+    async def _admit(self, stage: Stage, served: ServedModel, prompt: Prompt) -> None:
+        overflow(self._fault, prompt, served.profile.context_window)
+        screen(prompt, served.profile)
+        served.meter.admit(prompt.input_tokens)
+        async with served.seats:
+            await self._speak(stage, served, prompt)
 
-    async def _speak(self, stage: Stage, counter: Counter, prompt: Prompt) -> None:
-        said = self._said = spoiled(answer(prompt, counter.profile, self._shop.seed), self._fault)
+    async def _speak(self, stage: Stage, served: ServedModel, prompt: Prompt) -> None:
+        said = self._said = spoiled(answer(prompt, served.profile, self._provider.seed), self._fault)
         usage = self._usage = Usage(
-            prompt.input_tokens, said.output_tokens, cache_read_tokens=counter.cache.cached_tokens(prompt),
+            prompt.input_tokens, said.output_tokens, cache_read_tokens=served.cache.cached_tokens(prompt),
             reasoning_tokens=said.reasoning_tokens,
         )  # fmt: skip
-        counter.meter.spend(usage.output_tokens)
-        pace = self._shop.pace(counter.profile, prompt.key, self._id)
-        self._delivery = Delivery(stage, pace, self._shop.clock, self._fault, self._headers(), self._delivered)
-        envelope = Envelope(self._id, self._model, int(self._shop.clock.unix()))
+        served.meter.spend(usage.output_tokens)
+        pace = self._provider.pace(served.profile, prompt.key, self._id)
+        self._delivery = Delivery(stage, pace, self._provider.clock, self._fault, self._headers(), self._delivered)
+        envelope = Envelope(self._id, self._model, int(self._provider.clock.unix()))
         if prompt.stream:
             await self._delivery.stream(events(envelope, said, usage, include_usage=prompt.include_usage))
         else:
             await self._delivery.whole(completion(envelope, said, usage), usage.output_tokens)
 
     def _headers(self) -> dict[str, str]:
-        counter = self._shop.counters.get(self._model)
-        return {"x-request-id": self._id, **(counter.meter.headers() if counter else {})}
+        served = self._provider.served.get(self._model)
+        return {"x-request-id": self._id, **(served.meter.headers() if served else {})}
 
     def _delivered(self, tokens: int, complete: bool) -> None:
         self._settle(200, tokens, complete=complete)
@@ -145,16 +145,17 @@ class Turn:
             return
         self._settled = True
         usage, prompt, said = _generated(self._usage, tokens), self._prompt, self._said
-        counter = self._shop.counters.get(self._model)
-        billed = counter is not None and said is not None
-        self._shop.books.write(
+        served = self._provider.served.get(self._model)
+        billed = served is not None and said is not None
+        self._provider.books.write(
             LogRow(
-                id=self._id, provider=self._shop.profile.name, model=self._model, prompt=prompt.key if prompt else "",
+                id=self._id, provider=self._provider.profile.name, model=self._model,
+                prompt=prompt.key if prompt else "",
                 status=status, fault=self._fault.kind if self._fault else code, usage=usage,
-                cost_pico=cost_pico(counter.profile.price, usage) if counter and billed else 0,
+                cost_pico=cost_pico(served.profile.price, usage) if served and billed else 0,
                 correct=said.correct and complete if said else None, complete=complete,
                 streamed=bool(prompt and prompt.stream), user=prompt.user if prompt else "",
-                started_s=self._started_s, ended_s=self._shop.script.now_s,
+                started_s=self._started_s, ended_s=self._provider.script.now_s,
             )
         )  # fmt: skip
 

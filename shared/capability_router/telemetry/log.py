@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from capability_router.telemetry.courier import Record
+from capability_router.telemetry.sink_thread import Record
 
 log = logging.getLogger("capability_router")
 

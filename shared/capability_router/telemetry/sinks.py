@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from capability_router.errors import ConfigError
-from capability_router.telemetry.courier import Courier, Record, Sink
 from capability_router.telemetry.jsonl import JsonlSink
 from capability_router.telemetry.log import LogSink
+from capability_router.telemetry.sink_thread import Record, Sink, SinkThread
 
 __all__ = ["JsonlSink", "LogSink", "Sink", "Sinks", "configured_sinks"]
 
@@ -34,42 +34,42 @@ class Sinks:
     """All sinks of a router."""
 
     def __init__(self, sinks: Sequence[Sink] = ()) -> None:
-        self._couriers = [Courier(sink) for sink in sinks]
-        self._beside: list[Courier] = []
+        self._threads = [SinkThread(sink) for sink in sinks]
+        self._beside: list[SinkThread] = []
 
     def __bool__(self) -> bool:
-        return bool(self._couriers)
+        return bool(self._threads)
 
     @property
     def dropped(self) -> int:
         """Records that a sink did not get: it failed, or was too far behind."""
-        return sum(courier.losses.count for courier in self._all)
+        return sum(thread.losses.count for thread in self._all)
 
     def add(self, sink: Sink | Callable[[Record], object]) -> None:
         """Send further records there too; a function is called with each. ConfigError for what is neither."""
-        self._couriers = [*self._couriers, Courier(_as_sink(sink))]
+        self._threads = [*self._threads, SinkThread(_as_sink(sink))]
 
-    def beside(self, courier: Courier) -> None:
+    def beside(self, thread: SinkThread) -> None:
         """Count, wait for and close this one too; what it carries are no decision records."""
-        self._beside = [*self._beside, courier]
+        self._beside = [*self._beside, thread]
 
     @property
-    def _all(self) -> list[Courier]:
-        return [*self._couriers, *self._beside]
+    def _all(self) -> list[SinkThread]:
+        return [*self._threads, *self._beside]
 
     def write(self, record: Record) -> None:
         """Give the record to each sink: one of its own to those that might change it."""
-        for courier in self._couriers:
-            courier.write(record if isinstance(courier.sink, _READERS) else _copied(record))
+        for thread in self._threads:
+            thread.write(record if isinstance(thread.sink, _READERS) else _copied(record))
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until each sink has all records so far; False = one has not within `timeout_s`."""
-        return False not in [courier.flush(timeout_s) for courier in self._all]  # of all, also after a slow one
+        return False not in [thread.flush(timeout_s) for thread in self._all]  # of all, also after a slow one
 
     def close(self) -> None:
         """Close every sink, when it has what was for it."""
-        for courier in self._all:
-            courier.close()
+        for thread in self._all:
+            thread.close()
 
 
 _READERS = (JsonlSink, LogSink)

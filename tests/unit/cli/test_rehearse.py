@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from unit.rehearsal.houses import config, model
+from unit.rehearsal.configurations import config, model
 from unit.report.decisions import decision
 
 from capability_router.cli.main import main

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from capability_router.concurrency import latch as latches
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.concurrency.latch import InnerLatch, Latch
-from capability_router.concurrency.postbox import Postbox
 
 KINDS = (Latch, InnerLatch)
 
@@ -170,7 +170,7 @@ def test_who_was_not_told_looks_by_himself(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-@pytest.mark.parametrize("make", [Latch, InnerLatch, lambda: Postbox(print)])
+@pytest.mark.parametrize("make", [Latch, InnerLatch, lambda: DeferringLock(print)])
 def test_a_forked_child_waits_for_no_thread_of_its_parent(make: Callable[[], Latch | InnerLatch]) -> None:
     latch, held, over = make(), threading.Event(), threading.Event()
 

@@ -54,7 +54,7 @@ def test_whoever_holds_the_lock_takes_in_what_was_handed_in_meanwhile(
     case: Callable[[], tuple[object, Callable[[], None], Callable[[], bool]]],
 ) -> None:
     lock, hand_in, is_in = case()
-    with lock:  # type: ignore[attr-defined]  # a Postbox of each's own kind
+    with lock:  # type: ignore[attr-defined]  # a DeferringLock of each's own kind
         hand_in()  # in this very thread, as the garbage collector does: to wait would be for ever
     assert is_in()
 

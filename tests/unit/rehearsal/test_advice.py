@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from unit.rehearsal.houses import config, day, model, steady
+from unit.rehearsal.configurations import config, day, model, steady
 
 from capability_router.rehearsal.advice import Advice
 from capability_router.rehearsal.rehearsal import Asked, Rehearsal, rehearse

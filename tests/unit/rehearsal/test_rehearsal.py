@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from unit.rehearsal.houses import config, day, model, steady, who
+from unit.rehearsal.configurations import config, day, model, steady, who
 
 from capability_router.errors import ConfigError
 from capability_router.rehearsal.rehearsal import Asked, rehearse

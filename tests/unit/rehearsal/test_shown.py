@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from unit.rehearsal.houses import config, day, model, steady
+from unit.rehearsal.configurations import config, day, model, steady
 
 from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.shown.page import page

@@ -1,4 +1,4 @@
-"""Threads that wait for the next attempt: to start one costs a call milliseconds where the machine is busy."""
+"""A pool of threads for attempts: on a busy machine, starting a thread costs a call milliseconds."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import threading
 from collections.abc import Callable
 
 Work = Callable[[], bool]
-"""What a thread does; whether the thread may be kept then."""
+"""What a thread does. It returns whether the thread may be reused."""
 _IDLE_S = 5.0
 _IDLE = "router thread, idle"
 
 
 class ThreadPool:
-    """Daemon threads. One that has had nothing to do for `idle_s` seconds ends. Thread-safe.
+    """Daemon threads; a thread that was idle for `idle_s` seconds ends. Thread-safe.
 
-    There are as many as there is work: work that hangs keeps its thread, and nobody waits for it.
+    The pool has no upper limit: work that hangs keeps its thread, and other work gets another one.
     """
 
     def __init__(self, idle_s: float = _IDLE_S) -> None:
         self._idle_s = idle_s
-        self._idle: list[_Worker] = []  # each use of it is one step of the interpreter: no lock
+        self._idle: list[_Worker] = []  # each use of it is atomic, so it needs no lock
 
     def __repr__(self) -> str:
         return f"<ThreadPool, {len(self._idle)} idle>"
 
     def begin(self, name: str, work: Work) -> threading.Thread:
-        """Begin some work in a thread of this name, the one that has been idle for the shortest time, or a new one."""
+        """Run `work` in a thread that gets this name: the one most recently idle, else a new one."""
         try:
             worker = self._idle.pop()
         except IndexError:
@@ -37,12 +37,12 @@ class ThreadPool:
         return worker.thread
 
     def forget(self) -> None:
-        """After a fork: the threads are the other process's."""
+        """After a fork: the threads exist only in the parent."""
         self._idle.clear()
 
 
 class _Worker:
-    """One thread, and where it is given its work."""
+    """One thread and its inbox."""
 
     def __init__(self, idle: list[_Worker], idle_s: float) -> None:
         self._idle, self._idle_s = idle, idle_s
@@ -51,7 +51,7 @@ class _Worker:
         self.thread.start()
 
     def _work(self) -> None:
-        kept = self.inbox.get()()  # nothing of it is held by this frame while the thread is idle
+        kept = self.inbox.get()()  # this frame keeps no reference to it while idle
         while kept:
             self.thread.name = _IDLE
             self._idle.append(self)
@@ -67,7 +67,7 @@ class _Worker:
             pass
         try:
             self._idle.remove(self)
-        except ValueError:  # it has been chosen just now
+        except ValueError:  # `begin` has just taken this worker
             return self.inbox.get()
         return None
 

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Literal, NamedTuple
 
 from capability_router.clock import Clock, SystemClock
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.errors import StoreError
 from capability_router.listener import failed
 from capability_router.money.budget.cap import BudgetSpec, OnExceed
@@ -98,7 +98,7 @@ class Budgets:
         self._begin()
 
     def _begin(self) -> None:
-        self._postbox: Postbox[tuple[Reservation, int]] = Postbox(self._settle)
+        self._postbox: DeferringLock[tuple[Reservation, int]] = DeferringLock(self._settle)
         self._counter = Lock()  # one claim at a time, so that the store hears them in their order
         self._untold: set[Purse] = set()
         self._asking: Sequence[Purse] = ()  # for which a store is being asked

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.money.ledger.call import ANSWERED, Call
 from capability_router.money.ledger.cells import DAY_S, HOUR_S, KEY, Cells, Key, book, day_of, hour_of, pour
 from capability_router.money.price import usd
@@ -49,7 +49,7 @@ class MemoryBooks:
 
     dropped = unwritten = 0
 
-    def __init__(self, lock: Postbox[Any], keep: int = CALLS_KEPT, days: float = DAYS_KEPT) -> None:
+    def __init__(self, lock: DeferringLock[Any], keep: int = CALLS_KEPT, days: float = DAYS_KEPT) -> None:
         self._lock, self._days_s = lock, days * DAY_S
         self._calls: deque[Call] = deque(maxlen=keep)
         self._hour, self._now = 0, Cells()  # the cells of the hour that it is; they are in none of the others

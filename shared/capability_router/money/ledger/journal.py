@@ -18,8 +18,8 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from capability_router.clock import SystemClock
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.concurrency.lifetime import Lasting, ending, watch
-from capability_router.concurrency.postbox import Postbox
 from capability_router.errors import StoreError
 from capability_router.money.ledger.books import DAYS_KEPT, Row
 from capability_router.money.ledger.call import ANSWERED, Call, sound
@@ -70,7 +70,7 @@ class Journal(Lasting):
         self._writer, self._number = uuid.uuid4().int >> 65, 0
         self._pending: deque[Call] = deque()
         self._spilled: dict[int, Cells] = {}
-        self._beyond: Postbox[Call] = Postbox(self._spill)
+        self._beyond: DeferringLock[Call] = DeferringLock(self._spill)
         self._writing, self._tidying = threading.Lock(), threading.Lock()
         self._stuck: Batch | None = None
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # ringing it never waits, not even for itself

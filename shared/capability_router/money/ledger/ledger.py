@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable
 
 from capability_router.clock import SystemClock
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.money.ledger.books import CALLS_KEPT, DAYS_KEPT, Books, MemoryBooks
 from capability_router.money.ledger.call import Booked, Call, Line
 from capability_router.money.ledger.dimension import DIMENSIONS, Filter
@@ -37,7 +37,7 @@ class Ledger(Reading):
     ) -> None:  # fmt: skip
         self._open: set[tuple[str, int, int]] = set()  # Lines
         self._parents: set[tuple[str, int, int]] = set()
-        self._postbox: Postbox[tuple[Call, int]] = Postbox(self._book)
+        self._postbox: DeferringLock[tuple[Call, int]] = DeferringLock(self._book)
         kept = books or MemoryBooks(self._postbox, keep, days)
         super().__init__(kept, unix, Filter())
         self._take = kept.take

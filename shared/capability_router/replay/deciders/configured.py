@@ -14,9 +14,9 @@ from capability_router.policies.planner import Planner
 from capability_router.replay.deciders.choice import Choice
 from capability_router.replay.deciders.conversations import Conversations
 from capability_router.replay.deciders.knowledge import ReplayKnowledge
+from capability_router.replay.deciders.matching import Matching
 from capability_router.replay.deciders.moment import Moment
 from capability_router.replay.deciders.token_lessons import TokenLessons
-from capability_router.replay.deciders.twins import Twins
 from capability_router.replay.log.latencies import Latencies
 from capability_router.replay.log.logged import Logged, Seen
 from capability_router.request import Outcome, Usage
@@ -36,13 +36,13 @@ class Configured:
         self.models = tuple(router.registry.entries)
         self.name = router.planner.policy.name
         self.conversations = Conversations()
-        self.twins = Twins(router.registry)
+        self.matching = Matching(router.registry)
         self._cards = {card.id: card for card in router.registry.cards}
         self._moment = Moment(router.board.condition, latencies, self.models)
         self._foresight = foresight
         self._planner: Planner = replace(
-            router.planner, health=self._moment, lengths=_Lengths(lessons.lengths, self.twins),
-            sizes=_Sizes(lessons.sizes, self.twins, self.models), windows=Windows(), learned=foresight, guard=None,
+            router.planner, health=self._moment, lengths=_Lengths(lessons.lengths, self.matching),
+            sizes=_Sizes(lessons.sizes, self.matching, self.models), windows=Windows(), learned=foresight, guard=None,
             explorer=None, signs=None,
         )  # fmt: skip
         self._chosen: Candidate | None = None
@@ -50,11 +50,11 @@ class Configured:
 
     def decide(self, logged: Logged) -> Choice:
         """Its plan for the request, in which its policy takes the request in as one that is carried out."""
-        self.twins.meet(logged.candidates)
+        self.matching.meet(logged.candidates)
         self._other_cards += logged.cards != self._mark
-        self._moment.turn_to(logged, self.twins.logged)
+        self._moment.turn_to(logged, self.matching.logged)
         if self._foresight is not None:
-            self._foresight.turn_to(logged, self.twins.logged)
+            self._foresight.turn_to(logged, self.matching.logged)
         stay = self.conversations.of(logged)
         made = self._planner.decide(logged.request, logged.began, stay=stay, found=logged.features)
         plan, scene = made.plan, made.scene
@@ -73,11 +73,11 @@ class Configured:
 
     def own(self, logged: str) -> str:
         """Its id of a model that has this one in the log; "" = it has none such."""
-        return self.twins.own(logged)
+        return self.matching.own(logged)
 
     def logged(self, own: str) -> str:
         """The log's id of a model that has this one here; "" = the log has not met it."""
-        return self.twins.logged(own)
+        return self.matching.logged(own)
 
     def price(self, id: str, logged: Logged, tokens: tuple[int, int]) -> int | None:
         """By its card, in the service tier that is asked for, nothing of it cached."""
@@ -111,28 +111,28 @@ class Configured:
 class _Lengths(Lengths):
     """The log's, under the configuration's ids."""
 
-    def __init__(self, logged: Lengths, twins: Twins) -> None:
+    def __init__(self, logged: Lengths, matching: Matching) -> None:
         super().__init__()
-        self._logged, self._twins = logged, twins
+        self._logged, self._matching = logged, matching
 
     def on(self, task: str) -> Factors:
         """The factors of a task as the log taught them so far."""
         told = self._logged.on(task)
-        named = ((self._twins.own(model), factor) for model, factor in told.by_model.items())
+        named = ((self._matching.own(model), factor) for model, factor in told.by_model.items())
         return Factors({own: factor for own, factor in named if own}, told.common)
 
 
 class _Sizes(Sizes):
     """The log's, under the configuration's ids."""
 
-    def __init__(self, logged: Sizes, twins: Twins, models: tuple[str, ...]) -> None:
+    def __init__(self, logged: Sizes, matching: Matching, models: tuple[str, ...]) -> None:
         super().__init__()
-        self._logged, self._twins, self._models = logged, twins, models
+        self._logged, self._matching, self._models = logged, matching, models
 
     def on(self, bucket: str) -> Mapping[str, Scale]:
         """The scales by model for such text as the log taught them so far."""
         told = self._logged.on(bucket)
-        named = ((own, self._twins.logged(own)) for own in self._models) if told else ()
+        named = ((own, self._matching.logged(own)) for own in self._models) if told else ()
         return {own: told[logged] for own, logged in named if logged in told}
 
 

@@ -11,11 +11,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from capability_router.simulator.http.refusal import Refusal, unknown_model, wrong_key
-from capability_router.simulator.shop import Shop
+from capability_router.simulator.provider import Provider
 from capability_router.simulator.turn import Turn
 
 
-def provider_app(shop: Shop) -> ASGIApp:
+def provider_app(provider: Provider) -> ASGIApp:
     """The ASGI application of one provider."""
 
     async def chat(request: Request) -> Any:  # a Turn is an ASGI application: Starlette calls what it gets
@@ -23,17 +23,17 @@ def provider_app(shop: Shop) -> ASGIApp:
             body = await request.body()
         except ClientDisconnect:  # left before it had asked anything: nothing to answer, nothing to book
             return _nothing
-        return Turn(shop, request.headers.get("authorization", ""), body)
+        return Turn(provider, request.headers.get("authorization", ""), body)
 
     async def models(request: Request) -> Response:
-        listed = {"object": "list", "data": [_model(shop, name) for name in shop.counters]}
-        return _refused(shop, request) or JSONResponse(listed)
+        listed = {"object": "list", "data": [_model(provider, name) for name in provider.served]}
+        return _refused(provider, request) or JSONResponse(listed)
 
     async def model(request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in shop.counters:
+        if name not in provider.served:
             return _error(unknown_model(name[:100]))
-        return _refused(shop, request) or JSONResponse(_model(shop, name))
+        return _refused(provider, request) or JSONResponse(_model(provider, name))
 
     return Starlette(
         routes=[
@@ -48,12 +48,12 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     """The reply to a client that has left."""
 
 
-def _model(shop: Shop, name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 1_767_225_600, "owned_by": shop.profile.name}
+def _model(provider: Provider, name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 1_767_225_600, "owned_by": provider.profile.name}
 
 
-def _refused(shop: Shop, request: Request) -> Response | None:
-    key = shop.profile.api_key
+def _refused(provider: Provider, request: Request) -> Response | None:
+    key = provider.profile.api_key
     right = key is None or request.headers.get("authorization") == f"Bearer {key}"
     return None if right else _error(wrong_key())
 

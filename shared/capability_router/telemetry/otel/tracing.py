@@ -11,13 +11,13 @@ from opentelemetry.context import Context, get_current
 from capability_router.address import joint
 from capability_router.request import Outcome, Reply, Request
 from capability_router.routing import Routing
-from capability_router.telemetry.courier import Courier, Record
 from capability_router.telemetry.otel.caller import Caller
 from capability_router.telemetry.otel.finished import Content, FinishedRequest, Served
 from capability_router.telemetry.otel.instrumentors import watched
 from capability_router.telemetry.otel.meters import Meters, Watched, meters
 from capability_router.telemetry.otel.names import provider_name
 from capability_router.telemetry.otel.spans import Spans
+from capability_router.telemetry.sink_thread import Record, SinkThread
 from capability_router.telemetry.sinks import Sinks
 
 
@@ -75,8 +75,8 @@ class Tracing:
         measured = meters(made)
         measured.watch(router, joint(entry.address for entry in entries).base_url)
         self._last = Caller(Context())
-        self._courier = Courier(OtelSink(Spans(made), measured))
-        sinks.beside(self._courier)
+        self._sink_thread = SinkThread(OtelSink(Spans(made), measured))
+        sinks.beside(self._sink_thread)
 
     def caller(self, request: Request) -> Caller:
         """Who calls at this moment."""
@@ -105,7 +105,7 @@ class Tracing:
         return FinishedRequest(self._name, at, outcome, caller, self._served, routing, traced=self._attempts != "never")
 
     def _hand_on(self, over: FinishedRequest) -> None:
-        self._courier.write({"over": over})
+        self._sink_thread.write({"over": over})
 
 
 def _served(entries: Iterable[Sourced], folded: Callable[[str], str]) -> Iterable[tuple[str, Served]]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from capability_router import ConfigError, Usage
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.money.ledger.books import MemoryBooks
 from capability_router.money.ledger.call import Call, Line
 from capability_router.money.ledger.ledger import Ledger
@@ -97,7 +97,7 @@ class Shelf(MemoryBooks):
     """Books that wait for a store."""
 
     def __init__(self) -> None:
-        super().__init__(Postbox(lambda call: None))
+        super().__init__(DeferringLock(lambda call: None))
         self.told: list[str] = []
         self.waiting: list[Call] = []
         self.dropped = 3

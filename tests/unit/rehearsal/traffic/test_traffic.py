@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.rehearsal.houses import config, day, model, who
+from unit.rehearsal.configurations import config, day, model, who
 from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.catalog.card import ModelCard

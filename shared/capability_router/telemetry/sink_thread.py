@@ -33,7 +33,7 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-class _Parcel(NamedTuple):
+class _Queued(NamedTuple):
     """A record to write, or None: only word is wanted that all before it are. `done` is a lock to be released."""
 
     record: Record | None
@@ -57,7 +57,7 @@ class Losses:
             log.warning("decision record dropped (%d so far): %s %s", count, self._name, why)
 
 
-class Courier(Lasting):
+class SinkThread(Lasting):
     """Thread-safe, also where the garbage collector calls. Its thread begins with a record and ends with `close`.
 
     Once the process ends, what comes is written at once, by whoever brings it.
@@ -75,7 +75,7 @@ class Courier(Lasting):
         elif self._pace.waits() and not self._is_sink:
             self._pace.seen(self._route.passed(record, PATIENCE_S))
         else:
-            self._route.take(_Parcel(record))
+            self._route.take(_Queued(record))
 
     def flush(self, timeout_s: float = CLOSING_S) -> bool:
         """Wait until all records so far are written; False = they were not within `timeout_s`.
@@ -89,7 +89,7 @@ class Courier(Lasting):
         if not self._route.begun:
             self.sink.close()
         elif self._is_sink:
-            self._route.take(_Parcel(None, last=True))
+            self._route.take(_Queued(None, last=True))
         elif not self._route.passed(None, timeout_s, last=True):
             log.warning("%r has not taken its records within %g s: %d wait", self.sink, timeout_s, self._route.waiting)
 
@@ -132,11 +132,11 @@ class _Pace:
 
 
 class _Route:
-    """The queue and the thread that works it off. The thread holds this, and not the courier, which may go away."""
+    """The queue and the thread that works it off. The thread holds this, and not the SinkThread, which may go away."""
 
     def __init__(self, sink: Sink, losses: Losses) -> None:
         self._sink, self._losses = sink, losses
-        self._parcels: SimpleQueue[_Parcel] = SimpleQueue()  # its `put` may be interrupted by itself
+        self._items: SimpleQueue[_Queued] = SimpleQueue()  # its `put` may be interrupted by itself
         self._beginning = Lock()
         self._thread: Thread | None = None
         self._ends_first = False
@@ -148,13 +148,13 @@ class _Route:
 
     @property
     def waiting(self) -> int:
-        return self._parcels.qsize()
+        return self._items.qsize()
 
     def is_own(self, thread: Thread) -> bool:
         return thread is self._thread
 
-    def take(self, parcel: _Parcel) -> None:
-        self._parcels.put(parcel)
+    def take(self, item: _Queued) -> None:
+        self._items.put(item)
         if self._thread is None and self._beginning.acquire(blocking=False):  # else whoever holds it begins
             try:
                 self._begin()
@@ -165,13 +165,13 @@ class _Route:
         """Take the record; whether it, and all before it, was written within this time."""
         done = Lock()
         done.acquire()
-        self.take(_Parcel(record, done, last))
+        self.take(_Queued(record, done, last))
         return done.acquire(timeout=timeout_s)
 
     def end(self) -> None:
         """Nothing can be sent any more."""
         if self._thread is not None:
-            self._parcels.put(_Parcel(None, last=True))
+            self._items.put(_Queued(None, last=True))
 
     def _begin(self) -> None:
         if self._thread is not None:
@@ -193,18 +193,18 @@ class _Route:
     def _work_off(self) -> None:
         while True:
             try:
-                parcel = self._parcels.get_nowait()
+                item = self._items.get_nowait()
             except Empty:
                 return
-            self._hand_over(parcel)
+            self._hand_over(item)
 
     def _work(self) -> None:
         while True:
-            parcel = self._parcels.get()
-            self._hand_over(parcel)
-            if parcel.last:
+            item = self._items.get()
+            self._hand_over(item)
+            if item.last:
                 self._thread = None
-                if self._parcels.empty() or not self._resumed():
+                if self._items.empty() or not self._resumed():
                     return
 
     def _resumed(self) -> bool:
@@ -214,17 +214,17 @@ class _Route:
                 self._thread = current_thread()
             return self._thread is current_thread()
 
-    def _hand_over(self, parcel: _Parcel) -> None:
+    def _hand_over(self, item: _Queued) -> None:
         try:
-            if parcel.record is not None:
-                self._sink.write(parcel.record)
-            if parcel.last:
+            if item.record is not None:
+                self._sink.write(item.record)
+            if item.last:
                 self._sink.close()
         except BaseException as error:  # noqa: BLE001 - a CancelledError, too, would end the thread, and all later records
             self._losses.add(f"failed with {_named(error)}")
         finally:
-            if parcel.done is not None:
-                parcel.done.release()
+            if item.done is not None:
+                item.done.release()
 
 
 def _named(error: BaseException) -> str:

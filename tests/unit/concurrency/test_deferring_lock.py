@@ -8,13 +8,13 @@ import threading
 import pytest
 
 from capability_router import Request
-from capability_router.concurrency.postbox import Postbox
+from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 
 def test_what_its_holder_hands_in_is_worked_off_when_the_lock_is_free() -> None:
     done: list[int] = []
-    box: Postbox[int] = Postbox(done.append)
+    box: DeferringLock[int] = DeferringLock(done.append)
     with box:
         box.post(1)
         assert done == []
@@ -23,7 +23,7 @@ def test_what_its_holder_hands_in_is_worked_off_when_the_lock_is_free() -> None:
 
 def test_threads_lose_nothing() -> None:
     done: list[int] = []
-    box: Postbox[int] = Postbox(done.append)
+    box: DeferringLock[int] = DeferringLock(done.append)
 
     def work() -> None:
         for i in range(2_000):
@@ -40,7 +40,7 @@ def test_threads_lose_nothing() -> None:
 
 
 def test_work_that_raises_leaves_the_lock_free() -> None:
-    box: Postbox[int] = Postbox(lambda item: 1 // item)
+    box: DeferringLock[int] = DeferringLock(lambda item: 1 // item)
     with pytest.raises(ZeroDivisionError):
         box.post(0)
     with box:

@@ -1,9 +1,8 @@
-"""A lock that can be handed something without waiting for it.
+"""A lock to which work can be handed without waiting for it.
 
-An abandoned stream is closed by the garbage collector, which may run in the middle of any call, in the
-same thread. Were that call to hold the lock that closing the stream needs, the thread would wait for
-itself for ever. So what closing hands in is put in line, and whoever holds the lock, or gets it, works
-it off.
+The garbage collector closes an abandoned stream in the middle of any call, in the same thread. If that call held the
+lock that closing needs, the thread would wait for itself for ever. So such work is queued, and done by whoever holds
+the lock, or by the next one to take it.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from capability_router.concurrency.latch import Latch
 T = TypeVar("T")
 
 
-class Postbox(Latch, Generic[T]):
-    """`with box:` is the lock, with all that was handed in before worked off; `box.post(item)` never waits."""
+class DeferringLock(Latch, Generic[T]):
+    """`with lock:` takes it and first does the work queued so far. `lock.post(item)` queues work and never waits."""
 
     __slots__ = ("_line", "_work")
 
@@ -28,10 +27,10 @@ class Postbox(Latch, Generic[T]):
         self._line: deque[T] = deque()
 
     def post(self, item: T) -> None:
-        """Have the item worked off under the lock: now if it is free, else by its holder, who looks again."""
+        """Call `work(item)` under the lock: now if the lock is free, else by its holder before it lets go."""
         line, work = self._line, self._work
         line.append(item)
-        while line and self.take():  # as `_collect`, written out: each request comes by here four times
+        while line and self.take():  # `_collect` written out for speed: each request does this four times
             try:
                 while line:
                     work(line.popleft())
@@ -42,7 +41,7 @@ class Postbox(Latch, Generic[T]):
 
     @property
     def busy(self) -> bool:
-        """Whether somebody holds the lock, maybe this very thread."""
+        """Whether the lock is held, possibly by this thread."""
         return self.locked()
 
     def __enter__(self) -> None:
@@ -52,7 +51,7 @@ class Postbox(Latch, Generic[T]):
             return
         try:
             self._work_off()
-        except BaseException:  # `__exit__` is not reached: give the lock back, whatever it was, and let it pass
+        except BaseException:  # `__exit__` is not reached: release the lock and raise
             self.release()
             raise
 
@@ -62,7 +61,7 @@ class Postbox(Latch, Generic[T]):
             self._collect()
 
     def forked(self) -> None:
-        """In the child of a fork: a thread of the parent's may have held the lock, and works off what it was handed."""
+        """In the child of a fork: a thread of the parent may have held the lock; the queued work is the parent's."""
         super().forked()
         self._line.clear()
 

@@ -11,7 +11,7 @@ from capability_router.simulator.profile import SimulatedModel, SimulatedProvide
 from capability_router.simulator.script import FaultScript
 
 
-class Counter:
+class ServedModel:
     """One model being served."""
 
     def __init__(self, profile: SimulatedModel, clock: Clock) -> None:
@@ -19,7 +19,7 @@ class Counter:
         self.meter, self.seats, self.cache = RateMeter(profile, clock), Seats(profile), PromptCache(profile)
 
 
-class Shop:
+class Provider:
     """What the requests to one provider share."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Shop:
         time_scale: float,
     ) -> None:
         self.profile, self.script, self.books, self.clock, self.seed = profile, script, books, clock, seed
-        self.counters = {model.name: Counter(model, clock) for model in profile.models}
+        self.served = {model.name: ServedModel(model, clock) for model in profile.models}
         self._time_scale, self._served = time_scale, 0
 
     def new_id(self) -> str:

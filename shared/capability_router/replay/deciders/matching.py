@@ -8,8 +8,8 @@ from capability_router.catalog.registry import Registry
 from capability_router.replay.log.logged import Seen
 
 
-class Twins:
-    """The pairs that were met so far."""
+class Matching:
+    """The pairs that were found so far."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -17,7 +17,7 @@ class Twins:
         self._logged: dict[str, str] = {}
 
     def meet(self, candidates: Iterable[Seen]) -> None:
-        """These are models of the log."""
+        """Find the counterparts of these models of the log."""
         for each in candidates:
             if each.id not in self._own or (not self._own[each.id] and each.model):
                 own = self._found(each)
@@ -26,13 +26,13 @@ class Twins:
                     self._logged.setdefault(own, each.id)
 
     def own(self, logged: str) -> str:
-        """The configuration's id of a model in the log; "" = it has none such."""
+        """The configuration's id of a model in the log; "" = it has no such model."""
         if logged not in self._own:
             self.meet([Seen(logged, "", "", None, None, None, 0.0, "")])
         return self._own[logged]
 
     def logged(self, own: str) -> str:
-        """The log's id of a model of the configuration; "" = it was not met."""
+        """The log's id of a model of the configuration; "" = it was not seen in the log."""
         return self._logged.get(own, "")
 
     def _found(self, each: Seen) -> str:

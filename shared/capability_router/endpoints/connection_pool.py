@@ -1,8 +1,8 @@
 """Keep-alive connections to one server, taken and given back in constant time.
 
 httpcore's own pool looks at every connection at every request: with 50 calls in flight that is
-nine tenths of a call's cost. Here its connections lie on a stack: the last one used is the first
-one taken, and nothing is scanned. There is no upper limit: how many calls run is the router's say.
+nine tenths of a call's cost. Here connections are on a stack: the last one used is taken first, and
+nothing is scanned. There is no upper limit: the router decides how many calls run.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class _Stack(Generic[IdleT]):
         return keep
 
 
-class Lanes:
+class Pool:
     """Blocking connections to one server."""
 
     def __init__(self, server: Server) -> None:
@@ -139,7 +139,7 @@ class Lanes:
             self._proxy.close()
 
 
-class AsyncLanes:
+class AsyncPool:
     """Connections to one server in one event loop."""
 
     def __init__(self, server: Server) -> None:
@@ -190,19 +190,19 @@ def _proxy_parts(url: str) -> tuple[str, tuple[str, str] | None]:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", user
 
 
-_by_server: dict[Server, Lanes] = {}
-_by_loop: dict[asyncio.AbstractEventLoop, _LoopLanes] = {}
+_by_server: dict[Server, Pool] = {}
+_by_loop: dict[asyncio.AbstractEventLoop, _LoopPool] = {}
 
 
-class _LoopLanes:
-    """The lanes of one event loop, closed with it.
+class _LoopPool:
+    """The connection pools of one event loop, closed with it.
 
     asyncio closes a loop's asynchronous generators before the loop itself; the generator kept here
     is there to be closed, so that no socket outlives its loop and none is used in another.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.by_server: dict[Server, AsyncLanes] = {}
+        self.by_server: dict[Server, AsyncPool] = {}
         self.end = self._until_the_end(loop)
 
     async def _until_the_end(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
@@ -210,29 +210,29 @@ class _LoopLanes:
             yield
         finally:
             _by_loop.pop(loop, None)
-            for lanes in self.by_server.values():
-                await lanes.close()
+            for pool in self.by_server.values():
+                await pool.close()
             await asyncio.sleep(0)  # the sockets are closed in the loop's next round
 
 
-def lanes(server: Server) -> Lanes:
+def sync_pool(server: Server) -> Pool:
     """This process's blocking connections to the server."""
     found = _by_server.get(server)
-    return found or _by_server.setdefault(server, Lanes(server))
+    return found or _by_server.setdefault(server, Pool(server))
 
 
-async def async_lanes(server: Server) -> AsyncLanes:
+async def async_pool(server: Server) -> AsyncPool:
     """The running loop's connections to the server."""
     loop = asyncio.get_running_loop()
     mine = _by_loop.get(loop) or await _enter(loop)
     found = mine.by_server.get(server)
-    return found or mine.by_server.setdefault(server, AsyncLanes(server))
+    return found or mine.by_server.setdefault(server, AsyncPool(server))
 
 
-async def _enter(loop: asyncio.AbstractEventLoop) -> _LoopLanes:
+async def _enter(loop: asyncio.AbstractEventLoop) -> _LoopPool:
     for old in [known for known in list(_by_loop) if known.is_closed()]:
         _by_loop.pop(old, None)
-    mine = _by_loop[loop] = _LoopLanes(loop)
+    mine = _by_loop[loop] = _LoopPool(loop)
     await anext(mine.end)  # gives at once, and has asyncio know the generator
     return mine
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from capability_router.evaluation.home import _Resident
+from capability_router.evaluation.loop_thread import _LoopReader
 
 
 def test_a_loop_that_has_just_been_closed_needs_no_halt() -> None:
-    """A home may end while the process does; an error here would keep the readers after it from being halted."""
+    """A loop may end while the process does; an error here would keep the readers after it from being halted."""
     loop = asyncio.new_event_loop()
-    resident = _Resident(loop)
+    resident = _LoopReader(loop)
     loop.close()
     resident.halt()
     assert resident.halted

@@ -1,7 +1,7 @@
-"""The listener that stands before all others of an attempt, and ends one that has been given up.
+"""A callback handler that stops an attempt in a thread once the router has given it up.
 
-A thread can't be cancelled. Of an attempt in one that is out of time, langchain-core would go on to show
-the tokens to every handler, beside those of the model that answers in its place.
+A thread can't be cancelled. Without this handler, langchain-core would go on showing the tokens of an attempt that is
+out of time to all other handlers, mixed with those of the model that answers in its place.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 
 
 class GivenUp(BaseException):
-    """Raised into an attempt that nobody waits for. No Exception: no package takes it for a fault, and none retries."""
+    """Raised inside an abandoned attempt. It is no Exception, so that no package retries it or takes it for a fault."""
 
 
-class Doorkeeper(BaseCallbackHandler):
-    """Hears of each event before the tracers and the handlers that show tokens do."""
+class StopHandler(BaseCallbackHandler):
+    """Is called before tracers and all other handlers, and raises once the attempt is closed."""
 
     run_inline = True
 
@@ -25,16 +25,16 @@ class Doorkeeper(BaseCallbackHandler):
         self._closed = False
 
     def watch(self, manager: BaseCallbackManager) -> None:
-        """Stand before the others among the handlers of the attempt."""
+        """Put itself first among the handlers of the attempt."""
         manager.handlers.insert(0, self)
         manager.inheritable_handlers.insert(0, self)
 
     def close(self) -> None:
-        """The attempt is over: what it would still show or begin raises GivenUp there. Its runs may still end."""
+        """Close the attempt: starting a run or showing a token raises GivenUp from now on. Its runs may still end."""
         self._closed = True
 
     def __hash__(self) -> int:
-        """0: LangChain merges managers by way of sets, and the first one in takes the first place there, too."""
+        """0, so that it stays first where LangChain merges handlers by way of sets."""
         return 0
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""The money of one router: its stores, the ledger, the budgets, their pace, and the thread that tells the store."""
+"""The accounting of one router: stores, ledger, budgets, budget pacing, and the thread that syncs the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.money.budget.budgets import Budgets, StoreTerms
-from capability_router.money.budget.teller import Teller
+from capability_router.money.budget.store_sync import StoreSync
 from capability_router.money.ledger.books import CALLS_KEPT
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.policies.averages.pace import Pace
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from capability_router.settings.money import LedgerBlock
 
 
-class Treasury(Lasting):
-    """No store is touched, and no thread begun, before the first request (`open`)."""
+class Accounting(Lasting):
+    """Opens no store and starts no thread before the first request (`open`)."""
 
     def __init__(self, settings: Settings, registry: Registry, clock: Clock) -> None:
         binding = any(spec.on_exceed != "warn" for spec in settings.budgets)
@@ -37,35 +37,35 @@ class Treasury(Lasting):
         )  # fmt: skip
         self.pace = Pace(self.budgets.rests, clock) if settings.paced else None
         told = settings.budgets and not self.store.budgets.inline
-        self._teller = Teller(self.budgets) if told else None
+        self._store_sync = StoreSync(self.budgets) if told else None
         watch(self)
 
     def open(self) -> None:
-        """Whatever is wrong with the stores is told now, at the first request, and not in a thread's log."""
+        """Open the stores at the first request, so that their errors reach the caller and not a thread's log."""
         if not self._opened:
             self.store.open()
             self._books_store.open()
             self._opened = True
-        if self._teller is not None:
-            self._teller.start()
+        if self._store_sync is not None:
+            self._store_sync.start()
 
     def after_fork(self) -> None:
-        """What is under way is the parent's. (Of a store's budgets their teller hears of the fork.)"""
+        """Calls under way are the parent's. (Budgets in a store are told by their StoreSync.)"""
         self.ledger.forked()
-        if self._teller is None:
+        if self._store_sync is None:
             self.budgets.forked()
 
     def close(self) -> None:
-        """Write the ledger, give back what a store has lent; it opens again with the next request."""
+        """Write the ledger and give back what the store has lent. The next request opens it again."""
         self.ledger.close()
-        if self._teller is not None:
-            self._teller.close()
+        if self._store_sync is not None:
+            self._store_sync.close()
         self.store.close()
         self._books_store.close()
 
 
 def _ledger(store: Store, kept: LedgerBlock, clock: Clock) -> Ledger:
-    """In the store, if that keeps one."""
+    """The ledger: in the store, if that keeps calls, else in memory."""
     room, unix = store.calls, clock.unix
     if room is None:
         return Ledger(CALLS_KEPT if kept.keep_calls is None else kept.keep_calls, days=kept.keep_days, unix=unix)

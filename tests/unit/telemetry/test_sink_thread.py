@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from capability_router.errors import ConfigError
-from capability_router.telemetry import courier as module
-from capability_router.telemetry.courier import Courier
+from capability_router.telemetry import sink_thread as module
+from capability_router.telemetry.sink_thread import SinkThread
 from capability_router.telemetry.sinks import Sinks
 from capability_router.testing import ask, scripted_router
 
@@ -78,7 +78,7 @@ def test_a_prompt_sink_has_each_record_when_its_call_returns(monkeypatch: pytest
 
 def test_a_sink_that_hangs_holds_no_call_up_and_gets_all_later() -> None:
     kept = Kept()
-    sent = Courier(kept)
+    sent = SinkThread(kept)
     with shut(kept):
         for n in range(300):  # each would wait for ever, were it waited for
             sent.write({"n": n})
@@ -90,7 +90,7 @@ def test_a_sink_that_hangs_holds_no_call_up_and_gets_all_later() -> None:
 
 def test_a_late_sink_is_waited_for_again_only_after_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
     kept, waited = Kept(), list[float]()
-    sent = Courier(kept)
+    sent = SinkThread(kept)
     passed = module._Route.passed
 
     def watched(route: Any, record: Any, timeout_s: float, **more: Any) -> bool:
@@ -110,7 +110,7 @@ def test_records_beyond_the_most_are_dropped_and_counted_not_kept(
 ) -> None:
     monkeypatch.setattr(module, "MOST", 5)
     kept = Kept()
-    sent = Courier(kept)
+    sent = SinkThread(kept)
     with shut(kept):
         for n in range(30):
             sent.write({"n": n})
@@ -158,7 +158,7 @@ def test_one_sink_that_hangs_keeps_nothing_from_another() -> None:
     with shut(hangs):
         for _ in range(3):
             ask(router)
-        router.sinks._couriers[1].flush()
+        router.sinks._threads[1].flush()
         assert (len(hangs.records), len(works.records)) == (0, 3)
     router.close()
     assert len(hangs.records) == 3
@@ -166,7 +166,7 @@ def test_one_sink_that_hangs_keeps_nothing_from_another() -> None:
 
 def test_close_gives_the_thread_back_and_a_later_record_begins_another() -> None:
     kept = Kept()
-    sent = Courier(kept)
+    sent = SinkThread(kept)
     before = threading.active_count()
     for n in range(3):
         sent.write({"n": n})
@@ -177,7 +177,7 @@ def test_close_gives_the_thread_back_and_a_later_record_begins_another() -> None
 
 def test_nothing_is_lost_while_it_is_closed_again_and_again_by_others() -> None:
     kept = Kept()
-    sent = Courier(kept)
+    sent = SinkThread(kept)
 
     def closing() -> None:
         for _ in range(200):
@@ -192,9 +192,9 @@ def test_nothing_is_lost_while_it_is_closed_again_and_again_by_others() -> None:
     assert numbers(kept) == list(range(2_000))
 
 
-def test_a_courier_that_goes_away_closes_its_sink() -> None:
+def test_a_sink_thread_that_goes_away_closes_its_sink() -> None:
     kept = Kept()
-    sent = Courier(kept)
+    sent = SinkThread(kept)
     sent.write({"n": 1})
     (thread,) = (t for t in threading.enumerate() if t.name == "router telemetry" and t is sent._route._thread)
     del sent
@@ -372,7 +372,7 @@ def test_what_one_sink_makes_of_a_record_is_its_own(tmp_path: Path) -> None:
 
 def test_where_no_thread_can_be_had_the_next_record_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Kept()
-    sent = Courier(kept)
+    sent = SinkThread(kept)
 
     def refused(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -389,7 +389,7 @@ def test_where_no_thread_can_be_had_the_next_record_tries_again(monkeypatch: pyt
 
 def test_closing_a_sink_that_hangs_gives_up_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     kept = Kept()
-    sent = Courier(kept)
+    sent = SinkThread(kept)
     caplog.set_level(logging.WARNING)
     with shut(kept):
         sent.write({"n": 1})

@@ -1,4 +1,4 @@
-"""The thread in whose event loop answers are evaluated, unless that is to be done in their callers' own."""
+"""A thread with an event loop, in which answers are evaluated that need not run in their caller's loop."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _left_behind: list[asyncio.AbstractEventLoop] = []
 """A forked child's copies of its parent's loops: to close one would take the parent's sockets out of its selector."""
 
 
-class Home:
-    """Begun when it is first asked for, and again after `stop`. Its threads never keep a process from its end.
+class LoopThread:
+    """Started when `loop` is first called, and again after `stop`. It never keeps a process alive.
 
-    It has one loop for as long as it lives: evaluators' clients keep their connections in it.
+    It keeps the same loop all its life, because evaluators' clients keep their connections in it.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._rest: finalize[[asyncio.AbstractEventLoop], Home] | None = None
+        self._rest: finalize[[asyncio.AbstractEventLoop], LoopThread] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
 
     @property
     def known(self) -> asyncio.AbstractEventLoop | None:
-        """Its loop, if it was begun."""
+        """The loop, if it was started."""
         return self._loop
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """Its loop, running."""
+        """The loop, running."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -45,7 +45,7 @@ class Home:
             return self._loop
 
     def stop(self) -> None:
-        """End what is under way in the loop."""
+        """Cancel everything in the loop and end the thread."""
         with self._lock:
             loop, thread, self._thread = self._loop, self._thread, None
             if loop is not None and thread is not None:
@@ -53,15 +53,15 @@ class Home:
                 thread.join()
 
     def forget(self) -> None:
-        """In a forked child: the thread is its parent's, and so is the loop."""
+        """In a forked child: the thread and the loop are the parent's."""
         if self._loop is not None and self._rest is not None:
             self._rest.detach()
             _left_behind.append(self._loop)
         self._lock, self._loop, self._thread, self._rest = Lock(), None, None, None
 
 
-class _Resident(Reader):
-    """Who lives in the loop: when the process ends, the loop is stopped between two steps."""
+class _LoopReader(Reader):
+    """Registers the loop: when the process ends, it is stopped between two steps."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop, self.thread = loop, current_thread()
@@ -70,17 +70,17 @@ class _Resident(Reader):
         """Stop, once."""
         if not self.halted:
             self.halted = True
-            with suppress(RuntimeError):  # the loop has just been closed, by a home that ends at the same time
+            with suppress(RuntimeError):  # the loop has just been closed, by its owner, which ends at the same time
                 self._loop.call_soon_threadsafe(self._loop.stop)
 
 
 def _lived(loop: asyncio.AbstractEventLoop) -> None:
-    resident = _Resident(loop)
-    READERS.add(resident)
+    reader = _LoopReader(loop)
+    READERS.add(reader)
     try:
         _run(loop)
     finally:
-        READERS.discard(resident)
+        READERS.discard(reader)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
@@ -99,7 +99,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 _over: set[asyncio.AbstractEventLoop] = set()
-"""Loops whose home is gone while their threads have yet to notice."""
+"""Loops whose owner is gone while their threads have yet to notice."""
 
 
 def _ended(loop: asyncio.AbstractEventLoop) -> None:
@@ -116,7 +116,7 @@ def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
     future: asyncio.Future[Any] = loop.create_future()
 
     def settle(result: Any, failed: BaseException | None) -> None:
-        if future.done():  # its caller waits no longer
+        if future.done():  # its caller has stopped waiting
             return
         if failed is None:
             future.set_result(result)
@@ -128,10 +128,10 @@ def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
         try:
             with READERS.at_work():
                 result = context.run(work)
-        except BaseException as error:  # noqa: BLE001 - handed to who waits; what would end the process ends this alone
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting task
             own = isinstance(error, Exception) and not isinstance(error, StopIteration)  # which no future takes
             failed = error if own else RuntimeError(type(error).__name__)
-        with suppress(RuntimeError):  # the loop has been closed: there is no waiter to notify
+        with suppress(RuntimeError):  # the loop has been closed: no task is waiting
             loop.call_soon_threadsafe(settle, result, failed)
 
     Thread(target=run, daemon=True, name="router evaluator").start()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _STAND_IN = "rehearsed-"
 
 
-class House(NamedTuple):
+class Configuration(NamedTuple):
     """A registry without endpoints and settings without stores. `name`: of the configuration; `notes`: what differs."""
 
     name: str
@@ -34,7 +34,7 @@ class House(NamedTuple):
         return next(iter(self.registry))
 
 
-def house_of(source: str | Path | Mapping[str, Any] | Router, seed: int, folder: Path) -> House:
+def configuration_of(source: str | Path | Mapping[str, Any] | Router, seed: int, folder: Path) -> Configuration:
     """From a router.yaml, the same as a mapping, or a router. Raises ConfigError.
 
     `folder`: where a learned state is copied to, so that the file of the configuration is only read.
@@ -78,7 +78,7 @@ class Lent(Mapping[str, str]):
         return len(os.environ)
 
 
-def _tidied(name: str, registry: Registry, s: Settings, notes: list[str], seed: int, folder: Path) -> House:
+def _tidied(name: str, registry: Registry, s: Settings, notes: list[str], seed: int, folder: Path) -> Configuration:
     from capability_router.settings.learning import Embedding
     from capability_router.settings.money import LedgerBlock
     from capability_router.settings.telemetry import Telemetry
@@ -90,7 +90,7 @@ def _tidied(name: str, registry: Registry, s: Settings, notes: list[str], seed: 
         probe=False, store="memory://", ledger=LedgerBlock(), telemetry=Telemetry(), embedding=Embedding(),
         counter="estimate", evaluator=None, screen=None, warnings=(),
     )  # fmt: skip
-    return House(name, Registry(map(_apart, registry)), settings, tuple(dict.fromkeys(told)))
+    return Configuration(name, Registry(map(_apart, registry)), settings, tuple(dict.fromkeys(told)))
 
 
 def _apart(entry: Entry) -> Entry:
