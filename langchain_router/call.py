@@ -95,7 +95,7 @@ _BRINGING = ("tool_addition", "tool_search_output", "tool_reference", "tool_sear
 
 
 def stream_mode(model: ChatRouter, kwargs: Mapping[str, Any]) -> Mode:
-    """How a stream is made: where somebody has switched streams off, it is one message from `invoke`."""
+    """How a stream is made: if streaming is switched off, it is one message from `invoke`."""
     tools = bool(kwargs.get("tools")) or isinstance(kwargs.get(BOUND), Tools)
     off = model.disable_streaming is True or (model.disable_streaming == "tool_calling" and tools)
     return "invoke" if off or model.streaming is False or kwargs.get("stream") is False else "stream"

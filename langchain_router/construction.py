@@ -97,7 +97,7 @@ def check_update(model: ChatRouter, update: Mapping[str, Any]) -> None:
 
 
 def check_assignment(model: ChatRouter, name: str, value: Any) -> None:
-    """ConfigError for the same fields, should they be set on one that exists: nobody would read them again."""
+    """Raise ConfigError if these fields are set on an existing object, where they would have no effect."""
     if name in _SETTLED and not _in_force(model, name, value):
         raise ConfigError(
             f"{name} went into the router and its models when they were made, so setting it would have no effect; "

@@ -122,7 +122,7 @@ class RoutedCall:
             for chunk in self._end_well(traced):
                 yield chunk
         finally:  # also for a caller who stops at the last chunk: the call was over
-            if traced.handlers:  # else core would still make a task to tell nobody
+            if traced.handlers:  # else core would still make a task, to no use
                 await traced.on_chain_end(self._outputs())
 
     # -- the run ----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 ManagerT = TypeVar("ManagerT", bound=BaseCallbackManager)
 _MOST = 10_000
-"""Runs kept; some never end, such as a stream that nobody reads on."""
+"""Runs kept. Some never end, such as a stream that is not read to its end."""
 
 
 class Runs(BaseCallbackHandler):
@@ -88,7 +88,7 @@ register_configure_hook(_HEARD, inheritable=True)
 
 
 def given(name: str | None) -> str:
-    """The name that somebody gave to a run, "" if it is only what LangChain calls runs of its kind."""
+    """The name that the user gave to a run; "" if it is only LangChain's default name."""
     return "" if name is None or name == "LangGraph" or name.startswith("Runnable") else name
 
 

@@ -85,7 +85,7 @@ def begun(
 async def abegun(
     manager: AsyncCallbackManager, inputs: Any, config: RunnableConfig, model: BaseChatModel
 ) -> AsyncCallbackManagerForChainRun:
-    """The chain run, begun. Where nobody hears of it core would still wait two turns of the event loop to tell them."""
+    """Start the chain run. Without handlers, core would still wait two turns of the event loop."""
     if manager.handlers:
         return await manager.on_chain_start(None, inputs, **_named(config, model))
     return _unheard(AsyncCallbackManagerForChainRun, manager, config)
@@ -96,7 +96,7 @@ def _named(config: RunnableConfig, model: BaseChatModel) -> dict[str, Any]:
 
 
 def _unheard(kind: type[RunT], manager: BaseCallbackManager, config: RunnableConfig) -> RunT:
-    """A run that is told to nobody, as it would be had it been told."""
+    """A run without handlers, in the same form as one with."""
     return kind(
         run_id=config.get("run_id") or uuid7(), handlers=manager.handlers,
         inheritable_handlers=manager.inheritable_handlers, parent_run_id=manager.parent_run_id, tags=manager.tags,
@@ -106,7 +106,7 @@ def _unheard(kind: type[RunT], manager: BaseCallbackManager, config: RunnableCon
 
 
 async def afailed(run: AsyncCallbackManagerForChainRun, error: BaseException) -> None:
-    """The chain run has ended with an error. Where nobody hears of it core would still make a task to tell them."""
+    """End the chain run with an error. Without handlers, core would still make a task."""
     if run.handlers:
         await run.on_chain_error(error)
 
@@ -152,7 +152,7 @@ def _inheriting(kind: type[ManagerT], run: BaseRunManager) -> ManagerT:
 def attempt_context(config: RunnableConfig) -> AbstractContextManager[Context]:
     """The context for an attempt's steps: what its model calls is below its run.
 
-    Without a tracer there is nobody to tell of it, and nothing to clear up: the context is a copy, thrown away.
+    Without a tracer there is nothing to tell and nothing to clean up: the context is a copy, thrown away.
     """
     if tracers_of(config["callbacks"].handlers):  # type: ignore[union-attr]  # a child manager
         return set_config_context(config)

@@ -28,7 +28,7 @@ _KINDS = {
     "video": "video", "video_url": "video", "input_video": "video",
     "file": "pdf", "input_file": "pdf", "document": "pdf", "pdf": "pdf", "media": "pdf",
 }  # fmt: skip
-# A file of which nobody says the type is taken for a PDF, the only kind that every file part may hold.
+# A file without a stated type is taken for a PDF, the only kind that every file part may hold.
 _BY_MIME = (("image/", "image"), ("audio/", "audio"), ("video/", "video"), ("text/", ""), ("application/pdf", "pdf"))
 _MEDIA_NEEDS = {
     "image": Need.IMAGE_INPUTS, "pdf": Need.PDF_INPUTS, "audio": Need.AUDIO_INPUTS, "video": Need.VIDEO_INPUTS,

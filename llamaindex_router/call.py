@@ -1,4 +1,4 @@
-"""One call as the caller made it, and how to repeat it with arguments nobody has touched.
+"""One call as the caller made it, and how to repeat it with its original arguments.
 
 Candidates change what they are given (they append to the history, delete from the keywords, write
 into messages), so every attempt gets its own copies.

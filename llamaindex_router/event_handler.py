@@ -1,4 +1,4 @@
-"""What the calls cost, for whoever listens: one event per routed call, and a handler that adds them up.
+"""What calls cost: one LlamaIndex event per routed call, and a handler that adds them up.
 
     from llama_index.core.instrumentation import get_dispatcher
     costs = RouterEventHandler()

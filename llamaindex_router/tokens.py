@@ -44,7 +44,7 @@ def tokens_of(request: Request) -> int:
 
 
 def _as_packed(tokens: int, cards: Sequence[ModelCard]) -> int:
-    """The tokens; or the room that they overrun by a little, at the cost of a reserve that nobody asked for."""
+    """The tokens; or the room, if they overrun it slightly: the default output reserve then shrinks."""
     windows = ((card, card.context_window) for card in cards if card.context_window and not card.output_reserve)
     soft = sorted(window - default_reserve(card) for card, window in windows)
     return next((room for room in soft if room < tokens <= _OVERPACKED * room), tokens)

@@ -1,6 +1,6 @@
 """One call of one LangChain model: an ordinary call of its own public method, as a child of the router's run.
 
-So its cache, rate limiter, callbacks, tracing names and streaming behave as if nobody stood before it.
+So its cache, rate limiter, callbacks, tracing names and streaming behave as without a router.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class ModelAttempt:
         self._counted: Counted | None = None
         self._copied = self._model is not model
         self.stop_handler: StopHandler | None = None
-        self.unheard = False  # whether nobody hears of the router's run
+        self.unheard = False  # whether the router's run has no callback handlers
         self.heirs = False  # whether all who hear of it hear of its attempts, too
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
@@ -260,7 +260,7 @@ class ModelAttempt:
 
     def _whole(self, answer: Any) -> Any:
         """The answer, unless its model gathered it from a stream that did not come to its end."""
-        if type(answer) is ChatResult or isinstance(answer, ChatResult):  # of a call that nobody has heard of
+        if type(answer) is ChatResult or isinstance(answer, ChatResult):  # of a call without callback handlers
             answer = answer.generations[0].message
         if not isinstance(answer, AIMessage):
             return answer
@@ -373,7 +373,7 @@ class ModelAttempt:
 
 _INVOKE, _AINVOKE = BaseChatModel.invoke, BaseChatModel.ainvoke
 _WRAPPED = any(hasattr(method, "__wrapped__") for method in (_INVOKE, _AINVOKE))
-"""Whether somebody has put a method of his own around them, who is to see each call."""
+"""Whether one of them has been wrapped; the wrapper must see each call then."""
 
 
 def _core_invokes(kind: Any) -> bool:

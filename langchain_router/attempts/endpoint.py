@@ -29,13 +29,13 @@ from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import ChainRun, attempt_config
 
 _UNSEEN = Shown()
-"""Of an attempt that nobody can see: no handler is told of it, so nothing is ever noted there."""
+"""For an attempt without callback handlers: nothing is ever noted there."""
 
 
 class Attempts:
     """Makes them one after the other, or two at once when the core hedges.
 
-    `unheard`: nobody hears of the router's run, as core's own `configure` has told.
+    `unheard`: the router's run has no callback handlers, as core's own `configure` found.
     """
 
     __slots__ = (
@@ -55,7 +55,7 @@ class Attempts:
 
     def start(self, launch: Launch) -> ModelAttempt:
         """An attempt on the launch's candidate."""
-        if launch.after in KINDS:  # else it is a hedge beside an attempt that nobody has judged
+        if launch.after in KINDS:  # else it is a hedge beside an attempt that has not ended
             self._over(launch.after)
         config = attempt_config(self._run, self._config, launch)
         id, call = launch.candidate.id, self._call

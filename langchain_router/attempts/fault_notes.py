@@ -5,7 +5,7 @@ that stands before the tracers and so speaks before they send the run. Whether a
 empty, or no parser may read it) and what an interruption was (a timeout, or the caller left) is known a moment
 later: until then LangSmith's tracer is kept from sending the end of the run. To send it twice would not do,
 its client may take the second for the first; and an OpenTelemetry span that has ended takes nothing more.
-A run that nobody has ended, as LangChain leaves those of cancelled `ainvoke`s, is ended.
+A run that was left open, as LangChain leaves those of cancelled `ainvoke`s, is ended.
 """
 
 from __future__ import annotations

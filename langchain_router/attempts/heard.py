@@ -65,7 +65,7 @@ class Heard(NamedTuple):
         return result
 
     async def aask(self) -> ChatResult:
-        """The same, awaited. As in core the model is asked by a task: a cancellation of this one is told to nobody."""
+        """The same, awaited. As in core, a task asks the model, so handlers don't hear of a cancellation here."""
         manager, told = self._beginning(AsyncCallbackManager)
         (run,) = await manager.on_chat_model_start(self.model._serialized, **told)
         result: Any
@@ -80,7 +80,7 @@ class Heard(NamedTuple):
         return result  # type: ignore[no-any-return]  # a ChatResult, being no exception
 
     def _beginning(self, kind: type[ManagerT]) -> tuple[ManagerT, dict[str, Any]]:
-        """Who is told that the model's run begins, and what."""
+        """The handlers that are told that the model's run begins, and what they are told."""
         model, stop, messages = self.model, self.stop, self.messages
         params = invocation(model, stop, self.kwargs)
         facts = {**self._metadata, **in_langsmiths_words(model, stop, self.kwargs)}
@@ -97,7 +97,7 @@ class Heard(NamedTuple):
         return (ensure_config(config) if config["configurable"] else config)["metadata"]
 
     def _manager(self, kind: type[ManagerT], facts: dict[str, Any], params: dict[str, Any]) -> ManagerT:
-        """The model's own: the heir of the router's, to which core would add nobody where nobody has been added."""
+        """The model's callback manager: the router's child, as core would make it if no handler was added."""
         model = self.model
         above: Any = self.config["callbacks"]  # a child manager; of a shadow's call, it is of the kind of the caller's
         own = model.callbacks or model.verbose or model.tags

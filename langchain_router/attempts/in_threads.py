@@ -1,4 +1,4 @@
-"""Calls for asyncio of models that have none of their own, made in threads that nobody else waits for.
+"""Async calls of models that have only blocking ones, made in threads of their own.
 
 langchain-core makes such calls in the event loop's default executor: a few threads, which look up host names as well.
 A call that hangs can't be taken out of its thread, so a handful of them would keep every other model's calls waiting,
@@ -29,7 +29,7 @@ _OF_CORE = (BaseChatModel._agenerate, SimpleChatModel._agenerate)
 
 
 def in_threads(model: BaseChatModel) -> BaseChatModel:
-    """The same model, with the same state, by whose calls for asyncio nobody else is kept waiting."""
+    """The same model with the same state, whose async calls don't block other calls."""
     kind = _threaded(type(model))
     return model if kind is None else as_one(model, kind)
 
@@ -74,7 +74,7 @@ def _in_a_thread(call: Callable[[], T]) -> asyncio.Future[T]:
 
 
 def _work(given: asyncio.Future[Any], call: Callable[[], Any]) -> bool:
-    """Make the call in this thread; whether nobody has gone away meanwhile."""
+    """Make the call in this thread; returns whether its caller is still there."""
     try:
         with READERS.at_work():
             told = partial(given.set_result, call())
@@ -90,7 +90,7 @@ def _work(given: asyncio.Future[Any], call: Callable[[], Any]) -> bool:
 
 
 def _tell(given: asyncio.Future[Any], told: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # the loop has been closed meanwhile: nobody waits any more
+    with suppress(RuntimeError):  # the loop was closed meanwhile, so no task waits
         given.get_loop().call_soon_threadsafe(_told, given, told)
 
 

@@ -38,7 +38,7 @@ class Counted(BaseCallbackHandler):
     """
 
     run_inline = True
-    ignore_chat_model = True  # of the beginning of a call: else core would make the messages a text, for nobody
+    ignore_chat_model = True  # else core would format the messages as text, to no use
 
     def __init__(self, counting: Counting = "") -> None:
         self._counting = counting

@@ -33,7 +33,7 @@ _ABSENT: Any = object()
 
 
 def _read(*names: str) -> bool:
-    """Whether core's methods of these names are those that were read, and nobody has put his own around one."""
+    """Whether core's methods of these names are the known ones, and none is wrapped."""
     found = cores(BaseChatModel, names)
     return found is not None and names_in(*found) <= _READ
 

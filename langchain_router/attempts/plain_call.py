@@ -38,7 +38,7 @@ _KNOWN = frozenset({
 
 
 def cores(kind: type, names: tuple[str, ...]) -> tuple[Any, ...] | None:
-    """Core's own methods; None where it lacks one, or somebody has put his own around one: he is to see each call."""
+    """Core's own methods; None if one is missing or wrapped: the wrapper must see each call."""
     found = tuple(getattr(kind, name, None) for name in names)
     return None if None in found or any(hasattr(method, "__wrapped__") for method in found) else found
 
@@ -69,7 +69,7 @@ def is_text(messages: Sequence[BaseMessage]) -> bool:
 
 
 def goes_plainly(model: BaseChatModel, kwargs: Mapping[str, Any]) -> bool:
-    """Whether there is nothing else to do in a call of which nobody hears. (That is: no handler asks for a stream.)"""
+    """Whether a call without handlers needs nothing else. (No handler asks for a stream.)"""
     return (
         _READ
         and (model.cache is False or (model.cache is None and get_llm_cache() is None))

@@ -28,7 +28,7 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
 
 
 def _with_silent_clients(model: BaseChatModel) -> BaseChatModel:
-    """A model of a class that nobody knows, over an SDK of the common kind, which retries unless it is told not to."""
+    """A model of an unknown class over an SDK of the common kind, which retries unless it is told not to."""
     clients = silent_clients(model)
     return without_end(model.model_copy(update={**clients, **_stating(model, 0)})) if clients else model
 
@@ -53,7 +53,7 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
 
 
 def as_keywords(model: BaseChatModel, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Those for which it has no field, where its calls may take them: of a class that nobody knows, any keyword."""
+    """Those for which it has no field, if its calls may take them: an unknown class may take any keyword."""
     if dialect_of(model) is not UNKNOWN:
         return {}
     return {word: defaults[word] for word in _SAID if word in defaults and _field(model, word) is None}

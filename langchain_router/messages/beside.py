@@ -22,7 +22,7 @@ def beside(messages: Sequence[BaseMessage], keywords: Mapping[str, Any], read: C
 
 
 def _is_own(keyword: str) -> bool:
-    """Who asks, and where: a key is not what is said."""
+    """Whether the keyword says who asks or where. It is no content, so no screen reads it."""
     return keyword in _NEVER_SENT or keyword.endswith("headers")
 
 

@@ -54,7 +54,7 @@ def handed_over(
 
 
 def _own(message: BaseMessage, provider: str, model: BaseChatModel | None) -> bool:
-    """Whether it is that provider's own turn; True also where nobody says whose it is."""
+    """Whether it is that provider's own turn; True also if its provider is unknown."""
     author = message.response_metadata.get("model_provider")
     if not isinstance(author, str) or not provider or dialect_of(model).routes:
         return True  # a router within the router does it itself, for the model that it chooses

@@ -38,7 +38,7 @@ class Retries(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One class of chat models, and what is particular about it. The defaults are safe for a class that nobody knows.
+    """One class of chat models, and what is particular about it. The defaults are safe for an unknown class.
 
     `package`, `class_name`: where it is defined. `providers`: the names before the colon of "provider:model"
     that stand for it, `makes`: the class that is then made, if it is another one, `late_keys`: the environment
@@ -113,7 +113,7 @@ def _openai_clients(model: Any) -> None:
 
 
 def _generated_clients(model: Any) -> None:
-    """Of an SDK that is generated like OpenAI's, whoever's it is: the client itself, or its part for chats."""
+    """An SDK generated like OpenAI's, of any provider: the client itself, or its part for chats."""
     for name, client in silent_clients(model).items():
         setattr(model, name, client)
 
@@ -144,7 +144,7 @@ def _without(sdk: Any) -> Any:
     """None if it can't be had without retries: an SDK derived from such a one may want more than its options."""
     try:
         return sdk.with_options(max_retries=0)
-    except Exception as error:  # noqa: BLE001 - a class of nobody's may raise anything; the fleet reports its retries
+    except Exception as error:  # noqa: BLE001 - an unknown class may raise anything; the fleet reports its retries
         _log.debug("%s keeps its retries (%s)", type(sdk).__name__, type(error).__name__)
         return None
 

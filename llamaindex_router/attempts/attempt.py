@@ -172,7 +172,7 @@ class LlamaAttempt:
         return replace(reply, headers=headers, cost_usd=reply.cost_usd if bill is None else bill)
 
     def _muted(self, reply: Reply) -> Reply:
-        """Of a whole reply an integration that nobody knows may not hand on why it ended."""
+        """The reply, marked `mute` if an unknown integration may have dropped the finish reason of a whole reply."""
         if self._call.stream or reply.finish is not None:
             return reply
         return reply if gives_reason(self._llm) else replace(reply, mute=True)
@@ -200,7 +200,7 @@ class LlamaAttempt:
             raise
 
     def _bound(self) -> None:
-        """Nobody can interrupt a read: a time-out, for SDKs that take one per call, ends the thread of one given up."""
+        """A blocking read can't be interrupted. The SDK's time limit per call, if any, ends an abandoned thread."""
         clocks = self._launch.timeouts
         limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
         if limit is not None and home_of(self._llm) in _BOUNDABLE:

@@ -73,7 +73,7 @@ def stumbled(error: BaseException, keywords: Collection[str]) -> Fault | None:
 
 
 def passes(error: BaseException) -> bool:
-    """Whether it is nobody's fault but the caller's: an interrupt, or what a handler of his raised."""
+    """Whether it comes from the caller's side: an interrupt, or an error of a handler."""
     from capability_router.faults import passes_through
 
     return passes_through(error) or raised_by_handler(error)

@@ -1,7 +1,7 @@
 """The token counts of a stream, asked for where LlamaIndex's OpenAI does not ask, and the chunk that brings them.
 
 Chat Completions tell no counts in a stream unless `stream_options` say so, and a server that doesn't know these may
-refuse the call. So they are added only where OpenAI itself answers, and only if nobody has set them.
+refuse the call. So they are added only if OpenAI itself answers, and only if they are not set.
 """
 
 from __future__ import annotations

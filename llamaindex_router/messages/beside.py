@@ -22,7 +22,7 @@ def beside(messages: Sequence[ChatMessage], blocks: Sequence[Any], keywords: Map
 
 
 def _is_own(keyword: str) -> bool:
-    """Who asks, and where, and the messages themselves."""
+    """Names that hold who asks and where, and the messages themselves."""
     return keyword in _NEVER_SENT or keyword.endswith("headers")
 
 

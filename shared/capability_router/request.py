@@ -204,7 +204,7 @@ def _of_its_own(model: object, *fields: str) -> list[Mapping[str, Any]]:
 def service_tier(word: object) -> str:
     """A provider's word for a class of service, as prices name it: "" = the usual one, "batch", "flex", "priority".
 
-    A word that is none of these is kept: that class has a price of its own, and nobody knows it. (OpenAI's "fast"
+    A word that is none of these is kept: that class has a price of its own, which is unknown. (OpenAI's "fast"
     is its "priority"; Google's words begin with "on_demand", Bedrock's stand in a mapping.)
     """
     told = word.get("type") if isinstance(word, Mapping) else word

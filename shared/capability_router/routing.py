@@ -19,7 +19,7 @@ from capability_router.value import quickly_made
 
 DATA_TERMS = ("regions", "retention", "training")
 PRIORITIES = ("interactive", "batch")
-"""Who is served first where models are full."""
+"""Which requests go first when models are full."""
 
 
 T = TypeVar("T")

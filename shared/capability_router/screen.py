@@ -228,7 +228,7 @@ def _finished(given: Awaitable[Any]) -> Any:
 def _to_its_end(given: Awaitable[Any], ends: list[Any]) -> None:
     try:
         ends.append(asyncio.run(_whole(given)))
-    except BaseException as error:  # noqa: BLE001 - handed to who waits; what would end the process ends this alone
+    except BaseException as error:  # noqa: BLE001 - handed to the waiting task
         ends.append(_Failed(f"raised {type(error).__name__}") if not isinstance(error, Exception) else _failed(error))
 
 

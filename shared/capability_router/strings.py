@@ -1,4 +1,4 @@
-"""The strings in nested values, as parts of messages and keywords of calls are: whoever gets them can read these."""
+"""The strings in nested values, such as parts of messages and keywords of calls: what a provider could read there."""
 
 from __future__ import annotations
 

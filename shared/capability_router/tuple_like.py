@@ -1,4 +1,4 @@
-"""Sequences whose items are made when somebody reads them, and that pass for a tuple of these."""
+"""Sequences that build their items when they are read, and that pass for a tuple."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The `__init__` that `@dataclass(frozen=True)` writes goes through `object.__setattr__`, which looks each name up anew.
 The one written here fills the value while it is of a class with the same slots that is not frozen, by plain
-assignments: half the time, and whoever gets the value gets it frozen.
+assignments. That takes half the time, and the value is frozen afterwards.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Dispatch:
         self._keys = {entry.card.id: entry.key_variable for entry in registry if entry.key_variable}
         self.reason_givers = {entry.card.id for entry in registry if entry.gives_reason}
         self.whole_givers: set[str] = set()
-        """Whose whole replies told why they ended: of their streams many packages hand that on to nobody."""
+        """Models whose whole replies state a finish reason. Many packages drop it from streams."""
 
     def machine(self, request: Request, plan: Plan, books: Bookkeeper, gate: Gate | None = None) -> Execution:
         """For one request, which earns its share of second attempts. `gate` admits in the board's place."""

@@ -1,4 +1,4 @@
-"""The calls of a shadow, for paired outcomes: each made when the request itself is over, shown to nobody."""
+"""A shadow's calls, for paired outcomes. Each is made after the request has ended, and its answer is not shown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MOST = 8
 """Calls of shadows under way at once; a sampled request beyond them has none."""
-DEADLINE_S = 60.0  # where the request states none: nobody waits who would give up
+DEADLINE_S = 60.0  # if the request states none
 log = logging.getLogger("capability_router")
 
 Again = Callable[[], Endpoint[Any]]
@@ -110,7 +110,7 @@ class ShadowCalls:
         try:
             for _ in run:
                 pass
-        except Exception as error:  # noqa: BLE001 - nobody waits for it; the record tells how it ended
+        except Exception as error:  # noqa: BLE001 - no caller waits for it; the record has the error
             _told(error)
         finally:
             self._over(current_thread())
@@ -119,7 +119,7 @@ class ShadowCalls:
         try:
             async for _ in run:
                 pass
-        except Exception as error:  # noqa: BLE001 - nobody waits for it; the record tells how it ended
+        except Exception as error:  # noqa: BLE001 - no caller waits for it; the record has the error
             _told(error)
 
     def _over(self, done: Thread | asyncio.Task[None]) -> None:
@@ -147,13 +147,13 @@ def due(run: Run[Any], aside: Aside) -> bool:
 
 
 def will_be_called(request: Request, aside: Aside) -> bool:
-    """Whether the shadow's call is to be made if nobody gives the request up."""
+    """Whether the shadow's call is to be made, unless the request is given up."""
     twice = not (request.stream or request.in_tool_loop or request.follows or request.provider_tools or request.model)
     return aside.sampled and aside.differs and twice
 
 
 def _cancelled(run: Run[Any]) -> bool:
-    """Whether somebody gave up, rather than that it came to its end."""
+    """Whether the request was given up before its end."""
     outcome = run.outcome
     return outcome is None or any(attempt.fault == "cancelled" for attempt in outcome.attempts)
 

@@ -67,7 +67,7 @@ def lessons_of(known: Planner, registry: Registry) -> OutcomeLessons:
 def reporter_of(
     s: Settings, store: Store, registry: Registry, health: Callable[[], list[dict[str, Any]]], clock: Clock
 ) -> Reporter | None:  # fmt: skip
-    """None where nobody else could read what it tells. `health` is a method, whose router it does not hold."""
+    """The health reporter; None if the store is this process's own. It keeps no reference to the router of `health`."""
     room = store.reports
     if room is None or not s.reports:
         return None
@@ -87,7 +87,7 @@ def reporter_of(
 
 
 def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
-    """With those of the logs that were trained on; None where nobody reads them."""
+    """The embeddings, with those of the training logs; None if nothing reads them."""
     read = s.policy.implicit and s.policy.name in ("adaptive", "weighted")
     return Signs(None if known is None else known.signs) if read else None
 

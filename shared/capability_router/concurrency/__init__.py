@@ -1,1 +1,1 @@
-"""Threads, event loops and processes: who waits for whom, who was away, and what is done before they end."""
+"""Threads, event loops and processes: locks, wakeups, loop lag, and what is done before a process ends."""

@@ -1,9 +1,9 @@
-"""Locks that nobody owns while he waits for the interpreter.
+"""Locks that no thread owns while it waits for the interpreter (the GIL).
 
-`threading.Lock` is handed to a thread that still waits for its turn to run. Whoever runs meanwhile and wants the lock
-has to stop as well, and hands the interpreter on: from the first time that a thread loses its turn with the lock in its
-hands, each use costs changes of threads, for as long as there is work. Here who waits is only told to look again, and
-takes the lock when he runs: he may find it taken, by one who ran before him.
+`threading.Lock` is handed to a waiting thread before that thread runs. Other threads that run meanwhile and want the
+lock must then stop too. So once a thread loses its turn while it holds the lock, each further use costs switches of
+threads, for as long as there is work. Here a waiting thread is only woken. It takes the lock when it runs, and may find
+it taken by a thread that ran before it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class _Shared:
                 self._leave(told)
 
     def _look(self, told: Any) -> bool:
-        """Take it if it is free now, by when nobody may have known who waits, or when that is told."""
+        """Take it if it is free now; it may have been released before this waiter was registered."""
         if self._lock.acquire(False):
             return True
         told.acquire(timeout=_LOOK_S)
@@ -94,7 +94,7 @@ class Latch(_Shared):
         self.take: Callable[[], bool] = partial(self._lock.acquire, False)  # without a frame of its own
 
     def locked(self) -> bool:
-        """Whether somebody has it, maybe this very thread."""
+        """Whether it is held, possibly by this thread."""
         return bool(self._lock.locked())
 
     def release(self) -> None:

@@ -39,7 +39,7 @@ class Lasting:
 
 
 def watch(owner: Lasting) -> None:
-    """Tell it from now on, as long as somebody holds it."""
+    """Notify it from now on, as long as it is referenced."""
     _owners.add(owner)
     _heard_by_multiprocessing()
 
@@ -54,7 +54,7 @@ def ending() -> bool:
 
 
 def end_before_what_is_there() -> None:
-    """Be told before all that asked `atexit` until now: whoever uses it has to end before it does."""
+    """Be notified before everything registered with `atexit` so far, because that may be needed until then."""
     atexit.unregister(_at_exit)
     atexit.register(_at_exit)
 

@@ -6,7 +6,7 @@ nobody can read the answer. So when a router's models are used in another loop t
 closed loop is marked as closed, and the pool clears it away itself, in its own time and under its own lock. What
 belongs to a loop that is open in another thread stays its own: from then on each has its own pool (divided.py).
 
-Of a pool whose shape nobody knows nothing is touched; `past_stale` then stands in.
+A pool of an unknown shape is not touched; `past_stale` handles its connections instead.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def drop_dead(model: object) -> int:
     """Mark the connections of closed loops in the pools below a model; how many there were."""
     try:
         return sum(_dropped(connection) for held in pools(model, make=True) for connection in held.pool.connections)
-    except Exception as error:  # noqa: BLE001 - an SDK of another shape; the call is made as if nobody had looked
+    except Exception as error:  # noqa: BLE001 - an SDK of an unknown shape; the call is made all the same
         _log.debug("the connections of %s can't be looked at (%s)", type(model).__name__, type(error).__name__)
         return 0
 
@@ -119,7 +119,7 @@ def _close_socket(transport: Any) -> None:
 
 
 class _Gone:
-    """Stands for the stream of a closed loop: nobody can close that one any more."""
+    """Replaces the stream of a closed loop, which can't be closed any more."""
 
     async def aclose(self) -> None:
         """Nothing is left to do."""

@@ -26,7 +26,7 @@ _PATIENT = 10  # looks after which a step is not waited for any more, but ended
 
 
 class Reader:
-    """One who reads in a thread. Between two steps he asks whether he is `halted`, and then waits for the end."""
+    """Something that reads in a thread. Between two steps it checks `halted`, and then waits for the process's end."""
 
     halted = ended = False
     thread: Thread | None = None
@@ -56,7 +56,7 @@ class Readers:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Foreign code runs within, in a thread that nobody waits for."""
+        """Run foreign code inside, in a thread that is not joined."""
         worker = Reader()
         worker.thread = current_thread()
         self.add(worker)

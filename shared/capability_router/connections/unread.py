@@ -1,4 +1,4 @@
-"""The rest of a response that nobody reads any more: its connection is shut from outside the thread that waits for it.
+"""An abandoned response: its connection is shut from outside the thread that waits for the rest of it.
 
 A thread that waits for a server can't be interrupted, and a server that sends a blank line now and then keeps it for
 ever. Which socket that is only its stack says. Nothing is shut before the response has begun, for a client may send a

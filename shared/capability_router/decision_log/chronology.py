@@ -65,5 +65,5 @@ def _began(path: Path) -> float:
     try:
         looked_at = map(reading.line, islice(lines(path, reading.omitted), _LOOKED_AT))
         return next(filter(None, (time_of(record) for record in looked_at if record is not None)), 0.0)
-    except OSError:  # whoever reads it tells that
+    except OSError:  # the reader reports it
         return 0.0

@@ -42,7 +42,7 @@ def _whole(count: Any) -> int:
 
 
 Counting = Literal["anew", "on", ""]
-"""What a later chunk's counts are: those of all so far ("anew"), what came since ("on"); "" = nobody knows."""
+"""What a later chunk's counts are: those of all so far ("anew"), what came since ("on"); "" = unknown."""
 
 
 class Tally:

@@ -41,7 +41,7 @@ class Accounts:
         if request.model:  # another model than the candidates': what the catalog says of it, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self._registry.cards}
         cap = request.routing.max_cost_usd
-        if cap is None and not self._budgets.any:  # nobody asks what it may cost
+        if cap is None and not self._budgets.any:  # no cap needs to know what it may cost
             return self._account(request, plan, prices, _unbounded, _unbounded, None)
         foreseen = CostBounds(request, plan, prices, self._registry)
         limit = None if cap is None else Limit(pico(cap), foreseen.likely)
@@ -82,7 +82,7 @@ class CostBounds:
         return price.worst(max(size, self._least_tokens()), output, media=request.media, service=tier)
 
     def unlimited(self, model: str) -> int | None:
-        """Output tokens that a cap reserves because nobody states a limit; None: somebody does."""
+        """Output tokens that a cap reserves because no limit is stated; None: one is."""
         card, request = self._registry.entry(model).card, self._request
         if request.max_tokens or card.output_limit:
             return None

@@ -1,4 +1,4 @@
-"""What the machine's drivers need of whoever makes the call. Written once per framework adapter.
+"""The interface through which the drivers make calls. Each framework adapter implements it once.
 
 A unary call is a stream of one chunk, so that one pair of drivers serves every entry point.
 """
@@ -41,7 +41,7 @@ class Attempt(Protocol[ChunkT]):
         ...
 
     def abort(self) -> None:
-        """Nobody waits for it any more. Its chunks are closed where that can be; one in a thread may still go on."""
+        """Abandon the attempt. Its chunks are closed if possible; a blocking one may go on in its thread."""
         ...
 
     def reply(self) -> Reply:

@@ -59,7 +59,7 @@ class Allowance:
         self.under_way -= amount
 
     def left(self, now: float) -> float:
-        """How many are left; infinite where nobody knows."""
+        """How many are left; infinite if unknown."""
         return min(self._left + (now - self._at) * self._per_s, self._limit) if now < self.until else inf
 
     def wait_s(self, amount: float, now: float) -> float:

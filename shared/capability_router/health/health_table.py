@@ -1,4 +1,4 @@
-"""How the models of one router fare: rows for a program, and a table of them for whoever looks."""
+"""The health of one router's models: rows for a program, and a table of them for a person."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _LONGEST_S = 3_600.0  # a longer wait is not for reading
 _TOKENS = 200  # of the answer that a card's speed stands for
 _WAIT_S = 0.5  # for a first token that was never seen, and half of the answer's time at most
 _WRITING_S = 0.1  # per token at most: a reply that took longer has waited
-_TEXT, _AT_ONCE_S = 20, 0.0001  # so many tokens are a text, and nobody writes 10,000 of them in a second
+_TEXT, _AT_ONCE_S = 20, 0.0001  # so many tokens are a text; no model writes 10,000 of them in a second
 
 
 class Mean:
@@ -62,7 +62,7 @@ class Peak:
         self._value, self._at = sample, now
 
     def value(self, now: float) -> float:
-        """Seconds; silence lets it fall, so that nobody is left alone for ever for one bad wait."""
+        """Seconds. It falls while there are no calls, so that one bad wait does not exclude a model for ever."""
         return self._value * self._fade(now)
 
     def _fade(self, now: float) -> float:

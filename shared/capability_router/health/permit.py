@@ -1,4 +1,4 @@
-"""What passes between the board and whoever makes the calls: a permit or a hold, then a verdict."""
+"""What passes between the board and the execution of calls: a permit or a hold, then a verdict."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Verdict:
     it off, so it counts as slow however short it was. `late`: this process was late for that limit.
     `overloaded`: the provider had too much to do. `whole`: it was no stream, so it has no
     `ttft_s`: how long it took tells of its length, not of a queue. `detail` holds no prompt and no key.
-    Nobody changes one; frozen, it would take twice as long to make.
+    It is never changed. Making it frozen would take twice as long.
     """
 
     ok: bool

@@ -1,4 +1,4 @@
-"""Who is asked when a group fails: LiteLLM's lists of fallbacks, general ones and those for certain errors."""
+"""The fallbacks of a group: LiteLLM's lists, general ones and those for certain errors."""
 
 from __future__ import annotations
 

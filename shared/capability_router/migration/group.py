@@ -121,7 +121,7 @@ def _step(level: Sequence[Deployment], how: str) -> Step:
         return level[0].id
     if how not in ("share", "usage"):
         return {how: [each.id for each in level]}
-    by_usage = how == "usage"  # who has no limit is as much used as the others
+    by_usage = how == "usage"  # a model without a limit counts as used as much as the others
     words, some = (("rpm", "tpm"), all) if by_usage else (("weight", "rpm", "tpm"), any)
     told = next((row for row in ([each.weights[word] for each in level] for word in words) if some(row)), None)
     if told is None or len(set(told)) == 1:

@@ -62,7 +62,7 @@ class Broken(Protocol):
 
 
 def _limited(_: str) -> None:
-    """Somebody states how long its answers can be."""
+    """The default for `unlimited`: the length of every model's answers is limited."""
 
 
 def _may_be_billed(fault: Broken) -> bool:

@@ -166,7 +166,7 @@ class Price:
     def asked(self, service: str) -> Price | None:
         """The price to plan with when a call asks for a service tier.
 
-        One that nobody knows the price of is unknown, but "batch" and "flex" are never dearer than usual.
+        A service tier without a known price is unknown, but "batch" and "flex" are never dearer than usual.
         """
         own = self.under(service)
         return None if own is self and service and service not in _CHEAPER else own
@@ -189,7 +189,7 @@ class Price:
         The input is an estimate, so a quarter is added. Every input token is taken for one of the dearest
         kind that the call can hold (`media`: its attached parts, "audio" or "image"; writes to a cache
         always), in the dearest tier up to that size. A call that asks for a `service` may be served under it or as
-        usual; a service that nobody knows the price of is dearer than usual, unless it is "batch" or "flex".
+        usual; a service tier without a known price is dearer than usual, unless it is "batch" or "flex".
         """
         size = input_tokens + input_tokens // 4
         if not service:

@@ -1,4 +1,4 @@
-"""What calls cost, added up for who listens: the frameworks' handlers keep one of these each."""
+"""Adds up what calls cost. The callback handlers of both frameworks use it."""
 
 from __future__ import annotations
 

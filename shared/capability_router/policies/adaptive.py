@@ -41,7 +41,7 @@ _SEEN = 0.005
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 _NO_MATTER = 250.0  # as `cost_weight`, where quality is next to no matter
 _LEAST = 0.02  # as `cost_weight`, below which no target brings the price: so little quality is within what is foreseen
-_TIE = 1e-4  # as `cost_weight`, where cost is no matter: nobody is dearer for nothing
+_TIE = 1e-4  # as `cost_weight` where cost does not matter: at equal quality the cheaper one wins
 
 
 class Aim:
@@ -195,8 +195,8 @@ class Adaptive:
         return (dearest(rows) if pico is None else pico) / 1e12
 
     def _usual_usd(self, scene: Scene) -> float:
-        """What the strongest model's call costs for a request of usual size; 0 = nobody knows."""
-        if len(self._dual) >= _COLD:  # nobody asks
+        """What a call of the strongest model costs for a request of usual size; 0 = unknown."""
+        if len(self._dual) >= _COLD:  # not needed any more
             return 0.0
         card = self._strongest(scene.rows).card
         first = self._first_usd.get(card.id)

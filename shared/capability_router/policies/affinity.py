@@ -123,7 +123,7 @@ def _latest(known: OrderedDict[Hashable, V], keys: Sequence[Hashable]) -> V | No
 
 
 def _keep(known: OrderedDict[Hashable, V], keys: Iterable[Hashable], value: V, most: int) -> None:
-    """Without a lock: each use of such a dict is one step of the interpreter, whoever else is at it."""
+    """Needs no lock: each use of such a dict is atomic."""
     for key in keys:
         if key in known:
             with suppress(KeyError):  # another thread had no room for it

@@ -78,7 +78,7 @@ class Judgement:
     """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan.
 
     `second`: by how much each second of a wait lowers a score, 0 = waits are not weighed. `terms`: the summands of the
-    score at a place of `scores`; they are made when somebody reads them, as most candidates' never are.
+    score at a place of `scores`; they are made when they are read, which most candidates' never are.
     """
 
     scores: Sequence[float]

@@ -1,6 +1,6 @@
-"""The numbers that decided, by name, as a plan tells them; they are made when somebody reads them.
+"""The numbers behind a decision, by name, as a plan shows them; computed when they are read.
 
-Without a decision log nobody reads those of a request that is carried out.
+Without a decision log those of a request that is carried out are never read.
 """
 
 from __future__ import annotations

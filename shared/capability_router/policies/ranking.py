@@ -1,6 +1,6 @@
-"""The candidates of a plan, the best first; each is made when somebody looks at it.
+"""The candidates of a plan, the best first; each is made when it is read.
 
-Of most requests the first one answers and nobody looks at the others, however many models there are.
+For most requests the first one answers and the others are never read, however many models there are.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ def _nobody(again: Iterable[Again]) -> tuple[int, int]:
 
 
 def _chosen(again: Iterable[Again]) -> dict[str, tuple[int, int]]:
-    """By model, how many requests had it first, in the log and now; who has most now comes first."""
+    """By model, how many requests had it first, in the log and now; the most now comes first."""
     old = Counter(old_name(each) for each in again if each.logged.chosen)
     new = Counter(each.choice.model for each in again if each.choice.model)
     names = sorted(old.keys() | new.keys(), key=lambda model: (-new[model], -old[model], model))

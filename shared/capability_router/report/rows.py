@@ -131,7 +131,7 @@ class Rows:
         return self._once(short(text))
 
     def _once(self, value: T) -> T:
-        if len(self._shared) > _MOST_SHARED:  # names without end: a log of somebody who means harm
+        if len(self._shared) > _MOST_SHARED:  # an endless number of names: a hostile log
             self._shared.clear()
         found: T = self._shared.setdefault(value, value)
         return found

@@ -23,7 +23,7 @@ Phones = Callable[[str], int]
 def phones(region: str | None) -> Phones:
     """With a region such as "US" also numbers as they are written there, in groups. Raises ConfigError."""
     try:
-        import phonenumbers as package  # here: only who looks for telephone numbers needs it
+        import phonenumbers as package  # here: only detectors of telephone numbers need it
     except ModuleNotFoundError as error:
         raise ConfigError(_MISSING) from error
     if region is not None and region not in package.SUPPORTED_REGIONS:

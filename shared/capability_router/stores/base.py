@@ -106,7 +106,7 @@ class Store(Protocol):
 
     @property
     def reports(self) -> ReportRoom | None:
-        """Where routers tell how their models fare; None = nobody else could see it there."""
+        """The room for health reports; None = no other process could read it there."""
         ...
 
     def open(self) -> None:

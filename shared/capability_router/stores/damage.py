@@ -1,4 +1,4 @@
-"""What a file that can't be read was: a store of ours, which may be moved aside, or somebody else's, which may not."""
+"""Whether an unreadable file was a store of ours, which may be moved aside, or another program's, which may not."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def is_foreign(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) != _MAGIC and not _is_blank(path)
-    except OSError:  # gone, or not to be read: nobody can say
+    except OSError:  # gone, or unreadable: unknown
         return False
 
 
 def set_aside(path: Path, now: float) -> bool:
-    """Move a damaged file of ours out of the way, its companions with it; False = it may be somebody else's."""
+    """Move a damaged file of ours out of the way, its companions with it; False = it may be another program's."""
     with path.open("rb") as file:
         head = file.read(_PLACE.stop)
     ours = head.startswith(_MAGIC) and head[_PLACE] == APPLICATION.to_bytes(4, "big")

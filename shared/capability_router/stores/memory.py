@@ -130,7 +130,7 @@ class MemoryStore:
 
     name = "memory://"
     calls = None  # the ledger has books of its own in memory
-    reports = None  # nobody else sees it
+    reports = None  # no other process sees it
 
     def __init__(self, unix: Callable[[], float]) -> None:
         self.budgets = MemoryBudgets(unix)

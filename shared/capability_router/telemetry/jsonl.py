@@ -115,7 +115,7 @@ def _unfinished(path: Path) -> bool:
 
 
 def _ends_within_a_line(path: Path) -> bool:
-    """As whoever was killed, or had no room, leaves a file. A pipe is not read."""
+    """Whether the file ends within a line, as after a kill or a full disk. A pipe is not read."""
     if not path.is_file() or not path.stat().st_size:
         return False
     with path.open("rb") as file:

@@ -60,7 +60,7 @@ class Losses:
 class SinkThread(Lasting):
     """Thread-safe, also where the garbage collector calls. Its thread begins with a record and ends with `close`.
 
-    Once the process ends, what comes is written at once, by whoever brings it.
+    While the process ends, records are written at once, in the calling thread.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -155,7 +155,7 @@ class _Route:
 
     def take(self, item: _Queued) -> None:
         self._items.put(item)
-        if self._thread is None and self._beginning.acquire(blocking=False):  # else whoever holds it begins
+        if self._thread is None and self._beginning.acquire(blocking=False):  # else its holder starts the thread
             try:
                 self._begin()
             finally:

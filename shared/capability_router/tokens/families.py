@@ -34,7 +34,7 @@ class Media(NamedTuple):
     audio_s: float
     unknown_pages: int = 3
     unknown_s: float = 60.0
-    video: int = 15_800  # a minute at Gemini's 263 a second: nobody reads a video's length
+    video: int = 15_800  # a minute at Gemini's 263 a second: a video's length is not read
 
 
 def _fit(width: float, height: float, long: float) -> tuple[float, float]:

@@ -106,7 +106,7 @@ def _lasting(said: Statements) -> Statements:
 def unsettled(known: Known) -> dict[str, list[Statement]]:
     """The statements that are kept in what was settled, so that a further source can be heard.
 
-    Those of resellers are not: they stand back as soon as somebody speaks of the maker's own model.
+    Those of resellers are not: any statement about the maker's own model comes before them.
     """
     told: dict[str, list[Statement]] = {}
     own = {name: value for name, value in known.fields.items() if not is_resold(known.origins, name)}

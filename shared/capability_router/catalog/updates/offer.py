@@ -56,7 +56,7 @@ def _said(source: str, fields: Mapping[str, Any]) -> Said:
 
 
 def _check(row: Mapping[str, Any], known: Known, owner: str) -> None:
-    """What a look-up would pass over is told to the one who wrote it."""
+    """Report to the author of the file what a look-up would ignore."""
     for name in row.keys() - known.fields.keys() - set(BESIDE):
         hint = f" can't be {row[name]!r:.60}" if name in STORED else f" is no field of a model{nearest(name, STORED)}"
         raise ConfigError(f"{owner}: {name}{hint}")

@@ -64,7 +64,7 @@ class Short(NamedTuple):
 
 
 class Reservation:
-    """Money reserved for one launch, in every budget that covers it. It is settled once, whoever tries again."""
+    """Money reserved for one launch, in every budget that covers it. Only the first settlement counts."""
 
     __slots__ = ("amount", "purses", "settled")
 

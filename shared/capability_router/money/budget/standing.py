@@ -48,7 +48,7 @@ def cap_rows(
 
 
 def _met(spec: BudgetSpec, key: str, by_key: Mapping[str, PotBalance]) -> list[tuple[str, PotBalance | None]]:
-    """Whom a cap "for each" has met, and how each stands; nobody yet: the cap itself."""
+    """A row for each name that a `*` cap has met; if it has met none, a row for the cap itself."""
     own = [(f"{spec.kind}:{name[len(key) + 1 :]}", row) for name, row in by_key.items() if name.startswith(f"{key}=")]
     return [*sorted(own)] or [(spec.scope, None)]
 

@@ -98,7 +98,7 @@ class Journal(Lasting):
     def _ring(self) -> None:
         self._rung = True
         if ending():
-            if not self._writing.locked():  # else whoever writes, maybe further down this stack, writes it as well
+            if not self._writing.locked():  # else the writer, maybe further down this stack, writes it too
                 self._write_out()
             return
         if self._thread is None:
@@ -164,7 +164,7 @@ class Journal(Lasting):
             log.exception("%d calls can't be kept in the ledger", batch.size)
 
     def _batch(self) -> Batch | None:
-        self._rung = False  # before the line is read: who comes later rings again
+        self._rung = False  # before the queue is read: what comes later signals again
         calls = [self._pending.popleft() for _ in range(min(len(self._pending), _BATCH))]
         with self._beyond:
             spilled, self._spilled = self._spilled, {}

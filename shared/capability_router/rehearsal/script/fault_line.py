@@ -65,7 +65,7 @@ class FaultLine:
     rpm: int | None = None
 
     def aimed(self, target: str) -> FaultLine:
-        """The same at somebody else."""
+        """The same fault at another target."""
         tail = f"@{self.text.partition('@')[2]}" if "@" in self.text else ""
         head = self.text.partition("@")[0]
         return FaultLine(

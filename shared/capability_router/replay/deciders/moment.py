@@ -21,7 +21,7 @@ class _Bar(NamedTuple):
     detail: str
 
     def told(self, id: str, now: float) -> str:
-        """The same for whoever asks."""
+        """The same for every request."""
         return self.detail
 
 

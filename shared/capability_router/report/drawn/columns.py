@@ -32,7 +32,7 @@ def by_task(row: Decision) -> Iterable[tuple[str, int]]:
 
 
 def names_of(rows: Sequence[Decision], key: Spending) -> list[str]:
-    """Who is told apart, the dearest first; the last may be "(others)"."""
+    """The names that get a colour, the dearest first; the last may be "(others)"."""
     return list(leading(spent(rows, key, lambda _: 0), COLOURS))
 
 

@@ -21,7 +21,7 @@ _MEETINGS = 10  # with others who replace the summary while it is read
 
 
 class RedisLessons:
-    """See LessonRoom. A log that nobody has written to for 90 days of the server's clock is dropped by the server."""
+    """See LessonRoom. The server drops a log that was not written to for 90 days of its clock."""
 
     def __init__(self, server: Server, prefix: str) -> None:
         self._server, self._prefix = server, prefix

@@ -104,7 +104,7 @@ class RedisStore:
         self.budgets = RedisBudgets(self.server, unix)
         self._bulk = Server(url, now, max(timeout_s, BULK_S))  # with a fuse of its own: calls wait for the other
         self.lessons = RedisLessons(self._bulk, PREFIX)
-        self._aside = Server(url, now, max(timeout_s, BULK_S))  # a report that is lost makes nobody wait
+        self._aside = Server(url, now, max(timeout_s, BULK_S))  # a call never waits for a report
         self.reports = RedisReports(self._aside, PREFIX)
 
     def open(self) -> None:

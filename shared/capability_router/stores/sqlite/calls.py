@@ -114,7 +114,7 @@ class SqliteCalls:
             place = (rows[-1][1], rows[-1][0])
 
     def tidy(self, before: float, keep: int | None) -> int:
-        """See CallRoom; in small transactions, so that nobody waits long."""
+        """See CallRoom; in small transactions, so that other processes wait only briefly."""
         self._fold(int(before // DAY_S) * DAY_S)
         dropped = self._drop("at < ?", before)
         if keep is not None:

@@ -45,7 +45,7 @@ class Room(NamedTuple):
 
 
 class _Desk:
-    """A connection under its lock; opened at its first use, closed at the latest when nobody can use it any more."""
+    """A connection and its lock; opened at its first use, closed at the latest when nothing refers to it."""
 
     def __init__(self) -> None:
         self.lock, self._pid = Lock(), os.getpid()
@@ -54,7 +54,7 @@ class _Desk:
         self.told = False  # that this file is not the one of its name any more
 
     def close(self) -> None:
-        """For who has the lock, or is alone."""
+        """The caller holds the lock, or is alone."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
@@ -101,7 +101,7 @@ class Database(Lasting):
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One state of the file, beside whoever writes."""
+        """Read one consistent state of the file, beside writers."""
         self._here()
         with self._transaction(self._reader, "BEGIN") as connection:
             yield connection
@@ -195,7 +195,7 @@ class Database(Lasting):
         try:
             self._recognised(connection)
             self._furnished(connection)
-        except BaseException:  # whatever it was, nobody else closes it
+        except BaseException:  # whatever it was, close it here
             connection.close()
             raise
         return connection
@@ -269,7 +269,7 @@ class Database(Lasting):
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """SQLite doesn't wait for whoever writes while the mode is changed, as several processes do that make the file."""
+    """Retry: SQLite doesn't wait for writers while the mode is changed, and several processes may create the file."""
     for _ in range(_MEETINGS):
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -16,7 +16,7 @@ from capability_router.stores.sqlite.database import CorruptStore, Database
 from capability_router.stores.sqlite.lessons import SqliteLessons
 from capability_router.stores.sqlite.reports import SqliteReports
 
-_SLOW_S = 1.0  # a failure that took as long came of waiting for whoever holds the file
+_SLOW_S = 1.0  # a failure that took as long came from waiting for the file's lock
 _BUDGETS = (
     "CREATE TABLE pots (budget TEXT NOT NULL, window TEXT NOT NULL, pot TEXT NOT NULL, till TEXT NOT NULL, "
     "ends REAL, PRIMARY KEY (budget, window)) WITHOUT ROWID",
@@ -25,7 +25,7 @@ _BUDGETS = (
 
 
 class SqliteBudgets:
-    """Pots as rows; a claim is one transaction. A file that somebody holds is not waited for by every call."""
+    """Pots as rows; a claim is one transaction. Not every call waits for a locked file."""
 
     inline = False
 

@@ -31,12 +31,12 @@ class Caller:
 
     @property
     def seen(self) -> bool:
-        """Whether somebody else makes the spans of its attempts."""
+        """Whether another instrumentor makes the spans of its attempts."""
         return self._watch.seen
 
     @property
     def told(self) -> bool:
-        """Whether the decision stands on somebody else's span already."""
+        """Whether the decision is already on another instrumentor's span."""
         return self._watch.told
 
     def asks(

@@ -1,6 +1,6 @@
 """Who else makes spans of the models' calls: the frameworks' own instrumentors, and LangSmith's OpenTelemetry mode.
 
-Two spans of one call are two calls to whoever sums tokens and money over spans.
+A sum of tokens and money over spans would count two spans of one call twice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Watch(NamedTuple):
-    """`seen`: somebody else makes spans of the models' calls. `told`: theirs of the router's run shows the decision."""
+    """`seen`: another instrumentor makes spans of the models' calls. `told`: its span of the run has the decision."""
 
     seen: bool = False
     told: bool = False
@@ -44,7 +44,7 @@ _YES = ("1", "true", "yes", "on")
 
 
 def watched(framework: str, environ: Mapping[str, str] = os.environ) -> Watch:
-    """Whether calls of this framework's models have spans by somebody else at this moment. Imports nothing."""
+    """Whether another instrumentor makes spans of this framework's models at this moment. Imports nothing."""
     watch = Watch(*((True, True) if framework == "langchain" and _langsmith(environ) else ()))
     for module, name, told in _KNOWN.get(framework, ()):
         if at_work(getattr(sys.modules.get(module), name, None)):

@@ -82,7 +82,7 @@ class Meters:
         )
 
     def watch(self, router: Watched, place: str) -> None:
-        """Measure its state from now on, as long as somebody holds it. `place`: where it is, as another's model."""
+        """Measure its state from now on, as long as it is referenced. `place`: where it is, as another's model."""
         self._watched[router] = place
 
     def places(self) -> frozenset[str]:

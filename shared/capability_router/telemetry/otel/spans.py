@@ -11,7 +11,7 @@ from capability_router.telemetry.otel import attributes, names
 from capability_router.telemetry.otel.finished import FinishedRequest
 
 ATTEMPT = f"{names.OWN}.attempt"
-"""The event of an attempt on a span that is somebody else's."""
+"""The event of an attempt on another instrumentor's span."""
 
 
 class Spans:
