@@ -1,19 +1,17 @@
-"""Which credentials and models are switched off, why, and when one call may try again.
+"""Credentials and models that are disabled, why, and when one call may try them again.
 
-A rejected key or an empty account fails for every model behind it at that base URL, so the pair
-(base_url, credential) is switched off; a model its provider doesn't know is switched off as
-(base_url, model).
+A rejected key or an empty account fails for every model behind it at that base URL, so the pair (base_url, credential)
+is disabled. A model that its provider doesn't know is disabled as (base_url, model).
 
     state     a call for it        refused again           answered     anything else   an operator
     off       none, until `until`  (in flight before) -    -            -               on, by `reset`
     due       one, on trial        -                       -            -               on
     on trial  no other             off, for longer         on           due             on
 
-Keys are rotated and accounts topped up, and nobody tells the router. So a trial is let through after
-a time that doubles with each refusal, half of it drawn by lot: a dead key costs a few calls in its first
-hour and at most two in each later one. A time that the provider named is never cut short. Calls that were sent
-before it was last switched off say nothing new, whatever becomes of them. A trial that has not been refused
-after some seconds holds up nobody: a further call may try then, too.
+Keys are rotated and accounts topped up, and the router is not told. So one call is let through as a trial, after a time
+that doubles with each refusal and is half random: a dead key costs a few calls in its first hour and at most two in
+each later one. A time that the provider named is never cut short. Calls that were sent before the last refusal say
+nothing new. If a trial has not been refused after some seconds, a further call may try as well.
 """
 
 from __future__ import annotations
@@ -34,8 +32,8 @@ _UNTOLD = {"credential": "rejected by the provider", "model": "unknown to the pr
 class Ban:
     """One credential or model that is off. Times are monotonic seconds.
 
-    `what`: which of them; `until`: when a trial is due; `tried_until`: until when one is waited for, 0.0 = none is
-    under way; `since`: when it was last refused; `refusals`: how often in a row.
+    `what`: credential or model; `until`: when a trial is due; `tried_until`: until when others wait for the trial under
+    way, 0.0 = none is; `since`: the last refusal; `refusals`: how often in a row.
     """
 
     __slots__ = ("reason", "refusals", "since", "tried_until", "until", "what")
@@ -50,18 +48,18 @@ class Ban:
         return f"Ban({self.what}, refusals={self.refusals}, until={self.until:g})"
 
     def held(self, now: float) -> str:
-        """Why no call is let through, and when one is."""
+        """Why no call is admitted, and when one is."""
         if now < self.until:
             return f"{self.reason}; tried again in {_wait(self.until - now)}"
         return f"{self.reason}; one call is trying it again"
 
     def told(self, id: str, now: float) -> str:
-        """The same, with what its user can do about it."""
+        """The same, with what the user can do about it."""
         return f"{self.held(now)}, or at once after router.reset({id!r})"
 
 
 class Bans:
-    """What is switched off, in `found`. Pure; the board locks. `draw` gives a random number from 0 to 1 per length."""
+    """What is disabled, in `found`. Without a lock: the board locks. `draw` gives a random number from 0 to 1."""
 
     __slots__ = ("_config", "_draw", "found")
 
@@ -73,7 +71,7 @@ class Bans:
         return bool(self.found)
 
     def of(self, address: Address) -> list[Ban]:
-        """What is off of this address, be it due or not."""
+        """What is disabled of this address, due for a trial or not."""
         if not self.found:
             return []
         credential, model = self.found.get(_key(address, "credential")), self.found.get(_key(address, "model"))
@@ -82,7 +80,7 @@ class Bans:
         return [ban for ban in (credential, model) if ban is not None]
 
     def off(self, address: Address, now: float) -> Ban | None:
-        """What keeps this address off for longest; None = nothing does, or a trial is due or under way."""
+        """The ban that disables this address for longest; None = there is none, or a trial is due or under way."""
         standing = [ban for ban in self.of(address) if now < ban.until]
         return max(standing, key=lambda ban: ban.until, default=None)
 
@@ -91,7 +89,7 @@ class Bans:
         return next((ban for ban in self.of(address) if now < ban.tried_until), None)
 
     def trying(self, address: Address, now: float) -> bool:
-        """A call for this address begins: all that is off of it is on trial. Whether anything is."""
+        """A call to this address begins: everything disabled there is on trial. Returns whether anything is."""
         tried = self.of(address)
         for ban in tried:
             ban.tried_until = now + _REFUSED_IN_S
@@ -113,7 +111,7 @@ class Bans:
         return ban
 
     def ended(self, address: Address, verdict: Verdict, taken_at: float) -> Iterator[Ban]:
-        """A call sent at `taken_at` is over, and what it tried. Gives what it found sound, which is on again."""
+        """A trial sent at `taken_at` has ended. Returns what was found to work, which is enabled again."""
         good = not verdict.neutral and (verdict.ok or verdict.blame == "quality")
         for ban in self.of(address):
             if taken_at > ban.since:
@@ -123,12 +121,12 @@ class Bans:
                     yield ban
 
     def forked(self) -> None:
-        """In the child of a fork: what is on trial is tried by its parent."""
+        """In the child of a fork: trials under way are the parent's."""
         for ban in self.found.values():
             ban.tried_until = 0.0
 
     def allow(self, address: Address) -> None:
-        """Switch credential and model on again."""
+        """Enable credential and model again."""
         for ban in self.of(address):
             del self.found[_key(address, ban.what)]
 

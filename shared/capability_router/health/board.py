@@ -1,13 +1,12 @@
-"""How every candidate fares: the one door to breakers, gates, limits, bans and latencies.
+"""The health of every candidate: the one interface to breakers, gates, limits, bans and latencies.
 
-Planning asks for a `condition`; whoever makes calls asks for a permit (`admit`, or `force` when every
-candidate is held) and settles it exactly once. Everything is told the time and draws chance from a
-seed, so a run can be repeated.
+Planning reads a `condition`. A call takes a permit (`admit`, or `force` when every candidate is held) and settles it
+exactly once. The time is passed in and chance comes from a seed, so a run can be repeated.
 
-Threads. One small lock guards all. Settling never waits for it: an abandoned stream may be closed by
-the garbage collector in the middle of another call into the board, in the same thread, where waiting
-would be for ever. A verdict is put in line, and whoever holds the lock, or gets it, works it off.
-Events are told after the lock is released, so a listener may ask the board.
+Threads. One small lock guards everything. Settling never waits for it: the garbage collector may close an abandoned
+stream in the middle of another call into the board, in the same thread, and waiting there would never end. So verdicts
+are queued, and processed by whichever thread holds the lock or takes it next. Events are sent after the lock is
+released, so a listener may call the board.
 """
 
 from __future__ import annotations
@@ -56,9 +55,9 @@ class Board(Lasting):
 
     Candidates with equal address keys share a breaker (base_url, model, region), a gate (base_url,
     credential, model) and bans; limits and latency are each candidate's own. Methods that take an id
-    raise ConfigError when it isn't registered. `on_event` is called for every change of state, in the
-    thread that brought it about; what it raises is logged, never passed on. `learns_limits`: how many
-    calls at once a model bears is learned (concurrency_limit.py). `worked`: this process's processor seconds.
+    raise ConfigError when it isn't registered. `on_event` is called for every change of state, in the thread that
+    caused it; what it raises is logged. `learns_limits`: learn how many calls at once a model takes
+    (concurrency_limit.py). `worked`: this process's processor seconds.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class Board(Lasting):
         watch(self)
 
     def after_fork(self) -> None:
-        """A thread of the parent's may have had the lock; there is nobody here who would give it back."""
+        """In the child of a fork: a thread of the parent may have held the lock, and does not exist here."""
         self._lock = Latch()
         for breaker in self._breakers.values():
             breaker.forked()
@@ -109,7 +108,7 @@ class Board(Lasting):
         limits: Mapping[str, int] = _NOTHING,
         latency: Mapping[str, float] = _NOTHING,
     ) -> None:
-        """Make a candidate known. Again with the same address: keeps what was learned, takes the new limits."""
+        """Register a candidate. Again with the same address: keep what was learned, take the new limits."""
         with self._lock:
             self._work_off()
             lane = self._lanes.get(id)
@@ -123,7 +122,7 @@ class Board(Lasting):
         self._after()
 
     def condition(self, id: str, now: float) -> Condition:
-        """How the candidate stands, as a live view: read it at once."""
+        """The candidate's condition, as a live view: read it at once."""
         lane = self._lanes[id]
         if now >= lane.calm_until or now >= lane.silence.look_at:
             with self._lock:
@@ -135,7 +134,7 @@ class Board(Lasting):
         return lane.condition
 
     def conditions(self, ids: Iterable[str], now: float) -> list[Condition]:
-        """The same of several, in their order; written out, because each request asks for all of them."""
+        """The conditions of several candidates, in order. Written out for speed: every request needs all of them."""
         found, lanes = [], self._lanes
         for id in ids:
             lane = lanes[id]
@@ -154,9 +153,9 @@ class Board(Lasting):
         return self._barred
 
     def failing(self, now: float) -> Mapping[str, float]:
-        """The share of a candidate's last calls that failed, 0 to 1, as a chance; only of those that had failures.
+        """The chance that a call fails, 0 to 1, by the candidate's last calls; only of candidates with failures.
 
-        A few calls say little: it is as if three more had gone well.
+        Few calls say little, so three more successes are assumed.
         """
         if now >= self._failed_until:
             return _NOTHING
@@ -179,7 +178,7 @@ class Board(Lasting):
         self._after()
 
     def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold:
-        """A permit for one call of about this many tokens, or why not now. A probe's own goes before traffic."""
+        """A permit for one call of about this many tokens, or the hold that forbids it now."""
         lane = self._lanes[id]
         with self._lock:
             if self._line:
@@ -190,7 +189,7 @@ class Board(Lasting):
         return found
 
     def force(self, id: str, now: float) -> Permit | Hold:
-        """A permit though the candidate is held: for when all are.
+        """A permit for a held candidate, for use when all are held.
 
         Passes an open breaker, a closed gate and a spent limit per minute; never a disabled credential
         or model before its trial is due, an isolated breaker or the concurrency limit.
@@ -203,7 +202,7 @@ class Board(Lasting):
         return found
 
     def surpass(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
-        """A permit past a limit of calls at once that is only learned, for when there is nothing else; else why not."""
+        """A permit past a concurrency limit that is only learned, if nothing else is left; else the hold."""
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
@@ -212,7 +211,7 @@ class Board(Lasting):
         return found
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
-        """Give a permit back and say how the call ended. A second time is counted and ignored."""
+        """Give a permit back with the verdict on its call. A second settlement is counted and ignored."""
         self._line.append((permit, verdict, now))
         self._after()
 
@@ -240,7 +239,7 @@ class Board(Lasting):
             self._after()
 
     def usual_silence_s(self, id: str, tokens: int, *, whole: bool) -> float | None:
-        """95 % of the candidate's recent answers to so many tokens of input were heard of sooner; None = too few known.
+        """The 95th percentile of the silence before recent answers to so much input, in seconds; None = too few known.
 
         Streams at their first content, `whole` replies at their end.
         """
@@ -252,13 +251,13 @@ class Board(Lasting):
         return found
 
     def probes(self, ids: Iterable[str]) -> None:
-        """These are probed: traffic leaves the first call after an open time to the probe, for some seconds."""
+        """These candidates are probed: for some seconds after an open time, the first call is left to the probe."""
         with self._lock:
             for id in ids:
                 self._lanes[id].probed = True
 
     def reopens_at(self, id: str) -> float | None:
-        """When an open breaker lets a call through, or a disabled credential or model; None = none is closed."""
+        """When an open breaker or a disabled credential or model lets a call through; None = nothing forbids one."""
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
@@ -269,7 +268,7 @@ class Board(Lasting):
         return max(times, default=None)
 
     def free(self, id: str, now: float) -> float:
-        """How many calls of usual size the candidate's limits would let begin now."""
+        """How many calls of usual size the candidate's limits would admit now."""
         lane = self._lanes[id]
         if not lane.metered and not self._line:  # then it only reads
             return lane.free(now)
@@ -284,16 +283,16 @@ class Board(Lasting):
         return self.condition(id, now).queue_s
 
     def guesses(self, id: str) -> bool:
-        """Whether nothing is known of how long this candidate's calls last, so that a wait for a place is a guess."""
+        """Whether the length of this candidate's calls is unknown, so that a wait for a free place is a guess."""
         return self._lanes[id].latency.unknown
 
     def domain(self, id: str) -> tuple[str, str]:
-        """What fails together: the candidate's base URL (or the SDK's endpoint) and region."""
+        """The failure domain: the candidate's base URL (or the SDK's endpoint) and region."""
         address = self._lanes[id].address
         return address.base_url, address.region
 
     def isolate(self, id: str, now: float | None = None) -> None:
-        """Keep all calls from the candidate (and those that share its breaker) until `reset`."""
+        """Admit no call of the candidate, or of those that share its breaker, until `reset`."""
         with self._lock:
             self._work_off()
             self._lanes[id].isolate(self._latest if now is None else now)
@@ -336,7 +335,7 @@ class Board(Lasting):
         self._barred_until = min((ban.until for ban in bans.values()), default=float("inf"))
 
     def _work_off(self) -> None:
-        """Settle what stands in line. Only under the lock."""
+        """Settle the queued verdicts. Only under the lock."""
         while self._line:
             permit, verdict, now = self._line.popleft()
             if permit.settled:
@@ -350,7 +349,7 @@ class Board(Lasting):
                     self._failed_until = max(self._failed_until, now + self.config.window_s)
 
     def _after(self) -> None:
-        """Work off the line, unless somebody is at it (who then looks again), and tell of events."""
+        """Settle the queued verdicts, unless another thread does (it then looks again), and send events."""
         while self._line and self._lock.take():
             try:
                 self._work_off()

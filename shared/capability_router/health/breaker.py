@@ -1,7 +1,7 @@
-"""When to stop calling a model that fails, and how to find out that it works again.
+"""The circuit breaker: when to stop calling a model that fails, and how to find out that it works again.
 
 Theory of operation. A model that is down makes every request pay for a failed attempt. So failures
-are counted, and past a limit the breaker *opens*: nobody calls for a while. After that it lets a few
+are counted, and past a limit the breaker *opens*: no call is made for a while. After that it lets a few
 calls through as probes (*half-open*); the first probe to report decides for all: a good one closes
 the breaker, a failed one opens it again. "The first" and not "all", because a language model's call
 can last minutes and the traffic of one model is thin: waiting for a second opinion would keep a
@@ -9,10 +9,10 @@ recovered model idle.
 
 The open time is `open_s`; it doubles only from the third failed probe in a row on, so that a short
 outage ends quickly and a long one costs few probes. It is never above `max_open_s`. Half of it is
-drawn by lot, lest many processes probe at the same moment.
+random, so that many processes don't probe at the same moment.
 
 Every change of state begins a new *epoch*. A permit carries the epoch in which it was given, and a
-report from an earlier epoch says nothing here: it is about a state of the world that has passed.
+report from an earlier epoch is ignored: it is about a time that has passed.
 
     state      admits            good call        failed call            neutral        leaves for
     closed     every call        run of failures  counted; too many ->   -              open
@@ -115,7 +115,7 @@ class Breaker:
         return f"Breaker({self.state}, epoch={self.epoch}, probing={self.probing})"
 
     def held_until(self, now: float) -> float:
-        """0.0 when a call may pass now, else when to look again (infinity when isolated). Changes nothing."""
+        """0.0 if a call may pass now, else when to look again (infinity if isolated). Changes nothing."""
         if self.state == CLOSED:
             return 0.0
         if self.state == OPEN:
@@ -126,7 +126,7 @@ class Breaker:
         return 0.0 if free else min(now + 1.0, self.until)
 
     def enter(self, now: float) -> bool:
-        """Let a call through that `held_until` allows; whether it is a probe."""
+        """Admit a call that `held_until` allows; returns whether it is a probe."""
         if self.state == CLOSED:
             return False
         if now >= self.until:
@@ -140,7 +140,7 @@ class Breaker:
         return limit is not None and wait_s is not None and wait_s >= limit
 
     def good(self, epoch: int, now: float, *, slow: bool = False, probe: bool = False, since: float = math.inf) -> None:
-        """A call answered, which was begun at `since` (infinity: just now)."""
+        """A call that began at `since` (infinity: just now) was answered."""
         if epoch != self.epoch or self.state == ISOLATED:
             return
         if self.state == CLOSED:
@@ -157,7 +157,7 @@ class Breaker:
     def failed(
         self, epoch: int, now: float, *, slow: bool = False, probe: bool = False, since: float = 0.0, beside: int = 1
     ) -> None:
-        """A call failed in a way that is this failure domain's fault, begun at `since`, one of `beside` under way."""
+        """A call that began at `since` failed by this domain's fault, as one of `beside` calls under way."""
         if epoch != self.epoch or self.state == ISOLATED:
             return
         if self.state == CLOSED:
@@ -174,7 +174,7 @@ class Breaker:
             self.probing -= 1
 
     def listen(self, now: float, worked: float) -> None:
-        """Look whether its calls under way are silent for too long; `worked`: seconds that this process has worked."""
+        """Check whether calls under way have been silent for too long. `worked`: processor seconds of this process."""
         self.silence.look(now, worked, self.degradation.count(now))
 
     def forked(self) -> None:
@@ -188,7 +188,7 @@ class Breaker:
         self.why = "isolated by an operator"
 
     def reset(self) -> None:
-        """As new, in a new epoch."""
+        """Start anew, in a new epoch."""
         self._close()
 
     def _judge(self, now: float) -> None:

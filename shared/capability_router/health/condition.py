@@ -1,4 +1,4 @@
-"""How one candidate stands, for planning."""
+"""The condition of one candidate, for planning."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ EventKind = Literal[
     "isolated", "reset",
 ]  # fmt: skip
 QUIET: tuple[EventKind, ...] = ("rate_limit_over", "degraded", "recovered")
-"""What nobody need do anything about."""
+"""Kinds that need no action."""
 
 
 class Condition:
     """A live view: one object per candidate, brought up to date in place. Read, never keep or change.
 
     `held`: "" = usable now, else why not, for a person; `until`: when to look again (monotonic seconds,
-    infinity = when someone resets it). `waits`: a limit alone holds it, for `queue_s`. `queue_s`: predicted wait for a
+    infinity = when it is reset). `waits`: only a limit holds it, for `queue_s`. `queue_s`: predicted wait for a
     slot. An answer of n tokens to an input of i is foreseen to take `wait_s + i * s_per_input + n * s_per_token`;
     `ttft_s`: streams' wait for the first token. Seconds; None = unknown. `pressure_s(now)`: the recent peak of waits
     times the calls that would share it.
@@ -43,7 +43,7 @@ class Condition:
         self.waits = False
 
     def pressure_s(self, now: float) -> float:
-        """Seconds; a model that is busy and of which nothing is known counts as one that takes a second."""
+        """Seconds. A busy model of which nothing is known counts as taking a second."""
         busy = 1.0 if self.in_flight else 0.0
         return (self._peak.value(now) or busy) * (self.in_flight + 1)
 
@@ -52,9 +52,9 @@ class Condition:
 
 
 class HealthEvent(NamedTuple):
-    """A change worth telling: what, to which model (the candidate whose call brought it about), when.
+    """A change of a model's health. `model`: the candidate whose call caused it.
 
-    That a time is over (of a degradation, of a closed gate) is told by who looks next, a request or `router.health()`.
+    The end of a degradation or of a closed gate is noticed by the next request or `router.health()`.
     """
 
     kind: EventKind

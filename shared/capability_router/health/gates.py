@@ -1,15 +1,15 @@
-"""When a rate limit lets the next call pass: a time before which a model isn't called.
+"""The rate limit's gate: the time before which a model isn't called.
 
 A 429 says nothing about a model's health, only that this account sent too much. So it never counts
 against the breaker; it closes the gate of (base_url, credential, model) until the time the provider
 named, or, when it named none, for 1 s, 2 s, 4 s ... 60 s.
 
-Before that, answers tell in their headers how many requests and tokens are left until when. Calls that are let in are
-counted off, so that a burst does not run into the refusal. It is an estimate of another's books: where no other model
-is left, a call is made all the same (`Board.surpass`).
+Before that, headers of answers say how many requests and tokens are left until when. Admitted calls are subtracted, so
+that a burst does not run into a refusal. That is an estimate of the provider's own count: if no other model is left, a
+call is made all the same (`Board.surpass`).
 
-A burst of calls in flight is refused all at once. Only a call that was sent after the gate was last
-closed says something new: the others never lengthen the guess.
+A burst of calls in flight is refused all at once. Only a call that was sent after the gate was last closed says
+something new; the others never make the guess longer.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _EPSILON = 1e-6  # below this, what is lacking is rounding
 
 
 class Allowance:
-    """What a provider says is left of a limit until it is whole again, less what is under way. Pure; monotonic seconds.
+    """What a provider says is left of a limit, less what is under way. Without a lock or clock; monotonic seconds.
 
-    A call under way may be counted in what was said or not: it is taken off in any case. The answers of a burst may
-    come in any order: one to a call that was sent before the last answer came may be older than that, and only lowers.
-    Where the limit is told, too, it is taken to fill up evenly, and to go on so for a minute.
+    The provider may have counted a call under way or not; it is subtracted in any case. The answers of a burst may come
+    in any order. So the answer to a call that was sent before the last answer came may be older than that one, and can
+    only lower the value. If the provider also states the limit, it is assumed to refill evenly, for a minute.
     """
 
     __slots__ = ("_at", "_left", "_limit", "_per_s", "_told_at", "under_way", "until")
@@ -38,7 +38,7 @@ class Allowance:
         self.until = 0.0
 
     def told(self, left: int, limit: int | None, whole_in_s: float, now: float, sent_at: float = inf) -> None:
-        """By an answer to a call sent at `sent_at` (infinity: just now), which is no longer under way."""
+        """Take the count from the answer to a call sent at `sent_at` (infinity: just now), which has ended."""
         most = inf if sent_at >= self._told_at else self.left(now)
         whole_in_s = min(max(whole_in_s, _SOON_S), _LONGEST_S)
         known = limit is not None and limit > left
@@ -49,13 +49,13 @@ class Allowance:
         self.until = now + whole_in_s + (_LASTS_S if known else 0.0)
 
     def take(self, amount: float, now: float) -> None:
-        """A call of so many is let in."""
+        """A call of this size is admitted."""
         self.under_way += amount
         if now < self.until:
             self._left, self._at = self.left(now) - amount, now
 
     def end(self, amount: float) -> None:
-        """That call is over."""
+        """That call has ended."""
         self.under_way -= amount
 
     def left(self, now: float) -> float:
@@ -63,7 +63,7 @@ class Allowance:
         return min(self._left + (now - self._at) * self._per_s, self._limit) if now < self.until else inf
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until so many may be taken. More than the limit may be when it is whole."""
+        """Seconds until this much may be taken. More than the limit may be taken when it is full."""
         short = min(amount, self._limit) - self.left(now)
         if short <= _EPSILON:
             return 0.0
@@ -71,10 +71,10 @@ class Allowance:
 
 
 class Gate:
-    """One account's gate for one model. Pure; `now` and `until` are monotonic seconds.
+    """One account's gate for one model. Without a lock or clock; `now` and `until` are monotonic seconds.
 
     `until` 0.0 = open. A provider's hint is obeyed up to an hour, then looked at again. `counts`: whether the provider
-    has told what is left. `told`: whether it was told to be closed, and not yet to be open again.
+    has said what is left. `told`: closing was reported, and opening not yet.
     """
 
     __slots__ = ("_closed_at", "_guesses", "counts", "requests", "tokens", "told", "until")
@@ -88,13 +88,13 @@ class Gate:
         return f"Gate(until={self.until:g})"
 
     def open(self) -> None:
-        """As new."""
+        """Forget the count."""
         self.until = 0.0
         self._closed_at = -inf
         self._guesses = 0
 
     def take(self, tokens: float, now: float) -> None:
-        """A call is let in."""
+        """A call is admitted."""
         if self.counts:
             self.requests.take(1.0, now)
             self.tokens.take(tokens, now)
@@ -103,7 +103,7 @@ class Gate:
             self.tokens.under_way += tokens
 
     def end(self, tokens: float) -> None:
-        """It is over. (A forked child may end what its parent began.)"""
+        """A call has ended. (A forked child may end what its parent began.)"""
         requests, sizes = self.requests, self.tokens
         requests.under_way = requests.under_way - 1.0 if requests.under_way > 1.0 else 0.0
         sizes.under_way = sizes.under_way - tokens if sizes.under_way > tokens else 0.0
@@ -113,7 +113,7 @@ class Gate:
         self.requests.under_way = self.tokens.under_way = 0.0
 
     def allowed_in_s(self, tokens: float, now: float) -> float:
-        """Seconds until what was told to be left allows a call of so many tokens."""
+        """Seconds until the reported rest allows a call of so many tokens."""
         return max(self.requests.wait_s(1.0, now), self.tokens.wait_s(tokens, now))
 
     def refused(self, now: float, taken_at: float, retry_after_s: float | None) -> None:
@@ -125,12 +125,12 @@ class Gate:
             self._guesses = min(self._guesses + 1, 10)
 
     def close(self, now: float, seconds: float) -> None:
-        """Not before `seconds` from now; never opens earlier than said before."""
+        """Close for `seconds` from now; never opens earlier than was set before."""
         self.until = max(self.until, now + min(seconds, _LONGEST_S))
         self._closed_at = now
 
     def forget(self) -> None:
-        """Open, and nothing is known of what is left."""
+        """Open it, and forget what is left."""
         self.open()
         self.requests.until = self.tokens.until = 0.0
         self.counts = False

@@ -1,10 +1,10 @@
 """One candidate: the breaker, gate and bans it shares with others, and what is its own.
 
-A lane is *calm* when nothing holds it and nobody waits for it; then planning and admission need not
-look further. Time alone can't end calm (gates open, buckets fill, breakers recover), only a call or
-an operator can; whatever does so for a shared part wakes every lane of that base URL. But for calls that
-are silent for too long: `silence.look_at` says when to look for them. A lane that is but degraded is calm as
-long as what is told of the degradation, the time that is left of it, may stand.
+A lane is *calm* when nothing holds it and no request waits for it; then planning and admission need not look further.
+Time alone can't end calm, because gates open, buckets fill and breakers recover. Only a call or an operator can, and if
+that concerns a shared part, every lane of that base URL is woken. There are two exceptions. Silent calls are a matter
+of time: `silence.look_at` says when to look for them. And a degraded lane is calm only as long as its reported time
+left is still about right.
 """
 
 from __future__ import annotations
@@ -48,10 +48,9 @@ _LEAST_WAIT_S = 0.001
 
 
 class Shared(NamedTuple):
-    """What a lane has in common with others. `kin`: every lane of the same base URL, itself included.
+    """What a lane shares with others. `kin`: every lane of the same base URL, itself included.
 
-    `worked`: seconds that this process has worked or been kept from its loop. `learns_limits`: how many calls a model
-    bears is learned.
+    `worked`: processor seconds and loop lag of this process. `learns_limits`: learn how many calls a model takes.
     """
 
     breaker: Breaker
@@ -64,7 +63,7 @@ class Shared(NamedTuple):
 
 
 class Lane:
-    """One candidate's health. Pure, unlocked: the board locks. Times are monotonic seconds."""
+    """One candidate's health. Without a lock: the board locks. Times are monotonic seconds."""
 
     __slots__ = (
         "_late_at", "address", "bans", "breaker", "calls", "calm_until", "condition", "ended", "gate", "id", "kin",
@@ -115,7 +114,7 @@ class Lane:
         self.calm_until = 0.0 if not quiet else min(seen.until, now + _TOLD_S) if seen.held else math.inf
 
     def _degraded(self, now: float) -> tuple[str, float]:
-        """Why others go first, and until when; ("", 0.0) = they don't."""
+        """Why other models are preferred, and until when; ("", 0.0) = they are not."""
         degradation, silence = self.breaker.degradation, self.silence
         if degradation.until > now:
             left = _seconds(degradation.until - now)
@@ -123,12 +122,12 @@ class Lane:
         return (f"{silence.why}; {_UNTIL_HEARD}", silence.until) if silence.why else ("", 0.0)
 
     def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
-        """What keeps a call of this many tokens from being made now."""
+        """The hold that forbids a call of this many tokens now, or None."""
         away = self._stopped(now, probe) or self._paused(now, probe)
         return away or self._no_slot(now) or self._no_budget(now, tokens) or self._used_up(now, tokens)
 
     def enter(self, now: float, tokens: int, *, probe: bool = False) -> Permit | Hold:
-        """A permit for one call, or why not."""
+        """A permit for one call, or the hold that forbids it."""
         hold = None
         if now >= self.calm_until:
             hold = self.hold(now, tokens, probe=probe)
@@ -137,11 +136,11 @@ class Lane:
         return self._grant(now, tokens) if hold is None else hold
 
     def free(self, now: float) -> float:
-        """How many calls of usual size its limits would let begin now."""
+        """How many calls of usual size its limits would admit now."""
         return min(self.limiter.free(now), max(self.gate.requests.left(now), 0.0))
 
     def push(self, now: float) -> Permit | Hold:
-        """A permit past breaker, gate and limits per minute; a probe's where the breaker has one to give."""
+        """A permit past breaker, gate and limits per minute; a probe's if the breaker has one left."""
         hold = self._stopped(now) or self._no_slot(now)
         if hold is not None:
             return hold
@@ -230,7 +229,7 @@ class Lane:
             self._notice(now)
 
     def isolate(self, now: float) -> None:
-        """Let nothing through this breaker until `reset`."""
+        """Admit no call through this breaker until `reset`."""
         before = self.breaker.state
         self.breaker.isolate()
         self._notice(now)
@@ -288,7 +287,7 @@ class Lane:
         return None
 
     def _paused(self, now: float, probe: bool = False) -> Hold | None:
-        """The one of breaker and gate that holds longer."""
+        """The hold of breaker or gate, whichever lasts longer."""
         broken, gated = self.breaker.held_until(now), self.gate.until
         if self.probed and not probe and self.breaker.state == OPEN:
             grace = self.breaker.until + _PROBE_S
@@ -348,7 +347,7 @@ class Lane:
         return permit
 
     def _judge(self, permit: Permit, verdict: Verdict, now: float) -> str:
-        """Lay the blame where it belongs; how the call ended, in the words of `ended`."""
+        """Count the call for breaker, gate or ban, by its blame; returns how it ended, in the words of `ended`."""
         if verdict.neutral or (verdict.late and self._excused(permit, now)):
             return "neutral"
         if verdict.ok or verdict.blame not in ("breaker", "gate", "credential", "model"):
@@ -398,7 +397,7 @@ class Lane:
                 lane.calm_until = 0.0
 
     def _counted(self, now: float) -> None:
-        """Have those who share the gate look at it again, once nothing is left."""
+        """Have the lanes that share the gate look at it again, once nothing is left."""
         if self.gate.allowed_in_s(1.0, now):
             for lane in self.kin:
                 if lane.gate is self.gate:
@@ -410,7 +409,7 @@ class Lane:
             self._wake(_DISABLED[what], ban.held(now), now)
 
     def _notice(self, now: float) -> None:
-        """Tell once of a degradation or a closed gate that has begun, or that is over by now."""
+        """Report once that a degradation or a closed gate has begun, or has ended."""
         degradation, gate = self.breaker.degradation, self.gate
         if not (degradation.until or degradation.told or gate.until or gate.told or self.silence.why):  # as mostly
             return
@@ -452,7 +451,7 @@ class Lane:
             self._wake(_STATE_EVENTS[state], self.breaker.why, now)
 
     def _wake(self, kind: EventKind, detail: str, now: float) -> None:
-        """Tell of a change, and have every lane that may share it look again."""
+        """Report a change, and have every lane that may share it look again."""
         for lane in self.kin:
             lane.calm_until = 0.0
         self.tell(HealthEvent(kind, self.id, detail, now))

@@ -1,4 +1,4 @@
-"""How long a model takes: to its first token, per output token, and for a whole call.
+"""A model's latency: to its first token, per output token, and for a whole call.
 
 Each is a running mean that starts from what the card says, as if that had been seen five times, and
 in the end follows roughly the last ten calls. A reply that is not streamed has no first token: it teaches how long

@@ -1,8 +1,8 @@
-"""How much a model may be sent at once and per minute, so that its provider needn't refuse.
+"""The limits of one model, of calls at once and per minute, kept so that its provider needn't refuse.
 
 Concurrency is a count of calls in flight. Requests and tokens per minute are token buckets that hold
-one minute's allowance and refill evenly, which is how providers describe theirs. Tokens are estimated
-when a call is let in and corrected when it ends.
+one minute's allowance and refill evenly, as providers describe theirs. Tokens are estimated when a call is admitted
+and corrected when it ends.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Bucket:
             self._at = now
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until this much may be taken. More than it can ever hold may be taken when it is full."""
+        """Seconds until this much may be taken. More than it can hold may be taken when it is full."""
         if now > self._at:
             self.refill(now)
         if amount <= self.level:
@@ -47,7 +47,7 @@ class Bucket:
         self.level -= amount
 
     def give(self, amount: float, now: float) -> None:
-        """Give back (below 0: take what was estimated too low)."""
+        """Give back (negative: take what was estimated too low)."""
         self.refill(now)
         self.level = min(self.capacity, self.level + amount)
 
@@ -77,7 +77,7 @@ class Limiter:
         self.tokens = Bucket(limits["tpm"]) if "tpm" in limits else None
 
     def bear(self, calls: float) -> None:
-        """So many calls at once are known to be borne."""
+        """Set the learned limit of calls at once."""
         self.most = self.stated if calls >= self.stated else int(calls)
 
     @property
@@ -99,7 +99,7 @@ class Limiter:
         return left is not None and (left.level < self._tokens_per_call or left.level < 1.0)
 
     def free(self, now: float) -> float:
-        """How many calls of usual size could begin now."""
+        """How many calls of usual size could start now."""
         free = float(self.most - self.in_flight)
         for bucket, size in ((self.requests, 1.0), (self.tokens, self._tokens_per_call)):
             if bucket is not None:
@@ -114,12 +114,12 @@ class Limiter:
         return more if more > wait else wait
 
     def queue_s(self, now: float, service_s: float) -> float:
-        """Seconds a call of usual size would wait here, given how long a call lasts on average."""
+        """Seconds that a call of usual size would wait here, given the mean duration of a call."""
         slot = service_s / self.most if self.full else 0.0
         return max(slot, self.budget_wait_s(self._tokens_per_call, now)) if self.metered else slot
 
     def enter(self, tokens: int, now: float) -> None:
-        """A call begins; its tokens are an estimate."""
+        """A call starts; its tokens are an estimate."""
         self.in_flight += 1
         if self.requests is not None:
             self.requests.take(1.0, now)
@@ -128,7 +128,7 @@ class Limiter:
             self._tokens_per_call += (tokens - self._tokens_per_call) * 0.1
 
     def leave(self, tokens: int, used: int | None, now: float, *, sent: bool = True) -> None:
-        """A call ended that was let in with an estimate of `tokens` and used `used` (None = unknown).
+        """A call ended that was admitted with an estimate of `tokens` and used `used` (None = unknown).
 
         `sent` False gives the request back as well.
         """
@@ -139,7 +139,7 @@ class Limiter:
             self.tokens.give(tokens - used, now)
 
     def left(self, requests: int | None, tokens: int | None, now: float) -> None:
-        """What the provider says is left of this minute's allowance; None = it doesn't say."""
+        """Take over what the provider says is left of this minute's allowance; None = it doesn't say."""
         if self.requests is not None and requests is not None:
             self.requests.at_most(requests, now)
         if self.tokens is not None and tokens is not None:

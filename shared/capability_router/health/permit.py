@@ -16,9 +16,8 @@ class Hold:
     """Why a model can't be called now. `until`: monotonic seconds; None = until someone resets it.
 
     `kind` "probing": its credential or name was refused, and one call is trying it again.
-    `mend`: what its user can do about it, "raise limits.rpm"; "" = wait. `learned`: it is full by a limit of calls at
-    once that nobody stated. `guessed`: nothing is known of how long its calls last, so that `until` says no more than
-    when to look.
+    `mend`: what the user can do about it, such as "raise limits.rpm"; "" = wait. `learned`: it is full by a learned
+    concurrency limit. `guessed`: the duration of its calls is unknown, so `until` only says when to look again.
     """
 
     reason: str
@@ -37,11 +36,10 @@ class Hold:
 class Permit:
     """The right to make one call: a pass through the breaker and a slot of the limiter.
 
-    `tokens` is the estimate it was let in with, `taken_at` monotonic seconds. To be settled exactly
-    once; `forced` = passed an open breaker or a closed gate because every model was held; `trial` = tries a
-    credential or model that was refused. `worked`: seconds that this process
-    had worked, or been kept from its loop, by then. `silent`: nothing of its answer has come yet; `whole`: it is no
-    stream.
+    It must be settled exactly once. `tokens`: the estimate it was admitted with; `taken_at`: monotonic seconds.
+    `forced`: it passed an open breaker or a closed gate because every model was held. `trial`: it tries a disabled
+    credential or model. `worked`: processor seconds and loop lag of this process at the start. `silent`: nothing of the
+    answer has come yet. `whole`: it is no stream.
     """
 
     __slots__ = (
@@ -81,11 +79,11 @@ class Permit:
 class Verdict:
     """How a call ended. Seconds and tokens; None and 0 = unknown.
 
-    `blame` is the fault's (`FaultKind.blame`); `ok` wins over it. `neutral`: it was never sent or its
-    caller went away, so it says nothing. `tokens`: input and output together. `slow`: a time limit cut
-    it off, so it counts as slow however short it was. `late`: this process was late for that limit.
-    `overloaded`: the provider had too much to do. `whole`: it was no stream, so it has no
-    `ttft_s`: how long it took tells of its length, not of a queue. `detail` holds no prompt and no key.
+    `blame` is the fault's (`FaultKind.blame`); `ok` overrides it. `neutral`: it was never sent, or its caller left, so
+    it says nothing. `tokens`: input and output together. `slow`: a time limit cut it off, so it counts as slow
+    however short it was. `late`: this process was late for that limit. `overloaded`: the provider was overloaded.
+    `whole`: it was no stream, so it has no `ttft_s`, and its duration depends on its length, not on a queue. `detail`
+    holds no prompt and no key.
     It is never changed. Making it frozen would take twice as long.
     """
 

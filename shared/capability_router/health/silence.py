@@ -1,14 +1,13 @@
-"""When a model has fallen silent: calls that wait far longer than is usual, and none begun after them that was heard.
+"""A model that has fallen silent: calls wait far longer than usual, and no later call was heard.
 
-Theory of operation. A call that hangs tells nothing until its time is over, and all that are sent meanwhile hang behind
-it. So calls are looked at while they are under way. One is *overdue* when it has been silent for twice as long as 95 %
-of the recent calls to its model were, for an input of its size, and for a second at least: a stream until its first
-content, another call until its reply. Seconds in which this process itself worked, or kept its event loop from its
-calls, are taken off.
+A call that hangs reports nothing until its time limit, and all calls sent meanwhile hang behind it. So calls are
+watched while they are under way. One is *overdue* when it has been silent for twice as long as 95 % of the recent calls
+to its model were, for an input of its size, and for at least a second. A stream is silent until its first content,
+another call until its reply. Time in which this process itself worked or blocked its event loop is subtracted.
 
-Two overdue calls make a silence (one does where others of the last few have failed), if no call that was begun after
-them has been heard: where later ones are answered it is those two that are slow, not the model. While it lasts others
-are planned first, as in a degradation (degradation.py); nothing is forbidden. It is over as soon as one is heard, or
+Two overdue calls make a silence (one does if others of the last few have failed), unless a call that began after them
+has been heard: then those two are slow, not the model. While it lasts, other models are planned first, as in a
+degradation (degradation.py); nothing is forbidden. It is over as soon as one is heard, or
 too few are left. A call that has been overdue for as long as failures count says nothing any more. Otherwise a call
 without a time limit would keep others away for ever.
 """

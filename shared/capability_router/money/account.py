@@ -1,4 +1,4 @@
-"""One request's account: opens and closes a line in the ledger for each launch, within the budgets.
+"""One request's account: opens and closes an entry in the ledger for each launch, within the budgets.
 
 What a failed launch costs: the provider's usage if it sent one; else, when the model had begun to
 work (content arrived, a time-out, a cancelled or cut answer, a lost connection), an estimate, marked

@@ -1,4 +1,4 @@
-"""What a provider says that a call cost: its own bill goes before every price.
+"""The cost of a call as its provider states it. It takes precedence over every price.
 
 OpenRouter, gateways   usage.cost; with the user's own key at the model's maker (`is_byok`) that is
                        OpenRouter's fee alone, and cost_details.upstream_inference_cost is due beside it

@@ -30,17 +30,17 @@ class Spending:
         self._calls: list[dict[str, Any]] = []
 
     def add(self, facts: dict[str, Any]) -> None:
-        """One call more."""
+        """Add a call."""
         self._calls.append(facts)
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        """Those so far."""
+        """The calls so far."""
         return self._calls.copy()  # one step of the interpreter
 
     @property
     def total_cost_usd(self) -> float:
-        """In USD, failed attempts included."""
+        """The sum in USD, failed attempts included."""
         return math.fsum(call["cost_usd"] or 0.0 for call in self.calls)
 
     def by(self, fact: str) -> dict[str, float]:

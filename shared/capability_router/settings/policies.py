@@ -77,10 +77,9 @@ class Policy(Block):
     `cost_target_usd`, `latency_target_s`: averages per request that adaptive keeps. `budget_pacing`: the global caps of
     `budgets` are to last their windows.
 
-    `exploration`: of requests, the share that may try a model which may be better than the pick (with `state` alone),
-    `exploration_usd_per_day`: for so much above the picks' cost. `implicit`: whether refusals, answers that don't
-    parse, broken tool calls and requests asked again count against a model. `state`: the file of what adaptive has
-    learned; without it, cards and levels.
+    `exploration`: the share of requests that may try a model which may be better than the pick (only with `state`), for
+    at most `exploration_usd_per_day` above the picks' cost. `implicit`: whether refusals, answers that don't parse,
+    broken tool calls and repeated requests count against a model. `state`: the file of what adaptive has learned.
     """
 
     name: Annotated[str, PlainValidator(choice(*POLICIES))] = "adaptive"
@@ -132,7 +131,7 @@ class Policy(Block):
         return tuple(RuleSpec(dict(rule.when), rule.then) for rule in self.rules)
 
     def unread(self) -> list[str]:
-        """Settings that are written, but not for this policy."""
+        """Settings that are written, but that this policy does not read."""
         return [name for name in USES if name in self.model_fields_set and self.name not in USES[name]]
 
 
@@ -149,9 +148,9 @@ class Canary(Policy):
 
 
 class Shadow(Policy):
-    """A second policy that decides alongside.
+    """A second policy that also decides each request, but whose pick does not answer it.
 
-    `execute`: the share of requests whose shadow is called as well, for at most `budget_usd` per `window`.
+    `execute`: the share of requests for which its pick is called too, for at most `budget_usd` per `window`.
     """
 
     execute: Share = 0.0

@@ -1,4 +1,4 @@
-"""Says what is wrong with settings: where, what, and what to write instead."""
+"""Errors of settings: where, what is wrong, and what to write instead."""
 
 from __future__ import annotations
 

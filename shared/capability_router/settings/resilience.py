@@ -16,11 +16,11 @@ _BOARDS = ("learns_limits", "probe", "reports")  # of the health block, what the
 
 
 class Health(Block):
-    """When a model's breaker opens and for how long; whether the calls that it bears at once are learned.
+    """When a model's breaker opens and for how long; whether its concurrency limit is learned.
 
     `disabled_s`, `max_disabled_s`: how long a refused credential or model is left alone before one call tries it.
     `probe`: whether a request of one token finds out if it may close (models with an `endpoint` only). `reports`:
-    whether a store that lasts is told every two seconds how models fare, for `capability-router status`.
+    whether health is written to a persistent store every two seconds, for `capability-router status`.
     """
 
     consecutive: Count = 5

@@ -1,4 +1,4 @@
-"""What looks at requests before they are planned, and what is asked where it finds something: `screen:`."""
+"""What reads requests before they are planned, and what its findings require: `screen:`."""
 
 from __future__ import annotations
 

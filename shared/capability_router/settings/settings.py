@@ -1,4 +1,4 @@
-"""Everything a router is told but its adapter: checked and frozen."""
+"""All settings of a router except its adapter's, checked and frozen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from capability_router.settings.words import Words
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """Everything a router is told but its adapter. Durations in seconds, money in USD.
+    """All settings of a router except its adapter's. Durations in seconds, money in USD.
 
     `policy`: name, quality_target, quality_share, cost_target_usd, latency_target_s, budget_pacing, min_quality,
     cost_weight, latency_weight, weights, exploration, exploration_usd_per_day, state, seed. `retry`: attempts,
@@ -35,8 +35,8 @@ class Settings:
     rotate_mb, keep, log, hashed_words, capture_content, otel(on, attempts).
     `tenants`: tenant -> the only models it may use. `store`: its URL. `counter` of tokens: "estimate",
     "tiktoken", "model", or a function of a text. `shadow`, `canary`: second policies.
-    `evaluator`: what scores answers, as `evaluate` says; pickles leave it out. `screen`: what looks at requests first.
-    `warnings`: what is allowed but hardly meant.
+    `evaluator`: what scores answers, as `evaluate` says; pickles leave it out. `screen`: what reads requests first.
+    `warnings`: what is allowed but probably a mistake.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Settings:
 
     @property
     def paced(self) -> bool:
-        """Whether any policy is to make caps last."""
+        """Whether any policy paces budgets."""
         return any(block is not None and block.budget_pacing for block in (self.policy, self.shadow, self.canary))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What is told of each decision: `telemetry:` and its `otel:`."""
+"""What is recorded of each decision: `telemetry:` and its `otel:`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ class Otel(Block):
 class Telemetry(Block):
     """Where decision records go, and what is in them.
 
-    `jsonl`: a file, which makes room for a new one at `rotate_mb` million bytes; `keep` older ones stay.
-    `capture_content`: they have the messages' and the answer's text, else none. `hashed_words`: they have the request's
-    words as hashes, for `capability-router train`.
+    `jsonl`: a file, rotated at `rotate_mb` million bytes; `keep` older ones stay. `capture_content`: records hold the
+    text of messages and answers. `hashed_words`: they hold hashes of the request's words, for `train`.
     """
 
     jsonl: FileName | None = None

@@ -1,4 +1,4 @@
-"""What is allowed in a configuration but hardly meant, told once, when a router is built."""
+"""What is allowed in a configuration but probably a mistake; warned of once, when a router is built."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def about_words(words: Words) -> tuple[str, ...]:
-    """Settings that nothing reads, found in the words alone."""
+    """Warnings about settings that nothing reads."""
     blocks = {"policy": words.policy, "shadow": words.shadow, "canary": words.canary}
     unread = [(place, block, name) for place, block in blocks.items() if block for name in block.unread()]
     vain = (f"{place}.{name} has no effect with policy {block.name!r}" for place, block, name in unread)
@@ -35,7 +35,7 @@ def about_words(words: Words) -> tuple[str, ...]:
 
 
 def about_models(settings: Settings, registry: Registry) -> tuple[str, ...]:
-    """About the models that the settings name, and the prices and limits that they rely on."""
+    """Warnings about the models that the settings name, and the prices and limits that they need."""
     return (
         *about_prices(settings, registry.cards),
         *_unlimited(settings, registry),

@@ -1,4 +1,4 @@
-"""The words of router.yaml and of the keywords, whole."""
+"""All keys of router.yaml, which are also the keywords of a Router."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from capability_router.settings.units import choice, shown
 
 
 class Words(Block):
-    """A whole router.yaml."""
+    """A complete router.yaml."""
 
     name: Text = "router"
     models: tuple[Any, ...] = ()

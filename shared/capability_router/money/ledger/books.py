@@ -1,4 +1,4 @@
-"""Where settled launches are kept, and what is asked of it. In memory here; in a file: journal.py."""
+"""Where settled launches are kept: in memory here; in a store: journal.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Books(Protocol):
 
     @property
     def unwritten(self) -> int:
-        """Calls that are not yet where they are to be kept."""
+        """The number of calls that are not yet written to the store."""
         ...
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class Books(Protocol):
         ...
 
     def retire(self) -> None:
-        """The ledger is gone: the same, without waiting."""
+        """As `close`, without waiting, when the ledger is garbage collected."""
         ...
 
 
@@ -101,7 +101,7 @@ class MemoryBooks:
         """Nothing to close."""
 
     def retire(self) -> None:
-        """Nothing either."""
+        """Nothing to do."""
 
     def __repr__(self) -> str:
         with self._lock:

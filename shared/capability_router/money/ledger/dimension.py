@@ -1,4 +1,4 @@
-"""What totals are taken by and narrowed to: who asked, who answered, how it ended, when."""
+"""The dimensions of totals and filters: who asked, who answered, how it ended, when."""
 
 from __future__ import annotations
 

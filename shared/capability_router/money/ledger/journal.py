@@ -1,8 +1,8 @@
-"""Books in a store: settled calls are put in a line, and a thread of its own writes them there in batches.
+"""The ledger in a store: settled calls are queued, and a thread writes them to the store in batches.
 
-Settling a call costs an append, whatever the store does. While the store is away the line grows; when it is full,
-further calls are still added to the sums, but not kept singly: they are counted in `dropped`. A batch is written
-whole or not at all, and once, also when it is not known whether it was: its number tells.
+Settling a call costs an append, whatever the store does. While the store is away, the queue grows. When it is full,
+further calls are added to the sums, but not kept one by one: `dropped` counts them. A batch is written whole or not at
+all. It has a number, so that it is written once even if the outcome of a write is unknown.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Journal(Lasting):
     # -- settling: in the caller's thread, maybe in the midst of a garbage collection ---------------
 
     def take(self, call: Call) -> None:
-        """Put a call in the line."""
+        """Queue a call."""
         if len(self._pending) < self._line:
             self._pending.append(call)
         else:
@@ -142,7 +142,7 @@ class Journal(Lasting):
         return True
 
     def flush(self) -> None:
-        """Write all that is in the line now; raises StoreError when the store is away, and keeps it."""
+        """Write all queued calls. If the store is away, raise StoreError and keep them."""
         with self._writing:
             while True:
                 if self._stuck is None:
@@ -206,7 +206,7 @@ class Journal(Lasting):
 
     @property
     def unwritten(self) -> int:
-        """Calls in the line."""
+        """The number of queued calls."""
         stuck = self._stuck
         return len(self._pending) + (stuck.size if stuck else 0)
 
@@ -231,7 +231,7 @@ class Journal(Lasting):
                     log.warning("%d calls of the ledger could not be written: %s", self.unwritten, error)
 
     def at_exit(self) -> None:
-        """Write the line before the process ends."""
+        """Write the queue before the process ends."""
         if self.unwritten or self._spilled or self._untidy:
             self.close()
 
@@ -245,7 +245,7 @@ class Journal(Lasting):
         self._begin()
 
     def retire(self) -> None:
-        """Have the thread write the line and end."""
+        """Have the thread write the queue and end."""
         self._retired = True
         self._bell.put(None)
 

@@ -1,4 +1,4 @@
-"""What is read from the ledger: totals, series, single calls, exports; of all, or of one tenant."""
+"""Reads the ledger: totals, series, single calls, exports; of everything, or of one tenant."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Reading:
     def each_call(
         self, *, where: Where | None = None, since: Moment | None = None, until: Moment | None = None
     ) -> Iterator[Call]:
-        """All kept launches, oldest first, one after the other: however many there are, few are in memory."""
+        """Iterate all kept launches, oldest first; only a few are in memory at a time."""
         return self._calls(where, since, until)
 
     def _calls(

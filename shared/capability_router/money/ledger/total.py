@@ -93,7 +93,7 @@ def told(text: str) -> str:
 
 
 def usd_cell(amount: Decimal) -> str:
-    """USD with six decimals; what is smaller is told as such. Exports have all twelve."""
+    """USD with six decimals; a smaller amount is marked as such. Exports have all twelve."""
     least = Decimal("0.000001")
     return f"<{least}" if 0 < amount < least / 2 else f"{amount:,.6f}"
 
@@ -110,7 +110,7 @@ class Totals(dict[tuple[str, ...], Total]):
         return [{**dict(zip(self.by, group, strict=True)), **total.to_dict()} for group, total in self.items()]
 
     def table(self) -> Table:
-        """To be shown; the dearest group comes first, unless the groups are of time."""
+        """The table to show; the dearest group comes first, unless the groups are of time."""
         items = list(self.items())
         if not set(STEPS) & set(self.by):
             items.sort(key=lambda item: -(item[1].cost_usd or 0))
@@ -152,7 +152,7 @@ class Series(list[Point]):
         return [{"at": p.at.isoformat(), **dict(zip(self.by, p.group, strict=True)), **p.total.to_dict()} for p in self]
 
     def table(self) -> Table:
-        """To be shown, in order of time."""
+        """The table to show, in order of time."""
         form = "%Y-%m-%d %H:%M" if self.step == "hour" else "%Y-%m-%d"
         return _table((f"{self.step} (UTC)", *self.by), [((f"{p.at:{form}}", *p.group), p.total) for p in self])
 
