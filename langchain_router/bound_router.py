@@ -1,6 +1,6 @@
-"""A router with something bound to it: what `bind`, `bind_tools`, `with_structured_output`, ... give.
+"""A router with something bound to it, as `bind`, `bind_tools`, `with_structured_output`, ... return it.
 
-It is LangChain's own wrapper, and it can be explained, with what it adds.
+It is LangChain's own wrapper with an `explain` that includes what is bound.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Planned(Protocol):
 
 
 class Explainable:
-    """For LangChain's wrappers: what one adds counts when the router in it is explained."""
+    """Adds `explain` to LangChain's wrappers. What the wrapper adds is included."""
 
     def explain(self, prompt: LanguageModelInput, *, config: RunnableConfig | None = None, **terms: Any) -> Plan:
-        """As `ChatRouter.explain`, with what is bound; of a retry what its first try would do."""
+        """As `ChatRouter.explain`, with what is bound; for a retry, the plan of its first try."""
         check_terms(terms)
         return self._plan(prompt, config, terms)
 
@@ -39,23 +39,23 @@ class Explainable:
 
 
 class BoundRouter(Explainable, RunnableBinding[LanguageModelInput, AIMessage]):
-    """As any binding, and it can be explained. Its streams are begun as the router's own."""
+    """A binding with `explain`, whose streams begin as the router's own do."""
 
     @classmethod
     def lc_id(cls) -> list[str]:
-        """As any binding's."""
+        """As for any binding."""
         return [*cls.get_lc_namespace(), "RunnableBinding"]
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[AIMessage]:
-        """As `ChatRouter.stream`: the terms in force at this call hold wherever its chunks are read."""
+        """As `ChatRouter.stream`: the terms in force now apply wherever the chunks are read."""
         return self.bound.stream(input, self._together(config), **{**self.kwargs, **kwargs})
 
     def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[AIMessage]:
-        """As `ChatRouter.astream`: the terms in force at this call hold wherever its chunks are read."""
+        """As `ChatRouter.astream`: the terms in force now apply wherever the chunks are read."""
         return self.bound.astream(input, self._together(config), **{**self.kwargs, **kwargs})
 
     def _together(self, config: RunnableConfig | None) -> RunnableConfig:

@@ -1,4 +1,4 @@
-"""One call of the router as its user made it, and the routing terms among what its user stated."""
+"""One call of the router as its user made it, and the routing terms in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Mode = Literal["invoke", "stream", "events"]
 class Call:
     """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.
 
-    `prompt`: what holds the messages, where the user gave that; else it is made when a model's method asks for it.
+    `prompt`: the prompt value with the messages, if the user gave one; else it is made when a model needs it.
     `max_tokens` is the router's own default, `terms` the routing terms that the call itself states.
     """
 
@@ -41,7 +41,7 @@ class Call:
 
     @property
     def tools(self) -> Sequence[Any]:
-        """The tools that are sent with it, as its user gave them."""
+        """The tools of the call, as its user gave them."""
         if self.bound is None and not self.kwargs:  # as most calls are
             return ()
         given = self.kwargs.get("tools") if self.bound is None else self.bound.offered
@@ -51,7 +51,7 @@ class Call:
     def offered(self) -> Offered:
         """The names of the tools that its answer may call; None where not all of them are known.
 
-        An answer that is to fit a schema is judged by its parser. Some messages bring tools with them.
+        A structured answer is judged by its parser instead. Some messages bring tools with them.
         """
         bound = self.bound
         keywords = {**bound.kwargs, **self.kwargs} if bound is not None else self.kwargs
@@ -64,24 +64,24 @@ class Call:
 
     @property
     def keywords(self) -> frozenset[str]:
-        """The names of all that is said beside the messages, be it bound or given with the call."""
+        """The names of all keywords, bound or given with the call."""
         bound = self.bound.kwargs if self.bound else ()
         return frozenset((*self.kwargs, *bound, *(("tools",) if isinstance(self.bound, Tools) else ())))
 
     @property
     def wants_schema(self) -> bool:
-        """Whether the answer has to fit one."""
+        """Whether the answer has to fit a schema."""
         options = {**self.bound.kwargs, **self.kwargs} if self.bound else self.kwargs
         return isinstance(self.bound, Structured) or options.get("response_format") is not None
 
     @property
     def include_raw(self) -> bool:
-        """Whether the caller wants parse failures handed over instead of raised."""
+        """Whether the caller wants parse failures returned instead of raised."""
         return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
 
 
 def adds_tools(options: Mapping[str, Any], *names: str) -> bool:
-    """Whether there are tools under these names, or in what is added to a call's body."""
+    """Whether these keywords hold tools, also in what is added to a call's body."""
     added = options.get("extra_body")
     return any(options.get(name) for name in names) or (isinstance(added, Mapping) and "tools" in added)
 
@@ -106,7 +106,7 @@ IN_CONFIG = 'config={{"configurable": {{"router": {{"{}": ...}}}}}}'
 
 
 def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
-    """The routing terms that a config states, under configurable.router; raises ConfigError."""
+    """The routing terms in a config, under configurable.router. Raises ConfigError."""
     configurable = config.get("configurable")
     stated = (configurable.get("router") if configurable else None) or {}
     if stated and not isinstance(stated, Mapping):
@@ -115,6 +115,6 @@ def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
 
 
 def carrying(config: RunnableConfig, terms: Routing) -> RunnableConfig:
-    """The config with these terms under those that it states; so they reach a router within the router, too."""
+    """The config with these terms as defaults for its own, so that they reach a nested router too."""
     configurable = config.get("configurable") or {}
     return {**config, "configurable": {**configurable, "router": {**terms.stated, **stated_terms(config)}}}

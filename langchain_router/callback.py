@@ -17,10 +17,10 @@ from capability_router.routing import Routing, within
 
 
 class RouterCallbackHandler(BaseCallbackHandler):
-    """Adds up what the routed calls below the run that it is given to cost. Thread-safe.
+    """Adds up the cost of all routed calls below the run that it is attached to. Thread-safe.
 
-    The router itself tells it of each request, once, so nothing is counted twice in nested chains. Of a
-    router within a router the inner one tells; the outer one adds only what it sent to other models.
+    The router reports each request to it once, so nested chains count nothing twice. For a router within a router the
+    inner one reports, and the outer one adds only what it sent to other models.
     Unknown costs count as 0 and show as None in `calls`.
     """
 
@@ -30,12 +30,12 @@ class RouterCallbackHandler(BaseCallbackHandler):
         self._spending = Spending()
 
     def on_routed(self, outcome: Outcome, routing: Routing) -> None:
-        """The router tells of a request that is over."""
+        """Called by the router after each request."""
         self._spending.add(facts_of(outcome, routing))
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        """The calls so far, each as in `response_metadata["router"]` with tokens and who asked."""
+        """The calls so far: `response_metadata["router"]` of each, with tokens and routing terms."""
         return self._spending.calls
 
     @property
@@ -52,7 +52,7 @@ class RouterCallbackHandler(BaseCallbackHandler):
 
 
 def without_routers(outcome: Outcome, routers: Collection[str]) -> Outcome | None:
-    """The outcome without the attempts on candidates that are routers, which tell of them; None = nothing is left."""
+    """The outcome without attempts on nested routers, which report those; None = nothing is left."""
     own = tuple(attempt for attempt in outcome.attempts if attempt.model not in routers)
     if len(own) == len(outcome.attempts):
         return outcome

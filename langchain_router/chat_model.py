@@ -1,7 +1,7 @@
 """ChatRouter: a BaseChatModel that sends every call to the cheapest model that can and will answer it.
 
-The public verbs are overridden, not `_generate`: each opens a chain run, and the models' own runs are
-its children (see tracing.py). What is bound is recorded and replayed on the chosen model (bindings.py).
+The public methods are overridden, not `_generate`. Each opens a chain run, and the models' own runs are its children
+(tracing.py). What is bound is recorded and applied to the chosen model (bindings.py).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _UNSTATED = (None,) * len(_DEFAULTS)
 
 
 class ChatRouter(Wrappable):
-    """A chat model that routes.
+    """A chat model that chooses one of several models for each call.
 
     `models`: LangChain models, "provider:model" strings, cards with an `endpoint`, or pairs (model,
     card or overrides). `policy` and all further keywords are the settings of router.yaml. `router`
@@ -100,13 +100,13 @@ class ChatRouter(Wrappable):
         return super().model_copy(update=update, deep=deep)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Raises ConfigError for what its router or its models were made of."""
+        """Raises ConfigError for fields that went into its router or its models."""
         check_assignment(self, name, value)
         super().__setattr__(name, value)
 
     @property
     def children(self) -> Fleet:
-        """The models that make the calls, with this object's own defaults on them."""
+        """The models that make the calls, with this object's defaults applied."""
         own = (self.temperature, self.max_tokens, self.streaming, self.output_version)  # of _DEFAULTS
         if own == _UNSTATED:
             return self.fleet
@@ -121,10 +121,10 @@ class ChatRouter(Wrappable):
         self, prompt: LanguageModelInput, *, tools: Sequence[Any] = (), config: RunnableConfig | None = None,
         **terms: Any,
     ) -> Plan:  # fmt: skip
-        """What would be decided for this prompt or these messages now; nothing is called.
+        """The plan for this prompt or these messages, as it would be made now; nothing is called.
 
         `terms` are routing terms (tenant, pin, max_cost_usd, ...) and call keywords (response_format, ...).
-        What is bound by `bind`, `bind_tools`, `with_structured_output` and `with_config` counts;
+        What `bind`, `bind_tools`, `with_structured_output` and `with_config` add is included;
         `stream=True` explains a stream. Raises ConfigError for a misspelt term.
         """
         check_terms(terms)
@@ -144,7 +144,7 @@ class ChatRouter(Wrappable):
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         stop: list[str] | None = None, **kwargs: Any,
     ) -> AIMessage:  # fmt: skip
-        """Route one call; raises what `langchain_router.errors` names."""
+        """Route one call; raises the errors of `langchain_router.errors`."""
         (message,) = self._routed(input, config, stop, kwargs, "invoke").chunks()
         return message  # type: ignore[no-any-return]  # an AIMessage, or what a bound schema parses to
 
@@ -162,9 +162,9 @@ class ChatRouter(Wrappable):
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         stop: list[str] | None = None, **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:  # fmt: skip
-        """Route one call and hand on the chosen model's chunks as they come.
+        """Route one call and yield the chosen model's chunks as they come.
 
-        The routing terms in force at this call hold wherever its chunks are read.
+        The routing terms in force now apply wherever the chunks are read.
         """
         return self._chunks(input, config, stop, kwargs, current_routing())
 
@@ -172,9 +172,9 @@ class ChatRouter(Wrappable):
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         stop: list[str] | None = None, **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:  # fmt: skip
-        """Route one call and hand on the chosen model's chunks as they come.
+        """Route one call and yield the chosen model's chunks as they come.
 
-        The routing terms in force at this call hold wherever its chunks are read.
+        The routing terms in force now apply wherever the chunks are read.
         """
         return self._achunks(input, config, stop, kwargs, current_routing())
 
@@ -206,7 +206,7 @@ class ChatRouter(Wrappable):
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         version: Literal["v1", "v2", "v3"] = "v2", stop: list[str] | None = None, **kwargs: Any,
     ) -> Any:  # fmt: skip
-        """v3: a ChatModelStream, pumped from the chosen model's own; else as every Runnable."""
+        """v3: a ChatModelStream, fed from the chosen model's own; else as any Runnable."""
         if version != "v3":
             return super().stream_events(input, config, version=version, stop=stop, **kwargs)
         from langchain_router.events import check_messages, routed_stream
@@ -218,7 +218,7 @@ class ChatRouter(Wrappable):
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
         version: Literal["v1", "v2", "v3"] = "v2", stop: list[str] | None = None, **kwargs: Any,
     ) -> AsyncIterator[Any] | Awaitable[Any]:  # fmt: skip
-        """v3: an awaitable AsyncChatModelStream; else as every Runnable."""
+        """v3: an awaitable AsyncChatModelStream; else as any Runnable."""
         if version != "v3":
             return super().astream_events(input, config, version=version, stop=stop, **kwargs)
         from langchain_router.events import arouted_stream, check_messages
@@ -252,12 +252,12 @@ class ChatRouter(Wrappable):
 
     @property
     def model_name(self) -> str:
-        """'router': tools price a model, or judge what it can do, by this name; each reply has its own model's."""
+        """'router'. Tools price and judge a model by this name; each reply has its own model's name."""
         return "router"
 
     @property
     def model(self) -> str:
-        """The same; of chat models some have the one name, some the other, and tools read either."""
+        """As `model_name`: some chat models have one field, some the other, and tools read either."""
         return self.model_name
 
     @property
@@ -291,11 +291,11 @@ class ChatRouter(Wrappable):
         return chat_result(await self.ainvoke(messages, beneath(run_manager), stop=stop, **kwargs))
 
     def get_num_tokens(self, text: str) -> int:
-        """An estimate, without a download; the routed model's own count stands in usage_metadata."""
+        """An estimate, without a download. The chosen model's own count is in usage_metadata."""
         return estimate_tokens(text) if self.custom_get_token_ids is None else len(self.custom_get_token_ids(text))
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Those of `custom_get_token_ids`, else of the first model's tokenizer: another model's are others."""
+        """Of `custom_get_token_ids`, else of the first model's tokenizer; other models' ids differ."""
         if self.custom_get_token_ids is not None:
             return self.custom_get_token_ids(text)
         _, first = next(iter(self.fleet))

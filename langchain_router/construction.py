@@ -1,4 +1,4 @@
-"""What a ChatRouter is made of: fields of its own, settings of the core, or a Router that brings those."""
+"""How a ChatRouter is built: its own fields, settings of the core, or an existing Router."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def parted(keywords: Mapping[str, Any], fields: Container[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keywords -> those that are fields, and the others, which are settings of the core."""
+    """Split keywords into fields and settings of the core."""
     own = {name: value for name, value in keywords.items() if name in fields}
     return own, {name: value for name, value in keywords.items() if name not in own}
 
@@ -41,7 +41,7 @@ def fields_of(
 
 
 def check_settings(settings: Mapping[str, Any], models: Any) -> None:
-    """ConfigError for keywords that are neither settings nor fields, such as a ChatOpenAI's own."""
+    """Raise ConfigError for keywords that are neither settings nor fields, such as those of ChatOpenAI."""
     if settings:
         check_constructor("ChatRouter", settings, ("router", *_FIELDS), models, "bind it: llm.bind({}=...)")
 
@@ -78,7 +78,7 @@ def core_settings(own: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[s
 
 
 def with_attempts(own: Mapping[str, Any], router: Router) -> dict[str, Any]:
-    """The fields, with `max_retries` as it came to be where `retry` states the attempts too."""
+    """The fields, with the `max_retries` that is in force if `retry` states the attempts too."""
     stated = own.get("max_retries") is not None
     return {**own, **({"max_retries": router.settings.retry.attempts - 1} if stated else {})}
 
@@ -87,7 +87,7 @@ _SETTLED = ("router", "fleet", "max_retries", "api_key", "cache")
 
 
 def check_update(model: ChatRouter, update: Mapping[str, Any]) -> None:
-    """ConfigError for fields that went into the Router or the models when those were made: a copy shares them."""
+    """Raise ConfigError for fields that went into the Router or the models, because a copy shares those."""
     for name in _SETTLED:
         if name in update and not _in_force(model, name, update[name]):
             raise ConfigError(

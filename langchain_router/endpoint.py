@@ -43,8 +43,8 @@ _PROFILE = tuple(name for name in FIELDS if name in ModelProfile.__annotations__
 class ChatEndpoint(BaseChatModel):
     """One model at one Chat Completions server.
 
-    `api_key` or the environment variable named by `api_key_env` is sent as a bearer token; with
-    neither, no auth header. `timeout`: seconds for the whole call, or a mapping of the four clocks.
+    `api_key`, or the environment variable that `api_key_env` names, is sent as a bearer token; without
+    both there is no auth header. `timeout`: seconds for the whole call, or a mapping of the four clocks.
     `extra_body` is sent with every call. All further keywords are fields of the model's card
     (context_window, tool_calling, price, ...). It never retries, so `max_retries` has no effect.
     Raises ConfigError for what cannot work, and EndpointError when a call fails.
@@ -196,7 +196,7 @@ class ChatEndpoint(BaseChatModel):
         return with_parser(bound, parser_of(schema, chosen), include_raw=include_raw)
 
     def _method(self) -> Method:
-        """A schema where the server isn't known to have none; tools where it is."""
+        """The json_schema method, unless the server is known to lack it; else function calling."""
         if self.card.get("structured_output") is False and self.card.get("tool_calling") is not False:
             return "function_calling"
         return "json_schema"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Refused(Protocol):
-    """What an error needs to know of a refusal: which model, by which rule, with which numbers."""
+    """A refusal as errors need it: model, rule, numbers."""
 
     @property
     def model(self) -> str: ...
@@ -35,7 +35,7 @@ class Refused(Protocol):
 
 
 class Failed(Protocol):
-    """What an error needs to know of a failed attempt."""
+    """A failed attempt as errors need it."""
 
     @property
     def model(self) -> str: ...
@@ -51,12 +51,12 @@ class RouterError(Exception):
     """Anything the router itself raises."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By class, text and attributes, so that copies and other processes get it whole."""
+        """Pickle class, text and attributes, so that copies are complete."""
         return remade, (type(self), self.args, dict(self.__dict__))
 
 
 def remade(kind: type[RouterError], args: tuple[Any, ...], state: dict[str, Any]) -> RouterError:
-    """The error again, without going through its constructor."""
+    """Rebuild the error without calling its constructor."""
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
@@ -79,9 +79,8 @@ class NoEligibleModel(RouterError):
 class BudgetExceeded(RouterError):
     """A spending cap leaves no room for the request, or its store can't be asked. Nothing was sent.
 
-    `limit_usd = spent_usd + reserved_usd + left_usd`; all are None where they would tell a tenant of others.
-    `resets_at`: when the window ends, as rows() and events say it ("2026-11-26T00:00:00Z"); None = never. `fits`: the
-    models that would fit.
+    `limit_usd = spent_usd + reserved_usd + left_usd`; all are None if they would show a tenant others' spending.
+    `resets_at`: when the window ends ("2026-11-26T00:00:00Z"); None = never. `fits`: the models that would fit.
     """
 
     def __init__(
@@ -101,8 +100,8 @@ class StoreError(RouterError):
 class RouterBusy(RouterError):
     """Every eligible model is full and none will be free before the deadline.
 
-    `held_by`: by model what held it, in the words of `router.health()`. `retry_after_s`: seconds until one may be free;
-    None = not known.
+    `held_by`: model -> what holds it, in the words of `router.health()`. `retry_after_s`: seconds until one may be
+    free; None = unknown.
     """
 
     retry_after_s: float | None = None
@@ -115,8 +114,8 @@ class RouterBusy(RouterError):
 class AllCandidatesFailed(RouterError):
     """Attempts were made and none gave an answer; ``failures`` holds them in order.
 
-    `held_by`: of models that were held in the end what held them, in the words of `router.health()`.
-    `retry_after_s`: for so many seconds every model asked to be left alone, or is; None = not known, or not all.
+    `held_by`: model -> what holds it by now, in the words of `router.health()`. `retry_after_s`: seconds until the
+    first model may be called again; None = unknown, or one may be called now.
     """
 
     retry_after_s: float | None = None
@@ -140,9 +139,9 @@ class AllCandidatesFailed(RouterError):
 
 
 class StreamInterrupted(AllCandidatesFailed):
-    """The answer broke off after a part of it had reached the caller, and no model went on with it.
+    """The answer broke off after a part of it had reached the caller, and no model continued it.
 
-    `failures`: the attempts that gave a part, and those that were to go on with it and failed, in order.
+    `failures`: the attempts that gave a part, and those that failed to continue it, in order.
     """
 
     partial: str = ""

@@ -1,4 +1,4 @@
-"""What can be told of a request by looking: its size in tokens, its task, how hard it looks.
+"""Features of a request: its size in tokens, its task, how hard it looks.
 
 Linear time, bounded input, standard library only. How tokens are estimated: `tokens/estimate.py`.
 """
@@ -25,8 +25,8 @@ MOST_HARDNESS = 0.15
 class Features:
     """`input_tokens` and `output_tokens` are estimates; `hardness` is in -0.15..0.15, 0 = average.
 
-    Of the input, `text_tokens` are the messages, `tool_tokens` the tools' JSON; the rest is attached. `bucket`: what
-    the text consists of, "" = the input was counted by the caller and is exact.
+    Of the input, `text_tokens` are the messages, `tool_tokens` the tools' JSON; the rest is attached. `bucket`: the
+    kind of text, "" = the caller counted the input exactly.
     """
 
     input_tokens: int
@@ -39,14 +39,14 @@ class Features:
 
 
 def framing(request: Request) -> int:
-    """Tokens around the messages."""
+    """Tokens of the messages' framing."""
     return MESSAGE_TOKENS * len(request.texts) + REPLY_TOKENS
 
 
 def features(request: Request, count: Callable[[Request], int | None] | None = None) -> Features:
-    """The features of a request. What the caller states (task, token count) is taken as it is.
+    """The features of a request. A task or token count that the caller states is taken as it is.
 
-    `count` counts the messages in the estimate's place, and gives None where it can't.
+    `count` counts the messages instead of the estimate; it returns None if it can't.
     """
     text = "\n".join(request.texts)
     look = text[-_LOOK:].lower()
@@ -66,7 +66,7 @@ _tool_tokens = lru_cache(maxsize=64)(estimate_tokens)  # each call of an agent h
 
 
 def attached_parts(request: Request) -> tuple[Attached, ...]:
-    """What is attached, with its sizes as far as they are known."""
+    """The attached parts, with their sizes as far as known."""
     return request.attached or tuple(Attached(kind) for kind in request.media)
 
 

@@ -1,7 +1,6 @@
-"""What is asked, what came back, and what became of it: the values that pass between the rooms.
+"""Request, Reply, Outcome and their parts: the values that pass between the packages of the core.
 
-No value here knows a framework. `Request.payload` carries the framework's own call through the
-core untouched and unread.
+They depend on no framework. `Request.payload` carries the framework's own call through the core, unread.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from capability_router.value import quickly_made
 
 
 class Need(IntFlag):
-    """What a request asks of a model, one bit each; names are LangChain's ModelProfile fields."""
+    """What a request needs of a model, one bit each. Names are those of LangChain's ModelProfile."""
 
     NONE = 0
     TOOL_CALLING = 1
@@ -36,17 +35,17 @@ class Need(IntFlag):
 
 
 class ProviderTool(NamedTuple):
-    """A tool that runs at its provider, such as a web search; `homes` are the providers that have it."""
+    """A tool that runs at a provider, such as a web search; `homes`: the providers that have it."""
 
     name: str
     homes: tuple[str, ...]
 
 
 class Screened(NamedTuple):
-    """What a screen found in a request: how often each label, and never what. Its routing terms are narrowed by it.
+    """What a screen found in a request: the count of each label, never the text. It narrows the routing terms.
 
-    `asked`: by the name of a term, the labels that ask for it. `barred`: why no model may read it; "" = some may.
-    `told`: the terms that are asked for, in words. `by`: the screen that looked.
+    `asked`: for each term, the labels that require it. `barred`: why no model may read it; "" = some may.
+    `told`: the required terms, in words. `by`: the screen.
     """
 
     found: Mapping[str, int]
@@ -57,7 +56,7 @@ class Screened(NamedTuple):
 
 
 class Finish(StrEnum):
-    """Why a model stopped; the providers' many words for it are folded into these."""
+    """Why a model stopped. The providers' many words for it are mapped to these."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -86,7 +85,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 def _new_id() -> str:
-    """Many are drawn at once: to ask the system lets another thread run, and this one wait for its turn."""
+    """An id from a batch: asking the system for randomness each time would yield the interpreter to other threads."""
     try:
         return _ids.pop()
     except IndexError:
@@ -143,7 +142,7 @@ class Request:
 
     @property
     def brought(self) -> tuple[str, ...]:
-        """What of a candidate the call replaces by its own: of ("model", "credential")."""
+        """What the call replaces of a candidate: of ("model", "credential")."""
         if not self.model and not self.own_key:  # as most
             return ()
         return ("model",) * bool(self.model) + ("credential",) * self.own_key
@@ -169,14 +168,14 @@ KEY_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-ke
 
 
 def brings_key(keywords: Mapping[str, Any]) -> bool:
-    """Whether a call's keywords have a key, as one of them or among their headers."""
+    """Whether a call's keywords hold an API key, as a keyword or a header."""
     headers = keywords.get("extra_headers")
     among = isinstance(headers, Mapping) and any(str(name).lower() in KEY_HEADERS for name in headers)
     return among or bool(keywords.get("api_key"))
 
 
 def own_service(model: object) -> str:
-    """The service tier that a framework's model asks for by itself: in a field, or among what it adds to each call."""
+    """The service tier that a framework's model asks for by itself, in a field or in what it adds to each call."""
     return next((tier for place in _of_its_own(model, "service_tier") if (tier := asked_service(place))), "")
 
 
@@ -202,9 +201,9 @@ def _of_its_own(model: object, *fields: str) -> list[Mapping[str, Any]]:
 
 
 def service_tier(word: object) -> str:
-    """A provider's word for a class of service, as prices name it: "" = the usual one, "batch", "flex", "priority".
+    """A provider's word for a service tier, as prices name it: "" = the usual one, "batch", "flex", "priority".
 
-    A word that is none of these is kept: that class has a price of its own, which is unknown. (OpenAI's "fast"
+    Any other word is kept: that tier has a price of its own, which is unknown. (OpenAI's "fast"
     is its "priority"; Google's words begin with "on_demand", Bedrock's stand in a mapping.)
     """
     told = word.get("type") if isinstance(word, Mapping) else word
@@ -239,7 +238,7 @@ class Usage:
 
     @property
     def credible(self) -> bool:
-        """Whether a call can have used so much: no count is below 0, or so large that it is none."""
+        """Whether the counts are possible: none is negative or absurdly large."""
         parts = (
             self.cache_read_tokens + self.cache_creation_tokens + self.cache_creation_1h_tokens
             + self.input_audio_tokens + self.output_audio_tokens + self.cache_audio_read_tokens
@@ -249,7 +248,7 @@ class Usage:
         return 0 <= self.input_tokens <= most and 0 <= self.output_tokens <= most and parts <= most
 
     def since(self, before: Usage) -> Usage:
-        """What came after `before`, where counts grow."""
+        """The difference to an earlier, smaller count."""
         counts = {name: getattr(self, name) - getattr(before, name) for name in TOKENS}
         return replace(self, **counts)
 
@@ -271,7 +270,7 @@ TOKENS = tuple(f.name for f in fields(Usage) if f.name not in ("service_tier", "
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an attempt has given so far; complete once its stream has ended.
+    """What an attempt has returned so far; complete once its stream has ended.
 
     `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
     bill when it sends one. `text` is kept only as far as it was seen.
@@ -343,7 +342,7 @@ class AttemptRecord:
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request: who answered, after which attempts, at what cost.
+    """The end of one request: which model answered, after which attempts, at what cost.
 
     `resumed`: how often the answer, cut off, was continued by a further attempt; `usage` is then of all of them.
     `canary`: whether the canary decided; None = the router has none. `screen`: the labels of what a screen found.
@@ -375,7 +374,7 @@ class Outcome:
         return self.ok and bool(self.attempts) and self.attempts[0].model != self.model
 
     def annotation(self) -> dict[str, Any]:
-        """What the adapters write as `["router"]` on the reply: flat and JSON-safe."""
+        """The `["router"]` annotation of replies: flat and JSON-safe."""
         flag: dict[str, Any] = {"resumed": self.resumed} if self.resumed else {}
         if self.canary is not None:
             flag["canary"] = self.canary

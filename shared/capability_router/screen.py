@@ -1,7 +1,7 @@
-"""Hooks that look at each request before it is planned: what they find forbids models, and can never allow one.
+"""Screens: hooks that read each request before it is planned. What they find can forbid models, never allow one.
 
-A hook takes the Request, or its text, and says what it found (screening/answer.py). It is asked once for each request.
-One that fails, or says what can't be read, bars the request from every model: what was not looked at is not sent.
+A hook takes the Request or its text and returns what it found (screening/answer.py), once per request. If it fails or
+returns something invalid, the request is refused for every model: a text that was not checked is not sent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = logging.getLogger("capability_router")
 
 
 class Hook(NamedTuple):
-    """Something that looks at requests. `awaited`: it gives awaitables, so calling it takes no time."""
+    """A function that reads requests. `awaited`: it returns an awaitable, so calling it takes no time."""
 
     name: str
     look: Callable[[Request], Any]
@@ -48,9 +48,9 @@ class _Failed(NamedTuple):
 
 
 def hook_of(given: Any) -> Hook:
-    """A function, sync or async, of a text or of the Request; raises ConfigError for what is none.
+    """A Hook from a function, sync or async, of a text or of the Request. Raises ConfigError for anything else.
 
-    Of a text: its first parameter is annotated `str`, or called text, content or prompt, as in LangChain's detectors.
+    It takes a text if its first parameter is annotated `str`, or named text, content or prompt.
     """
     if not callable(given) or inspect.isclass(given):
         kind = given.__name__ if inspect.isclass(given) else type(given).__name__
@@ -81,7 +81,7 @@ def builtin(detector: Detector) -> Hook:
 
 
 def text_of(request: Request) -> str:
-    """All that is sent as text: messages, tool calls, results, schemas, keywords; a blank line between them."""
+    """Everything that is sent as text: messages, tool calls, results, schemas, keywords; joined by blank lines."""
     return "\n\n".join(filter(None, _sent(request)))
 
 
@@ -90,14 +90,14 @@ def _sent(request: Request) -> tuple[str, ...]:
 
 
 class Screen:
-    """`rules`: what each label asks for. `meant`: the ids that a model's name means."""
+    """`rules`: what each label requires. `meant`: the ids that a model's name stands for."""
 
     def __init__(self, hooks: Sequence[Hook], rules: Rules, meant: Meant) -> None:
         self._hooks, self._rules, self._meant = tuple(hooks), rules, meant
         self._nothing = Screened({}, {}, by=self)
 
     def before(self, request: Request) -> Request:
-        """The request under what was found in it. An async hook is run to its end here, in an event loop of its own."""
+        """The request with the terms that the findings require. An async hook runs here, in a loop of its own."""
         steps = self._steps(request)
         try:
             hook = next(steps)
@@ -107,7 +107,7 @@ class Screen:
             return end.value  # type: ignore[no-any-return]  # a generator's, which StopIteration does not know
 
     async def abefore(self, request: Request) -> Request:
-        """The same without holding the event loop up: a sync hook runs in a thread, an async one in this loop."""
+        """As `before`, without blocking the event loop: a sync hook runs in a thread, an async one in this loop."""
         steps = self._steps(request)
         try:
             hook = next(steps)
@@ -117,7 +117,7 @@ class Screen:
             return end.value  # type: ignore[no-any-return]  # as above
 
     def _steps(self, request: Request) -> Generator[Hook, Answer | _Failed, Request]:
-        """Gives each hook that is to be asked, takes what it gave; one request is looked at once."""
+        """A generator: yields each hook to ask and receives its answer. A request is read once."""
         if request.screened is not None and request.screened.by is self:
             return request
         found, asked = dict[str, int](), list[tuple[str, Demand]]()
@@ -132,7 +132,7 @@ class Screen:
         return self._narrowed(request, found, asked) if found or asked else altered(request, screened=self._nothing)
 
     def _asking(self, hook: Hook, answer: Answer) -> Iterator[tuple[str, Demand]]:
-        """What is asked for, and by what: the hook itself, and its labels, unless they only say what it asks for."""
+        """The required terms and what requires them: the hook itself, and its labels, unless these only repeat it."""
         demand = answer.demand
         if demand is not None:
             yield hook.name, demand
@@ -154,9 +154,9 @@ def _barred(request: Request, why: str, by: Screen) -> Request:
 
 
 def _looked(hook: Hook, request: Request) -> Any:
-    """Its answer, or what has to be waited for. It is read here, where the hook runs: it may be a generator.
+    """The hook's answer, or an awaitable. It is read here, where the hook runs, because it may be a generator.
 
-    Nothing is raised: a thread can't hand a StopIteration to who awaits it, and he would wait for ever.
+    It raises nothing: a StopIteration can't be passed from a thread to a waiting task, which would wait for ever.
     """
     try:
         given = hook.look(request)
@@ -204,14 +204,14 @@ def _waits(given: Any) -> bool:
 
 
 def _failed(error: Exception) -> _Failed:
-    """Without its message: that may quote the text."""
+    """The failure without the error's message, which may quote the text."""
     place = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)][-1:]
     where = "".join(f" at {Path(name).name}:{line}" for name, line in place)
     return _Failed(f"raised {type(error).__name__}{where}")
 
 
 def _finished(given: Awaitable[Any]) -> Any:
-    """What it gives, waited for in this thread; where an event loop runs here, another thread has a loop for it."""
+    """Run the awaitable in this thread; if an event loop runs here, in another thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -27,7 +27,7 @@ def _unbounded(_: str) -> None:
 
 
 class Accounts:
-    """Knows the registry's prices and credentials, and the books and budgets that accounts are kept in."""
+    """Opens accounts with the registry's prices and credentials, in the ledger and the budgets."""
 
     def __init__(self, registry: Registry, ledger: Ledger, budgets: Budgets, unix: Callable[[], float]) -> None:
         self._registry, self._ledger, self._budgets, self._unix = registry, ledger, budgets, unix
@@ -89,7 +89,7 @@ class CostBounds:
         return longest(request, card, self._size(model)) * answers(request, card)
 
     def likely(self, model: str) -> int | None:
-        """As eligibility foresees it: what counts against `max_cost_usd`, for all attempts together."""
+        """The likely cost, as eligibility estimates it: it counts against `max_cost_usd`, over all attempts."""
         card, stated, request = self._registry.entry(model).card, self._prices[model], self._request
         price = stated.asked(request.service or card.service_tier) if stated else None
         output = reserve(request, card) * answers(request, card)

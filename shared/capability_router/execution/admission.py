@@ -1,4 +1,4 @@
-"""Which launch may be made: the gate admits the target, and the budgets have the money for it."""
+"""Admission of launches: the gate admits the target, and the budgets have the money for it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Admission:
         return None
 
     def leave(self, at: float) -> None:
-        """The request is over: stand in no line, give back the pick that is kept and what was lent for it."""
+        """The request is over: leave the queue, give back the pick that is kept and what was lent for it."""
         self._targets.leave()
         kept, self._kept = self._kept, None
         if kept is not None:

@@ -1,4 +1,4 @@
-"""What the driver must do: the machine's only output. Why these are no tuples: see events.py."""
+"""Effects: what the driver must do, the machine's only output. Why these are no tuples: see events.py."""
 
 from __future__ import annotations
 

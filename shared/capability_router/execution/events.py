@@ -1,9 +1,9 @@
-"""What happened: the machine's only input. Each event carries the time at which it happened.
+"""Events: the machine's only input. Each carries the time at which it happened.
 
 `others` and `replies` are what attempts in flight have given so far, by their numbers: the machine may end
 them. They are empty while only the attempt that the event is about is in flight.
 
-Nobody changes an event, or an effect (effects.py). They are not frozen, and no tuples, because such classes are made in
+Events and effects (effects.py) are never changed. They are neither frozen nor tuples, because plain classes are made in
 half the time, and each request makes a dozen.
 """
 

@@ -1,8 +1,8 @@
-"""What an attempt tells a router that is called inside it: its time, and whether somebody else could be asked.
+"""What an attempt tells a router that is called inside it: its time left, and whether there are other models.
 
-A thread can't be cancelled: without the time a router within a router would go on for its own, and keep its
-permits and its reserved money as long. And what it would wait for, a rate limit's end or a free place, the router
-around it needn't wait for where it has another model: that is told at once, with how long it would have been.
+A thread can't be cancelled. Without the time limit a nested router would go on for its own time, and keep its permits
+and reserved money as long. And if the outer router has another model, the nested one does not wait for a rate limit or
+a free place: it fails at once and says how long it would have waited.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from capability_router.execution.effects import GRACE_S, Timeouts
 
 
 class Around(NamedTuple):
-    """The attempt around: what it has left in seconds, None = as long as it takes, and whether others may be asked."""
+    """The enclosing attempt: seconds left (None = unlimited), and whether other models could be asked."""
 
     left_s: float | None = None
     elsewhere: bool = False
 
     def sooner(self, deadline_s: float | None) -> float | None:
-        """A request's own deadline in seconds, or what is left here, whichever is over first."""
+        """A request's own deadline in seconds, or what is left here, whichever is shorter."""
         if self.left_s is None or deadline_s is None:
             return self.left_s if deadline_s is None else deadline_s
         return min(self.left_s, deadline_s)
@@ -48,5 +48,5 @@ def unbound(token: Token[Around] | None) -> None:
 
 
 def around() -> Around:
-    """What the attempt around this request allows it; one that says nothing where there is none."""
+    """The attempt that encloses this request; an unlimited one if there is none."""
     return _AROUND.get()

@@ -1,4 +1,4 @@
-"""Probes: whether a model that failed works again is found out by one token, not by somebody's request.
+"""Probes: a request of one token finds out whether a failed model works again, instead of a user's request.
 
 Off unless asked for, and only for models that the built-in client reaches. When such a model's breaker has
 been open for its time, a thread sends one tiny request through the router itself, so that it is booked,

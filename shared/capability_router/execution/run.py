@@ -16,7 +16,7 @@ C = TypeVar("C")
 
 
 class Caller(Protocol):
-    """Who asks, as tracing knows them."""
+    """The caller, as tracing knows it."""
 
     def asks(
         self, models: Iterable[tuple[str, object]], handlers: Iterable[object] = (), run_id: object = None
@@ -42,7 +42,7 @@ class Run(Generic[C]):
         self.request, self.plan = request, plan
         self._machine, self._endpoint, self._clock, self._on_end = machine, endpoint, clock, on_end
         self._begun = False
-        self.caller: Caller | None = None  # where somebody traces
+        self.caller: Caller | None = None  # only with tracing
 
     def __iter__(self) -> Generator[C, None, None]:
         self._begin()

@@ -1,8 +1,8 @@
-"""Which model a conversation is with, and how much of its prompt that model's provider has likely kept.
+"""Which model a conversation is with, and how much of its prompt that model's provider has probably cached.
 
 A tool call's id and a thinking signature belong to one model, so the answer to a tool call goes back to
-the model that made it wherever that model can be used: this binds. A conversation otherwise only leans:
-what its provider has cached makes the next turn cheaper there, and the policy weighs that.
+the model that made it whenever that model can be used. Otherwise a conversation only prefers its model: what
+its provider has cached makes the next turn cheaper there, and the policy weighs that.
 
 A conversation is known by its messages (a prompt that begins with all of an earlier prompt goes on with
 it), else by its session and first message (after its middle was summarised), else by what the messages

@@ -1,4 +1,4 @@
-"""What budgets would make of a plan: for `explain`, which sends nothing."""
+"""How budgets would change a plan: for `explain`, which sends nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from capability_router.value import altered
 def within_budgets(plan: Plan, foreseen: Callable[[Candidate], Denial | None]) -> Plan:
     """The plan with a remark for each model that a budget would forbid, and those behind the others.
 
-    Where the first whose turn it is meets a budget that refuses rather than degrades, a note says that the request
-    would fail.
+    If the first candidate meets a budget that refuses instead of degrading, a note says that the request would fail.
     """
     denials = {c.id: denial for c in plan.candidates if (denial := foreseen(c)) is not None}
     if not denials:

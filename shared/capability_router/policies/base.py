@@ -1,4 +1,4 @@
-"""What a policy sees and what it gives: rows in, scores out. Ranking and explaining are not its job."""
+"""The interface of policies: rows in, scores out. Ranking and explaining are done elsewhere."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BELOW = "below_min_quality"
 
 @dataclass(slots=True)
 class Prospect:
-    """One eligible model and what is predicted of it for this request. Read, never changed.
+    """One eligible model with the predictions for this request. Never changed.
 
     `cost_pico` in picodollars, `fallback_pico` of it for another model in case this one fails, `latency_s` and
     `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
     times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
-    conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was.
-    `error`: the standard error of `quality`, as far as it was learned. `answers`: how many are asked for at once.
-    `hope`: by how much the quality may well be more.
+    conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was learned.
+    `error`: the standard error of a learned `quality`. `answers`: how many answers are asked for at once. `hope`: by
+    how much the true quality may be higher.
     """
 
     card: ModelCard
@@ -47,7 +47,7 @@ class Prospect:
     hope: float = 0.0
 
     def dearer(self, extra_pico: int) -> Prospect:
-        """The same with so much of another model's cost added; its own is known."""
+        """The prospect with part of another model's cost added; its own cost is known."""
         cost = (self.cost_pico or 0) + extra_pico
         return Prospect(
             self.card, self.quality, cost, self.latency_s, self.queue_s, self.load, self.held, self.stays,
@@ -77,8 +77,8 @@ def no_terms(at: int) -> Terms:
 class Judgement:
     """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan.
 
-    `second`: by how much each second of a wait lowers a score, 0 = waits are not weighed. `terms`: the summands of the
-    score at a place of `scores`; they are made when they are read, which most candidates' never are.
+    `second`: by how much each second of waiting lowers a score, 0 = waits are not weighed. `terms`: gives the summands
+    of the score at an index; computed on demand, because most are never read.
     """
 
     scores: Sequence[float]
@@ -88,9 +88,9 @@ class Judgement:
 
 
 class Judged(Protocol):
-    """What was learned of a model for one request; `tokens` of its answer, None = not known; `error` of the quality.
+    """What was learned of a model for one request. `tokens`: of its answer, None = unknown; `error`: of the quality.
 
-    `hope`: by how much it may well be better.
+    `hope`: by how much the true quality may be higher.
     """
 
     @property
@@ -104,7 +104,7 @@ class Judged(Protocol):
 
 
 class Knowledge(Protocol):
-    """The learned model as far as requests and their scores need it."""
+    """The interface of the learned model that requests and scores use."""
 
     @property
     def signs(self) -> Mapping[str, Counted]: ...
@@ -136,19 +136,19 @@ class Policy(Protocol):
     """Whether a model that is full competes, with its wait in its score; else it stands behind all that are not."""
 
     def judge(self, scene: Scene) -> Judgement:
-        """One score per row, in the rows' order, what each consists of, and the numbers that decided."""
+        """One score per row, in order, with its terms and the numbers that decided."""
         ...
 
     def reason(self, scene: Scene, best: Prospect) -> str:
-        """Why the best row is the best, in a clause with numbers."""
+        """Why the best row is the best: a clause with numbers."""
         ...
 
     def observe(self, scene: Scene, chosen: str = "") -> None:
-        """A request that is carried out, by the chosen model first ("" = its own pick); a dry run is not told."""
+        """Called for each request that is carried out, not for a dry run. `chosen` is asked first ("" = the pick)."""
         ...
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
-        """A request is over; the chosen model was asked first."""
+        """Called when a request has ended; the chosen model was asked first."""
         ...
 
 
@@ -166,7 +166,7 @@ class Static:
 
 
 def rounded(value: float, places: int) -> float:
-    """As `round` does, but for exact halves, in a fifth of its time: each decision tells a few numbers."""
+    """As `round`, except for exact halves, in a fifth of the time: each decision rounds a few numbers."""
     scale = _SCALES[places]
     return int(value * scale + 0.5) / scale if 0.0 <= value < _MOST_ROUNDED else round(value, places)
 

@@ -1,8 +1,8 @@
-"""What a call is expected to cost before it is made: its own price, and the next model's in case it fails.
+"""The expected cost of a call: its own price, and the next model's in case it fails.
 
-The first ranking says who would be asked next. Each model's cost is then raised by that of the rest of the
-line, weighted with the share of its calls that failed lately, and the policy judges again. While none that can be used
-fails there is nothing to add, and one judgement is all.
+The first ranking says which model would be asked next. Each model's cost is then raised by the cost of the following
+models, times the share of its calls that failed lately, and the policy judges again. If no usable model has failed
+lately, there is nothing to add, and one judgement is enough.
 """
 
 from __future__ import annotations

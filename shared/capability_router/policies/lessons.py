@@ -1,4 +1,4 @@
-"""What a finished request teaches: windows, token counts, answers' lengths, where its conversation is at home."""
+"""What is learned from a finished request: windows, token counts, answer lengths, its conversation's model."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _TOLD = 0.01  # quality points, from which on it is told what moved them
 
 
 class Health(Protocol):
-    """The health board as far as planning reads it."""
+    """The part of the health board that planning reads."""
 
     def conditions(self, ids: Sequence[str], now: float) -> Sequence[Condition]: ...
     def barred(self, now: float) -> Mapping[str, Bar]: ...
@@ -44,7 +44,7 @@ class Health(Protocol):
 
 
 class Names(Protocol):
-    """The registry as far as planning reads it."""
+    """The part of the registry that planning reads."""
 
     @property
     def cards(self) -> Sequence[ModelCard]: ...

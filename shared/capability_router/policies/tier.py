@@ -1,4 +1,4 @@
-"""A step of a rule: models among which something else than their order decides who goes first."""
+"""A step of a rule: several models with an order of their own, such as a share or the fastest."""
 
 from __future__ import annotations
 
