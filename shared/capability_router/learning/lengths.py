@@ -36,7 +36,7 @@ class Lengths:
     def __init__(self) -> None:
         self._sums: dict[str, dict[str, tuple[float, float]]] = {}  # task -> model -> sum of logarithms, weight
         self._factors: dict[str, Factors] = {}
-        self._postbox: DeferringLock[tuple[str, str, float]] = DeferringLock(self._learned)
+        self._lock: DeferringLock[tuple[str, str, float]] = DeferringLock(self._learned)
 
     def on(self, task: str) -> Factors:
         """The factors of a task; 1.0 for all until something was seen. Read, never change."""
@@ -48,7 +48,7 @@ class Lengths:
             return
         ratio = actual / predicted
         step = _LOG_MOST if ratio > _MOST else -_LOG_MOST if ratio < 1 / _MOST else math.log(ratio)
-        self._postbox.post((task, model, step))
+        self._lock.post((task, model, step))
 
     def _learned(self, seen: tuple[str, str, float]) -> None:
         task, model, step = seen

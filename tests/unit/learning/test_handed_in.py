@@ -13,7 +13,7 @@ from capability_router.learning.signs import Signs
 
 def a_length() -> tuple[object, Callable[[], None], Callable[[], bool]]:
     lengths = Lengths()
-    return lengths._postbox, lambda: lengths.learn("a", "chat", 100, 200), lambda: lengths.on("chat").common > 1.0
+    return lengths._lock, lambda: lengths.learn("a", "chat", 100, 200), lambda: lengths.on("chat").common > 1.0
 
 
 def an_outcome() -> tuple[object, Callable[[], None], Callable[[], bool]]:

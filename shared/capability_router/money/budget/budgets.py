@@ -98,7 +98,7 @@ class Budgets:
         self._begin()
 
     def _begin(self) -> None:
-        self._postbox: DeferringLock[tuple[Reservation, int]] = DeferringLock(self._settle)
+        self._lock: DeferringLock[tuple[Reservation, int]] = DeferringLock(self._settle)
         self._counter = Lock()  # one claim at a time, so that the store hears them in their order
         self._untold: set[Purse] = set()
         self._asking: Sequence[Purse] = ()  # for which a store is being asked
@@ -112,7 +112,7 @@ class Budgets:
     def reserve(self, scopes: Iterable[str], amount: int | None) -> Reservation | Denial | Short:
         """Reserve in every budget that covers the scopes, or in none: then why, or that a store has to be asked."""
         names = tuple(scopes)
-        with self._postbox:
+        with self._lock:
             found = self._reserved(names, amount)
         if self._news:
             self._announce()
@@ -120,8 +120,8 @@ class Budgets:
 
     def settle(self, hold: Reservation, cost: int) -> None:
         """Give the reservation back and book what was spent, without waiting. Only the first time counts."""
-        self._postbox.post((hold, cost))
-        if self._news and not self._postbox.busy:  # the collector may have called, in the middle of anything
+        self._lock.post((hold, cost))
+        if self._news and not self._lock.busy:  # the collector may have called, in the middle of anything
             self._announce()
         if self.wake is not None:
             self.wake()
@@ -129,13 +129,13 @@ class Budgets:
     @property
     def reserved(self) -> int:
         """Picodollars that this process's calls under way hold, in all caps; 0 at rest."""
-        with self._postbox:
+        with self._lock:
             return sum(purse.held for purse in self.purses())
 
     def fits(self, scopes: Iterable[str], amount: int | None) -> Denial | None:
         """What would be said of such a call now, as far as it is known without asking a store. Nothing is reserved."""
         names = tuple(scopes)
-        with self._postbox:
+        with self._lock:
             for purse in self._covering(names):
                 if purse.spec.on_exceed == "warn":
                     continue
@@ -151,7 +151,7 @@ class Budgets:
 
         None = none of them has a cap that stops calls.
         """
-        with self._postbox:
+        with self._lock:
             binding = [p for p in self._covering(tuple(scopes)) if p.spec.on_exceed != "warn"]
             for purse in binding:
                 self._told(purse)
@@ -159,7 +159,7 @@ class Budgets:
 
     def rests(self) -> list[Rest]:
         """What is left of the global caps whose windows end, as far as it is known without asking a store."""
-        with self._postbox:
+        with self._lock:
             found = [purse.rest() for purse in self._covering(("global",))]
         return [rest for rest in found if rest is not None]
 
@@ -185,16 +185,16 @@ class Budgets:
         `final`: give back all that no call under way holds. Raises nothing; what could not be told is kept.
         """
         if self.room.inline:
-            with self._postbox:
+            with self._lock:
                 for purse in self.purses():
                     self._told(purse)
             return True
         with self._counter:
             now, unix = self._clock.now(), self._clock.unix()
-            with self._postbox:
+            with self._lock:
                 claims = [(p, p.tells(now, unix, self._lease_s, final=final)) for p in self._due(now, final)]
             done = self._asked(claims, now)
-            with self._postbox:
+            with self._lock:
                 for cap in self._coverage.caps:
                     for purse in [p for p, claim in claims if claim.final and p.at_rest]:
                         if cap.purses.get(purse.name) is purse:
@@ -208,7 +208,7 @@ class Budgets:
         Raises StoreError when the store can't be read.
         """
         self.settle_up()
-        with self._postbox:
+        with self._lock:
             caps = [(cap.spec, cap.key) for cap in self._coverage.caps]
         names = [] if any(spec.each for spec, _ in caps) else [key for _, key in caps]
         return cap_rows(caps, self.room.standings(names) if caps else [], self._clock.unix() + self._skew, tenant)
@@ -292,7 +292,7 @@ class Budgets:
     def _borrowed(self, short: Short) -> Reservation | Denial:
         for _ in range(_TRIES):
             now, unix = self._clock.now(), self._clock.unix()
-            with self._postbox:
+            with self._lock:
                 found = self._reserved(short.scopes, short.amount)
                 if not isinstance(found, list):
                     return found
@@ -300,7 +300,7 @@ class Budgets:
                 self._asking = found
             if not self._asked(claims, now):
                 return self._without(short, claims[0][0])
-            with self._postbox:
+            with self._lock:
                 refused = next((p for p, claim in claims if p.lent < claim.least and self._is_open(p)), None)
                 found = self._reserved(short.scopes, short.amount)
                 if not isinstance(found, list):
@@ -313,7 +313,7 @@ class Budgets:
         """The store is away: nothing goes, or with `fail_open` everything, to be told to it when it is back."""
         if self.terms.when_away == "fail_closed":
             return withheld(purse, f"{self.away} (`store: {{url: ..., when_away: fail_open}}` lets calls through)")
-        with self._postbox:
+        with self._lock:
             return self._held(self._covering(short.scopes), short.amount, self._clock.now())
 
     def _asked(self, claims: Sequence[tuple[Purse, Claim]], now: float) -> bool:
@@ -327,7 +327,7 @@ class Budgets:
                 self.away = str(error)
                 return False
             self._skew = grant.at - before
-            with self._postbox:
+            with self._lock:
                 self._taken_in(purse, claim, grant, now, before)
         if claims and self.away:
             self._news.append(BudgetEvent("store_back", self.terms.store))

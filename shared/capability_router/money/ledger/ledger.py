@@ -37,8 +37,8 @@ class Ledger(Reading):
     ) -> None:  # fmt: skip
         self._open: set[tuple[str, int, int]] = set()  # Lines
         self._parents: set[tuple[str, int, int]] = set()
-        self._postbox: DeferringLock[tuple[Call, int]] = DeferringLock(self._book)
-        kept = books or MemoryBooks(self._postbox, keep, days)
+        self._lock: DeferringLock[tuple[Call, int]] = DeferringLock(self._book)
+        kept = books or MemoryBooks(self._lock, keep, days)
         super().__init__(kept, unix, Filter())
         self._take = kept.take
         weakref.finalize(self, kept.retire).atexit = False
@@ -52,7 +52,7 @@ class Ledger(Reading):
 
     def settle(self, call: Call, run: int = 0) -> None:
         """Book a launch's end, without waiting. A second settlement of the same launch is refused and counted."""
-        self._postbox.post((call, run))
+        self._lock.post((call, run))
 
     def _book(self, settled: tuple[Call, int]) -> None:
         call, run = settled
@@ -68,7 +68,7 @@ class Ledger(Reading):
 
     def forked(self) -> None:
         """In the child of a fork: the launches under way are its parent's to book."""
-        self._postbox.forked()
+        self._lock.forked()
         self._parents, self._open = self._open, set()
 
     def _tell_refused(self) -> None:
@@ -79,7 +79,7 @@ class Ledger(Reading):
     @property
     def unsettled(self) -> int:
         """Launches under way."""
-        with self._postbox:
+        with self._lock:
             return len(self._open)
 
     @property

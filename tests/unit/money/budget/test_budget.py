@@ -352,7 +352,7 @@ def interrupted() -> tuple[Budgets, Interrupted, list[tuple[float, int]]]:
     heard: list[tuple[float, int]] = []
 
     def listens(event: BudgetEvent) -> None:
-        assert not budgets._postbox.busy  # else asking would wait for ever
+        assert not budgets._lock.busy  # else asking would wait for ever
         heard.append((event.share, budgets.reserved))
 
     budgets.on_event(listens)
