@@ -18,9 +18,9 @@ from capability_router.drawing.frontier import Plane, frontiers
 
 SHARES = (0.88, 0.91, 0.93, 0.95, 0.97, 0.99)
 FEWER = 6
-"""Seeds for each of these: they are many."""
-REACHED, KEPT = 4, tuple(round(0.92 + 0.005 * step, 3) for step in range(13))
-"""Seeds, and parts of the single model's success, of what any prices come to."""
+"""Seeds of the picture. Seeds differ by a quarter in cost, so all that it shows is of the same ones."""
+KEPT = tuple(round(0.92 + 0.005 * step, 3) for step in range(13))
+"""Parts of the single model's success at which it is shown what any prices come to."""
 _FAR_BELOW = 0.05
 """A model whose score is lower than all others by more is told in words: the rest would have no room."""
 
@@ -29,8 +29,9 @@ Series = Mapping[str, Sequence[Sheet]]
 
 
 def drawn(place: Place, stands: Ground, seeds: range, length_s: float, found: Series) -> str:
-    """The SVG; what it shows of the shares is printed too."""
+    """The SVG, of the first seeds; what it shows of the shares is printed too."""
     name, some = stands.workload.mix.name, seeds[:FEWER]
+    found = {approach: sheets[: len(some)] for approach, sheets in found.items()}
     tasks = [Task(name, "list", f"share {s:g}", seed, length_s, share=s) for s in SHARES for seed in some]
     at: dict[str, list[Sheet]] = {f"share {share:g}": [] for share in SHARES}
     for task, sheet in carried_out(place, tasks):
@@ -45,10 +46,10 @@ def drawn(place: Place, stands: Ground, seeds: range, length_s: float, found: Se
         _plane("cost", at, found, cost, verdict.COST_OF_RULES)._replace(models=_shown(models, found)),
         _plane("P95", at, found, late, verdict.P95_OF_RULES)._replace(across="P95, seconds"),
     ]
-    bounds = _bounds(stands, seeds[:REACHED], length_s, found)
-    title, few = f"{name}, seeds {seeds.start}-{seeds.stop - 1}: success of answered requests and", seeds[:REACHED]
-    note = f"Blue: adaptive at quality_share {SHARES[0]:g} to {SHARES[-1]:g} (seeds {some.start}-{some.stop - 1}). "
-    note += f"Dotted: the target. Dashed: what no prices beat (seeds {few.start}-{few.stop - 1})."
+    bounds = _bounds(stands, some, length_s, found)
+    title = f"{name}, seeds {some.start}-{some.stop - 1}: success of answered requests and"
+    note = f"Blue: adaptive at quality_share {SHARES[0]:g} to {SHARES[-1]:g}. Grey: one model for every request. "
+    note += "Dotted: the target. Dashed: what no prices beat."
     return frontiers([
         plane._replace(title=f"{title} {plane.title}", note=note, mixed=bound)
         for plane, bound in zip(planes, bounds, strict=True)
@@ -75,7 +76,7 @@ def _bounds(stands: Ground, seeds: range, length_s: float, found: Series) -> tup
     """The least cost and the least P95 of any prices, at each part of the single model's success."""
     with schooling.read_once():
         single, rules = found[SINGLE], found[RULES]
-        rows = reach.reached(stands, seeds, length_s, single[: len(seeds)], rules[: len(seeds)])
+        rows = reach.reached(stands, seeds, length_s, single, rules)
     usd, late = column(rules, _usd).value, column(rules, lambda s: s.p95_s).value
     score = _success(single).value
     cheap, soon = list[Point](), list[Point]()
@@ -89,7 +90,7 @@ def _bounds(stands: Ground, seeds: range, length_s: float, found: Series) -> tup
 
 def _row(sheets: Sequence[Sheet], single: Sequence[Sheet]) -> str:
     usd, late, all_ = column(sheets, _usd), column(sheets, lambda s: s.p95_s), column(sheets, lambda s: s.overall)
-    beside = sum(s.success for s in sheets) / sum(s.success for s in single[: len(sheets)])
+    beside = sum(s.success for s in sheets) / sum(s.success for s in single)
     told = usd.told(".2f"), late.told(".2f"), _success(sheets).told(".3f"), f"{beside:.3f}", all_.told(".3f")
     return " | ".join(told)
 

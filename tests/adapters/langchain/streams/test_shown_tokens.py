@@ -185,21 +185,27 @@ def test_nor_does_a_tracer_hear_of_a_run_twice(caplog: pytest.LogCaptureFixture)
 
 def test_of_a_hedge_that_lost_nothing_is_shown() -> None:
     """Its thread can't be cancelled: it is stopped before its next token is handed out."""
-    gate, ended = threading.Event(), threading.Event()
+    begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
 
     class Late(Scripted):
         def _get_ls_params(self, stop: Any = None, **kwargs: Any) -> Any:
             return {**super()._get_ls_params(), "ls_provider": "another"}  # a hedge goes to who does not fail with it
 
         def _stream(self, *args: Any, **kwargs: Any) -> Any:
+            begun.set()
             try:
                 gate.wait(20)
                 yield from super()._stream(*args, **kwargs)
             finally:
                 ended.set()
 
+    class Second(Scripted):
+        def _stream(self, *args: Any, **kwargs: Any) -> Any:
+            assert begun.wait(20)
+            yield from super()._stream(*args, **kwargs)
+
     tracer = Recorder()
-    models = [Late(name_="x", script=["x1 x2"]), Scripted(name_="y", script=["y1 y2"])]
+    models = [Late(name_="x", script=["x1 x2"]), Second(name_="y", script=["y1 y2"])]
     router = ChatRouter(models=models, policy="single", hedge={"after_s": 0.01, "extra": 1})
     stream = router.stream("hi", {"callbacks": [tracer]})
     first = next(stream)
