@@ -41,9 +41,9 @@ def client(server: ChatServer, **spec: Any) -> OpenAICompatible:
     return OpenAICompatible(EndpointSpec(server.base_url, "m", **{"api_key": "k-1", **spec}))
 
 
-def failure(read: Read, *script: Step, stream: bool = False, **clocks: float) -> Any:
+def failure(read: Read, *script: Step, stream: bool = False, body: Any = BODY, **clocks: float) -> Any:
     with ChatServer(*script) as server:
-        exchange = client(server).start(BODY, stream=stream, timeouts=Clocks(**clocks))
+        exchange = client(server).start(body, stream=stream, timeouts=Clocks(**clocks))
         with pytest.raises(EndpointError) as caught:
             read(exchange)
     return caught.value

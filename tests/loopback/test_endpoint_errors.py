@@ -180,6 +180,17 @@ def test_first_token_is_not_reset_by_empty_chunks_and_comments(read: Read) -> No
     assert (error.clock, error.limit_s) == ("first_token", 0.2)
 
 
+CALL = {"index": 0, "id": "c", "function": {"name": "of_no_tool", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize("held", [piece("\n"), piece(tool_calls=[CALL])], ids=["white space", "a call of no tool"])
+def test_first_token_is_not_reset_by_what_is_no_answer_on_its_own(read: Read, held: Any) -> None:
+    """Both are held, so that another model may still answer: in time."""
+    offered = {"tools": [{"type": "function", "function": {"name": "other"}}]}
+    error = failure(read, sse(held, None), stream=True, body={**BODY, **offered}, first_token=0.1, total=1.5)
+    assert (error.clock, error.limit_s) == ("first_token", 0.1)
+
+
 def test_between_tokens_runs_from_the_last_event(read: Read) -> None:
     drip = [part for _ in range(8) for part in (piece("x"), 0.03)]
     error = failure(read, sse(*drip, None), stream=True, first_token=5.0, between_tokens=0.15)

@@ -95,7 +95,7 @@ class Assembly:
 
     def only_calls_of_others(self, tools: Offered) -> bool:
         """Whether all that has come are calls of tools that were not offered."""
-        if tools is None or self.text.strip() or self._reasoning or self._refusal:
+        if tools is None or any(map(str.strip, self._text)) or self._reasoning or self._refusal:
             return False
         return bool(self.calls) and all(strange(call.name, tools) for call in self.calls)
 

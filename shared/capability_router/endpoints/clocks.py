@@ -111,7 +111,7 @@ class Patience:
         return max(min(limits), 1e-3) if limits else None
 
     def event(self, carries: bool) -> None:
-        """An event of the stream came; `carries` = with text, reasoning or a tool call."""
+        """An event of the stream came; `carries` = the first text, reasoning or tool call that is an answer's."""
         self._fresh = True
         if carries:
             self.step = "between_tokens"

@@ -216,7 +216,7 @@ class Exchange:
         if delta.finish in BROKEN_FINISHES:
             raise self._tell(answers.error_event({"type": BROKEN_FINISHES[delta.finish]}))
         self.assembly.add(delta)
-        self._patience.event(delta.carries)
+        self._patience.event(self._patience.step == "first_token" and self.commits(delta))  # later on none of it counts
         return delta
 
     def _finished(self) -> Sequence[Delta]:
