@@ -35,7 +35,7 @@ class Counts:
             log.warning("an answer was not evaluated: the evaluator %s (told once; router.evaluations() counts)", told)
 
     def dropped(self, room: int) -> None:
-        """One found no room in the line."""
+        """One found no room in the queue."""
         if self.note("dropped") == 1:
             log.warning(
                 "an answer was not evaluated: %d wait already; lower evaluate.share, or raise evaluate.at_once or "

@@ -143,7 +143,7 @@ class Execution:
 
     @property
     def wakeup(self) -> Wakeup | None:
-        """What may come before the alarm while the request stands in the line; its driver then lets it ring."""
+        """What may come before the alarm while the request stands in the queue; its driver then lets it ring."""
         return self._targets.wakeup
 
     @property

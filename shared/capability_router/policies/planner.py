@@ -53,7 +53,7 @@ class Names(Protocol):
 
 
 Standing = Callable[[str, str, float], int]
-"""How many requests stand in line for a model before a newcomer of a priority, now."""
+"""How many requests wait for a model before a newcomer of a priority, now."""
 
 
 def _nobody(model: str, priority: str, now: float) -> int:

@@ -122,7 +122,7 @@ def test_an_answer_that_nobody_got_is_not_scored() -> None:
     assert closed(router) == {}
 
 
-def test_nobody_waits_for_it_and_the_line_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+def test_nobody_waits_for_it_and_the_queue_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     with held() as (judge, go):
         router, _ = made(judge, {**ALL, "at_once": 2, "waiting": 3})
         for _ in range(9):

@@ -164,7 +164,7 @@ async def test_who_waits_is_served_in_order_of_priority_and_arrival() -> None:
     assert_books_balanced(router)
 
 
-async def test_a_full_line_refuses_at_once() -> None:
+async def test_a_full_queue_refuses_at_once() -> None:
     router, models = busy(retry={"max_waiting": 1})
     order: list[str] = []
     tasks = [asyncio.create_task(asked(router, models, order, "zero"))]
@@ -179,7 +179,7 @@ async def test_a_full_line_refuses_at_once() -> None:
     assert_books_balanced(router)
 
 
-async def test_a_line_full_of_batch_makes_room_for_interactive_requests() -> None:
+async def test_a_queue_full_of_batch_makes_room_for_interactive_requests() -> None:
     router, models = busy(retry={"max_waiting": 2})
     order: list[str] = []
     tasks = [asyncio.create_task(asked(router, models, order, "zero"))]
@@ -244,7 +244,7 @@ async def test_many_wait_for_a_model_of_which_nothing_is_known() -> None:
     assert_books_balanced(router)
 
 
-async def test_who_goes_away_leaves_the_line() -> None:
+async def test_who_goes_away_leaves_the_queue() -> None:
     router, models = busy()
     order: list[str] = []
     first = asyncio.create_task(asked(router, models, order, "zero"))

@@ -72,7 +72,7 @@ def test_one_that_stays_full_is_given_up_after_a_quarter_of_the_time() -> None:
     assert not made.queue
 
 
-def test_who_stands_in_line_already_is_counted_in() -> None:
+def test_who_stands_in_the_queue_already_is_counted_in() -> None:
     made = router()
     used_up(made)
     places = [made.queue.place("batch") for _ in range(9)]
@@ -84,7 +84,7 @@ def test_who_stands_in_line_already_is_counted_in() -> None:
         assert made.explain("hello there").chosen.queue_s == pytest.approx(10.0)
 
 
-def test_where_the_line_is_full_nobody_waits_beside_a_free_model() -> None:
+def test_where_the_queue_is_full_nobody_waits_beside_a_free_model() -> None:
     made = router(retry={"max_waiting": 0})
     used_up(made)
     began = made.clock.now()

@@ -154,8 +154,8 @@ class Scribe(Lasting, Generic[P]):
         self._damaged = self._lost = self._failing = False
         self.overdue = False
         """Whether something was worked out that the next summary should hold."""
-        # Holds who rang until that is told: somebody who lets go of the router at once loses nothing.
-        self._bell: SimpleQueue[Scribe[P] | None] = SimpleQueue()
+        # Holds its sender until the round is made: a router that is dropped at once loses nothing.
+        self._signals: SimpleQueue[Scribe[P] | None] = SimpleQueue()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -191,7 +191,7 @@ class Scribe(Lasting, Generic[P]):
     def ring(self) -> None:
         """Have a round made in a moment."""
         self.start()
-        self._bell.put(self)
+        self._signals.put(self)
 
     # -- with the store -----------------------------------------------------------------------------
 
@@ -341,14 +341,14 @@ class Scribe(Lasting, Generic[P]):
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
-                    args = (self._bell, self._ending, weakref.ref(self))
+                    args = (self._signals, self._ending, weakref.ref(self))
                     thread = threading.Thread(target=_run, args=args, name="router lessons", daemon=True)
                     try:
                         thread.start()
                     except RuntimeError:  # the interpreter is ending; what waits is written at exit
                         return
                     self._thread = thread
-                    self._bell.put(self)
+                    self._signals.put(self)
 
     def _tried(self, work: Callable[[], object]) -> bool:
         """False when the store is away, which is told once."""
@@ -369,9 +369,9 @@ class Scribe(Lasting, Generic[P]):
         thread, self._thread = self._thread, None
         if thread is not None:
             self._ending.set()
-            self._bell.put(None)
+            self._signals.put(None)
             thread.join()
-            self._bell, self._ending = SimpleQueue(), threading.Event()
+            self._signals, self._ending = SimpleQueue(), threading.Event()
         if self._tried(self.round):
             self._tried(self._left)
 
@@ -398,27 +398,27 @@ def _why(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError) else type(error).__name__
 
 
-def _run(bell: SimpleQueue[Scribe[Any] | None], ending: threading.Event, whose: weakref.ref[Scribe[Any]]) -> None:
+def _run(signals: SimpleQueue[Scribe[Any] | None], ending: threading.Event, whose: weakref.ref[Scribe[Any]]) -> None:
     patience = _PATIENCE_S[0]
     while True:
-        rang = _rung(bell, _POLL_S)
+        rang = _rung(signals, _POLL_S)
         if (found := rang or whose()) is None or ending.wait(_PAUSE_S if rang else 0.0):
             return
         if found._tried(found.round):
             patience = _PATIENCE_S[0]
         else:
-            bell.put(rang)
+            signals.put(rang)
             ending.wait(patience)
             patience = min(2 * patience, _PATIENCE_S[1])
         del found, rang
 
 
-def _rung(bell: SimpleQueue[Scribe[Any] | None], patience_s: float) -> Scribe[Any] | None:
-    """Wait for the bell, and take all that was rung by now: who rang, None = nobody."""
+def _rung(signals: SimpleQueue[Scribe[Any] | None], patience_s: float) -> Scribe[Any] | None:
+    """Wait for a signal and take all that have come: the last sender, None = there was none."""
     rang = None
     try:
-        rang = bell.get(timeout=patience_s)
+        rang = signals.get(timeout=patience_s)
         while True:
-            rang = bell.get_nowait() or rang
+            rang = signals.get_nowait() or rang
     except Empty:
         return rang

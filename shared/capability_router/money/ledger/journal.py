@@ -66,14 +66,14 @@ class Journal(Lasting):
         watch(self)
 
     def _begin(self) -> None:
-        """As a process that has written nothing yet; a forked child's line is its parent's to write."""
+        """As a process that has written nothing yet; a forked child's queue is its parent's to write."""
         self._writer, self._number = uuid.uuid4().int >> 65, 0
         self._pending: deque[Call] = deque()
         self._spilled: dict[int, Cells] = {}
         self._beyond: DeferringLock[Call] = DeferringLock(self._spill)
         self._writing, self._tidying = threading.Lock(), threading.Lock()
         self._stuck: Batch | None = None
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # ringing it never waits, not even for itself
+        self._signals: queue.SimpleQueue[None] = queue.SimpleQueue()  # putting one in never waits, not even for itself
         self._rung = self._retired = self._failing = False
         self._thread: threading.Thread | None = None
         self._tidied, self._untidy = 0.0, False
@@ -108,14 +108,14 @@ class Journal(Lasting):
             except RuntimeError:  # the process has as many threads as it may have; it is written at exit
                 return
             self._thread = thread
-        self._bell.put(None)
+        self._signals.put(None)
 
     # -- writing ------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         me, patience = threading.current_thread(), _PATIENCE_S[0]
         while True:
-            self._bell.get()
+            self._signals.get()
             self._sleep(_PAUSE_S)
             while not self._written():
                 self._sleep(patience)
@@ -128,7 +128,7 @@ class Journal(Lasting):
                 return
 
     def _written(self) -> bool:
-        """Write the line; False when the store is away, which is told once."""
+        """Write the queue; False when the store is away, which is told once."""
         try:
             self.flush()
         except StoreError as error:
@@ -211,7 +211,7 @@ class Journal(Lasting):
         return len(self._pending) + (stuck.size if stuck else 0)
 
     def close(self) -> None:
-        """Write the line, and leave no more calls than are kept; what can't be written is told, and stays in it.
+        """Write the queue, and leave no more calls than are kept; what can't be written is told, and stays in it.
 
         All is done that its thread would do: this one's turn may come when the file is another's, or damaged.
         """
@@ -236,7 +236,7 @@ class Journal(Lasting):
             self.close()
 
     def before_fork(self) -> None:
-        """Write the line, which the child is not to write again; a fork doesn't wait for a store that is away."""
+        """Write the queue, which the child is not to write again; a fork doesn't wait for a store that is away."""
         if not self._failing:
             self._write_out()
 
@@ -247,7 +247,7 @@ class Journal(Lasting):
     def retire(self) -> None:
         """Have the thread write the queue and end."""
         self._retired = True
-        self._bell.put(None)
+        self._signals.put(None)
 
     def __repr__(self) -> str:
         return f"in a store, {self.unwritten} calls to be written"

@@ -74,7 +74,7 @@ async def test_a_timer_that_was_put_off_rings_when_the_last_wait_is_over_and_bet
     assert await waits.within(_chunk("later")) == "later"
 
 
-async def test_who_is_cancelled_from_outside_is_not_told_that_the_bell_rang() -> None:
+async def test_who_is_cancelled_from_outside_is_not_told_that_the_timer_rang() -> None:
     waits: Any = Waits(Told(LONG))  # type: ignore[arg-type]
     task = asyncio.create_task(waits._limited(asyncio.sleep(LONG).__await__(), LONG))
     await asyncio.sleep(0)
@@ -83,7 +83,7 @@ async def test_who_is_cancelled_from_outside_is_not_told_that_the_bell_rang() ->
         await task
 
 
-async def test_an_error_in_the_turn_of_the_bell_is_the_error_and_leaves_no_cancellation() -> None:
+async def test_an_error_in_the_turn_of_the_timer_is_the_error_and_leaves_no_cancellation() -> None:
     async def fails() -> None:
         try:
             await asyncio.sleep(LONG)

@@ -153,7 +153,7 @@ def test_each_wait_for_a_store_that_is_away_is_longer_than_the_last(path: Path) 
     assert waits == [0.1, 0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
-def test_when_the_line_is_full_the_sums_go_on(path: Path) -> None:
+def test_when_the_queue_is_full_the_sums_go_on(path: Path) -> None:
     ledger, room = fragile(path, line=20)
     room.away = True
     calls = some(1, 50)

@@ -145,7 +145,7 @@ def test_what_is_settled_in_a_moment_is_written_together_and_the_thread_rests_ag
     thread = journal._thread
     take(journal, 1)
     assert comes(lambda: singly(room) == [3, 1])
-    assert comes(lambda: journal._bell.empty())
+    assert comes(lambda: journal._signals.empty())
     assert pace.waits == [0.1, 0.1]
     assert journal._thread is thread
 
@@ -256,10 +256,10 @@ def test_after_a_time_away_the_waits_begin_anew(journal: Journal, room: Room, pa
         assert pace.waits[begun : begun + 3] == [0.1, 0.5, 1.0]
         room.away = False
         assert comes(lambda: not journal.unwritten)
-        assert comes(lambda: journal._bell.empty() and not journal._failing)
+        assert comes(lambda: journal._signals.empty() and not journal._failing)
 
 
-def test_without_a_thread_the_line_is_written_at_the_end(
+def test_without_a_thread_the_queue_is_written_at_the_end(
     journal: Journal, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ending(thread: threading.Thread) -> None:
