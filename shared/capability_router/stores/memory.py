@@ -45,8 +45,8 @@ class MemoryBudgets:
         return rows
 
     def _forget(self, now: float) -> None:
-        """Drop the pots of windows that are over."""
-        for key in [key for key, (pot, _) in self._pots.items() if not open_at(pot, now)]:
+        """Drop the pots of windows that are over. One yet to begin comes again: the clock was set back."""
+        for key in [key for key, (pot, _) in self._pots.items() if pot.ends is not None and pot.ends <= now]:
             del self._pots[key]
         self._many = 2 * len(self._pots) + 64
 

@@ -525,6 +525,19 @@ def test_a_wall_clock_that_is_set_back_over_a_window_s_end_reserves_nothing() ->
     assert (row["spent_usd"], row["reserved_usd"]) == (0.25, 0.0)
 
 
+def test_what_was_spent_of_a_window_that_comes_again_is_kept_however_many_caps_there_are() -> None:
+    clock = Wound()
+    budgets = Budgets([BudgetSpec("tenant:*", 1.0, "day")], clock=clock)
+    for by, tenants in ((0.5, ["a"]), (-0.5, ["a", *map(str, range(200))])):
+        clock.by = by
+        for tenant in tenants:
+            hold = budgets.reserve([f"tenant:{tenant}"], ONE // 2)
+            assert isinstance(hold, Reservation)
+            budgets.settle(hold, ONE // 2)
+    clock.by = 0.5
+    assert isinstance(budgets.reserve(["tenant:a"], ONE * 3 // 4), Denial)
+
+
 def test_a_call_under_way_while_the_wall_clock_is_set_back_holds_its_own_alone() -> None:
     clock = Wound()
     clock.by = 0.5
