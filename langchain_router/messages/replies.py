@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -79,6 +79,13 @@ def carries_content(message: AIMessage) -> bool:
 
 def _filled(content: Any) -> bool:
     return bool(content) if isinstance(content, str) else any(map(_full, content))
+
+
+def _tells(content: Any, full: Callable[[Any], bool]) -> bool:
+    """Whether a text, or one of the blocks that are full, is more than white space."""
+    if isinstance(content, str):
+        return bool(content.strip())
+    return any(full(each) and not blank(each) for each in content)
 
 
 def _beside(message: AIMessage) -> bool:
@@ -184,7 +191,7 @@ class Reader:
             self._other = _holds_other(message)
         called = self._take_calls(message)
         filled = bool(text) if plain else _filled(content)
-        carries = (filled and (self.carried or not blank(content))) or _beside(message)
+        carries = (filled and (self.carried or _tells(content, _full))) or _beside(message)
         if carries and called:
             carries = not self._only_calls_of_others(message)
         self.carried = self.carried or carries
@@ -214,10 +221,7 @@ class Reader:
         calls = self._calls
         if self.carried or self._seen or calls is None or not calls.only_of_others(self._tools):
             return False
-        content = message.content
-        beside = message.additional_kwargs.get("reasoning_content") or (
-            any(map(_full_beside_calls, content)) and not blank(content)
-        )
+        beside = message.additional_kwargs.get("reasoning_content") or _tells(message.content, _full_beside_calls)
         return is_chunk(type(message)) and not beside
 
     def _count(self, told: Mapping[str, Any], *, part: bool) -> None:

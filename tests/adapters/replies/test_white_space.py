@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from adapters.replies.clients import CHAIN, INDEX, Make, routed
+from langchain_core.messages import AIMessageChunk
 from llama_index.core.llms import ChatMessage
 from loopback import chat_server
 from loopback.chat_server import piece
 
+from langchain_router.messages.replies import Reader
 from llamaindex_router import RouterLLM
 
 sse = partial(chat_server.sse, headers=["connection: close"])  # event loops end with their test
@@ -70,3 +72,21 @@ def test_before_a_text_it_is_given_with_it_once(make: Make, two: Any, later: boo
 def test_it_is_delivered_if_nothing_better_comes(make: Make, two: Any) -> None:
     llm = routed(make, *two(_stream("\n"), _stream("\t")))
     assert "".join(_texts(llm, later=False)).isspace()
+
+
+CALL = {"name": "of_no_tool", "args": "{}", "id": "c", "index": 1, "type": "tool_call_chunk"}
+
+
+@pytest.mark.parametrize(
+    ("beside", "calls"),
+    [
+        ({"type": "text", "text": ""}, []),
+        ({"type": "reasoning", "reasoning": ""}, []),
+        ({"type": "tool_use", "name": "of_no_tool", "id": "c", "input": {}}, [CALL]),
+    ],
+)
+def test_it_is_none_in_a_chunk_of_several_blocks_either(beside: Any, calls: Any) -> None:
+    """Where none of the others is an answer on its own."""
+    reader, chunk = Reader(streamed=True, tools=frozenset({"other"})), [beside, {"type": "text", "text": "\n"}]
+    assert not reader.see(AIMessageChunk(content=chunk, tool_call_chunks=calls))
+    assert reader.see(AIMessageChunk(content=[beside, {"type": "text", "text": "\n."}], tool_call_chunks=calls))
