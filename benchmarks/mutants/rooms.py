@@ -50,7 +50,7 @@ _ACCOUNT = ("tests/unit/money/test_account.py",)
 _BUDGET = (
     "tests/unit/money/budget/test_lent_budgets.py", "tests/unit/money/budget/test_budget.py",
     "tests/unit/money/budget/test_refusing.py", "tests/unit/money/budget/test_remembered_refusals.py",
-    "tests/unit/money/budget/test_credentials.py",
+    "tests/unit/money/budget/test_credentials.py", "tests/unit/money/budget/test_caps_over_time.py",
 )  # fmt: skip
 _JOURNAL = ("tests/unit/money/ledger/test_journal_steps.py", "tests/unit/money/ledger/test_journal.py")
 _PROPERTY = "tests/property/test_money.py"
