@@ -75,7 +75,7 @@ def _http_date(text: str, now_unix: float) -> float | None:
 
     try:
         return _until(parsedate_to_datetime(text), now_unix)
-    except ValueError:
+    except (ValueError, OverflowError):  # with numbers that no date has
         return None
 
 

@@ -74,6 +74,8 @@ def test_a_stamp_without_a_zone_is_universal_time(monkeypatch: pytest.MonkeyPatc
         "1" * 65,
         "٣x",
         "mon, 99 jan 99999 99:99:99 +9999",
+        "Mon, 01 Jan 99999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999",
         "0000-00-00T00:00:00Z",
         "\x00",
     ],
