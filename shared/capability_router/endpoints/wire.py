@@ -93,6 +93,8 @@ def request_body(body: Mapping[str, Any], *, model: str, stream: bool = False, i
 def delta_from(chunk: Mapping[str, Any], number: int | None = None) -> Delta:
     """A chunk of a stream, or a whole reply, as a Delta. Missing and null fields count as absent.
 
+    So does what should be a text and is none.
+
     `number`: of the choice to be read; None = 0, else the first that is there.
     """
     choices = chunk.get("choices")
@@ -107,22 +109,27 @@ def delta_from(chunk: Mapping[str, Any], number: int | None = None) -> Delta:
     usage = usage if isinstance(usage, Mapping) else None
     raw_finish = choice.get("finish_reason") or ""
     calls = told.get("tool_calls") or told.get("function_call")
+    thought, refusal = told.get("reasoning_content") or told.get("reasoning") or thought, told.get("refusal")
     return Delta(
-        text or choice.get("text") or "",
-        told.get("reasoning_content") or told.get("reasoning") or thought,
+        text or _text(choice.get("text")),
+        _text(thought) if thought else "",
         _tool_calls(calls, whole=not choice.get("delta")) if calls else (),
         finish_from(raw_finish) if raw_finish else None,
         raw_finish,
         usage_from(usage, chunk.get("service_tier")) if usage and not impossible(usage) else None,
         chunk.get("model") or "",
         chunk.get("id") or "",
-        told.get("refusal") or "",
+        _text(refusal) if refusal else "",
         billed(usage) if usage else None,
         chunk,
     )
 
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _numbered(choices: Any, number: int | None) -> Mapping[str, Any]:

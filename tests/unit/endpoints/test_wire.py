@@ -60,6 +60,16 @@ def test_a_long_line_in_many_pieces_is_read_in_linear_time() -> None:
     assert parser.feed(b"\n") == []
 
 
+@pytest.mark.parametrize("odd", [5, True, {"summary": "x"}, [{"text": "x"}]])
+def test_what_should_be_text_and_is_none_costs_no_answer(odd: Any) -> None:
+    message = {"content": "hello", "reasoning": odd, "reasoning_content": odd, "refusal": odd}
+    assembly = Assembly()
+    assembly.add(delta_from({"choices": [{"message": message, "text": odd, "finish_reason": "stop"}]}))
+    assert assembly.reply() == Reply(text="hello", finish=Finish.STOP, carried=True)
+    assert assembly.message() == {"role": "assistant", "content": "hello"}
+    assert not delta_from({"choices": [{"text": odd}]}).carries
+
+
 def test_the_request_is_one_json_object() -> None:
     body = {"messages": [{"role": "user", "content": "é"}], "max_completion_tokens": 5}
     assert json.loads(request_body(body, model="m")) == {"model": "m", **body}
