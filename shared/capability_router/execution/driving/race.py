@@ -175,12 +175,18 @@ async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
                 yield chunk
             for index, task in runners.items():
                 if not show.in_flight(index):
-                    task.cancel()
+                    _cancel(task)
     finally:
         waits.over()
         for task in runners.values():
-            task.cancel()
+            _cancel(task)
         await asyncio.gather(*runners.values(), return_exceptions=True)
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    """Once: a second time would interrupt the closing of its call."""
+    if not task.cancelling():
+        task.cancel()
 
 
 async def _ataken(box: asyncio.Queue[Given], waits: Waits[Given]) -> Given | None:

@@ -191,6 +191,32 @@ def test_the_first_that_speaks_is_the_answer_and_the_other_is_heard_no_more(asyn
     assert it.faults() == [("a", "cancelled"), ("b", None)]
 
 
+async def test_the_loser_is_told_once_and_closes_its_call_in_its_own_time() -> None:
+    closed: list[int] = []
+
+    class Slow(Spoke):
+        """A turn of the loop for each chunk, and ten to close the call."""
+
+        async def achunks(self) -> AsyncIterator[str]:
+            try:
+                for step in self.steps:
+                    await asyncio.sleep(0)
+                    yield step
+                await asyncio.sleep(TIMEOUT_S if self.index == 1 else 0)
+            finally:
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                closed.append(self.index)
+
+    it, _ = showing(hedge=HEDGE)
+    texts = [f"{n} " for n in range(9)]
+    it.attempts.update({1: Slow(1, []), 2: Slow(2, texts)})
+    it.run._machine._hedge_at = it.show.alarm = 100.0  # the first is silent for too long at once
+    it.show.rang()
+    assert [chunk async for chunk in arace(it.show)] == texts
+    assert closed == [1, 2]
+
+
 def test_what_the_loser_had_given_before_it_was_stopped_is_passed_over() -> None:
     go, put = threading.Event(), threading.Event()
 
