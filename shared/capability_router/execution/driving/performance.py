@@ -239,6 +239,7 @@ class Performance(Generic[C]):
                 self.alarm = effect.at
             elif type(effect) is Launch:
                 self.launches.append(effect)
+                self.delivering = 0  # also of one that goes on with an answer: its first token is yet to come
                 self._between = effect.timeouts.between_tokens
                 self._hard, self._late = effect.timeouts.total_by == "deadline_s", _UNASKED
             elif type(effect) is Deliver:

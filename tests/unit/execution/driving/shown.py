@@ -52,14 +52,16 @@ class Shown:
     """
 
     def __init__(
-        self, ids: str = "ab", *, stream: bool = True, broken: Any = None, lent: bool = False, **settings: Any
-    ) -> None:
+        self, ids: str = "ab", *, stream: bool = True, broken: Any = None, lent: bool = False,
+        resumable: bool = False, **settings: Any,
+    ) -> None:  # fmt: skip
         self.clock = ManualClock()
         self.clock.sleep(100.0)
-        self.router = scripted_router({id: ["ok"] for id in ids}, clock=self.clock, **settings)
+        cards = {id: {"assistant_prefill": resumable} for id in ids}
+        self.router = scripted_router({id: ["ok"] for id in ids}, cards=cards, clock=self.clock, **settings)
         if lent:
             Lender(self.router.budgets)
-        self.run = self.router.start(Request(("hello",), stream=stream), self)  # type: ignore[arg-type]
+        self.run = self.router.start(Request(("hello",), stream=stream, resumable=resumable), self)  # type: ignore[arg-type]
         self.show: Performance[str] = Performance(self.run._machine, self, self.clock)  # type: ignore[arg-type]
         self.broken: dict[int, Exception] = broken or {}
         self.attempts: dict[int, Spoken] = {}

@@ -242,6 +242,20 @@ def test_the_next_tokens_clock_runs_without_another() -> None:
     assert (it.show.patience_s(), it.show.alarm) == (4.0, None)
 
 
+def test_one_that_goes_on_with_an_answer_has_the_first_tokens_time_until_its_first() -> None:
+    it = Shown(resume=True, resumable=True, timeouts={"first_token": 9.0, "between_tokens": 4.0})
+    it.started()
+    it.attempts[1].finish = None
+    it.show.took(1, "one ")
+    assert (it.show.patience_s(), it.show.held()) == (4.0, ["one "])
+    it.show.raised(1, Failed("connection"))
+    assert (it.started(), it.show.patience_s()) == ([2], 9.0)
+    assert it.show.took(2, "two") is True
+    assert (it.show.patience_s(), it.show.held()) == (4.0, ["two"])
+    it.show.ended(2)
+    assert it.faults() == [("a", "connection"), ("b", None)]
+
+
 def test_without_a_clock_patience_is_endless() -> None:
     broke = Shown("a", budgets=[{"scope": "global", "limit_usd": 0.0}], timeouts={"between_tokens": 1.0})
     for it in (Shown(), broke):
