@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from loopback.chat_server import ChatServer, completion, piece, reply, sse
 
@@ -9,18 +14,23 @@ from capability_router import AllCandidatesFailed, Router
 from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
 from capability_router.endpoints.openai_compatible import OpenAICompatible, client_for
+from capability_router.endpoints.wire import Delta
+from capability_router.execution.run import Run
 
 
-def router_over(*servers: ChatServer) -> tuple[Router, dict[str, OpenAICompatible]]:
+def router_over(
+    *servers: ChatServer, assistant_prefill: bool = False, **settings: Any
+) -> tuple[Router, dict[str, OpenAICompatible]]:
     models = [
         {
             "id": f"m{n}",
             "endpoint": {"base_url": s.base_url, "model": "m"},
             "price": {"input_mtok": 1, "output_mtok": 1},
+            "assistant_prefill": assistant_prefill,
         }
         for n, s in enumerate(servers)
     ]
-    router = Router(models, policy="single")
+    router = Router(models, policy="single", **settings)
     return router, {c.id: client_for(c.endpoint or {}, owner=c.id) for c in router.registry.cards}
 
 
@@ -68,3 +78,25 @@ def test_all_failing_is_told() -> None:
         with pytest.raises(AllCandidatesFailed, match="m0"):
             list(router.start(request, ChatCalls(request, clients)))
     assert len(bad.seen) == 1
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_text_that_comes_together_with_the_error_behind_it_is_shown_before_another_model_goes_on(awaited: bool) -> None:
+    burst = b"".join(b"data: " + json.dumps(part).encode() + b"\n\n" for part in (piece("two "), piece("three "), OVER))
+    ok = sse(piece("four"), piece(finish="stop"))
+    with ChatServer(sse(piece("one "), 0.02, burst, end="clean")) as bad, ChatServer(ok) as good:
+        router, clients = router_over(bad, good, assistant_prefill=True, resume=True)
+        request = replace(request_from_chat("hi", stream=True), resumable=True)
+        run = router.start(request, ChatCalls(request, clients))
+        assert _read(run, awaited=awaited) == ["one ", "two ", "three ", "four", ""]
+    assert run.begun == (1, "one two three ")
+
+
+OVER = {"error": {"type": "overloaded_error", "message": "busy"}}
+
+
+def _read(run: Run[Delta], *, awaited: bool) -> list[str]:
+    async def read() -> list[str]:
+        return [delta.text async for delta in run]
+
+    return asyncio.run(read()) if awaited else [delta.text for delta in run]

@@ -6,7 +6,7 @@ Everything but the socket reads is shared: `chunks` and `achunks` only carry byt
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -167,11 +167,11 @@ class Exchange:
     def _is_refused(self) -> bool:
         return self.status is not None and not 200 <= self.status < 300
 
-    def _feed(self, data: bytes) -> Sequence[Delta]:
+    def _feed(self, data: bytes) -> Iterable[Delta]:
         if self._unzip is not None:
             data = self._unzipped(data)
         if self._whole is None:
-            return [] if self._done else self._deltas(self._events.feed(data))
+            return () if self._done else self._deltas(self._events.feed(data))
         self._whole.append(data)
         self._size += len(data)
         if self._is_refused and self._size > ERROR_BODY_MAX:
@@ -184,16 +184,15 @@ class Exchange:
         except zlib.error:
             raise self._tell(answers.not_a_reply("a body whose compression is broken")) from None
 
-    def _deltas(self, payloads: list[bytes]) -> list[Delta]:
-        out = []
+    def _deltas(self, payloads: list[bytes]) -> Iterator[Delta]:
+        """One by one: what came before an error is to be seen before that, for `reply` has it."""
         for payload in payloads:
             if payload == DONE:
                 self._done = True
                 self._patience.linger(LINGER_S)
                 break
             if payload:
-                out.append(self._delta(self._parsed(payload)))
-        return out
+                yield self._delta(self._parsed(payload))
 
     def _parsed(self, payload: bytes) -> dict[str, Any]:
         try:
@@ -219,9 +218,9 @@ class Exchange:
         self._patience.event(self._patience.step == "first_token" and self.commits(delta))  # later on none of it counts
         return delta
 
-    def _finished(self) -> Sequence[Delta]:
+    def _finished(self) -> Iterable[Delta]:
         if self._whole is None:
-            left = [] if self._done else self._deltas(self._events.close())
+            left = () if self._done else self._deltas(self._events.close())
             if not self._events.events and self._events.seen:
                 raise self._tell(answers.not_a_reply("a stream without a single event"))
             return left
