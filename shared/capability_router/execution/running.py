@@ -41,7 +41,7 @@ class Running:
 
     def told(self, at: float, late_s: float = 0.0) -> str:
         """'after 2.00 s, the limit of timeouts.total': when it ended, by which setting, whose delay."""
-        own = f", {late_s:.2f} s late, for this program kept its event loop busy" if late_s else ""
+        own = f", {late_s:.2f} s late, for this program was busy" if late_s else ""
         return f"after {at - self.started:.2f} s{own}{self._by(self.clock(at))}"
 
     def _by(self, clock: str) -> str:

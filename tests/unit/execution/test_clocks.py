@@ -12,7 +12,7 @@ import pytest
 from unit.execution.gated import GatedEndpoint, GatedModel
 
 from capability_router import AllCandidatesFailed, Request, StreamInterrupted, routing
-from capability_router.clock import SystemClock
+from capability_router.clock import ManualClock, SystemClock
 from capability_router.execution.run import Run
 from capability_router.testing import assert_books_balanced, scripted_router
 
@@ -134,3 +134,67 @@ def test_a_thread_that_was_given_up_ends_by_itself_and_closes_its_call() -> None
     while not models["a"].closed and time.monotonic() < until:
         time.sleep(0.002)
     assert models["a"].closed == 1
+
+
+@pytest.mark.parametrize(("keeps_time", "hedge"), [(False, False), (False, True), (True, False)])
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_reader_who_takes_the_time_itself_is_told_when_it_is_over_and_has_all_that_came(
+    monkeypatch: pytest.MonkeyPatch, awaited: bool, keeps_time: bool, hedge: bool
+) -> None:
+    monkeypatch.setattr("unit.execution.gated.GatedAttempt.keeps_time", keeps_time)
+    clock, got = ManualClock(), list[str]()
+    settings: dict[str, Any] = {"hedge": {"on": True, "after_s": 9.0}} if hedge else {}
+    router = scripted_router({"a": ["ok"]}, clock=clock, deadline_s=3.0, **settings)
+    model = GatedModel([f"{n} " for n in range(200)])  # more than are read ahead
+    run = router.start(Request(("hi",), stream=True), GatedEndpoint({"a": model}, stream=True))
+
+    def read(chunk: str) -> None:
+        got.append(chunk)
+        clock.advance(1.0)
+
+    async def each() -> None:
+        async for chunk in run:
+            read(chunk)
+
+    with pytest.raises(StreamInterrupted, match="when deadline_s was over") as caught:
+        asyncio.run(each()) if awaited else [read(chunk) for chunk in run]
+    assert got == ["0 ", "1 ", "2 ", "3 "]
+    assert caught.value.partial == "".join(got)
+    assert_books_balanced(router)
+
+
+async def test_one_who_was_away_first_reads_what_has_come() -> None:
+    clock, got = ManualClock(), list[str]()
+    router = scripted_router({"a": ["ok"]}, clock=clock, deadline_s=3.0)
+    run = router.start(Request(("hi",), stream=True), GatedEndpoint({"a": GatedModel(["1", "2", "3"])}, stream=True))
+    async for chunk in run:
+        got.append(chunk)
+        clock.advance(9.0 if chunk == "1" else 0.01)
+    assert got == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_what_was_read_ahead_to_its_end_is_whole(awaited: bool) -> None:
+    clock, got = ManualClock(), list[str]()
+    hedge: Any = {"on": True, "after_s": 9.0}
+    router = scripted_router({"a": ["ok"]}, clock=clock, deadline_s=3.0, hedge=hedge)
+    model = GatedModel([f"{n} " for n in range(20)])
+    run = router.start(Request(("hi",), stream=True), GatedEndpoint({"a": model}, stream=True))
+
+    async def each() -> None:
+        async for chunk in run:
+            got.append(chunk)
+            while not model.closed:  # noqa: ASYNC110 - it knows no event
+                await asyncio.sleep(0)
+            clock.advance(1.0)
+
+    def every() -> None:
+        for chunk in run:
+            got.append(chunk)
+            while not model.closed:
+                time.sleep(0.001)
+            clock.advance(1.0)
+
+    asyncio.run(each()) if awaited else every()
+    assert got == model.chunks
+    assert faults(run) == [("a", None, "")]

@@ -37,7 +37,7 @@ def test_a_call_that_this_process_cut_off_too_late_is_not_held_against_its_model
     stage.feed(AlarmRang(108.0, {}, 3.0))
     row = stage.router.health()[0]
     assert (row["neutral"], row["failed"]) == (1, 0)
-    assert "3.00 s late, for this program kept its event loop busy" in stage.records[0].detail
+    assert "3.00 s late, for this program was busy" in stage.records[0].detail
 
 
 @pytest.mark.parametrize(("stream", "waited_s"), [(True, 9.0), (False, None)])

@@ -43,7 +43,7 @@ def test_the_setting_that_ended_it_is_named() -> None:
     attempt = running(total=9.0, first_token=2.0, between_tokens=1.0)
     assert attempt.told(2.0) == "after 2.00 s, the limit of timeouts.first_token"
     attempt.first_at = 1.0
-    assert attempt.told(2.0, 0.5).endswith("its event loop busy, the limit of timeouts.between_tokens")
+    assert attempt.told(2.0, 0.5).endswith("this program was busy, the limit of timeouts.between_tokens")
     assert attempt.told(9.0) == "after 9.00 s, the limit of timeouts.total"
     assert running().told(2.0) == "after 2.00 s"
 

@@ -61,8 +61,9 @@ def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator
                 show.in_time()
             for chunk in chunks:
                 show.goes_on(index, chunk)
-                show.in_time()
+                late = show.late
                 yield chunk
+                _ring(late)
         finally:
             chunks.close()
     except Rang:
@@ -129,6 +130,11 @@ def _turn(index: int) -> Generator[None, None, None]:
         yield
 
 
+def _ring(late: bool) -> None:
+    if late:
+        raise Rang
+
+
 async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:
     delivering = False
     waits: Waits[C] = Waits(show)
@@ -139,7 +145,9 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
             while (chunk := await waits.within(step)) is not END:
                 if delivering:
                     show.goes_on(index, chunk)
+                    late = waits.late and show.goes_on_late(index)
                     yield chunk
+                    _ring(late)
                 elif show.took(index, chunk):
                     delivering = True
                     for held in show.held():

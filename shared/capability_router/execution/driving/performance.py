@@ -135,6 +135,12 @@ class Performance(Generic[C]):
         """The alarm's time has come."""
         self._perform(self._machine.feed(AlarmRang(self._clock.now(), self._replies(), self.lateness.by_s)))
 
+    def overran(self) -> None:
+        """It has come for the answer while that was read ahead. An end that has been read since was not shown."""
+        replies = {**self._replies()}
+        replies[self.delivering] = altered(replies[self.delivering], finish=None)
+        self._perform(self._machine.feed(AlarmRang(self._clock.now(), replies, self.lateness.by_s)))
+
     def _late_s(self) -> float:
         """By how much this process was late for the clock of the attempt whose own client has timed out."""
         if self.alarm is not None:
@@ -153,8 +159,27 @@ class Performance(Generic[C]):
 
     def in_time(self) -> None:
         """Raise Rang when a stream has gone on beyond its alarm. A whole reply that is late is still an answer."""
-        if self.alarm is not None and self._machine.streaming and self._clock.now() >= self.alarm:
+        if self.late:
             raise Rang
+
+    @property
+    def late(self) -> bool:
+        """Whether a stream has gone on beyond its alarm. What has come of it by then is still to be shown."""
+        return self.alarm is not None and self._machine.streaming and self._clock.now() >= self.alarm
+
+    def goes_on_late(self, index: int, *, ahead: bool = False) -> bool:
+        """Whether the answer goes on beyond its alarm. A program that was busy then first reads what has come.
+
+        `ahead`: the attempt is read ahead of its reader. One that has its end is whole then, and one that keeps its
+        time ends by itself: its reply has text that was not shown yet.
+        """
+        if self.delivering != index or not self.late or self.alarm is None:
+            return False
+        attempt = self._attempts[index]
+        if ahead and (attempt.keeps_time or attempt.reply().finish is not None):
+            return False
+        now = self._clock.now()
+        return not self.lateness.excuses(now - self.alarm, 0.0, now)
 
     def patience_s(self) -> float | None:
         """Seconds for which the next chunk may be awaited: until the alarm, or the next token's own limit."""

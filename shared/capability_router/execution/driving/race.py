@@ -123,10 +123,13 @@ def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Ge
                 continue
             if READERS.over and box.empty() and any(runner.halted for runner in runners.values()):
                 raise SystemExit("the process is ending: the rest of this answer is not read")
-            given = _taken(box, show.patience_s())
+            patience = show.patience_s()
+            given = _taken(box, patience)
             if given is not None and given.attempt in runners:
                 runners[given.attempt].took()
+            late = patience == 0.0 and _too_late(show, given)
             yield from heard(show, given)
+            _end(show, late)
             for index in [i for i in runners if not show.in_flight(i)]:
                 runners.pop(index).stop()
     finally:
@@ -138,6 +141,16 @@ def _taken(box: Box, patience_s: float | None) -> Given | None:
     with suppress(queue.Empty):
         return box.get(timeout=patience_s)
     return None
+
+
+def _too_late(show: Performance[C], given: Given | None) -> bool:
+    """Whether the answer goes on, with this, although its time is over."""
+    return given is not None and not given.last and show.goes_on_late(given.attempt, ahead=True)
+
+
+def _end(show: Performance[C], late: bool) -> None:
+    if late:
+        show.overran()
 
 
 def heard(show: Performance[C], given: Given | None) -> Sequence[C]:
@@ -171,8 +184,11 @@ async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
             if not any(show.in_flight(index) for index in runners):
                 await show.await_turn()
                 continue
-            for chunk in heard(show, await _ataken(box, waits)):
+            given = await _ataken(box, waits)
+            late = waits.late and _too_late(show, given)
+            for chunk in heard(show, given):
                 yield chunk
+            _end(show, late)
             for index, task in runners.items():
                 if not show.in_flight(index):
                     _cancel(task)

@@ -24,7 +24,7 @@ class Waits(Generic[C]):
     Who iterates may do so in another task, or another loop, than before.
     """
 
-    __slots__ = ("_cancels", "_rang", "_show", "_task", "_timer")
+    __slots__ = ("_cancels", "_rang", "_show", "_task", "_timer", "late")
 
     def __init__(self, show: Performance[Any]) -> None:
         self._show = show
@@ -32,6 +32,7 @@ class Waits(Generic[C]):
         self._task: Any = None  # which waits
         self._cancels: asyncio.Handle | None = None
         self._rang = False
+        self.late = False  # whether its time was over when the last step was asked for
 
     def within(self, step: Any) -> Awaitable[C]:
         """What the step gives; Rang when it does not come in time."""
@@ -45,6 +46,7 @@ class Waits(Generic[C]):
             self._timer = None
 
     async def _limited(self, step: Any, limit: float) -> C:
+        self.late = limit <= 0.0
         try:
             awaited = step.send(None)
         except StopIteration as there:  # nothing to wait for, as within a burst: no timer
