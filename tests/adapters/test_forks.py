@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai_like import OpenAILike
-from loopback.chat_server import ChatServer, Step, completion, reply
+from loopback.chat_server import ChatServer, Step, completion, piece, reply, sse
 
 from capability_router.testing import assert_books_balanced
 from langchain_router import ChatEndpoint, ChatRouter
@@ -106,4 +107,28 @@ def test_a_child_has_no_calls_under_way() -> None:
         answered.set()
         caller.join(10)
     assert llm.router.health()[0]["in_flight"] == 0
+    assert_books_balanced(llm.router)
+
+
+def test_a_stream_that_its_parent_reads_is_the_parents_to_end() -> None:
+    """A child lets go of what it has inherited. That gives back no place of its own, and nobody is told of an end."""
+    told: list[str] = []
+    with ChatServer(sse(piece("one "), None)) as server:
+        llm = ChatRouter([ChatEndpoint(base_url=server.base_url, model="m")])
+        llm.router.on_outcome(lambda request, outcome: told.append(request.id))
+        parents = [llm.stream("hi")]
+        assert next(parents[0]).text == "one "
+
+        def lets_go() -> bool:
+            own = llm.stream("hi")
+            assert next(own).text == "one "
+            parents.clear()
+            gc.collect()
+            row = llm.router.health()[0]
+            return (row["in_flight"], row["neutral"], told) == (1, 0, [])
+
+        assert _forked(lets_go)
+        assert (llm.router.health()[0]["in_flight"], told) == (1, [])
+        parents.clear()
+        assert (llm.router.health()[0]["in_flight"], len(told)) == (0, 1)
     assert_books_balanced(llm.router)

@@ -53,6 +53,11 @@ def ending() -> bool:
     return _ends.come
 
 
+def forks() -> int:
+    """How many forks this process is away from the first one: what began under another number is an ancestor's."""
+    return _ends.forks
+
+
 def end_before_what_is_there() -> None:
     """Be notified before everything registered with `atexit` so far, because that may be needed until then."""
     atexit.unregister(_at_exit)
@@ -63,7 +68,7 @@ _owners: weakref.WeakSet[Lasting] = weakref.WeakSet()
 
 
 class _Ends:
-    """Whether the ends have `come`, and which process has its finalizer.
+    """Whether the ends have `come`, how many `forks` led here, and which process has its finalizer.
 
     `multiprocessing` holds this weakly: it lasts as long as the module. The child of a child hears twice of its
     beginning: of the fork, then of `multiprocessing`, which has forgotten meanwhile what it was asked for at the first.
@@ -71,6 +76,7 @@ class _Ends:
 
     def __init__(self) -> None:
         self.come = False
+        self.forks = 0
         self.asked = False  # a forked child inherits what was asked for, and the answer
         self.pid: int | None = None
         self._kept: Any = None
@@ -113,6 +119,7 @@ def _after_fork_here() -> None:
 
 
 def _after_fork() -> None:
+    _ends.forks += 1
     _tell(_owners, Lasting.after_fork)
     _heard_by_multiprocessing()
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 from capability_router.clock import Clock
+from capability_router.concurrency.lifetime import forks
 from capability_router.concurrency.loop_timer import Lateness
 from capability_router.execution.driving.funding import beside_the_loop
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm
@@ -48,8 +49,8 @@ class Performance(Generic[C]):
     """The machine, the attempts in flight, the held chunks."""
 
     __slots__ = (
-        "_attempts", "_between", "_clock", "_endpoint", "_fund", "_hard", "_held", "_late", "_machine", "alarm",
-        "delivering", "launches",
+        "_attempts", "_between", "_clock", "_endpoint", "_forks", "_fund", "_hard", "_held", "_late", "_machine",
+        "alarm", "delivering", "launches",
     )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
@@ -62,6 +63,7 @@ class Performance(Generic[C]):
         self.delivering = 0
         self._between: float | None = None
         self._hard, self._late = False, _IN_TIME
+        self._forks = forks()
 
     @property
     def lateness(self) -> Lateness:
@@ -149,8 +151,11 @@ class Performance(Generic[C]):
         return self.lateness.by_s
 
     def cancel(self) -> None:
-        """The caller went away; nothing happens if the machine is over."""
-        if self._machine.over is None:
+        """The caller went away; nothing happens if the machine is over, or in a child that its parent's caller forked.
+
+        The child's garbage collector ends what it has inherited. Its parent ends it itself.
+        """
+        if self._machine.over is None and self._forks == forks():
             self._perform(self._machine.feed(Cancelled(self._clock.now(), self._replies())))
 
     def held(self) -> Sequence[C]:
