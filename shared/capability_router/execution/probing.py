@@ -91,7 +91,10 @@ class Prober(Lasting):
             if self._running:
                 return
             self._running = True
-        Thread(target=self._run, name="router probes", daemon=True).start()
+        try:
+            Thread(target=self._run, name="router probes", daemon=True).start()
+        except RuntimeError:  # no thread is left, or the process ends: the next that is shut off begins one
+            self._running = False
 
     def _run(self) -> None:
         while (pause := self._turn()) is not None:

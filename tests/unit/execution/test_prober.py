@@ -30,6 +30,20 @@ class Owner:
         self.over.wait(30)
 
 
+def test_where_no_thread_can_be_begun_the_next_that_is_shut_off_begins_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    owner: Any = Owner()
+    prober = Prober(owner, {"m"})
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        prober.heard(OPENED)
+    prober.heard(OPENED)
+    assert owner.asked.wait(30)
+    owner.over.set()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_child_probes_by_itself() -> None:
