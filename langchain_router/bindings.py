@@ -26,6 +26,13 @@ _MOST = 256
 """Replays that a binding keeps: one for each model, and for each set of defaults that a router was given meanwhile."""
 
 
+class Listed(list[dict[str, Any]]):
+    """Bound tools, as whoever reads a binding's keyword `tools` expects them. Never sent: the recorded ones are.
+
+    LangGraph's `create_react_agent` looks there, and binds its tools anew to a model that has none.
+    """
+
+
 class Replayed(ABC):
     """A recorded call of a model's method. One replay per model, made at first use.
 
@@ -83,10 +90,19 @@ class Tools(Replayed):
         tools, options, left_out = portable(self.tools, self.kwargs, provider)
         return model.bind(**options) if left_out and not tools else model.bind_tools(tools, **options)
 
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What is bound to the router."""
+        return {BOUND: self, "tools": Listed(self._shapes)}
+
+    @cached_property
+    def _shapes(self) -> list[dict[str, Any]]:
+        return [_shape(tool) for tool in self.tools]
+
     @cached_property
     def described(self) -> tuple[str, tuple[str, ...]]:
         """The tools' schemas as text and their names."""
-        return describe_tools(self.tools)
+        return _described(self._shapes)
 
     @cached_property
     def names(self) -> Offered:
@@ -131,7 +147,10 @@ Binding = Tools | Structured
 
 def describe_tools(tools: Any) -> tuple[str, tuple[str, ...]]:
     """Tools in any form that LangChain takes -> their JSON schemas as text, their names."""
-    shapes = [_shape(tool) for tool in tools]
+    return _described([_shape(tool) for tool in tools])
+
+
+def _described(shapes: Sequence[dict[str, Any]]) -> tuple[str, tuple[str, ...]]:
     names = (shape.get("function", shape).get("name") or shape.get("type") for shape in shapes)
     return "\n".join(json.dumps(shape, default=str) for shape in shapes), tuple(str(name) for name in names if name)
 

@@ -29,7 +29,7 @@ from capability_router.plan import Plan
 from capability_router.router import Router
 from capability_router.routing import Routing, check_keywords, check_terms, current_routing, split_terms
 from capability_router.tokens.estimate import estimate_tokens
-from langchain_router.bindings import BOUND, Structured, Tools
+from langchain_router.bindings import BOUND, Listed, Structured, Tools
 from langchain_router.call import IN_CONFIG, Call, Mode, stated_terms, stream_mode
 from langchain_router.construction import (
     check_assignment,
@@ -133,7 +133,7 @@ class ChatRouter(Wrappable):
     def _plan(self, prompt: LanguageModelInput, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Plan:
         routing, kwargs = split_terms(keywords)
         tools = kwargs.pop("tools", ())
-        bound = {BOUND: Tools(tuple(tools))} if tools else {}
+        bound = {BOUND: Tools(tuple(tools))} if tools and not isinstance(tools, Listed) else {}
         mode: Mode = "stream" if kwargs.pop("stream", False) else "invoke"
         call = self._call(prompt, None, {**kwargs, **bound}, mode)
         return self.router.explain(self._request(call, {**call.terms, **stated_terms(config or {}), **routing}))
@@ -234,7 +234,7 @@ class ChatRouter(Wrappable):
     ) -> Runnable[LanguageModelInput, AIMessage]:  # fmt: skip
         """Bind tools; the chosen model's own `bind_tools` gets exactly these arguments."""
         options = kwargs if tool_choice is None else {"tool_choice": tool_choice, **kwargs}
-        return self.bind(**{BOUND: Tools(tuple(tools), options)})
+        return self.bind(**Tools(tuple(tools), options).keywords)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
@@ -340,6 +340,8 @@ class ChatRouter(Wrappable):
         if kwargs:
             check_keywords(kwargs, IN_CONFIG)
             bound = options.pop(BOUND, None)
+            if bound is not None and isinstance(options.get("tools"), Listed):
+                del options["tools"]
         stops = self.stop if stop is None else stop
         if stops:
             options["stop"] = [stops] if isinstance(stops, str) else stops

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from fakes import Scripted, calling
 from langchain_core import exceptions as core
-from langchain_core.runnables import RunnableBinding
+from langchain_core.runnables import RunnableBinding, RunnablePassthrough
+from langgraph.prebuilt import create_react_agent
 from openai_server import Server
 from pydantic import BaseModel
 from routers import DOWN, add, router
@@ -22,13 +25,33 @@ def test_bound_tools_are_replayed_on_the_chosen_model() -> None:
     child = Scripted(script=[calling("add", {"a": 1, "b": 2})])
     bound = router(Scripted(script=[DOWN], name_="x"), child).bind_tools([add], tool_choice="any")
     assert isinstance(bound, RunnableBinding)
-    assert "tools" not in bound.kwargs
     reply = bound.invoke("hi")
     assert reply.tool_calls[0]["args"] == {"a": 1, "b": 2}
     assert child.options[0]["tool_choice"] == "any"
     assert child.options[0]["tools"][0]["function"]["name"] == "add"
     streamed = list(bound.stream("hi"))
     assert any(c.tool_call_chunks for c in streamed)
+
+
+@pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
+@pytest.mark.parametrize("in_a_chain", [False, True])
+def test_what_an_agent_is_given_with_tools_keeps_the_options_beside_them(in_a_chain: bool) -> None:
+    child = Scripted(script=[calling("add", {"a": 1, "b": 2}), "it is 3"])
+    bound = router(child).bind_tools([add], tool_choice="any")
+    agent = create_react_agent(RunnablePassthrough() | bound if in_a_chain else bound, [add])
+    assert agent.invoke({"messages": "hi"})["messages"][-1].content == "it is 3"
+    assert [options["tool_choice"] for options in child.options] == ["any", "any"]
+    with pytest.raises(ValueError, match="Missing tools"):
+        create_react_agent(bound, [Joke])
+
+
+def test_bound_tools_are_explained_and_a_calls_own_tools_replace_them() -> None:
+    cannot, can = (Scripted(name_="x"), {"tool_calling": False}), (Scripted(name_="y"), {"tool_calling": True})
+    bound = copy.deepcopy(router(cannot, can).bind_tools([add]))
+    assert bound.explain("hi").chosen.id == "fake/y"
+    bound.invoke("hi")
+    bound.invoke("hi", tools=[])
+    assert [[tool["function"]["name"] for tool in options["tools"]] for options in can[0].options] == [["add"], []]
 
 
 def test_what_is_bound_decides_who_is_eligible() -> None:
