@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
+from llamaindex_router.extended import is_extended
+
 R = TypeVar("R")
 Rewrite = Callable[[Sequence[ChatMessage]], Sequence[ChatMessage]]
 """Takes a history and gives it as one candidate reads it."""
@@ -23,8 +25,8 @@ Rewrite = Callable[[Sequence[ChatMessage]], Sequence[ChatMessage]]
 class Call(Generic[R]):
     """A method of a LlamaIndex LLM without its sync, async or stream prefix, and its arguments.
 
-    `messages` are what will be read by the model, for the core to look at; never sent from here. R is
-    what the method gives.
+    `messages` are what will be read by the model, for the core to look at; never sent from here. `extended`: each
+    model puts its own system prompt in front (extended.py). R is what the method gives.
     """
 
     method: str
@@ -33,6 +35,7 @@ class Call(Generic[R]):
     messages: Sequence[ChatMessage | str]
     stream: bool = False
     tools: Sequence[Any] = ()
+    extended: bool = False
 
     def name(self, *, is_async: bool) -> str:
         """The method's full name, such as 'astream_chat'."""
@@ -93,7 +96,8 @@ def _prompt(prompt: BasePromptTemplate, rewrite: Rewrite | None) -> BasePromptTe
 
 def chat(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: bool = False) -> Call[ChatResponse]:
     """`chat` and its three siblings."""
-    return Call("chat", (messages,), kwargs, messages, stream)
+    extended = is_extended(messages)
+    return Call("chat", (list(messages) if extended else messages,), kwargs, messages, stream, extended=extended)
 
 
 def complete(
@@ -101,7 +105,7 @@ def complete(
 ) -> Call[CompletionResponse]:
     """`complete` and its three siblings."""
     given = {**kwargs, "formatted": True} if formatted else kwargs
-    return Call("complete", (prompt,), given, (prompt,), stream)
+    return Call("complete", (prompt,), given, (prompt,), stream, extended=is_extended(prompt))
 
 
 def with_tools(
@@ -117,12 +121,15 @@ def with_tools(
     A message as `user_msg` becomes the history's last, which is the same to all integrations but Anthropic's:
     that one takes a text there and drops a message.
     """
+    extended = is_extended(chat_history)
     if isinstance(user_msg, ChatMessage):
         chat_history, user_msg = [*(chat_history or ()), user_msg], None
+    elif extended:
+        chat_history = list(chat_history or ())
     stated = {name: m for name, m in (("user_msg", user_msg), ("chat_history", chat_history)) if m is not None}
     asked = [ChatMessage(role=MessageRole.USER, content=user_msg)] if user_msg is not None else []
     read = [*(chat_history or ()), *asked]
-    return Call("chat_with_tools", (tools,), {**stated, **kwargs}, read, stream, tools)
+    return Call("chat_with_tools", (tools,), {**stated, **kwargs}, read, stream, tools, extended)
 
 
 def structured(

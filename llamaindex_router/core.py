@@ -82,6 +82,14 @@ class Core:
                 _routers.add(self.router)
                 self.router.on_outcome(_told)
 
+    def under(self, defaults: Mapping[str, Any]) -> Core:
+        """One around the same router, whose models have these defaults; None takes one away."""
+        whole = {**self._recipe.defaults, **defaults}
+        stated = {name: value for name, value in whole.items() if value is not None}
+        core = Core(self._recipe._replace(defaults=stated), self.router)
+        core.origins = self.origins
+        return core
+
     def start(self, call: Call[R], request: Request, manager: CallbackManager, *, annotate: bool) -> Routed[R]:
         """Plan a call; raises NoEligibleModel or BudgetExceeded before anything is sent."""
         endpoint = LlamaEndpoint(call, self.children, manager, self.origins)

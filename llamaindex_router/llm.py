@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -25,6 +25,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM, ToolSelection
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.tools import BaseTool, FunctionTool
+from llama_index.core.types import PydanticProgramMode
 from pydantic import Field, PrivateAttr, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 from capability_router.errors import ConfigError
@@ -34,6 +35,7 @@ from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
 from llamaindex_router.call import R
 from llamaindex_router.core import Core, Recipe, picklable
+from llamaindex_router.extended import ExtendedMessages, ExtendedText
 from llamaindex_router.fleet.description import metadata_of
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.routed import Routed
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from capability_router.request import Request
     from capability_router.router import Router
 
-_SETTLED = ("temperature", "max_tokens", "context_window")
+_SETTLED = ("temperature", "max_tokens", "context_window", "pydantic_program_mode")
 _KEYWORDS = (
     "router", "context_window", "api_key", "max_retries", "temperature", "max_tokens", "top_p",
     "stop", "timeout", "callback_manager", "system_prompt", "output_parser", "query_wrapper_prompt",
@@ -93,6 +95,9 @@ class RouterLLM(FunctionCallingLLM):
         own = {name: settings.pop(name) for name in LLM.model_fields if name in settings}
         defaults = {name: settings.pop(name) for name in _CALL_DEFAULTS if settings.get(name) is not None}
         held = {name: value for name, value in defaults.items() if name in type(self).model_fields}
+        mode = PydanticProgramMode(own.get("pydantic_program_mode") or PydanticProgramMode.DEFAULT)
+        if mode is not PydanticProgramMode.DEFAULT:
+            defaults["pydantic_program_mode"] = mode
         check_constructor("RouterLLM", settings, _KEYWORDS, models, "to a call: llm.complete(..., {}=...)")
         if policy is not None:
             settings["policy"] = policy
@@ -112,12 +117,21 @@ class RouterLLM(FunctionCallingLLM):
     def __setattr__(self, name: str, value: Any) -> None:
         """Raises ConfigError for what its models and its window were made of."""
         if name in _SETTLED and value != getattr(self, name):
-            way = f"give {name}= to the call, or " if name != "context_window" else ""
+            way = f"give {name}= to the call, or " if name in _CALL_DEFAULTS else ""
             raise ConfigError(
                 f"{name} went into the router's models when they were made, so setting it would have no effect; "
                 f"{way}make a RouterLLM with it"
             )
         super().__setattr__(name, value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that shares the router. What `update` says of the models' defaults holds for its calls."""
+        copied = super().model_copy(update=update, deep=deep)
+        changed = {name: value for name, value in (update or {}).items() if name in _SETTLED}
+        if changed:
+            copied._core = self._core.under({name: changed[name] for name in changed if name != "context_window"})
+            copied._metadata = copied._described()
+        return copied
 
     @classmethod
     def class_name(cls) -> str:
@@ -312,6 +326,14 @@ class RouterLLM(FunctionCallingLLM):
         return await (
             await self._arouted(self._structured(output_cls, prompt, llm_kwargs, prompt_args, stream=True))
         ).astream()
+
+    # -- the system prompt: each model's own comes in front of the router's -----------------------------
+
+    def _extend_messages(self, messages: list[ChatMessage]) -> list[ChatMessage]:
+        return ExtendedMessages(super()._extend_messages(messages))
+
+    def _extend_prompt(self, formatted_prompt: str) -> str:
+        return ExtendedText(super()._extend_prompt(formatted_prompt))
 
     # -- inside ---------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from llamaindex_router.attempts.faults import fault_of, note_terms, stumbled
 from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, wants_asking
 from llamaindex_router.call import Call, with_extras
+from llamaindex_router.extended import extend
 from llamaindex_router.fleet.children import Children
 from llamaindex_router.fleet.description import home_of
 from llamaindex_router.messages.handover import Origins
@@ -36,6 +37,8 @@ class LlamaEndpoint:
         llm, call, prefix = self._children.ready(candidate, self._manager), self._call, launch.prefix
         call = going_on(call, llm, prefix, launch.candidate.provider) if prefix else call
         args, kwargs = call.arguments(self._origins.rewrite(candidate, home_of(llm)))
+        if call.extended:
+            extend(llm, call, args, kwargs)
         kwargs = with_extras(call, kwargs, self._children.extras(candidate))
         asks = call.stream and wants_asking(llm, kwargs, kwargs.get("llm_kwargs"))
         kwargs = with_extras(call, kwargs, ASKED) if asks else kwargs
