@@ -50,7 +50,7 @@ from langchain_router.tracing import beneath
 from langchain_router.translate import to_request
 from langchain_router.wrappable import Wrappable
 
-_DEFAULTS = ("temperature", "max_tokens", "streaming", "output_version")
+_DEFAULTS = ("temperature", "max_tokens", "streaming", "output_version", "disable_streaming")
 _UNSTATED = (None,) * len(_DEFAULTS)
 
 
@@ -107,7 +107,8 @@ class ChatRouter(Wrappable):
     @property
     def children(self) -> Fleet:
         """The models that make the calls, with this object's defaults applied."""
-        own = (self.temperature, self.max_tokens, self.streaming, self.output_version)  # of _DEFAULTS
+        off = self.disable_streaming or None  # False is a model's own default
+        own = (self.temperature, self.max_tokens, self.streaming, self.output_version, off)  # of _DEFAULTS
         if own == _UNSTATED:
             return self.fleet
         return self.fleet.under(tuple([pair for pair in zip(_DEFAULTS, own, strict=True) if pair[1] is not None]))

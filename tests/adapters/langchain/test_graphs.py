@@ -68,6 +68,20 @@ def test_a_graphs_event_stream_gives_each_token_once(models: list[BaseChatModel]
     assert results[0][0] == [["a", " b", " c"]]
 
 
+@pytest.mark.parametrize("off", [True, "tool_calling"])
+def test_streaming_that_is_switched_off_is_off_in_a_graphs_stream(server: Server, off: Any) -> None:
+    """A graph's handler of messages asks the model to stream its whole answers."""
+
+    def streamed(model: BaseChatModel) -> list[str]:
+        steps = graph(model.bind_tools([double])).stream({"messages": "hi"}, stream_mode="messages")  # type: ignore[arg-type]  # a binding
+        return [type(message).__name__ for message, _ in steps]
+
+    own = ChatOpenAI(model="ok-y", base_url=server.url, api_key="k")
+    alone = own.model_copy(update={"disable_streaming": off})
+    assert streamed(alone) == ["AIMessage"]
+    assert streamed(ChatRouter(models=[own], disable_streaming=off)) == ["AIMessage"]
+
+
 def test_several_stream_modes_at_once(models: list[BaseChatModel]) -> None:
     results = []
     for model in models:
