@@ -3,21 +3,37 @@
 The garbage collector closes an abandoned stream in the middle of any call, in the same thread. If that call held the
 lock that closing needs, the thread would wait for itself for ever. So such work is queued, and done by whoever holds
 the lock, or by the next one to take it.
+
+A thread that loses its turn while it holds the lock gets its next one when all others have had theirs. Where many
+threads compute, they hand in more meanwhile than it works off in a turn, and the line, with all that its items hold,
+would grow for as long as they go on. So whoever finds the line long pauses for a moment: the holder has its turn then.
+It pauses once and goes on, because the holder may be a further frame of its own thread.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from threading import Lock
 from typing import Generic, TypeVar
 
 from capability_router.concurrency.latch import Latch
 
+LONG = 256
+"""Items that wait; what a thread works off in its turn of 5 ms is of this order."""
+_PAUSE_S = 0.000_1
+_NEVER_FREE = Lock()
+_NEVER_FREE.acquire()
 T = TypeVar("T")
 
 
+def _pause() -> None:
+    """Let other threads have the interpreter."""
+    _NEVER_FREE.acquire(timeout=_PAUSE_S)
+
+
 class DeferringLock(Latch, Generic[T]):
-    """`with lock:` takes it and first does the work queued so far. `lock.post(item)` queues work and never waits."""
+    """`with lock:` takes it and first does the work queued so far. `lock.post(item)` queues work, waits for no lock."""
 
     __slots__ = ("_line", "_work")
 
@@ -30,7 +46,11 @@ class DeferringLock(Latch, Generic[T]):
         """Call `work(item)` under the lock: now if the lock is free, else by its holder before it lets go."""
         line, work = self._line, self._work
         line.append(item)
-        while line and self.take():  # `_collect` written out for speed: each request does this four times
+        while line:  # `_collect` written out for speed: each request does this four times
+            if not self.take():
+                if len(line) > LONG:
+                    _pause()
+                return
             try:
                 while line:
                     work(line.popleft())

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from capability_router import Request
-from capability_router.concurrency.deferring_lock import DeferringLock
+from capability_router.concurrency import deferring_lock
+from capability_router.concurrency.deferring_lock import LONG, DeferringLock
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 
@@ -73,3 +74,20 @@ def test_a_stream_closed_by_the_garbage_collector_waits_for_no_lock() -> None:
         gc.set_threshold(*thresholds)
     gc.collect()
     assert_books_balanced(router)
+
+
+def test_whoever_finds_the_line_long_gives_the_holder_its_turn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[int] = []
+    monkeypatch.setattr(deferring_lock, "_pause", lambda: pauses.append(1))
+    done: list[int] = []
+    box: DeferringLock[int] = DeferringLock(done.append)
+    with box:
+        for i in range(LONG):
+            box.post(i)
+        assert pauses == []
+        box.post(LONG)
+        box.post(LONG + 1)
+        assert len(pauses) == 2  # once for each item beyond
+    assert done == list(range(LONG + 2))
+    box.post(LONG + 2)
+    assert len(pauses) == 2
