@@ -82,6 +82,7 @@ class Adaptive:
         self._wish = self._wish if quality_share is None else Wish(0.0, quality_share)
         self._cost_weight, self._mu = cost_weight, latency_weight
         self._dual = Dual(QUALITY_WINDOW)
+        self._missing = _COLD  # of the window
         self._strong_usd = 0.0  # running mean of the strongest candidate's cost
         self._aims: dict[Wish, Aim] = {}
         self._seen = 0
@@ -110,10 +111,11 @@ class Adaptive:
             return
         points = self._open(_points(rows, mu))
         if wish is None:
-            self._dual.observe(points)
+            self._dual.observe(hull(points))
         else:
             usable = points if not self._away else self._open(_points(_usable(scene.rows), mu))
             self._aim(wish, points, usable, usual)
+        self._missing = max(_COLD - len(self._dual), 0)
 
     def _lasting(self, rows: Sequence[Prospect]) -> Sequence[Prospect]:
         """Those that the price of quality is to be solved with: an outage that passes does not change what it is worth.
@@ -163,11 +165,12 @@ class Adaptive:
         return points if floor is None else [p for p in points if QUALITY(p) >= floor] or points
 
     def _aim(self, wish: Wish, points: Sequence[Point], usable: Sequence[Point], usual: float) -> None:
-        price = self._for_target(wish, points, usual)
+        found = hull(points)
+        price = self._for_target(wish, points, usual, found)
         aim = self._aims.setdefault(wish, Aim())
         _, _, quality = max(usable, key=worth(price))
-        aim.picked(wish.beyond(quality, max(map(QUALITY, points))))
-        self._dual.observe(points)
+        aim.picked(wish.beyond(quality, found.best))
+        self._dual.observe(found)
         if self._seen - aim.solved_at >= _REFRESH_EVERY:
             aim.price, aim.solved_at = self._dual.solve(wish.level, share=wish.share), self._seen
         if len(self._aims) > _TARGETS_KEPT:
@@ -196,7 +199,7 @@ class Adaptive:
 
     def _usual_usd(self, scene: Scene) -> float:
         """What a call of the strongest model costs for a request of usual size; 0 = unknown."""
-        if len(self._dual) >= _COLD:  # not needed any more
+        if not self._missing:  # not needed any more
             return 0.0
         card = self._strongest(scene.rows).card
         first = self._first_usd.get(card.id)
@@ -238,16 +241,16 @@ class Adaptive:
         own = scene.request.routing.quality_target
         return self._wish if own is None else Wish(own)
 
-    def _for_target(self, wish: Wish, points: Sequence[Point], usual: float) -> float:
+    def _for_target(self, wish: Wish, points: Sequence[Point], usual: float, found: Hull | None = None) -> float:
         """The corner price, raised while the picks so far are above the target, lowered while below.
 
         Without that, equal requests would all fall to one side of their corner, and a window whose
         predictions drift would miss the target for ever. It never falls so low that the least quality is bought at
-        any price.
+        any price. `found`: the points' hull, if it is known already.
         """
-        aim, missing = self._aims.get(wish), _COLD - len(self._dual)
-        if aim is None or missing > 0:
-            also = _no_larger(hull(points), points, usual) if missing > 0 else None
+        aim, missing = self._aims.get(wish), self._missing
+        if aim is None or missing:
+            also = _no_larger(found or hull(points), points, usual) if missing else None
             price = self._dual.solve(wish.level, also, missing, share=wish.share)
         else:
             price = aim.price * math.exp(_STIFFNESS * aim.beyond)

@@ -83,9 +83,8 @@ class Dual:
         needed = target * len(self._requests) - self._base + copies * (target - least)
         return needed > _CLEARLY * (sum(self._gains) + copies * (most - least)) + _ROUNDED
 
-    def observe(self, points: Sequence[Point]) -> None:
-        """Take one request's candidates into the window; the oldest leaves when it is full."""
-        found = hull(points)
+    def observe(self, found: Hull) -> None:
+        """Take the hull of one request's candidates into the window; the oldest leaves when it is full."""
         self._requests.append(found)
         self._base += found.base
         self._best += found.best

@@ -34,7 +34,7 @@ def mean_quality(window: list[list[Point]], price: float) -> float:
 def test_the_price_meets_the_target_if_any_does(window: list[list[Point]], target: float) -> None:
     dual = Dual()
     for points in window:
-        dual.observe(points)
+        dual.observe(hull(points))
     price = dual.solve(target) * (1 - 1e-6)  # just below the corner
     if price > 0:
         assert mean_quality(window, price) >= target - 1e-6
@@ -64,7 +64,7 @@ def test_of_points_at_the_same_cost_the_best_alone_is_a_corner_whichever_comes_f
 def test_a_share_is_the_level_that_the_best_would_come_to_times_it(window: list[list[Point]], share: float) -> None:
     dual = Dual(window=8)
     for points in window:
-        dual.observe(points)
+        dual.observe(hull(points))
     kept = window[-8:]
     level = share * sum(max(point[2] for point in points) for points in kept) / len(kept)
     assert mean_quality(kept, dual.solve(0.0, share=share) * 0.999) == pytest.approx(
@@ -75,7 +75,7 @@ def test_a_share_is_the_level_that_the_best_would_come_to_times_it(window: list[
 def test_the_window_forgets() -> None:
     dual = Dual(window=2)
     for quality in (0.1, 0.5, 0.6):
-        dual.observe([Point(1, quality, quality), Point(2, quality + 0.3, quality + 0.3)])
+        dual.observe(hull([Point(1, quality, quality), Point(2, quality + 0.3, quality + 0.3)]))
     assert len(dual) == 2
     assert dual.solve(0.5) > 0.3
     assert 0.29 < dual.solve(0.6) < 0.31
@@ -90,7 +90,7 @@ def test_a_window_that_falls_short_of_a_target_has_no_price_for_it(
     own = [Point(p.usd, p.utility, p.usd) for p in further]
     dual = Dual()
     for points in window:
-        dual.observe([Point(p.usd, p.utility, p.usd) for p in points])
+        dual.observe(hull([Point(p.usd, p.utility, p.usd) for p in points]))
     amounts = [p.usd for p in own]
     if dual.falls_short(target, min(amounts), max(amounts), copies):
         assert dual.solve(target, hull(own), copies) == 0.0

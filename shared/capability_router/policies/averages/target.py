@@ -99,7 +99,7 @@ class Target:
         self._wanted = max(wanted, _TINY)
         self._seen += 1
         if points:
-            self._dual.observe(points)
+            self._dual.observe(hull(points))
             self._missing, self._least = max(COLD - len(self._dual), 0), self._dual.least()
             self._solve()
         if amount is not None:
