@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capability_router.tokens import estimate
 from capability_router.tokens.estimate import (
     COSTS,
     COSTS_BEYOND,
@@ -218,3 +219,11 @@ def test_languages_that_share_a_script_are_told_by_their_own_letters(
 def test_long_runs_and_repetitions_take_few_tokens(true_count: Callable[[str], int]) -> None:
     for text in (" " * 1_000, "a" * 700, "\n" * 600, "x " * 300, "0" * 600):
         assert estimate_tokens(text) == pytest.approx(true_count(text), rel=0.5, abs=4)
+
+
+@given(st.text(st.sampled_from('ajkTZ19 _-="\\\n\t\ré是'), max_size=200))
+def test_long_texts_are_counted_as_short_ones_are(text: str) -> None:
+    as_short = counts(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimate, "_LONG", 0)
+        assert counts(text) == as_short
