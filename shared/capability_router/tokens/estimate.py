@@ -111,7 +111,7 @@ def _flags(sets: Sequence[str]) -> bytes:
 
 
 _ROLE = _flags(_ROLES)
-_LONG = 700  # bytes
+_LONG = 500  # bytes
 _ONES = int.from_bytes(b"\1" * _LONG, "little")
 _SWAPS = [
     (apart, int.from_bytes(bytes((mask,)) * (SAMPLE_ABOVE // 2 + 1), "little"))
