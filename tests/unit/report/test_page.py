@@ -186,6 +186,15 @@ def test_a_name_without_end_makes_no_table_wide() -> None:
     assert not all("long" in (name or "") for name in heads)
 
 
+def test_a_long_word_may_be_broken_whatever_else_its_cell_is() -> None:
+    """Of rules that are as specific as each other the last one counts; else a long name squeezes `why` to letters."""
+    style = page([]).partition("<style>")[2].partition("</style>")[0]
+    desk, _, phone = style.partition("@media (max-width: 640px)")
+    assert 0 < desk.index("\ntd.text {") < desk.index("\ntd.long,")
+    assert ".stacked td.text {" in phone
+    assert "td.long" not in phone, "it would make cells wider than half a phone"
+
+
 def test_logs_are_compared() -> None:
     said = Outline(page([decision(0)], against={"rules": [decision(0), decision(1)]})).said
     assert "this log" in said
