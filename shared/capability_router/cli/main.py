@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from typing import Any
 
@@ -29,6 +30,8 @@ COMMANDS = {
     "train": "capability_router.cli.train:train",
 }
 """Subcommand -> module:attribute of its click command."""
+FULL = frozenset((errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)))
+"""What a standard output says that takes no more. (A pipe that was closed early is click's own.)"""
 
 
 class LazyGroup(click.Group):
@@ -61,6 +64,10 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except (RouterError, ImportError) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno not in FULL or error.filename is not None:
+                raise
+            raise click.ClickException(f"cannot write all of the output: {error.strerror}") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

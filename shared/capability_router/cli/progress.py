@@ -12,7 +12,7 @@ import click
 @contextmanager
 def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
     """What is called with each stretch that is done, of `length` in all."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:

@@ -12,9 +12,14 @@ import click
 from capability_router.table import Table, folded, printable, wide
 
 
+def at_terminal() -> bool:
+    """Whether a person looks. There may be no output at all: a shell's `>&-`, a service."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def width() -> int | None:
     """The terminal's; of a pipe or a file COLUMNS if that is set, else None: nothing is shortened."""
-    if sys.stdout.isatty():
+    if at_terminal():
         return shutil.get_terminal_size().columns
     stated = os.environ.get("COLUMNS", "")
     return int(stated) if stated.isdigit() and int(stated) else None
@@ -29,7 +34,7 @@ def fits(table: Table) -> bool:
 def show(table: Table) -> None:
     """Print a table, its head in bold where a person looks and rich is there."""
     head, body = table.parts(width())
-    rich = _console() if sys.stdout.isatty() else None
+    rich = _console() if at_terminal() else None
     for line in head:
         click.echo(line) if rich is None else rich.print(line, style="bold")
     for line in body:

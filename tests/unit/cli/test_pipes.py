@@ -63,3 +63,14 @@ def test_a_page_to_standard_output_is_nothing_but_the_page(log: bytes, tmp_path:
     assert found.stdout.startswith(b"<!DOCTYPE html>")
     assert found.stdout.rstrip().endswith(b"</html>")
     assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [("report", "-", "--json"), ("report", "-", "-o", "-"), ("tail", "decisions.jsonl")])
+def test_an_output_that_takes_no_more_is_told_in_a_line(log: bytes, tmp_path: Path, words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-c", "from capability_router.cli.main import main; main()", *words]
+    with open("/dev/full", "wb") as full:
+        found = subprocess.run(command, input=log, stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, check=False)  # noqa: S603 - as above
+    assert (found.returncode, found.stderr.decode().splitlines()) == (
+        1, ["Error: cannot write all of the output: No space left on device"],
+    )  # fmt: skip

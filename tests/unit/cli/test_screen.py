@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from capability_router.cli import screen
+from capability_router.cli.progress import progress
 from capability_router.table import Table
 
 LONG = "a remark that goes on and on [bold] and on :smile:, until it does not fit any more"
@@ -54,3 +55,15 @@ def test_a_pipe_has_the_width_that_columns_states(
     for none in ("0", "", "wide"):
         monkeypatch.setenv("COLUMNS", none)
         assert LONG in shown(capsys)
+
+
+def test_a_command_may_have_no_output_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`capability-router check >&-`, a service without streams: Python then has None for them."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert screen.width() is None
+    screen.show(Table("model", rows=[("a",)]))
+    screen.tell(LONG)
+    with progress(3, "reading") as advanced:
+        advanced(3)
