@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
+_OWNERS = 0o600  # a state holds hashed words
 _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 
 
@@ -57,6 +58,8 @@ def train(
     """
     spare(output, _IS_STATE, "no learned state")
     spare(plot, _IS_SVG, "no SVG file")
+    if plot is not None and output is not None and os.path.realpath(plot) == os.path.realpath(output):
+        raise ConfigError(f"-o and --plot are both {str(plot)!r}: the drawing would take the place of the state")
     try:
         import numpy  # noqa: F401 - told before the logs are read
     except ModuleNotFoundError as missing:
@@ -110,7 +113,7 @@ def _kept(output: Path, rows: list[ScoredRequest], log: Log, found: list[Finding
 
     writes = bool(rows) and (anyway or any(finding.verdict.routes for finding in found))
     if writes:
-        _write(output, _state(rows, log))
+        _write(output, _state(rows, log), _OWNERS)
     return State(output, len(rows), writes)
 
 
@@ -175,15 +178,27 @@ def _state(rows: list[ScoredRequest], log: Log) -> str:
     return text
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+def _write(path: Path, text: str, mode: int = 0o666) -> None:
+    """Whole or not at all; a link goes on leading to the file, and a device or a pipe is written straight."""
+    place = Path(os.path.realpath(path))
+    beside = place.with_name(f".{place.name}.{os.getpid()}.new")
+    straight = place.exists() and not place.is_file()
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        if straight:
+            place.write_text(text, encoding="utf-8")
+        else:
+            _replace(place, beside, text, mode)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; choose another path") from error
+
+
+def _replace(place: Path, beside: Path, text: str, mode: int) -> None:
+    """By a file that may be read by whoever might read the old one, a new one as `mode` and the umask say."""
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    if place.exists():
+        beside.chmod(place.stat().st_mode & 0o777)
+    os.replace(beside, place)

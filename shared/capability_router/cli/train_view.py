@@ -139,10 +139,16 @@ def _cell(key: str, figure: Figure | None) -> str:
     if figure is None or figure.value != figure.value:
         return _NONE
     if key == "usd":
-        return f"{_PER * figure.value:.4g} ± {_PER * figure.error:.2g}"
+        return _dollars(_PER * figure.value, _PER * figure.error)
     if key == "gain":
         return f"{figure.value:+.4f} ± {figure.error:.4f}"
     return f"{figure.value:.3f} ± {figure.error:.3f}" if figure.error else f"{figure.value:.3f}"
+
+
+def _dollars(value: float, error: float) -> str:
+    """Four figures of the value, and the error as far as it shows beside them: 1 ± 3.3e-16 is 1 without an error."""
+    told = f"{value:.4g}"
+    return f"{told} ± {error:.2g}" if error >= abs(value) * 5e-5 else told
 
 
 def _legend() -> None:

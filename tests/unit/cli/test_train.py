@@ -146,6 +146,42 @@ def test_an_older_state_is_replaced_whole(paying: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["few.jsonl", "state.json"]
 
 
+def test_a_state_is_its_owner_s_and_stays_where_a_link_leads(paying: Path, tmp_path: Path) -> None:
+    state, link = tmp_path / "state.json", tmp_path / "link.json"
+    link.symlink_to(state)
+    assert run(paying, "-o", link).exit_code == 0
+    assert (link.is_symlink(), state.stat().st_mode & 0o777) == (True, 0o600)
+    state.chmod(0o640)
+    assert run(paying, "-o", state).exit_code == 0
+    assert state.stat().st_mode & 0o777 == 0o640, "whoever might read the old one may read the new one"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_pipe_or_a_device_is_written_and_not_replaced(paying: Path, tmp_path: Path) -> None:
+    """`-o /dev/null` of an administrator would put a file in the place of the device."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run(paying, "--plot", pipe).exit_code == 0
+        assert (pipe.is_fifo(), os.read(reader, 4)) == (True, b"<svg")
+    finally:
+        os.close(reader)
+
+
+def test_the_drawing_does_not_take_the_place_of_the_state(paying: Path, tmp_path: Path) -> None:
+    found = run(paying, "-o", tmp_path / "new", "--plot", tmp_path / "." / "new")
+    assert (found.exit_code, "would take the place of the state" in found.stderr) == (1, True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_error_that_is_nothing_beside_its_value_is_not_shown(paying: Path) -> None:
+    """Each request of `paying` costs the same at one model: 1 ± 3.3e-16 is rounding."""
+    found = run(paying).stdout
+    line = next(line for line in found.splitlines() if line.startswith("USD per 1,000"))
+    assert "e-" not in line, line
+
+
 def test_groups_are_learned_from_together_or_each_by_itself(tmp_path: Path) -> None:
     rows = [{**row, "dataset": "good one"} for row in outcomes(400, pays=True)]
     rows += [{**row, "dataset": "bad"} for row in outcomes(200, pays=False, seed=1)]
