@@ -6,11 +6,13 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from capability_router.decision_log.following import LONGEST
 from capability_router.errors import ConfigError
+from capability_router.json_text import parsed
 from capability_router.learning.logs.items import Source
 from capability_router.learning.logs.table_rows import NEEDED
 from capability_router.nearest import nearest
@@ -35,7 +37,7 @@ def csv_lines(source: Source) -> Iterator[dict[str, Any]]:
             _check(source, reader.fieldnames)
             for line in reader:
                 found = {name: line[name] for name in COLUMNS if line.get(name)}
-                yield found if reader.reader.dialect.delimiter == "," else _pointed(found)
+                yield _opened(found if reader.reader.dialect.delimiter == "," else _pointed(found))
         except csv.Error:
             source.omissions.note("the rest of a file that breaks off or is damaged")
 
@@ -54,6 +56,15 @@ def _pointed(line: dict[str, Any]) -> dict[str, Any]:
         value = line.get(name)
         if isinstance(value, str) and _COMMA.fullmatch(value):
             line[name] = value.replace(",", ".")
+    return line
+
+
+def _opened(line: dict[str, Any]) -> dict[str, Any]:
+    """With the messages of a cell that holds them as JSON: a live request has neither its signs nor its keys."""
+    told = line.get("messages")
+    if isinstance(told, str) and told.lstrip()[:1] in ("[", "{"):
+        with suppress(ValueError):  # a text that only begins so
+            line["messages"] = parsed(told)
     return line
 
 
@@ -79,7 +90,7 @@ def parquet_lines(source: Source) -> Iterator[dict[str, Any]]:
             _check(source, whole.schema_arrow.names)
             known = [name for name in COLUMNS if name in whole.schema_arrow.names]
             for batch in whole.iter_batches(_BATCH, columns=known):
-                yield from batch.to_pylist()
+                yield from map(_opened, batch.to_pylist())
         except (pyarrow.ArrowException, OSError, EOFError, UnicodeDecodeError):
             source.omissions.note("the rest of a file that breaks off or is damaged")
         source.told()

@@ -247,6 +247,18 @@ ANSWERS: list[dict[str, Any]] = [
 ]
 
 
+def test_messages_in_a_cell_are_read_as_messages(tmp_path: Path) -> None:
+    """As JSON they would be learned with their keys and signs, which no live request has."""
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "prove it"}]
+    line = {"id": "1", "messages": messages, "model": "a", "score": 1}
+    (plain,) = read([lines(tmp_path / "t.jsonl", line)]).rows
+    (cell,) = read([written_csv(tmp_path / "t.csv", [{**line, "messages": json.dumps(messages)}])]).rows
+    (text,) = read([written_csv(tmp_path / "u.csv", [{**line, "messages": "[sic] prove it"}])]).rows
+    assert cell.size == plain.size
+    assert all(np.array_equal(mine, its) for mine, its in zip(cell.sketch[:2], plain.sketch[:2], strict=True))
+    assert text.worded, "a text that only begins like JSON"
+
+
 def test_csv_and_parquet_tell_the_same(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
