@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capability_router.amounts import exact
@@ -42,7 +43,21 @@ def about_models(settings: Settings, registry: Registry) -> tuple[str, ...]:
         *_strangers(settings, registry),
         *_forgetful(settings),
         *_unread(settings, registry),
+        *_untaught(settings),
     )
+
+
+def _untaught(settings: Settings) -> list[str]:
+    """Second policies whose learned state is not there: theirs is only read, so they would be tried without it."""
+    blocks = {"shadow": settings.shadow, "canary": settings.canary}
+    own = (None, "store", settings.policy.state)  # the router's own file is made with the first score
+    named = [(place, b.state) for place, b in blocks.items() if b and b.name == "adaptive" and b.state not in own]
+    return [
+        f"{place}.state: there is no file {state!r}, so the {place} decides as if nothing had been learned; "
+        "`capability-router train LOG... -o FILE` makes one"
+        for place, state in named
+        if state and not Path(state).exists()
+    ]
 
 
 def _forgetful(settings: Settings) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,21 @@ def made(**settings: Any) -> tuple[Router, list[dict[str, Any]]]:
 
 def calls(router: Router) -> dict[str, int]:
     return {name: model.calls for name, model in router.scripted.items()}  # type: ignore[attr-defined]  # the script
+
+
+@pytest.mark.parametrize("place", ["shadow", "canary"])
+def test_a_learned_state_that_is_not_there_is_told(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is only read: a wrong name would compare a policy that has learned nothing, and nobody would know."""
+    pytest.importorskip("numpy", reason="a learned state needs numpy (the extra `learn`)")
+    monkeypatch.chdir(tmp_path)
+    share = {"share": 0.5} if place == "canary" else {}
+    second = {"name": "adaptive", "state": "lerned.json", **share}
+    made(**{place: second}, policy={"name": "adaptive", "state": "lerned.json"})
+    assert "there is no file" not in caplog.text, "the router's own is made with the first score"
+    made(**{place: second})
+    assert f"{place}.state: there is no file 'lerned.json'" in caplog.text
 
 
 # -- shadow ---------------------------------------------------------------------------------------
