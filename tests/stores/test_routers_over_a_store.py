@@ -168,7 +168,7 @@ def test_redis_that_is_away_refuses_or_lets_through_as_asked() -> None:
     heard: list[BudgetEvent] = []
     closed.on_budget(heard.append)
     with pytest.raises(
-        BudgetExceeded, match=r"budgets can't be asked; nothing was sent\..*redis://me:\*\*\*@127"
+        BudgetExceeded, match=r"budgets can't be read; nothing was sent\..*redis://me:\*\*\*@127"
     ) as caught:
         ask(closed)
     assert [(event.kind, event.scope) for event in heard] == [("store_away", "redis://me:***@127.0.0.1:1/0")]

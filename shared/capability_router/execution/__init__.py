@@ -1,1 +1,1 @@
-"""One request carried out: a machine without I/O, and the two drivers that perform its effects."""
+"""Carries out a request: a state machine without I/O, and the two drivers that perform its effects."""

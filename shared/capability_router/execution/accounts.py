@@ -1,4 +1,4 @@
-"""Opens each request's account: what its launches may cost at most, and what is likely."""
+"""Opens the account of each request: the prices, and the greatest and the likely cost of its attempts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from capability_router.request import Request
 from capability_router.tokens.estimate import most_tokens
 
 Bound = Callable[[str], int | None]
-"""Of one launch on a model."""
+"""From a model's id to a bound of one launch on it; None = unknown."""
 
 
 def _unbounded(_: str) -> None:
-    """Of a request that nothing bounds."""
+    """The Bound of a request without any cap."""
 
 
 class Accounts:
@@ -38,10 +38,10 @@ class Accounts:
     def open(self, request: Request, plan: Plan) -> Account:
         """For one request; nothing is reserved before its first launch."""
         prices: Mapping[str, Price | None] = self._prices
-        if request.model:  # another model than the candidates': what the catalog says of it, else unknown
+        if request.model:  # the call names another model: its price is the catalog's, else unknown
             prices = {card.id: price_of(card.provider, request.model) for card in self._registry.cards}
         cap = request.routing.max_cost_usd
-        if cap is None and not self._budgets.any:  # no cap needs to know what it may cost
+        if cap is None and not self._budgets.any:  # no cap and no budget, so no bounds are needed
             return self._account(request, plan, prices, _unbounded, _unbounded, None)
         foreseen = CostBounds(request, plan, prices, self._registry)
         limit = None if cap is None else Limit(pico(cap), foreseen.likely)
@@ -60,7 +60,7 @@ class Accounts:
 
 
 class CostBounds:
-    """What the launches of one request may come to, by model; in picodollars, None: the price is unknown."""
+    """The greatest and the likely cost of one request's attempts, by model, in picodollars; None = price unknown."""
 
     __slots__ = ("_least", "_plan", "_prices", "_registry", "_request")
 
@@ -68,10 +68,10 @@ class CostBounds:
         self, request: Request, plan: Plan, prices: Mapping[str, Price | None], registry: Registry
     ) -> None:  # fmt: skip
         self._request, self._plan, self._prices, self._registry = request, plan, prices, registry
-        self._least: int | None = None  # tokens, once counted: the texts may be long, and each launch asks
+        self._least: int | None = None  # a cache, because long texts take time to count
 
     def most(self, model: str) -> int | None:
-        """What one launch may cost at most: what a cap reserves."""
+        """The greatest cost of one launch, which budgets reserve."""
         price, request = self._prices[model], self._request
         if price is None:
             return None
@@ -82,14 +82,14 @@ class CostBounds:
         return price.worst(max(size, self._least_tokens()), output, media=request.media, service=tier)
 
     def unlimited(self, model: str) -> int | None:
-        """Output tokens that a cap reserves because no limit is stated; None: one is."""
+        """The output tokens that budgets assume because neither call nor card limits them; None = one does."""
         card, request = self._registry.entry(model).card, self._request
         if request.max_tokens or card.output_limit:
             return None
         return longest(request, card, self._size(model)) * answers(request, card)
 
     def likely(self, model: str) -> int | None:
-        """The likely cost, as eligibility estimates it: it counts against `max_cost_usd`, over all attempts."""
+        """The likely cost of one launch, as eligibility estimates it. `max_cost_usd` bounds their sum."""
         card, stated, request = self._registry.entry(model).card, self._prices[model], self._request
         price = stated.asked(request.service or card.service_tier) if stated else None
         output = reserve(request, card) * answers(request, card)
@@ -102,7 +102,7 @@ class CostBounds:
         return self._least
 
     def _size(self, model: str) -> int:
-        """Input tokens as this candidate counts them; mostly it is the first: no index is made for every request."""
+        """Input tokens by this candidate's count. A loop, because it is mostly the first; an index would cost more."""
         for candidate in self._plan.candidates:
             if candidate.id == model:
                 return candidate.input_tokens

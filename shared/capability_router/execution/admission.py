@@ -1,4 +1,4 @@
-"""Admission of launches: the gate admits the target, and the budgets have the money for it."""
+"""Admission of launches: the health board must admit the target, and the budgets must have the money for it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from capability_router.money.budget.budgets import Short
 
 
 class Admission:
-    """The targets of one request, less those that a budget forbids.
+    """The targets of one request, without those that a budget forbids.
 
-    A pick whose money a store has to lend is kept, with its permit, until the same question is put again after
-    the driver has performed the Fund that it gave.
+    If a store must lend the money for a target, the method returns Fund and keeps the target with its permit. The
+    driver performs the Fund; then the same method is called again and returns the target.
     """
 
     __slots__ = ("_books", "_kept", "_targets")
@@ -24,7 +24,7 @@ class Admission:
         self._kept: Pick | None = None
 
     def pick(self, at: float, number: int) -> Pick | Wait | Fund:
-        """The next target, for the launch of this number; see `Targets.pick`."""
+        """The next target, for the launch with this number; see `Targets.pick`."""
         pick, self._kept = self._kept or self._targets.pick(at), None
         while isinstance(pick, Pick):
             found = self._opened(pick, at, number)
@@ -34,12 +34,12 @@ class Admission:
         return pick
 
     def over(self, at: float, number: int) -> Pick | Fund | None:
-        """A target beyond what was learned of its limits, if the money is there."""
+        """A target that is full by its learned limit, if the money is there; see `Targets.over`."""
         pick = self._targets.over(at)
         return None if pick is None else self._opened(pick, at, number)
 
     def beside(self, pick: Pick | None, at: float, number: int) -> Pick | None:
-        """A target for a hedge, if the money is at hand."""
+        """The target for a hedge, if its money need not be borrowed first; else None."""
         found = None if pick is None else self._opened(pick, at, number)
         if pick is None or not isinstance(found, Fund):
             return pick if found is pick else None
@@ -48,7 +48,7 @@ class Admission:
         return None
 
     def leave(self, at: float) -> None:
-        """The request is over: leave the queue, give back the pick that is kept and what was lent for it."""
+        """The request is over: leave the queue, and give back the kept target and the money lent for it."""
         self._targets.leave()
         kept, self._kept = self._kept, None
         if kept is not None:

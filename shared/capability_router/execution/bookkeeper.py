@@ -1,4 +1,4 @@
-"""What the machine asks of money, and how an ended attempt reads to the health board."""
+"""The state machine's interface to money, and the conversion of an ended attempt for the health board."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from capability_router.request import Reply, Usage
 
 
 class Bookkeeper(Protocol):
-    """The money side of one request. Every `open` that returned None is followed by exactly one `close`."""
+    """Books the attempts of one request. Every `open` that returned None is followed by exactly one `close`."""
 
     tenant: str
 
     def open(self, attempt: int, candidate: Candidate) -> Denial | Short | None:
-        """Open a line, reserving what the call may cost; else the budget that forbids it, or what is lacking."""
+        """Open a line and reserve what the call may cost (None).
+
+        Else a Denial by the budget that forbids it, or the Short sum that a store must lend first.
+        """
         ...
 
     def borrow(self, attempt: int, short: Short) -> None:
-        """Have a store lend what is lacking; the next `open` of the attempt uses it. Waits for the store."""
+        """Borrow the missing sum from a store, for the next `open` of this attempt. Blocks while the store answers."""
         ...
 
     def forgo(self) -> None:
-        """Give back what was lent, or still will be, and not used."""
+        """Give back borrowed money that was not used, also what a store is still about to lend."""
         ...
 
     def close(
@@ -39,16 +42,16 @@ class Bookkeeper(Protocol):
         had_content: bool,
         cancelled: bool,
     ) -> tuple[Usage, int | None]:
-        """Settle the line; the tokens booked and their cost in picodollars (None = price unknown)."""
+        """Settle the line; returns the booked tokens and their cost in picodollars (None = price unknown)."""
         ...
 
 
 def verdict(
     fault: Fault | None, told: Usage | None, booked: Usage, ttft: float | None, elapsed: float, whole: bool
 ) -> Verdict:  # fmt: skip
-    """An ended attempt in the board's terms. `told`: its usage by its provider; `whole`: it was no stream."""
+    """An ended attempt as a Verdict. `told`: the usage that the provider reported; `whole`: it was no stream."""
     output_tokens = tokens = 0
-    if told is not None and (told is booked or told.credible):  # else it would not have been booked as it was told
+    if told is not None and (told is booked or told.credible):  # an incredible usage was not booked as reported
         output_tokens, tokens = told.output_tokens, told.input_tokens + told.output_tokens
     if fault is None:
         return Verdict(

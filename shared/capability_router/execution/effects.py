@@ -1,4 +1,4 @@
-"""Effects: what the driver must do, the machine's only output. Why these are no tuples: see events.py."""
+"""Effects: the output of the state machine, which the driver performs. Plain classes, as the events are."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from capability_router.request import Outcome
 
 @dataclass(slots=True)
 class Timeouts:
-    """The four clocks of one attempt, in seconds; None = not limited. `total` respects the deadline.
+    """The four timeouts of one attempt, in seconds; None = no limit. `total` is at most the time to the deadline.
 
-    `first_token` and `between_tokens` are for streams: a whole reply's first byte comes with its last.
-    `total_by` is the setting that `total` comes from, for error texts.
+    `first_token` and `between_tokens` are for streams only. `total_by`: the setting that `total` comes from, for error
+    texts.
     """
 
     connect: float | None = None
@@ -25,17 +25,18 @@ class Timeouts:
 
 
 GRACE_S = 0.25
-"""How much later than its attempt's clock a client's own time-out is set, so that the error names the setting.
+"""Seconds by which a client's own timeout is longer than the attempt's, so that the router's error comes first.
 
-That time-out bounds each read of a socket and never the whole: it ends the thread of an attempt that was given up.
+The client's timeout bounds each read of a socket, not the whole call. It ends the thread of an abandoned attempt.
 """
 
 
 @dataclass(slots=True)
 class Launch:
-    """Start this attempt. `after` is the previous attempt's fault, "" for the first, "silence" for a hedge.
+    """Start this attempt.
 
-    `prefix` is the beginning of the answer, which it is to go on with. `elsewhere`: there is another target to ask.
+    `after`: the previous attempt's fault; "" for the first, "silence" for a hedge. `prefix`: the beginning of the
+    answer, if this attempt is to continue one. `elsewhere`: whether there is another target to try.
     """
 
     attempt: int
@@ -46,36 +47,36 @@ class Launch:
     elsewhere: bool = False
 
     def __repr__(self) -> str:
-        """Without the text."""
+        """Without the answer's text."""
         return f"Launch({self.attempt}, {self.candidate.id!r}, after={self.after!r}, resumes={bool(self.prefix)})"
 
 
 @dataclass(slots=True)
 class Abort:
-    """Close this attempt; whatever it still gives is not wanted."""
+    """Close this attempt and ignore what it still gives."""
 
     attempt: int
 
 
 @dataclass(slots=True)
 class SetAlarm:
-    """Ring at this time, unless another effect comes first. None = no alarm."""
+    """Feed AlarmRang at this time, unless other effects come first. None = no alarm."""
 
     at: float | None
 
 
 @dataclass(slots=True)
 class Deliver:
-    """This attempt's chunks, held and coming, are the answer."""
+    """Give the caller this attempt's chunks, those held back and all further ones."""
 
     attempt: int
 
 
 @dataclass(slots=True)
 class Fund:
-    """Have the money for the next launch lent by a store, which takes time; then say that it is there.
+    """Call `borrow`, which borrows money for the next launch from a store, then feed Funded.
 
-    `borrow` does I/O and never raises for a store that is away.
+    `borrow` does I/O. It does not raise if the store can't be reached.
     """
 
     borrow: Callable[[], None]
@@ -83,7 +84,7 @@ class Fund:
 
 @dataclass(slots=True)
 class Conclude:
-    """The request is over. `error` is to be raised, if any."""
+    """The request is over. Raise `error`, if there is one."""
 
     outcome: Outcome
     error: BaseException | None = None

@@ -1,4 +1,4 @@
-"""How a request that got no answer is told, and why the one that did got it from whom it did."""
+"""The error of a request that got no answer, and the `reason` of one that did."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def failure(
     records: Sequence[AttemptRecord], faults: Sequence[Fault], targets: Targets, limits: Limits, tenant: str,
     at: float, elapsed_s: float,
 ) -> Exception:  # fmt: skip
-    """No attempt gave an answer, or none could be made."""
+    """The exception for a request whose attempts all failed, or that could make none."""
     late = limits.deadline_s is not None and elapsed_s >= limits.deadline_s
     if not records:
         return _nothing_sent(targets, limits, late, at, elapsed_s)
@@ -48,11 +48,11 @@ def failure(
 _CLOCKS = {
     "connection": "connect", "first token": "first_token", "next token": "between_tokens", "whole answer": "total",
 }  # fmt: skip
-"""Of a fault's clock the setting under `timeouts`."""
+"""From a fault's clock to its setting under `timeouts`."""
 
 
 def _lengthen(fault: Fault, limits: Limits, elapsed_s: float) -> str:
-    """The limit to raise where time was too short, with its figure; "" where it was not, or no limit of ours."""
+    """The setting to raise after a timeout, with its value; "" = no setting of the router ended the attempt."""
     if limits.deadline_s is not None and elapsed_s >= limits.deadline_s:
         return f"The deadline of {limits.deadline_s:g} s is over; raise deadline_s."
     setting = _CLOCKS.get(fault.clock, "")
@@ -61,9 +61,9 @@ def _lengthen(fault: Fault, limits: Limits, elapsed_s: float) -> str:
 
 
 def _otherwise(faults: Sequence[Fault], limits: Limits) -> str:
-    """What helps where no model is left to try."""
+    """What to change when no model is left to try."""
     if all(fault.kind == "unsupported" for fault in faults):
-        said = " What was said of it is the text of this error's `__cause__`." if faults[0].error else ""
+        said = " The details are in this error's `__cause__`." if faults[0].error else ""
         return f"Leave that part out, or add a model that takes it.{said}"
     last = faults[-1]
     if last.kind == "context_overflow":
@@ -71,9 +71,9 @@ def _otherwise(faults: Sequence[Fault], limits: Limits) -> str:
         return f"Add a model with a window {size}."
     wait = last.retry_after_s
     if wait is not None and wait > limits.max_wait_s:
-        told = f"It asks to be left alone for {wait:g} s, retry.max_wait_s is {limits.max_wait_s:g} s."
+        told = f"It asks to wait {wait:g} s, retry.max_wait_s is {limits.max_wait_s:g} s."
         return f"{told} Raise that, or add another model."
-    return "Add another model, or see router.health() for how these fare."
+    return "Add another model, or see router.health() for the state of these."
 
 
 _MENDS = {
@@ -83,7 +83,7 @@ _MENDS = {
 
 
 def _mends(records: Sequence[AttemptRecord], keys: Mapping[str, str]) -> list[str]:
-    """What to look at where the credential or the name of a model is wrong."""
+    """What to check when a model's credential or name is wrong."""
     told = _keys([record.model for record in records if record.fault == "auth"], keys)
     for kind, advice in _MENDS.items():
         models = dict.fromkeys(record.model for record in records if record.fault == kind)
@@ -92,7 +92,7 @@ def _mends(records: Sequence[AttemptRecord], keys: Mapping[str, str]) -> list[st
 
 
 def _keys(models: Sequence[str], keys: Mapping[str, str]) -> list[str]:
-    """By where each of the models has its key from, as far as that is known."""
+    """Which API keys to check, and where each comes from, as far as that is known."""
     told = []
     for variable in dict.fromkeys(keys.get(model, "") for model in models):
         names = ", ".join(dict.fromkeys(model for model in models if keys.get(model, "") == variable))
@@ -105,9 +105,9 @@ _SOMEWHERE = "as given to it or in the environment variable that its client read
 
 
 def rejected(fault: Fault) -> Exception | None:
-    """What an SDK raised over an answer that came and was filtered, refused or cut at its length limit.
+    """The SDK's own exception for an answer that was filtered, refused or cut at its length limit.
 
-    It is how such answers reach the caller without a router, as others do whose SDK hands them over.
+    Some SDKs raise where others return such an answer; the caller gets what it would get without a router.
     """
     return None if fault.kind == "unparsable" else _raised(fault)
 
@@ -117,13 +117,13 @@ def _raised(fault: Fault) -> Exception | None:
 
 
 def _unpaid(faults: Sequence[Fault]) -> Exception | None:
-    """The word of routers within this one, if nothing but such was asked and none has money left for the request."""
+    """The first error, if every attempt was made by a nested router that had no budget left for the request."""
     errors = [fault.error for fault in faults if isinstance(fault.error, BudgetExceeded)]
     return errors[0] if len(errors) == len(faults) else None
 
 
 def _left(fault: Fault) -> Exception | None:
-    """What stands for an answer that came and is no good, if no better one does."""
+    """The SDK's exception for an answer that is cut or can't be parsed, raised if no attempt gives a better one."""
     return _raised(fault) if fault.kind in ("length", "unparsable") else None
 
 
@@ -144,11 +144,11 @@ def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elaps
 
 
 def _over_budget(denials: Mapping[str, Denial]) -> BudgetExceeded:
-    """The cap that leaves most, unless its numbers are not the asking tenant's alone."""
+    """The error with the numbers of the budget that leaves most; without amounts if it is not this tenant's alone."""
     most = max(denials.values(), key=lambda denial: denial.left)
     told = each_once(denials)
     store = any(denial.store for denial in denials.values())
-    what = "the budgets can't be asked" if store else "the budget leaves no room for this request"
+    what = "the budgets can't be read" if store else "the budget leaves no room for this request"
     fits = next((denial.fits for denial in denials.values() if denial.fits), ())
     hint = f". What is left is enough for {', '.join(fits)}" if fits else ""
     return BudgetExceeded(
@@ -164,7 +164,7 @@ def _amount(denial: Denial, name: str) -> Decimal | None:
 
 
 class Cut(NamedTuple):
-    """An answer that broke off: how its last part did, the text so far, the attempts that gave a part of it."""
+    """An answer that broke off: the fault of its last part, the text so far, the attempts that gave a part of it."""
 
     fault: Fault
     text: str
@@ -174,7 +174,7 @@ class Cut(NamedTuple):
 def interrupted(
     records: Sequence[AttemptRecord], cut: Cut, limits: Limits, elapsed_s: float, advice: str
 ) -> StreamInterrupted:
-    """The answer, given and sought by these attempts, broke off when its caller had seen this much of it."""
+    """The exception for an answer that broke off after its caller had seen `cut.text`. `records`: all its attempts."""
     if cut.fault.kind == "timeout":
         advice = f"{_lengthen(cut.fault, limits, elapsed_s)} {advice}".strip()
     gave = [record for record in records if record.index in cut.parts]
@@ -185,7 +185,7 @@ def interrupted(
 
 
 def summed(parts: Sequence[AttemptRecord]) -> int | None:
-    """What they cost, in picodollars. None as soon as one part is unknown: an unknown cost is not zero."""
+    """Their cost in picodollars; None if the cost of any is unknown, because unknown is not zero."""
     total = 0
     for part in parts:
         if part.cost_pico is None:
@@ -195,7 +195,7 @@ def summed(parts: Sequence[AttemptRecord]) -> int | None:
 
 
 def together(parts: Sequence[AttemptRecord]) -> Usage:
-    """The tokens of an answer that several attempts gave, one after the other."""
+    """The tokens of an answer that several attempts gave one after the other."""
     return Usage.together(part.usage for part in parts)
 
 
@@ -203,7 +203,10 @@ def why(
     planned: str, records: Sequence[AttemptRecord], answer: AttemptRecord, hedged_after: float | None,
     cut: AttemptRecord | None,
 ) -> str:  # fmt: skip
-    """Why the answer is from whom it is: the plan's reason, unless something came between. `cut`: what it continues."""
+    """The `reason`: the plan's, unless the answer is a hedge's, a fallback's, a retry's or a resumed one's.
+
+    `cut`: the interrupted attempt that the answer continues.
+    """
     first = records[0]
     if cut is not None:
         return f"resumed on {answer.model}: {cut.model} {cut.detail}"

@@ -17,16 +17,16 @@ ChunkT = TypeVar("ChunkT")
 
 
 class Attempt(Protocol[ChunkT]):
-    """One call in flight. Only one of `chunks` and `achunks` is used, and once.
+    """One call in flight. Only one of `chunks` and `achunks` is called, once.
 
-    `keeps_time`: whether `chunks` by itself ends in time when one of the launch's clocks runs out.
+    `keeps_time`: whether `chunks` enforces the launch's timeouts itself.
     """
 
     @property
     def keeps_time(self) -> bool: ...
 
     def chunks(self) -> Iterator[ChunkT]:
-        """Make the call and give its chunks as they come, untouched."""
+        """Make the call and yield its chunks unchanged as they come."""
         ...
 
     def achunks(self) -> AsyncIterator[ChunkT]:
@@ -36,7 +36,7 @@ class Attempt(Protocol[ChunkT]):
     def commits(self, chunk: ChunkT) -> bool:
         """Whether this chunk carries text, reasoning or a tool call.
 
-        Called once per chunk, in order, so that the attempt can take usage and the terminal reason from it on the way.
+        Called once per chunk, in order, so that the attempt can also read usage and terminal reason from it.
         """
         ...
 
@@ -45,7 +45,7 @@ class Attempt(Protocol[ChunkT]):
         ...
 
     def reply(self) -> Reply:
-        """What has been seen of the reply so far; whole once the chunks have ended."""
+        """The reply as received so far; complete once the chunks have ended."""
         ...
 
 
@@ -53,17 +53,17 @@ class Endpoint(Protocol[ChunkT]):
     """Makes calls on behalf of one request."""
 
     def start(self, launch: Launch) -> Attempt[ChunkT]:
-        """An attempt on the launch's candidate; nothing is sent before its chunks are asked for."""
+        """An attempt on the launch's candidate. Nothing is sent before its chunks are iterated."""
         ...
 
     def fault(self, error: BaseException) -> Fault | None:
-        """What the error means; None = no provider's fault, let it pass to the caller."""
+        """The error as a fault of the provider; None = it is none, and is raised to the caller."""
         ...
 
 
 def closable(chunks: Iterator[ChunkT]) -> Generator[ChunkT, None, None]:
     """The chunks as a generator, which can be closed."""
-    if type(chunks) is GeneratorType or isinstance(chunks, Generator):  # the class of most is quickly asked for
+    if type(chunks) is GeneratorType or isinstance(chunks, Generator):  # the first test is the faster one
         return chunks
     return (chunk for chunk in chunks)
 

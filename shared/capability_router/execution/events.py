@@ -1,10 +1,10 @@
-"""Events: the machine's only input. Each carries the time at which it happened.
+"""Events: the input of the state machine. Each carries the time at which it happened.
 
-`others` and `replies` are what attempts in flight have given so far, by their numbers: the machine may end
-them. They are empty while only the attempt that the event is about is in flight.
+`others` and `replies` map the numbers of other attempts in flight to their replies so far, because the machine may end
+these attempts. They are empty if no other attempt is in flight.
 
-Events and effects (effects.py) are never changed. They are neither frozen nor tuples, because plain classes are made in
-half the time, and each request makes a dozen.
+Events and effects (effects.py) are never changed. They are neither frozen nor tuples, because plain classes are created
+in half the time, and each request creates a dozen.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ NONE: Replies = MappingProxyType({})
 
 @dataclass(slots=True)
 class Began:
-    """The caller wants an answer."""
+    """The request begins."""
 
     at: float
 
 
 @dataclass(slots=True)
 class ChunkArrived:
-    """An attempt gave its first chunk that carries text, reasoning or a tool call."""
+    """An attempt's first chunk with text, reasoning or a tool call has come."""
 
     at: float
     attempt: int
@@ -48,7 +48,7 @@ class Completed:
 
 @dataclass(slots=True)
 class Faulted:
-    """An attempt ended with a fault; `reply` is what had been seen of it."""
+    """An attempt ended with a fault; `reply` is what it had given so far."""
 
     at: float
     attempt: int
@@ -59,7 +59,7 @@ class Faulted:
 
 @dataclass(slots=True)
 class Cancelled:
-    """The caller went away, or an error that is no provider's passes through."""
+    """The caller cancelled or closed the request, or an error that is not the provider's is raised."""
 
     at: float
     replies: Replies = field(default_factory=dict)
@@ -67,14 +67,14 @@ class Cancelled:
 
 @dataclass(slots=True)
 class Funded:
-    """A store has been asked for the money of the next launch."""
+    """The effect Fund was performed: the store has answered."""
 
     at: float
 
 
 @dataclass(slots=True)
 class AlarmRang:
-    """The time asked for by SetAlarm has come; `late_s`: so long ago, for this process was away."""
+    """The time of SetAlarm has come. `late_s`: how late, in seconds, because this process was busy or stopped."""
 
     at: float
     replies: Replies = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""The candidates of a request that were not tried yet, in their order.
+"""The candidates of a request that were not tried yet, in the order of the plan.
 
-Those further down are not looked at before their turn: a plan makes a candidate when somebody looks at it, and most
-requests need one or two, however many models there are.
+They are read from the plan lazily: the plan creates a candidate when it is read, and most requests need one or two,
+however many models there are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from capability_router.policies.ranking import Ranking
 
 
 class Fresh:
-    """`remove` takes one that was come by; `append` puts one behind all others."""
+    """The untried candidates, best first. Iterate to see them, `remove` what is tried, `append` what may come last."""
 
     __slots__ = ("_all", "_drawn", "_further", "_near")
 
@@ -32,19 +32,19 @@ class Fresh:
         return bool(self._near) or self._draws()
 
     def remove(self, candidate: Candidate) -> None:
-        """It is tried now."""
+        """Remove a candidate that is tried now. It must have been iterated over."""
         self._near.remove(candidate)
 
     def append(self, candidate: Candidate) -> None:
-        """It may be tried after all, once the others were."""
+        """Add a candidate behind all others."""
         further = list(self._further)
         self._drawn += len(further)
         self._near += (*further, candidate)
 
     def usable(self, seen_to_hold: Collection[str]) -> bool:
-        """Whether there is one that nothing holds, neither when the plan was made nor as was seen since.
+        """Whether a candidate is left that was not held when the plan was made, and is not in `seen_to_hold` since.
 
-        Those further down are not made for that.
+        It creates no further candidates.
         """
         for candidate in self._near:
             if not candidate.held and candidate.id not in seen_to_hold:
@@ -54,7 +54,7 @@ class Fresh:
         return not all(candidate.held for candidate in islice(self._all, self._drawn, None))
 
     def _draws(self) -> bool:
-        """Whether there is a further one, which is then near."""
+        """Read one more candidate from the plan into `_near`; False = there is none."""
         for candidate in self._further:
             self._near.append(candidate)
             self._drawn += 1

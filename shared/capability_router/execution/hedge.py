@@ -1,7 +1,7 @@
-"""Hedging: a second attempt elsewhere while the first is silent for longer than is usual for an input of its size.
+"""Hedging: a second attempt on another target when the first is silent for longer than usual for its input size.
 
-Off unless asked for. A hedge pays the prompt twice, so hedges draw on a budget of their own: a share of
-the requests, with nothing to start from.
+Off by default. A hedge pays for the prompt twice, so hedges have a budget of their own: a share of the requests,
+starting from 0.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import Protocol
 from capability_router.execution.retry import RetryBudget
 
 _LEAST_S = 0.001
-_SAVED = 10.0  # hedges that quiet times may save up
+_SAVED = 10.0  # unused hedges that the budget may hold
 
 
 class Silence(Protocol):
-    """Seconds for which nearly all calls with so many tokens of input are silent; None = unknown.
+    """Seconds within which nearly all calls with this many input tokens answer; None = unknown.
 
-    Streams until their first content, `whole` replies until their end.
+    Measured to the first content of a stream, or to the end of a `whole` (unary) reply.
     """
 
     def __call__(self, id: str, tokens: int, /, *, whole: bool) -> float | None: ...
 
 
 class Hedging:
-    """When to hedge. `after_s`: seconds of silence, None = what is usual for the model and the size of the input."""
+    """When to hedge. `after_s`: seconds of silence; None = measured for the model and the input size."""
 
     def __init__(self, after_s: float | None, extra: float, usual: Silence) -> None:
         self._after_s, self._usual = after_s, usual
@@ -32,7 +32,7 @@ class Hedging:
         self.earn, self.spend = self._budget.earn, self._budget.spend
 
     def delay_s(self, id: str, tokens: int, *, whole: bool) -> float | None:
-        """Seconds of silence after which an attempt on this model is hedged; None = too little is known of it."""
+        """Seconds of silence after which an attempt on this model is hedged; None = too few measurements."""
         delay = self._usual(id, tokens, whole=whole) if self._after_s is None else self._after_s
         return _LEAST_S if delay is not None and delay < _LEAST_S else delay
 

@@ -1,4 +1,4 @@
-"""How far one request may go: attempts, clocks, waits, and what counts as a reason to move on."""
+"""The limits of one request: attempts, timeouts, waits, and whether a filtered answer leads to a fallback."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from capability_router.value import quickly_made
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Frozen settings of the machine; what is usual stands in `settings/resilience.py`.
+    """Settings of the state machine; the defaults are in `settings/resilience.py`.
 
-    `attempts`: launches in all. `per_target`: further launches on one target. `wait(n)`: seconds
-    before the n-th repetition on a target. `max_wait_s`: the longest wait for a full or gated
-    target. `deadline_s`: for the whole request, None = none. `elsewhere`: a router around this one has another model to
-    ask, so nothing is waited for.
+    `attempts`: launches in all. `per_target`: retries on one target. `wait(n)`: seconds before the n-th retry on a
+    target. `max_wait_s`: the longest wait for a full or rate-limited target. `deadline_s`: for the whole request,
+    None = none. `elsewhere`: this request is an attempt of another router, which has other models; so it does not wait
+    for a target.
     """
 
     attempts: int
@@ -32,13 +32,13 @@ class Limits:
     elsewhere: bool = False
 
     def keeps(self, fault: Fault) -> bool:
-        """Whether the fault is a provider's word on the content, which is to reach the caller."""
+        """Whether the fault is a content filter's answer that the settings return to the caller."""
         return fault.row.other == "unless_returned" and self.on_content_filter != "fallback"
 
     def under(self, deadline_s: float | None) -> Limits:
-        """These limits with a request's own deadline, if it has one, and within what an attempt around it allows."""
+        """These limits with the request's own deadline, if any, and within the attempt of an outer router, if any."""
         outer = around()
-        if deadline_s is None and outer is NOBODY:  # as most
+        if deadline_s is None and outer is NOBODY:  # the usual case
             return self
         deadline_s, elsewhere = outer.sooner(self.deadline_s if deadline_s is None else deadline_s), outer.elsewhere
         if deadline_s == self.deadline_s and not elsewhere:

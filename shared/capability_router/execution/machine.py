@@ -1,35 +1,35 @@
-"""One request carried out: a state machine without clock, lock, await or I/O.
+"""The state machine of one request. It has no clock, lock, await or I/O.
 
 Theory of operation
 -------------------
-`feed(event) -> effects` is the only door; time comes in with the events.
+A driver feeds it events and performs the effects that `feed` returns. Each event carries its time.
 
     waiting --Launch--> running --ChunkArrived--> delivering --Completed--> over
        ^                   |                          |
        '---- next target --'  Faulted, AlarmRang      '-- Faulted --> over, with the partial text
 
-* Before the first chunk with content, any fault is followed by another target, as the fault's row in
-  `faults.kinds` allows. That chunk commits: from then on no other target is tried.
-* A whole (unary) reply never commits early; it is judged when it is complete.
-* Where hedging is on, an attempt that is silent for too long gets a second one beside it, elsewhere. The
-  first that commits, or completes well, is the answer; the other is aborted. One that fails leaves the
-  other to go on alone.
-* A launch whose money a store has to lend waits for the driver, which performs Fund and says Funded.
-* Each launch holds a permit of the gate and an open line in the books, and gives each back exactly
-  once, whatever happens: `_settle` is the only place.
-* A target that was tried is tried again only when no fresh one is usable, at most `per_target` times,
-  within the retry budget, after its back-off.
-* When every target is held by its breaker, the least bad is forced: an answer may still come.
-* A reply that is merely poor (empty, malformed, without a terminal reason) is kept; when nothing better is found it
-  is delivered, as it would have been without a router. A stream that ends malformed after its commitment is told as
-  broken off: half a tool call, put together by a framework, would pass for a whole one.
-* Where resuming is on, an answer that breaks off after its commitment is continued, from the text so far, by
-  a target that can do that, chosen by the same rules. What such an attempt gives is held until its first content:
-  one that fails before it is followed by the next. Without such a target the answer ends as any other.
-* A stream that broke after its terminal reason was whole, also one that was filtered before its first content.
+* Fallback: before a stream's first chunk with content, a fault leads to another target, as far as the fault's row in
+  `faults.kinds` allows. The first chunk with content commits the stream: after it no other target is tried.
+* A whole (unary) reply is judged when it is complete. It does not commit before.
+* Hedging, if on: when an attempt stays silent for too long, a second attempt starts on another target. The first of
+  the two that commits or completes is the answer, and the other is aborted. If one fails, the other goes on alone.
+* If a budget's money must first be borrowed from a store, the machine returns Fund. The driver performs it and then
+  feeds Funded.
+* Each launch holds a permit of the health board and an open line in the books. `_settle` is the only place that
+  gives them back, exactly once.
+* Retry: a target is tried again only when no untried target is usable, at most `per_target` times, within the retry
+  budget and after its back-off.
+* When the breakers of all targets are open, the one that closes soonest is called in spite of its breaker.
+* A poor reply (empty, malformed, without a terminal reason) is kept. If no other attempt does better, it is delivered,
+  as it would have been without a router. But a stream that ends malformed after it committed raises
+  StreamInterrupted: a framework would take half a tool call for a whole one.
+* Resuming, if on: an answer that breaks off after it committed is continued from its text so far by another target
+  that supports this, chosen by the same rules. If that attempt fails before its first content, the next target is
+  tried. If no target can continue, the answer ends with StreamInterrupted.
+* A stream that breaks after its terminal reason is complete, and so is one that was filtered before any content.
 * After Conclude, `feed` returns nothing.
 
-Everything that decides a transition lives here; this file knows no provider and no framework.
+All transitions are decided here. This file knows no provider and no framework.
 """
 
 from __future__ import annotations
@@ -71,24 +71,24 @@ _NO_ALARM = (SetAlarm(None),)
 _NO_END = (None, Finish.OTHER, Finish.ERROR, Finish.OVERLOADED, Finish.MALFORMED_CALL)
 """No terminal reason, one that may be the failure itself, and those that are."""
 _UNUSABLE = ("malformed_tool_call", "unparsable")
-"""What an answer ends with that nobody may go on with as it is, however much of it has been seen."""
+"""Kinds of fault that make an answer unusable even if its stream has committed."""
 _WITHHELD = (Finish.CONTENT_FILTER, Finish.REFUSAL)
-"""Ends that are an answer without any content, too."""
+"""Terminal reasons that are an answer even without content."""
 _BEATEN = "cancelled: attempt {} was faster"
 _NOTHING_SEEN = Verdict(ok=False, neutral=True)
-_EARLY_S = 0.001  # an alarm may ring by so much too early
+_EARLY_S = 0.001  # an alarm may ring up to this much too early
 _ENDLESS = float("inf")
 
 
 class Settles(Protocol):
-    """The gate as far as ending an attempt needs it."""
+    """The part of the health board that ending an attempt needs."""
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def note_limits(self, id: str, headers: Mapping[str, str], now: float, sent_at: float) -> None: ...
 
 
 class Execution:
-    """The machine of one request. See the module's text for its theory."""
+    """The state machine of one request. Its rules are in the module's docstring."""
 
     __slots__ = (
         "_admission", "_answered", "_books", "_brought", "_cut", "_deadline", "_faults", "_gate", "_givers",
@@ -106,44 +106,44 @@ class Execution:
         self.streaming, self._hedging, self._brought = streaming, hedging, brought
         self._givers, self._whole_givers = reason_givers, whole_givers
         self._admission = Admission(targets, books)
-        self._cut: Fault | None = None  # how the last of the answer's parts broke off
+        self._cut: Fault | None = None  # why the last part of the answer broke off
         self._runs: dict[int, Running] = {}
         self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
         self._poor: tuple[Running, Reply] | None = None
         self._answered: Candidate | None = None
         self._start, self._deadline = 0.0, _ENDLESS
-        self._idle_since = 0.0  # since when no attempt is in flight
+        self._idle_since = 0.0  # the time since which no attempt is in flight
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
-        self._prefix = ""  # what attempts that broke off have given of the answer
-        self._parts: list[int] = []  # which they are
+        self._prefix = ""  # the text that the interrupted attempts gave
+        self._parts: list[int] = []  # the numbers of these attempts
         self.launched = 0
         self.committed: int | None = None
-        self.hedged_after: float | None = None  # of the attempt that answers
+        self.hedged_after: float | None = None  # of the answering attempt
         self.over: Conclude | None = None
-        self.reply = _NOT_YET  # of the attempt that answers
+        self.reply = _NOT_YET  # of the answering attempt
 
     @property
     def candidate(self) -> Candidate | None:
-        """Who answers, once known."""
+        """The candidate that answers; None until it is known."""
         run = self._runs.get(self.committed or 0)
         return run.candidate if run else self._answered
 
     @property
     def begun(self) -> tuple[int, str]:
-        """By how many attempts, and how, the answer was begun before the one that goes on with it."""
+        """The number of interrupted attempts before the one that continues the answer, and the text they gave."""
         return len(self._parts), self._prefix
 
     @property
     def records(self) -> list[AttemptRecord]:
-        """The attempts that have ended, in the order of their launch."""
+        """The ended attempts, in launch order."""
         records = list(self._records.values())
         return sorted(records, key=_INDEX) if len(records) > 1 else records
 
     @property
     def wakeup(self) -> Wakeup | None:
-        """What may come before the alarm while the request stands in the queue; its driver then lets it ring."""
+        """Set while the request waits in the queue. When it fires, the driver feeds AlarmRang early."""
         return self._targets.wakeup
 
     @property
@@ -152,10 +152,10 @@ class Execution:
         return self._hedging is not None
 
     def feed(self, event: Event) -> tuple[Effect, ...]:
-        """The only door."""
+        """Take in one event; returns what the driver must do, in order."""
         if self.over is not None:
             return NOTHING
-        effects = _TAKES[type(event)](self, event)  # by its very class: nothing is derived from it
+        effects = _TRANSITIONS[type(event)](self, event)
         if self.over is not None or (not effects and type(event) is ChunkArrived):
             return effects
         alarm = self._alarm_at()
@@ -216,7 +216,7 @@ class Execution:
         return (Launch(index, candidate, clocks, after, self._prefix, elsewhere),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
-        """A second attempt beside the silent one, if another failure domain, the books and the budget allow."""
+        """Start a second attempt in another failure domain, if one is free and the hedging and money budgets allow."""
         self._hedge_at, hedging = None, self._hedging
         if hedging is None or self.launched >= self._limits.attempts or len(self._runs) != 1:
             return NOTHING
@@ -238,7 +238,7 @@ class Execution:
         return (*self._won(run, event.at, event.others), Deliver(run.index))
 
     def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
-        """This attempt is the answer: abort the others, and start none beside it, not even beside its continuation."""
+        """Make this attempt the answer: abort the others and hedge no more, not even when the answer is resumed."""
         self.committed, self.hedged_after, self._hedge_at = run.index, run.hedged_after, None
         if len(self._runs) < 2:
             return NOTHING
@@ -299,7 +299,7 @@ class Execution:
         return NOTHING if self._runs else self._next(at)
 
     def _broken_off(self, at: float, run: Running, fault: Fault, reply: Reply) -> tuple[Effect, ...]:
-        """The answer that is being given ends too early: go on with it elsewhere, or tell its caller."""
+        """The committed attempt failed: resume the answer on another target, or raise to the caller."""
         silent = run.first_at is None
         if not silent:
             self._prefix += reply.text
@@ -312,7 +312,10 @@ class Execution:
         return self._next(at)
 
     def _may_resume(self, fault: Fault, reply: Reply, *, silent: bool) -> bool:
-        """A request that a model has begun to answer is sound: what a further one has against it is its own matter."""
+        """Whether another target may continue the answer. `silent`: this attempt failed before its first content.
+
+        A silent one may fail in any way: another model has begun to answer, so the request itself is valid.
+        """
         whole = reply.tool_calls or reply.malformed_tool_calls or not self._prefix.strip()
         if whole or self._limits.keeps(fault) or rejected(fault) is not None:
             return False
@@ -330,7 +333,7 @@ class Execution:
         if not self._runs:
             return self._next(at)
         for run in self._overdue(at):
-            if run.index not in self._runs:  # the one before had its whole answer, and beat it
+            if run.index not in self._runs:  # the one before had its whole answer, so this one was aborted
                 continue
             reply = event.replies.get(run.index, Reply())
             fault = Fault("timeout", run.told(at, event.late_s), clock=run.clock(at), late_s=event.late_s)
@@ -340,7 +343,7 @@ class Execution:
         return effects
 
     def _overdue(self, at: float) -> list[Running]:
-        """The attempts whose time is over. One that delivers is, at any alarm: the next token's is the driver's."""
+        """The attempts that have timed out. A committed one has at any alarm: the driver times the next token."""
         if self.committed is not None:
             return [self._runs[self.committed]]
         ends = [(run, run.ends_at(streaming=self.streaming)) for run in self._runs.values()]
@@ -389,8 +392,8 @@ class Execution:
             self._plan.screen,
         )
         self.over = Conclude(outcome, error)
-        self._faults.clear()  # their exceptions hold the frames that they came through, and those hold this machine:
-        self._cut = None  # a ring, which only the garbage collector would undo
+        self._faults.clear()  # their exceptions refer to frames that refer to this machine: a reference cycle,
+        self._cut = None  # which would stay in memory until the garbage collector runs
         return (self.over,)
 
     def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:
@@ -401,7 +404,7 @@ class Execution:
         return why(planned, records, answer, self.hedged_after, cut)
 
     def _settle(self, run: Running, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:
-        """Give back the permit and close the line in the books: the one place where a launch ends."""
+        """End one attempt: give back its permit, close its line in the books and record it. Nothing else does."""
         del self._runs[run.index]
         self._idle_since = at
         elapsed = at - run.started
@@ -414,7 +417,7 @@ class Execution:
         seen = _NOTHING_SEEN if cancelled else verdict(fault, reply.usage, usage, ttft, elapsed, not self.streaming)
         self._gate.settle(run.permit, seen, at)
         self._targets.freed(model)
-        if reply.headers and not cancelled:  # a cancellation may come from the garbage collector: it may not wait
+        if reply.headers and not cancelled:  # a cancellation may come from the garbage collector, so it must not wait
             self._gate.note_limits(model, reply.headers, at, run.started)
         said = "" if fault is None else fault.told if run.first_at is None else fault.told_begun
         if cancelled:
@@ -428,7 +431,7 @@ class Execution:
         )  # fmt: skip
 
 
-_TAKES: Mapping[type[Event], Callable[[Execution, Any], tuple[Effect, ...]]] = {
+_TRANSITIONS: Mapping[type[Event], Callable[[Execution, Any], tuple[Effect, ...]]] = {
     Began: Execution._began, ChunkArrived: Execution._chunk, Completed: Execution._completed,
     Faulted: Execution._raised, Cancelled: Execution._cancelled, AlarmRang: Execution._alarm,
     Funded: Execution._funded,

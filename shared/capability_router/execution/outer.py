@@ -1,8 +1,8 @@
-"""What an attempt tells a router that is called inside it: its time left, and whether there are other models.
+"""Limits that an attempt sets for a router nested in it: the seconds left, and whether the outer one has other models.
 
-A thread can't be cancelled. Without the time limit a nested router would go on for its own time, and keep its permits
-and reserved money as long. And if the outer router has another model, the nested one does not wait for a rate limit or
-a free place: it fails at once and says how long it would have waited.
+Without the time limit a nested router in a thread, which can't be cancelled, would run on for its own time and keep its
+permits and reserved money. And if the outer router has another model, the nested one does not wait for a rate limit or
+a free place: it fails at once, with the time it would have waited in `retry_after_s`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from capability_router.execution.effects import GRACE_S, Timeouts
 
 
 class Around(NamedTuple):
-    """The enclosing attempt: seconds left (None = unlimited), and whether other models could be asked."""
+    """The enclosing attempt: seconds left (None = unlimited), and whether its router has other models."""
 
     left_s: float | None = None
     elsewhere: bool = False
 
     def sooner(self, deadline_s: float | None) -> float | None:
-        """A request's own deadline in seconds, or what is left here, whichever is shorter."""
+        """The shorter of a request's own deadline and the seconds left here; None = neither is set."""
         if self.left_s is None or deadline_s is None:
             return self.left_s if deadline_s is None else deadline_s
         return min(self.left_s, deadline_s)
@@ -31,9 +31,9 @@ _AROUND: ContextVar[Around] = ContextVar("capability_router_around", default=NOB
 
 
 def bound_inside(clocks: Timeouts | None, *, elsewhere: bool = False) -> Token[Around] | None:
-    """Bound the requests that are made in this context from here on; what bounds nothing changes nothing (None).
+    """Set the limits for requests made in the current context; returns None if there is nothing to set.
 
-    Undone by `unbound`, except in a context that is the attempt's own and ends with it.
+    Give the token to `unbound` afterwards, unless the context ends with the attempt.
     """
     total = None if clocks is None else clocks.total
     if total is None and not elsewhere:
@@ -42,11 +42,11 @@ def bound_inside(clocks: Timeouts | None, *, elsewhere: bool = False) -> Token[A
 
 
 def unbound(token: Token[Around] | None) -> None:
-    """As before that `bound_inside`."""
+    """Undo a `bound_inside`."""
     if token is not None:
         _AROUND.reset(token)
 
 
 def around() -> Around:
-    """The attempt that encloses this request; an unlimited one if there is none."""
+    """The attempt that encloses the current context; NOBODY, without limits, if there is none."""
     return _AROUND.get()

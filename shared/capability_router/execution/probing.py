@@ -1,9 +1,9 @@
-"""Probes: a request of one token finds out whether a failed model works again, instead of a user's request.
+"""Probes: a request of one token tests whether a failed model works again, so that no user's request has to.
 
-Off unless asked for, and only for models that the built-in client reaches. When such a model's breaker has
-been open for its time, a thread sends one tiny request through the router itself, so that it is booked,
-capped and recorded like any other (tag `router:probe`); what it meets closes the breaker or opens it
-again. The thread lives only while a breaker is open. Should it be late, traffic probes as it would without.
+Off by default, and only for models called through the built-in client. When a breaker's open time is over, a thread
+sends one tiny request through the router itself, so that it is booked, budgeted and recorded like any other (tag
+`router:probe`). Its result closes the breaker or opens it again. The thread lives only while a breaker is open. If it
+is late, user requests probe as they do without it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from capability_router.health.board import HealthEvent, Hold, Permit, Verdict
 
 log = logging.getLogger("capability_router")
 PROBE_TAG = "router:probe"
-PROBE_S = 10.0  # for so long its answer is awaited
+PROBE_S = 10.0  # a probe's timeout
 _SHUT = ("breaker_opened", "credential_disabled", "model_disabled")
-_LOOK_S = 0.5  # between looks whether an operator has reset what is open, or the router is gone
+_LOOK_S = 0.5  # between checks whether an operator has reset the breaker, or the router is gone
 
 
 class Probed(Protocol):
-    """The health board as far as probing needs it."""
+    """The part of the health board that probing needs."""
 
     def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold: ...
     def force(self, id: str, now: float) -> Permit | Hold: ...
@@ -41,7 +41,7 @@ class Probed(Protocol):
 
 
 class ProbeGate:
-    """The board's gate for a probe: it goes before other traffic, and is never forced."""
+    """Admission for a probe: it goes before other requests, and is never forced through an open breaker."""
 
     def __init__(self, board: Probed) -> None:
         self._board = board
@@ -49,14 +49,14 @@ class ProbeGate:
         self.wait_s, self.guesses = board.wait_s, board.guesses
 
     def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
-        """A probe's permit, or why not now."""
+        """A permit for a probe, or why there is none now."""
         return self._board.admit(id, now, tokens, probe=True)
 
     force = surpass = admit
 
 
 class Owner(Protocol):
-    """The router that the probes are for."""
+    """The router whose models are probed."""
 
     @property
     def board(self) -> Probed: ...
@@ -66,9 +66,9 @@ class Owner(Protocol):
 
 
 class Prober(Lasting):
-    """Asks the owner's models whose breaker is open, each when its time has come.
+    """Probes the router's models whose breaker is open, each when its open time is over. Models in `able` only.
 
-    The owner is held weakly: with it gone, the thread ends.
+    It holds a weak reference to the router; once that is gone, the thread ends.
     """
 
     def __init__(self, owner: Owner, able: Collection[str]) -> None:
@@ -79,11 +79,11 @@ class Prober(Lasting):
         watch(self)
 
     def after_fork(self) -> None:
-        """The thread is the parent's. The next breaker that opens has this process begin one of its own."""
+        """The child has no such thread; the next breaker that opens starts one."""
         self._running = False
 
     def heard(self, event: HealthEvent) -> None:
-        """A change of health: what was shut off is probed."""
+        """Take in a change of health: a model that was shut off will be probed."""
         if event.kind not in _SHUT or event.model not in self._able:
             return
         with self._lock:
@@ -101,7 +101,7 @@ class Prober(Lasting):
             SystemClock().sleep(pause)
 
     def _turn(self) -> float | None:
-        """Probe whose time has come; seconds until the next look, None when no breaker is open."""
+        """Probe the model whose time has come, if any; seconds until the next check, None when no breaker is open."""
         owner = self._owner()
         id, left = self._first(owner) if owner is not None else (None, 0.0)
         if owner is None or id is None:
@@ -110,14 +110,14 @@ class Prober(Lasting):
             return min(left, _LOOK_S)
         try:
             owner.probe(id)
-        except RouterError as error:  # it fails still: its breaker has opened again, and been heard of
+        except RouterError as error:  # it still fails: its breaker has opened again, which `heard` was called with
             log.debug("probe of %s: %s", id, error)
         except Exception as error:  # noqa: BLE001 - a probe must not end the others
             log.warning("the probe of %s could not be made: %s", id, type(error).__name__)
         return 0.0
 
     def _first(self, owner: Owner) -> tuple[str | None, float]:
-        """The open model whose time comes first, and in how many seconds; what is due is taken out."""
+        """The model to probe first, and in how many seconds. One that is due is removed from the set."""
         board = owner.board
         with self._lock:
             times = [(at, id) for id in self._open if (at := board.reopens_at(id)) is not None]

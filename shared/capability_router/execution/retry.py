@@ -1,6 +1,6 @@
-"""The retry budget: repetitions on the same target may be at most a share of the traffic.
+"""The retry budget: it bounds retries on the same target to a share of the requests.
 
-Fallback to another target is not charged; it adds no load to the one that fails.
+A fallback to another target is not counted, because it adds no load to the target that failed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from capability_router.concurrency.latch import Latch
 
 
 class RetryBudget:
-    """Tokens earned by requests (`ratio` each) and spent by same-target repetitions; starts at `floor`."""
+    """A token bucket. Each request adds `ratio` tokens, up to `cap`; each retry takes one. Starts with `floor`."""
 
     def __init__(self, ratio: float, floor: int, cap: float = 100.0) -> None:
         self._ratio, self._cap = ratio, max(cap, float(floor))
@@ -18,14 +18,14 @@ class RetryBudget:
 
     def earn(self) -> None:
         """One request began."""
-        if self._tokens == self._cap:  # as it mostly is
+        if self._tokens == self._cap:  # the usual case
             return
         with self._lock:
             more = self._tokens + self._ratio
             self._tokens = more if more < self._cap else self._cap
 
     def spend(self) -> bool:
-        """Take the right to one repetition; False = none is left."""
+        """Take one token; False = none is left."""
         with self._lock:
             if self._tokens < 1.0:
                 return False

@@ -1,4 +1,4 @@
-"""One request on its way: iterate it once, sync or async, then read its outcome."""
+"""One running request: iterate over it once, sync or async, then read its outcome."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ C = TypeVar("C")
 
 
 class Caller(Protocol):
-    """The caller, as tracing knows it."""
+    """What tracing needs to know of the code that made the request."""
 
     def asks(
         self, models: Iterable[tuple[str, object]], handlers: Iterable[object] = (), run_id: object = None
     ) -> None:
-        """Whom the request may ask, as (id, model), and in LangChain who hears of it, as which run."""
+        """Set the models that may be called, as (id, model), and in LangChain the callback handlers and run id."""
         ...
 
     def entered(self) -> None:
-        """The run is about to be iterated, here."""
+        """The iteration begins, in the current context."""
         ...
 
 
 class Run(Generic[C]):
-    """The chunks of the answer, to be iterated once; a second time raises RuntimeError.
+    """The chunks of the answer. A second iteration raises RuntimeError.
 
     `outcome` is set when the run is over, also after an error or `close()`.
     """
@@ -64,33 +64,33 @@ class Run(Generic[C]):
 
     @property
     def outcome(self) -> Outcome | None:
-        """What became of the request; None while it runs."""
+        """The result of the request; None while it runs."""
         over = self._machine.over
         return over.outcome if over is not None else None
 
     @property
     def attempt(self) -> int | None:
-        """The number of the attempt that answers, once known."""
+        """The number of the attempt that answers, from 1; None until it is known."""
         return self._machine.committed
 
     @property
     def begun(self) -> tuple[int, str]:
-        """By how many attempts, and how, the answer was begun before the one that goes on with it."""
+        """The number of interrupted attempts before the one that continues the answer, and the text they gave."""
         return self._machine.begun
 
     @property
     def attempts(self) -> int:
-        """Launches so far."""
+        """The number of attempts launched so far."""
         return len(self._machine.records) + (0 if self._machine.over else 1)
 
     @property
     def candidate(self) -> Candidate | None:
-        """The model that answers, once known."""
+        """The candidate that answers; None until it is known."""
         return self._machine.candidate
 
     @property
     def reply(self) -> Reply:
-        """What is known of the answer once the run is over."""
+        """The answering attempt's reply, once the run is over."""
         return self._machine.reply
 
     def __repr__(self) -> str:

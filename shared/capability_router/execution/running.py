@@ -1,4 +1,4 @@
-"""The attempts in flight: usually one, two while a hedge is out."""
+"""An attempt in flight. A request has one at a time, or two while it is hedged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from capability_router.plan import Candidate
 class Running:
     """One attempt in flight. Times in seconds of the router's clock.
 
-    `first_at`: when its first content came. `hedged_after`: how long the attempt that it hedges had been
-    silent; None = it is no hedge.
+    `first_at`: when its first content came. `hedged_after`: for a hedge, how long the first attempt had been silent;
+    None = it is no hedge.
     """
 
     __slots__ = ("candidate", "first_at", "hedged_after", "index", "permit", "started", "timeouts")
@@ -25,7 +25,7 @@ class Running:
         self.first_at: float | None = None
 
     def ends_at(self, *, streaming: bool) -> float | None:
-        """When its time is over; None = never."""
+        """When its timeout comes; None = never."""
         limit = self.timeouts.total
         first = self.timeouts.first_token if streaming and self.first_at is None else None
         if limit is None or (first is not None and first < limit):
@@ -33,19 +33,19 @@ class Running:
         return None if limit is None else self.started + limit
 
     def clock(self, at: float) -> str:
-        """Which of its clocks has run out by then."""
+        """The name of the timeout that has passed at `at`."""
         total = self.timeouts.total
         if total is not None and at >= self.started + total - 1e-6:
             return "whole answer"
         return "first token" if self.first_at is None else "next token"
 
     def told(self, at: float, late_s: float = 0.0) -> str:
-        """'after 2.00 s, the limit of timeouts.total': when it ended, by which setting, whose delay."""
+        """For error texts, "after 2.00 s, the limit of timeouts.total". `late_s`: the delay by this process itself."""
         own = f", {late_s:.2f} s late, for this program was busy" if late_s else ""
         return f"after {at - self.started:.2f} s{own}{self._by(self.clock(at))}"
 
     def _by(self, clock: str) -> str:
-        """The setting behind a clock; "" where none is set."""
+        """The setting that limits this clock; "" = none does."""
         limit, setting = {
             "whole answer": (self.timeouts.total, self.timeouts.total_by),
             "first token": (self.timeouts.first_token, "timeouts.first_token"),

@@ -1,4 +1,4 @@
-"""Which target next: the plan's candidates, less what has failed, as far as the gate admits them."""
+"""Chooses the next target: the plan's candidates in order, without those that failed or that health does not admit."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from capability_router.health.board import Hold, Permit, Verdict
 from capability_router.money.budget.denial import Denial, each_once
 from capability_router.plan import Candidate
 
-POLL_S = 0.02  # between looks at a full target that can't say when it will be free
-LOOK_S = 0.1  # between looks at one that can: a call may end earlier than calls do on average
-SOON_S = 0.001  # a turn is never in the same instant, however early it may come
-LONG_WAIT_S = 1.0  # a shorter wait for a sound target beats forcing a broken one
-_PATIENCE = 0.25  # of the time that a request has: for so much of it a better model is waited for beside a free one
+POLL_S = 0.02  # between checks of a full target with no estimate of when it will be free
+LOOK_S = 0.1  # between checks of one with an estimate: a call may end sooner than the average call
+SOON_S = 0.001  # the least wait, however soon a target may be free
+LONG_WAIT_S = 1.0  # up to this wait for a working target is preferred to calling one whose breaker is open
+_PATIENCE = 0.25  # the share of a request's time for which it waits for a better model while a worse one is free
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _ENDLESS = float("inf")
 _NEUTRAL = Verdict(ok=False, neutral=True)
 
 
 class Gate(Protocol):
-    """The health board as far as choosing a target needs it."""
+    """The part of the health board that choosing a target needs."""
 
     def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
     def force(self, id: str, now: float) -> Permit | Hold: ...
@@ -51,24 +51,25 @@ class Pick:
 
 @dataclass(slots=True)
 class Wait:
-    """No target is free now. `look`: when to look again; `turn`: when one may be had at the soonest; None = never."""
+    """No target is free now. `look`: when to check again; `turn`: the earliest time one may be free; None = never."""
 
     look: float
     turn: float | None
 
 
 class Again(NamedTuple):
-    """A tried candidate that may be tried once more, not before `at`."""
+    """A tried candidate that may be retried at `at` or later."""
 
     candidate: Candidate
     at: float
 
 
 class Targets:
-    """The candidates of one request and what is left of them. `keys`: the environment variables of their API keys.
+    """The candidates of one request that may still be tried.
 
-    `second`: by how much a second of waiting lowers a candidate's score. Where that is known, a full model is waited
-    for as long as it is worth more than the next that is free, the seconds since the request began counted in.
+    `keys`: by candidate the environment variable of its API key, for error texts. `second`: how much one second of
+    waiting lowers a candidate's score; 0 = unknown. If it is known, a full candidate is waited for while its score,
+    lowered by the whole wait since the request began, is above that of the next free one.
     """
 
     __slots__ = (
@@ -83,7 +84,7 @@ class Targets:
         keys: Mapping[str, str] = NO_KEYS, second: float = 0.0,
     ) -> None:  # fmt: skip
         self._second = second
-        self._since = inf  # when it was first looked for a target
+        self._since = inf  # when a target was first sought
         time_s = limits.max_wait_s if limits.deadline_s is None else limits.deadline_s
         patience_s = _PATIENCE * time_s
         self._patience_s = patience_s if patience_s < limits.max_wait_s else limits.max_wait_s
@@ -91,18 +92,18 @@ class Targets:
         self._continues = continues
         self._queue, self._priority = queue, priority
         self._place: Place | None = None
-        self.wakeup: Wakeup | None = None  # while it stands in the queue
+        self.wakeup: Wakeup | None = None  # while the request is in the queue
         self._turned_away = self._tried = self._ousted = False
         self._fresh = Fresh(candidates)
         self._again: list[Again] = []
         self._repeats: dict[str, int] = {}
         self._held: dict[str, Hold] = {}
-        self._rest: dict[str, float] = {}  # until when those that failed asked, or are, to be left alone
+        self._rest: dict[str, float] = {}  # by failed candidate, until when not to call it (by its Retry-After)
         self._gate, self._limits, self._budget, self._tokens = gate, limits, budget, tokens
         self.denials: dict[str, Denial] = {}
 
     def pick(self, at: float) -> Pick | Wait:
-        """The next target: fresh and admitted, else a repetition, else the least bad by force, else a wait."""
+        """The next target: an untried one, else a retry, else the least bad with an open breaker, else a wait."""
         if self._held:
             self._held = {}
         if at < self._since:
@@ -118,7 +119,7 @@ class Targets:
         return pick
 
     def over(self, at: float) -> Pick | None:
-        """A target that is full by what was learned of it alone: the last resort before a refusal."""
+        """A target that is full only by its learned limit: the last resort before the request is refused."""
         for candidate in [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]:
             permit = self._gate.surpass(candidate.id, at, self._tokens)
             if isinstance(permit, Permit):
@@ -127,17 +128,17 @@ class Targets:
         return None
 
     def leave(self) -> None:
-        """Stand in the queue no more."""
+        """Leave the queue, if the request is in it."""
         if self._place is not None:
             self._queue.leave(self._place)
             self._place = self.wakeup = None
 
     def freed(self, model: str) -> None:
-        """A call of this model has ended: who stands in the queue for it may have its place."""
+        """A call of this model has ended: wake the first request that waits for it."""
         self._queue.freed(model)
 
     def _admitted(self, at: float) -> Pick | Wait | None:
-        """The first that is let through. After one trial others come last: they would use the request's attempts up."""
+        """The first candidate that is admitted. After one half-open trial, others come last, to save attempts."""
         late: list[Candidate] = []
         for candidate in self._fresh:
             if self._held and self._second and (wait := self._worth_waiting(candidate, at)) is not None:
@@ -158,7 +159,7 @@ class Targets:
         return None
 
     def _worth_waiting(self, other: Candidate, at: float) -> Wait | None:
-        """For a full candidate that is worth more than this one, though it will be had later; None = for nobody."""
+        """A wait for a full candidate whose score, less the wait, is above this one's; None = there is none."""
         since, latest = self._since, self._since + self._patience_s
         free = other.score + self._second * other.queue_s
         for candidate in self._fresh:
@@ -176,7 +177,7 @@ class Targets:
         return Pick(candidate, permit)
 
     def _admit(self, id: str, at: float) -> Permit | Hold:
-        """A permit, unless there is room only for those who stand before this request."""
+        """A permit, unless all free places belong to requests ahead of this one in the queue."""
         ahead = self._queue.ahead(id, self._place, self._priority, at)
         if not ahead or ahead < self._gate.free(id, at):
             return self._gate.admit(id, at, self._tokens)
@@ -185,7 +186,11 @@ class Targets:
         return Hold(told, turn, "full", guessed=self._gate.guesses(id))
 
     def _stand(self, at: float, turn: float | None) -> Wait:
-        """Stand in the queue, if a target will be free and there is room. Nobody is refused for a guess of when."""
+        """Join or keep the place in the queue, if a target will be free (`turn`) and the queue has room.
+
+        `Wait.turn` decides whether the wait is too long. It is short where it is only a guess, so that no request is
+        refused for a guess.
+        """
         if turn is None:
             return Wait(at, None)
         self._ousted = self._place is not None and not self._queue.keeps(self._place)
@@ -203,7 +208,7 @@ class Targets:
         return Wait(look, turn)
 
     def elsewhere(self, at: float, id: str, may: Callable[[], bool]) -> Pick | None:
-        """A fresh target that can be had at once and does not fail with this one; `may` is asked last."""
+        """An untried target in another failure domain that is free now, if `may()` allows it; `may` is called last."""
         domain = self._gate.domain(id)
         for candidate in self._fresh:
             if self._gate.domain(candidate.id) == domain:
@@ -221,11 +226,11 @@ class Targets:
 
     @property
     def others(self) -> bool:
-        """Whether there is one that was not tried, and that nothing was seen to hold."""
+        """Whether an untried candidate is left that is not known to be held."""
         return self._fresh.usable(self._held)
 
     def free_in(self, at: float) -> float | None:
-        """Seconds until one may be had, by what they asked for and what holds them; None = now, or nobody knows."""
+        """Seconds until a candidate may be called again; None = now, or unknown."""
         times = dict(self._rest)
         times.update((id, _ENDLESS if hold.until is None else hold.until) for id, hold in self._held.items())
         soonest = min(times.values(), default=_ENDLESS)
@@ -233,18 +238,19 @@ class Targets:
         return soonest - at if at < soonest < _ENDLESS and not untried else None
 
     def keep_continuing(self) -> None:
-        """From now on only those that can go on with a given beginning."""
+        """Keep only the candidates that can continue a text."""
         self._fresh = Fresh([c for c in self._fresh if c.id in self._continues])
         self._again = [a for a in self._again if a.candidate.id in self._continues]
 
     def spared(self, candidate: Candidate) -> None:
-        """It was aborted, not found wanting: it may yet be needed."""
+        """The candidate's attempt was aborted but did not fail: it may be tried again."""
         self._fresh.append(candidate)
 
     def failed(self, candidate: Candidate, fault: Fault, at: float, *, gave: bool = False) -> None:
-        """Drop what the fault rules out and note whether the target may be tried again.
+        """Drop the candidates that the fault rules out, and note whether this one may be retried.
 
-        `gave`: it gave a part of the answer, so that what it would be asked next is another question.
+        `gave`: it gave a part of the answer. Its next call would be a different one, to continue that part, so it may
+        be retried after a fault that otherwise rules that out.
         """
         row = fault.row
         never_again = row.blame in ("credential", "model")
@@ -259,12 +265,12 @@ class Targets:
         self._again.append(Again(candidate, at + self._pause(fault, done + 1)))
 
     def denied(self, permit: Permit, candidate: Candidate, why: Denial, at: float) -> None:
-        """A budget forbids this target: give its permit back and leave it out."""
+        """A budget forbids this target: give its permit back and drop it."""
         self._gate.settle(permit, _NEUTRAL, at)
         self.denials[candidate.id] = why
 
     def returned(self, pick: Pick, at: float) -> None:
-        """A target that is not launched after all: give its permit back, and keep it for later."""
+        """This target is not launched after all: give its permit back and keep the candidate for later."""
         self._gate.settle(pick.permit, _NEUTRAL, at)
         self._fresh.append(pick.candidate)
 
@@ -290,7 +296,7 @@ class Targets:
         return None
 
     def _least_bad(self, at: float) -> Pick | None:
-        """Every fresh target is held; one whose breaker alone holds it is tried rather than none."""
+        """No untried target is admitted: call one that only its breaker holds, the one that closes soonest first."""
         blocked = [c for c in self._fresh if self._held[c.id].kind == "breaker"]
         for candidate in sorted(blocked, key=lambda c: self._held[c.id].until or 0.0):
             permit = self._gate.force(candidate.id, at)
@@ -300,29 +306,32 @@ class Targets:
         return None
 
     def _free_at(self, at: float) -> float | None:
-        """When a full, gated or resting target may next be had; None = none of these is left."""
+        """The earliest time at which a full, rate-limited or failed target may be called; None = there is none."""
         times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "rate_limit")]
         times += [again.at for again in self._again if again.candidate.id not in self._held]
         return max(min(times), at + SOON_S) if times else None
 
     def _tried_at(self, at: float) -> float | None:
-        """When to look again at a target that another request's call is trying; None = none is tried."""
+        """When to check again, if another request is just probing a target; None = none is probed."""
         return at + LOOK_S if any(hold.kind == "probing" for hold in self._held.values()) else None
 
     @property
     def held_by(self) -> dict[str, str]:
-        """By model what holds it, as `router.health()` says it."""
+        """By model what holds it, in the words of `router.health()`."""
         return {model: hold.by for model, hold in self._held.items()}
 
     def told_held(self) -> str:
-        """'a: breaker open for another 12 s; b: full', for error texts."""
+        """Why each held model is not called, for error texts: "a: breaker open for another 12 s; b: full"."""
         told = [f"{model}: {hold.reason}" for model, hold in self._held.items()]
         if self._turned_away:
             told.append(self._turned())
         return "; ".join(told) or "none is left"
 
     def mends(self, longer: str) -> list[str]:
-        """What would let a held target be called, "raise limits.rpm". `longer`: the setting that ended the wait."""
+        """What to change so that a held target is called, as "raise limits.rpm".
+
+        `longer`: the name of the setting that ended the wait.
+        """
         found = [hold.mend for hold in self._held.values() if hold.mend]
         if self._turned_away:
             found.append("raise retry.max_waiting")
@@ -337,11 +346,11 @@ class Targets:
         return f"the queue is full, {count:,} request{' waits' if count == 1 else 's wait'}"
 
     def degraded(self) -> str:
-        """'the budget leaves out a: ...': why the first choice was not taken; '' = no budget had a say."""
+        """Which models a budget left out, and why, for `reason`; "" = none."""
         return f"the budget leaves out {each_once(self.denials)}" if self.denials else ""
 
     def left(self, bound: str) -> str:
-        """What was not tried, and why; '' = all were. `bound`: what ended the request, 'within 4 attempts'."""
+        """What was not tried and why; "" = nothing. `bound`: the limit that was reached, as "within 4 attempts"."""
         denied = f" {each_once(self.denials)}." if self.denials else ""
         fresh = [c.id for c in self._fresh]
         held = "; ".join(f"{id}: {hold.reason}" for id, hold in self._held.items() if id in fresh)
@@ -356,7 +365,7 @@ class Targets:
 
 
 def _may_hold_more(other: Candidate, failed: Candidate, fault: Fault, tokens: int) -> bool:
-    """Whether a window is unknown, or known to be larger than the one that was too small."""
+    """Whether the other candidate's window is unknown, or larger than the one that was too small."""
     too_small = fault.window or failed.window
     if other.window is None:
         return True

@@ -21,7 +21,7 @@ from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.concurrency.wakeup import Wakeup
 from capability_router.routing import PRIORITIES
 
-_LATE_S = 2.0  # a request that looks so much later than it said has gone away
+_LATE_S = 2.0  # a request that is this late for its next check has gone away
 
 
 class Place(NamedTuple):
@@ -49,7 +49,7 @@ class WaitQueue(Lasting):
         self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def after_fork(self) -> None:
-        """The waiting requests are the parent's, and one of its threads may have held the lock."""
+        """The waiting requests belong to the parent, and one of its threads may have held the lock."""
         self._begin()
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class WaitQueue(Lasting):
             return Place(rank, next(self._numbers))
 
     def keeps(self, place: Place) -> bool:
-        """Whether a place that was taken still is: a higher priority may have replaced it."""
+        """Whether the request may keep its place: one of higher priority may have replaced it in a full queue."""
         return place in self._stands or len(self._stands) < self._most
 
     def stand(self, place: Place, models: Iterable[str], until: float) -> Wakeup:

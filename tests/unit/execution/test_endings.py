@@ -47,18 +47,19 @@ def test_attempts_that_are_used_up() -> None:
 
 def test_where_all_were_tried_another_model_is_advised() -> None:
     told = str(ended("overloaded", ids="a", retry={"per_target": 0}))
-    assert told.endswith("a overloaded (after 1.0 s). Add another model, or see router.health() for how these fare.")
+    advice = "Add another model, or see router.health() for the state of these."
+    assert told.endswith(f"a overloaded (after 1.0 s). {advice}")
 
 
 @pytest.mark.parametrize(("fault", "advice"), [
     (Fault("context_overflow", window=8_192), "Add a model with a window above 8,192 tokens."),
     (Fault("context_overflow"), "Add a model with a window larger than theirs."),
-    (Fault("rate_limited", retry_after_s=600.0), "It asks to be left alone for 600 s, retry.max_wait_s is 2 s. "
+    (Fault("rate_limited", retry_after_s=600.0), "It asks to wait 600 s, retry.max_wait_s is 2 s. "
      "Raise that, or add another model."),
     (Fault("unsupported", "TypeError over the keyword seed"), "Leave that part out, or add a model that takes it."),
     (Fault("unsupported", "ValueError", error=ValueError("no such method")), "Leave that part out, or add a model that "
-     "takes it. What was said of it is the text of this error's `__cause__`."),
-    (Fault("rate_limited", retry_after_s=2.0), "Add another model, or see router.health() for how these fare."),
+     "takes it. The details are in this error's `__cause__`."),
+    (Fault("rate_limited", retry_after_s=2.0), "Add another model, or see router.health() for the state of these."),
 ])  # fmt: skip
 def test_what_would_have_helped_is_told(fault: Fault, advice: str) -> None:
     told = str(ended(fault, ids="a", retry={"per_target": 0, "max_wait_s": 2.0}))
@@ -244,7 +245,7 @@ def test_models_for_which_there_is_room_are_named() -> None:
 
 def test_one_store_that_cannot_be_asked_is_the_reason() -> None:
     error = refused(a=cap("global", USD), b=cap("model:b", 0, store=True))
-    assert str(error) == "the budgets can't be asked; nothing was sent. a: of global; b: of model:b"
+    assert str(error) == "the budgets can't be read; nothing was sent. a: of global; b: of model:b"
 
 
 def test_no_model_is_free() -> None:

@@ -50,7 +50,7 @@ def test_a_store_that_cannot_be_asked_ends_the_request() -> None:
     lender.away = True
     assert told(stage.funded(100.5, stage.begin())) == [("finish", None)]
     assert isinstance(stage.error, BudgetExceeded)
-    assert str(stage.error).startswith("the budgets can't be asked; nothing was sent. a: global: away")
+    assert str(stage.error).startswith("the budgets can't be read; nothing was sent. a: global: away")
     assert stage.outcome.model is None
 
 

@@ -1,1 +1,1 @@
-"""The machine's effects performed: in the caller's thread or in its task, one attempt or two."""
+"""The drivers: they perform the state machine's effects, in the caller's thread or in its task."""

@@ -1,10 +1,9 @@
-"""The two drivers: they perform the machine's effects, one in the caller's thread, one in its task.
+"""The two drivers, sync and async: they perform the state machine's effects.
 
-Both yield the chunks of the committed attempt only. What they share is `Performance`; what differs
-is how a chunk is awaited and how an alarm can interrupt that wait: in async any wait is bounded; in
-sync a blocking read can't be interrupted, so an attempt that keeps its clocks itself is made in the
-caller's thread, and one that doesn't, under a clock, in a thread of its own (race.py). So is every
-attempt where two may be in flight at once.
+Both yield the chunks of the committed attempt only. They share `Performance`. They differ in how they wait for a chunk,
+and how a timeout ends the wait. An async wait can always be ended. A blocking read can't: so an attempt runs in the
+caller's thread if it enforces its timeouts itself or has none, else in a thread of its own (race.py). With hedging,
+every attempt runs in its own thread.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ C = TypeVar("C")
 def drive(
     machine: Execution, endpoint: Endpoint[C], clock: Clock, on_end: Callable[[], None]
 ) -> Generator[C, None, None]:
-    """Perform an execution in the caller's thread; `on_end` is called when it is over, however it ends."""
+    """Carry out a request in the caller's thread; `on_end` is always called at its end."""
     show: Performance[C] = Performance(machine, endpoint, clock)
     try:
         show.begin()
@@ -77,16 +76,16 @@ def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator
 async def adrive(
     machine: Execution, endpoint: Endpoint[C], clock: Clock, on_end: Callable[[], None]
 ) -> AsyncGenerator[C, None]:
-    """Perform an execution in the caller's task; every wait is bounded by the machine's alarm.
+    """Carry out a request in the caller's task; `on_end` is always called at its end.
 
-    Written in one piece as far as can be: each async generator within another costs every call and every chunk, and
-    each `aclosing` every call.
+    One long function, because every nested async generator costs time for each chunk, and every `aclosing` for each
+    call.
 
-    A request's first attempt begins in a turn of the loop of its own. Of many requests at once all are then planned,
-    one after the other, and after that all sent: the same code runs many times over while the processor has it at hand
-    (docs/performance.md). Between a plan and its permits there is no turn: each sees what those before it have chosen.
-    A further attempt begins at once: in a turn more, calls that failed together would give all their connections back
-    before the first of them takes one again, and httpx's pool looks at each idle one, for each of them.
+    The first attempt begins in the next turn of the event loop. So many requests made at once are first all planned and
+    then all sent, which keeps the code in the processor's cache (docs/performance.md). There is no turn between a plan
+    and its permits, so that each request sees what those before it have taken. A further attempt begins at once: after
+    another turn, calls that failed together would first all return their connections, and httpx's pool would search
+    these idle connections for each call.
     """
     show: Performance[C] = Performance(machine, endpoint, clock)
     seen = watch()
@@ -125,7 +124,7 @@ async def adrive(
 
 @coroutine
 def _turn(index: int) -> Generator[None, None, None]:
-    """A turn of the loop before the first attempt, as `asyncio.sleep(0)` makes one."""
+    """Before the first attempt, wait for the next turn of the event loop, as `asyncio.sleep(0)` does."""
     if index == 1:
         yield
 

@@ -12,14 +12,14 @@ _THREADS = 8
 
 
 class Pool(Lasting):
-    """Threads of our own: a loop's default ones may all be busy with calls that take minutes."""
+    """The router's own threads, because the event loop's default ones may all be busy for minutes."""
 
     def __init__(self) -> None:
         self.after_fork()
         watch(self)
 
     def after_fork(self) -> None:
-        """The child has none of its parent's threads."""
+        """The child process has none of its parent's threads."""
         self.threads = ThreadPoolExecutor(_THREADS, "router funding")
 
 
@@ -27,5 +27,5 @@ _pool = Pool()
 
 
 async def beside_the_loop(work: Callable[[], None]) -> None:
-    """Do the work in a thread; a caller that goes away doesn't stop it."""
+    """Do the work in a thread. It goes on if the caller is cancelled."""
     await asyncio.get_running_loop().run_in_executor(_pool.threads, work)

@@ -1,7 +1,7 @@
-"""One execution being performed: what the drivers share. They differ only in how they wait.
+"""What both drivers share: everything but how they wait.
 
-It turns the machine's effects into attempts to start and to stop, holds the chunks of attempts that are
-not yet the answer, and turns what attempts do into the machine's events.
+It turns the machine's effects into attempts to start and to stop, holds the chunks of attempts that have not committed
+yet, and turns what the attempts give or raise into the machine's events.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ C = TypeVar("C")
 
 
 _IN_TIME = Lateness()
-"""Of one that has launched nothing: it is never asked whether to wait on."""
+"""Before the first launch. It is never used to prolong a wait."""
 _UNASKED = Lateness()
-"""Stands for that of an attempt nobody has waited for by a clock: then none is made."""
+"""Stands for the Lateness of the current attempt, which is made at its first use."""
 
 
 class Rang(Exception):
-    """The alarm rang while a chunk was awaited, or before it came."""
+    """The alarm's time came before the next chunk."""
 
 
 class Performance(Generic[C]):
-    """The machine, the attempts in flight, the held chunks."""
+    """One request being carried out: its state machine, its attempts in flight and their held chunks."""
 
     __slots__ = (
         "_attempts", "_between", "_clock", "_endpoint", "_forks", "_fund", "_hard", "_held", "_late", "_machine",
@@ -67,7 +67,7 @@ class Performance(Generic[C]):
 
     @property
     def lateness(self) -> Lateness:
-        """Of the attempt that was launched last."""
+        """How late the event loop was for the attempt that was launched last."""
         if self._late is _UNASKED:
             self._late = Lateness(self._hard)
         return self._late
@@ -77,13 +77,13 @@ class Performance(Generic[C]):
         self._perform(self._machine.feed(Began(self._clock.now())))
 
     def start(self, launch: Launch) -> Attempt[C]:
-        """The launch's attempt; nothing is sent yet."""
+        """Create the launch's attempt; nothing is sent yet."""
         self._held[launch.attempt] = []
         attempt = self._attempts[launch.attempt] = self._endpoint.start(launch)
         return attempt
 
     def started(self) -> Iterator[tuple[int, Attempt[C]]]:
-        """Start the launches that wait. One that can't be started is a fault, or raises."""
+        """Start the pending launches. If one can't be started, that is a fault like any other, or it raises."""
         while self.launches:
             launch = self.launches.pop(0)
             try:
@@ -94,7 +94,7 @@ class Performance(Generic[C]):
                 yield launch.attempt, attempt
 
     def took(self, index: int, chunk: C) -> bool:
-        """Hold a chunk of an attempt that is not yet the answer; True if it has just become so."""
+        """Hold a chunk of an attempt that has not committed yet; True if this chunk made it the answer."""
         attempt = self._attempts.get(index)
         if attempt is None:
             return False
@@ -105,7 +105,7 @@ class Performance(Generic[C]):
         return self.delivering == index
 
     def goes_on(self, index: int, chunk: C) -> None:
-        """Read a further chunk of the answer, which is handed on at once."""
+        """Read usage and terminal reason from a further chunk of the answer, which is yielded at once."""
         self._attempts[index].commits(chunk)
 
     def ended(self, index: int) -> None:
@@ -117,7 +117,7 @@ class Performance(Generic[C]):
             self._perform(self._machine.feed(event))
 
     def raised(self, index: int, error: BaseException) -> None:
-        """The attempt raised: a provider's fault goes to the machine, anything else passes through."""
+        """The attempt raised: a provider's fault goes to the machine, any other error is raised."""
         fault = self._endpoint.fault(error) if isinstance(error, Exception) else None
         if fault is None or (self.delivering == index and _mistaken(fault)):
             self.cancel()
@@ -144,26 +144,26 @@ class Performance(Generic[C]):
         self._perform(self._machine.feed(AlarmRang(self._clock.now(), replies, self.lateness.by_s)))
 
     def _late_s(self) -> float:
-        """By how much this process was late for the clock of the attempt whose own client has timed out."""
+        """Seconds by which this process was late when the attempt's own client timed out."""
         if self.alarm is not None:
             now = self._clock.now()
             self.lateness.excuses(now - self.alarm, 0.0, now)
         return self.lateness.by_s
 
     def cancel(self) -> None:
-        """The caller went away; nothing happens if the machine is over, or in a child that its parent's caller forked.
+        """The caller cancelled or closed the request; does nothing if it is over, or in a child forked since.
 
-        The child's garbage collector ends what it has inherited. Its parent ends it itself.
+        The child's garbage collector closes the streams that it has inherited; the parent ends them itself.
         """
         if self._machine.over is None and self._forks == forks():
             self._perform(self._machine.feed(Cancelled(self._clock.now(), self._replies())))
 
     def held(self) -> Sequence[C]:
-        """The chunks of the answer that were held until it became the answer; each is given once."""
+        """The chunks that were held until their attempt became the answer; empty when called again."""
         return self._held.pop(self.delivering, ())
 
     def in_time(self) -> None:
-        """Raise Rang when a stream has gone on beyond its alarm. A whole reply that is late is still an answer."""
+        """Raise Rang if a stream has passed its alarm. A unary reply that is late is still an answer."""
         if self.late:
             raise Rang
 
@@ -187,7 +187,7 @@ class Performance(Generic[C]):
         return not self.lateness.excuses(now - self.alarm, 0.0, now)
 
     def patience_s(self) -> float | None:
-        """Seconds for which the next chunk may be awaited: until the alarm, or the next token's own limit."""
+        """Seconds to wait for the next chunk: until the alarm or `timeouts.between_tokens`; None = no limit."""
         between = self._between if self.delivering else None
         if self.alarm is None:
             return between
@@ -197,7 +197,7 @@ class Performance(Generic[C]):
         return left if left > 0.0 else 0.0
 
     def wait_turn(self) -> None:
-        """Wait until a target may be free, or until the next launch is paid for."""
+        """Wait until a target may be free, or borrow the money for the next launch."""
         if self._fund is not None:
             self._fund.borrow()
             return self._funded()
@@ -225,24 +225,24 @@ class Performance(Generic[C]):
         self._perform(self._machine.feed(Funded(self._clock.now())))
 
     def in_flight(self, index: int) -> bool:
-        """Whether the attempt is still of interest."""
+        """Whether the attempt was started and has not ended."""
         return index in self._attempts
 
     @property
     def timed(self) -> bool:
-        """Whether any clock runs."""
+        """Whether any timeout applies to the next chunk."""
         return self.alarm is not None or (self._between is not None and self._machine.streaming)
 
     @property
     def running(self) -> bool:
-        """Whether there is more to do."""
+        """Whether the request is not over yet."""
         return self._machine.over is None
 
     def check(self) -> None:
-        """Raise the machine's error, if it ended with one; it is its catcher's alone then.
+        """Raise the machine's error, if it ended with one, and keep no reference to it.
 
-        It will hold this frame and those above, which hold the machine: what is kept here would close a ring, which
-        only the garbage collector would undo.
+        The raised error refers to this frame and the machine. A reference back would be a cycle, which stays in memory
+        until the garbage collector runs.
         """
         over = self._machine.over
         if over is None or over.error is None:
@@ -264,7 +264,7 @@ class Performance(Generic[C]):
         if not effects:
             return
         self.alarm = None
-        for effect in effects:  # by their very class, which is quicker to ask for: nothing is derived from them
+        for effect in effects:  # `type() is` is faster than isinstance, and the effects have no subclasses
             if type(effect) is SetAlarm:
                 self.alarm = effect.at
             elif type(effect) is Launch:
@@ -291,10 +291,10 @@ _OURS = ("capability_router.", "langchain_router.", "llamaindex_router.")
 
 
 def below_us(trace: TracebackType | None) -> TracebackType | None:
-    """Where a fault came from, without the router's own frames around the call, which hold all of the request.
+    """The traceback without the router's own frames around the call, which refer to the whole request.
 
-    Frames of others may hold the exception, as langchain-core's do of an awaited call that fails: a ring, which only
-    the garbage collector undoes. The request is no part of it then.
+    Other libraries' frames may refer to the exception, as langchain-core's do when an awaited call fails. That is a
+    reference cycle until the garbage collector runs, but the request is no part of it.
     """
     while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(_OURS):
         trace = trace.tb_next
@@ -302,5 +302,5 @@ def below_us(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _mistaken(fault: Fault) -> bool:
-    """Whether it is a mistake in a package's own code: a model that has begun to answer supports the request."""
+    """Whether an "unsupported" fault is a bug in a library: a model that began to answer supports the request."""
     return fault.kind == "unsupported" and fault.status is None and not fault.code

@@ -1,9 +1,8 @@
-"""Attempts that run beside the driver, so that it can hear of two at once, and of the time.
+"""Attempts in threads or tasks of their own, so that the driver can wait for two at once, or until a timeout.
 
-Each attempt has a runner, a thread or a task, that puts what comes into one box; the driver takes it
-out, or hears the alarm. A task can be cancelled. A thread can't: the connection of one whose attempt is
-given up is shut where that can be (connections/unread.py), else it reads on until the next chunk or its own
-client's time-out.
+Each attempt has a runner, a thread or a task, that puts its chunks into one queue, `box`. The driver takes them out or
+times out. A task can be cancelled. A thread can't: when its attempt is abandoned, its connection is shut if possible
+(connections/unread.py), else it reads on until the next chunk or its client's own timeout.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _END: Any = object()
 
 
 class Given(NamedTuple):
-    """What an attempt gave: a chunk, its end (`_END`), or what it raised."""
+    """What an attempt gave: a chunk, its end (`_END`), or the error that it raised."""
 
     attempt: int
     chunk: Any = _END
@@ -37,7 +36,7 @@ class Given(NamedTuple):
 
     @property
     def last(self) -> bool:
-        """Whether nothing follows."""
+        """Whether this is the attempt's end."""
         return self.chunk is _END
 
 
@@ -45,7 +44,10 @@ Box = queue.SimpleQueue[Given]
 
 
 class Runner(Reader, Generic[C]):
-    """An attempt in a daemon thread, in a copy of the caller's context. One that is given up never runs another."""
+    """One attempt in a daemon thread, in a copy of the caller's context.
+
+    A thread whose attempt was abandoned is not reused.
+    """
 
     def __init__(self, index: int, attempt: Attempt[C], box: Box) -> None:
         self._index, self._attempt, self._box = index, attempt, box
@@ -60,23 +62,23 @@ class Runner(Reader, Generic[C]):
             raise
 
     def took(self) -> None:
-        """One of its chunks has been read: there is room for another."""
+        """One of its chunks has been taken out of the box: there is room for another."""
         self._taken.put(None)
 
     def stop(self) -> None:
-        """What it still gives is not read; it ends by itself, at once where its connection can be shut."""
+        """Abandon the attempt. The thread ends by itself, at once if its connection can be shut."""
         self._stopped = True
         self._taken.put(None)
         if not self._ended and self.thread is not None:
             UNREAD.add(self.thread)
 
     def halt(self) -> None:
-        """Go on to the end of this step; one that waits for room is at it."""
+        """Stop the thread after its next chunk, or now if it waits for room in the box."""
         self.halted = self._stopped = True
         self._taken.put(None)
 
     def _run(self) -> bool:
-        """Whether the thread may be kept: who gives this attempt up sees that it has ended, or is seen here."""
+        """Run the attempt; returns whether the thread may be reused."""
         try:
             return self._read()
         finally:
@@ -105,13 +107,13 @@ class Runner(Reader, Generic[C]):
         if self.halted:
             READERS.park(self)
         self._ended = True
-        kept = not self._stopped  # asked before the last is given: then the attempt is stopped in any case
+        kept = not self._stopped  # read before the last `put`, after which the driver always calls `stop`
         self._box.put(last)
         return kept
 
 
 def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Generator[C, None, None]:
-    """Perform all that is launched, each attempt in a thread; or only the one that is given."""
+    """Run all launches, each attempt in a thread; if `lone` is given, only that attempt."""
     box: Box = queue.SimpleQueue()
     runners: dict[int, Runner[C]] = {} if lone is None else {lone[0]: Runner(*lone, box)}
     try:
@@ -154,11 +156,11 @@ def _end(show: Performance[C], late: bool) -> None:
 
 
 def heard(show: Performance[C], given: Given | None) -> Sequence[C]:
-    """Take in what an attempt gave, or that the alarm rang (None); gives the chunks to hand on."""
+    """Take in what an attempt gave, or that the alarm rang (None); returns the chunks to yield."""
     if given is None:
         show.rang()
     elif not show.in_flight(given.attempt):
-        return []  # what a stopped attempt had given before it heard of it
+        return []  # a stopped attempt had given this before
     elif given.error is not None:
         show.raised(given.attempt, given.error)
     elif given.last:
@@ -172,14 +174,14 @@ def heard(show: Performance[C], given: Given | None) -> Sequence[C]:
 
 
 async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
-    """Perform all that is launched, each attempt in a task."""
+    """Run all launches, each attempt in a task."""
     box: asyncio.Queue[Given] = asyncio.Queue(_AHEAD)
     runners: dict[int, asyncio.Task[None]] = {}
     waits: Waits[Given] = Waits(show)
     try:
         while show.running:
             for index, attempt in show.started():
-                waits.over()  # how late the loop was for one attempt's clock says nothing of the next one's
+                waits.over()  # the timer's lateness for one attempt must not count for the next
                 runners[index] = asyncio.create_task(_arun(index, attempt, box))
             if not any(show.in_flight(index) for index in runners):
                 await show.await_turn()

@@ -1,8 +1,7 @@
-"""The waits for the chunks of awaited attempts, each with its time limit.
+"""Waits for the next chunk with a time limit, in async.
 
-A stream waits for most of its chunks. A timer for each would be made, sorted into the loop's and cancelled again: that
-took as long as all else that is done for a chunk. So the waits share one timer, and a task is cancelled by hand where
-`asyncio.timeout` would do it, by the same rules.
+`asyncio.timeout` makes, schedules and cancels a timer for every wait, which took as long as everything else that is
+done for a chunk. So all waits of a request share one timer, and cancel the task by the rules of `asyncio.timeout`.
 """
 
 from __future__ import annotations
@@ -19,28 +18,25 @@ C = TypeVar("C")
 
 
 class Waits(Generic[C]):
-    """One at a time: for one attempt's chunks, or for what two that race give.
-
-    Who iterates may do so in another task, or another loop, than before.
-    """
+    """The waits of one request, one at a time. Each may be in another task or event loop than the one before."""
 
     __slots__ = ("_cancels", "_rang", "_show", "_task", "_timer", "late")
 
     def __init__(self, show: Performance[Any]) -> None:
         self._show = show
         self._timer: LoopTimer | None = None
-        self._task: Any = None  # which waits
+        self._task: Any = None  # the task that waits
         self._cancels: asyncio.Handle | None = None
         self._rang = False
         self.late = False  # whether its time was over when the last step was asked for
 
     def within(self, step: Any) -> Awaitable[C]:
-        """What the step gives; Rang when it does not come in time."""
+        """The result of `step`; raises Rang if it does not come in time."""
         limit = self._show.patience_s()
         return step if limit is None else self._limited(step, limit)
 
     def over(self) -> None:
-        """Nothing more is waited for. It lets go of the timer: they hold each other, a ring for the collector."""
+        """End the waits and drop the timer, which refers to this object: a reference cycle otherwise."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -49,7 +45,7 @@ class Waits(Generic[C]):
         self.late = limit <= 0.0
         try:
             awaited = step.send(None)
-        except StopIteration as there:  # nothing to wait for, as within a burst: no timer
+        except StopIteration as there:  # the chunk is already there, so no timer is needed
             return there.value  # type: ignore[no-any-return]  # a chunk, or the end
         timer, before, rang = self._set(limit), self._task.cancelling(), False
         try:
@@ -72,7 +68,7 @@ class Waits(Generic[C]):
         return timer
 
     def _ended(self, before: int) -> bool:
-        """Whether the wait was ended by the timer alone. `before`: cancellations of the task that it began with."""
+        """Whether the timer alone ended the wait. `before`: the task's cancellation requests at its beginning."""
         task, self._task = self._task, None
         if self._cancels is not None:
             self._cancels.cancel()
@@ -81,7 +77,7 @@ class Waits(Generic[C]):
         return rang and task.uncancel() <= before
 
     def _ring(self) -> None:
-        """In a turn of its own: what arrives in the turn in which the timer rings is an answer."""
+        """Cancel in the next turn of the loop, so that a chunk that arrives in this turn still counts."""
         self._cancels = self._task.get_loop().call_soon(self._cancel)
 
     def _cancel(self) -> None:
@@ -91,12 +87,12 @@ class Waits(Generic[C]):
 
 @coroutine
 def _resumed(step: Any, awaited: Any) -> Generator[Any, Any, Any]:
-    """Go on with an awaitable that was sent its first None, and waits for `awaited`."""
+    """Continue an awaitable whose first `send(None)` returned `awaited`."""
     value: Any = None
     while True:
         try:
             sent = yield awaited
-        except BaseException as error:  # noqa: BLE001 - thrown into the step, which raises it again or not
+        except BaseException as error:  # noqa: BLE001 - thrown into the step, which may raise it again
             error.__traceback__ = below_us(error.__traceback__)
             resume, value = step.throw, error
         else:
@@ -105,5 +101,5 @@ def _resumed(step: Any, awaited: Any) -> Generator[Any, Any, Any]:
             awaited = resume(value)
         except StopIteration as end:
             return end.value
-        finally:  # an exception that is kept here closes a ring, by this frame in its traceback
+        finally:  # a kept exception would be a reference cycle, through this frame in its traceback
             value = None
