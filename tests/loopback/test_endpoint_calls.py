@@ -343,8 +343,8 @@ def test_tls(read: Read, over_tls: ChatServer, certificate: tuple[Path, Path], m
 @pytest.mark.parametrize(
     ("host", "named", "told"),
     [
-        ("127.0.0.1", "", r"certificate is not trusted here; put the authority that signed it in .* SSL_CERT_FILE$"),
-        ("localhost", "cert.pem", r"certificate is for another host; write in base_url the name .*$"),
+        ("127.0.0.1", "", r"certificate is not trusted here; add the CA that signed it to .* SSL_CERT_FILE$"),
+        ("localhost", "cert.pem", r"certificate is for another host; use the certificate's host name .*$"),
         ("127.0.0.1", "none.pem", r"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be read \('.*none"),
         ("127.0.0.1", "key.pem", r"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be read \('.*key"),
     ],

@@ -1,4 +1,4 @@
-"""What went wrong, told by its shape, and what follows from it."""
+"""Classifies errors and bad replies as faults, and states what follows from each kind of fault."""
 
 from capability_router.faults.classify import classify
 from capability_router.faults.completeness import judge

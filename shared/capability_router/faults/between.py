@@ -1,9 +1,9 @@
-"""What a proxy, a firewall or a content network answers in a provider's place: a fault of the way, not of the key.
+"""Recognises error answers of a proxy, firewall or CDN in front of the provider: they do not mean a bad API key.
 
-APIs answer in JSON. At 403 a page for people comes from something before them, whoever made it (Akamai, CloudFront and
-its firewall, Front Door, Imperva, nginx, Google's front end, a company's own); at 401 it may still be about the key.
-So does a page at 400, which says nothing of what was asked: it is about this server, or about headers that it finds too
-large.
+APIs answer in JSON. An HTML page with status 403 comes from something in front of the API (Akamai, CloudFront and its
+firewall, Front Door, Imperva, nginx, Google's front end, a company's own); with 401 it may still be about the key. An
+HTML page with 400 comes from there too: it is not about the request's content, but about the server or about headers
+that are too large.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _RULES = re.compile(
     r"error code: 10\d\d|rbac: access denied|due to virtual network/firewall rules"
     r"|blocked by (?:network|security) policy"
 )
-"""What some of them say in plain words, or in JSON: Cloudflare, Envoy, Azure's network rules."""
+"""Texts of those that answer in plain text or JSON: Cloudflare, Envoy, Azure's network rules."""
 _HEADERS = re.compile(r"request header or cookie too large|header fields? too long")
 
 
 def put_before(link: Link) -> str:
-    """The kind of fault that such an answer is, "" if it is the provider's own."""
+    """The kind of fault of such an answer; "" if it is the provider's own."""
     if link.status == 407 or (link.status == 401 and asks_for_proxy(link)):
         return "connection"
     if link.status == 400 and _is_page(link):
@@ -38,8 +38,8 @@ def put_before(link: Link) -> str:
 
 
 def _is_page(link: Link) -> bool:
-    """Whether the body is markup. What stands within JSON may quote a request, so that only its beginning counts."""
-    if read(link.error, "page") is True:  # the built-in client keeps no page
+    """Whether the body is markup. A text within JSON must begin with it, because it may quote the request."""
+    if read(link.error, "page") is True:  # the built-in client keeps this flag instead of the page
         return True
     within = _PAGE.match if link.bodies else _PAGE_INSIDE.search
     return any(within(text) for text in link.texts) or any(map(_PAGE.match, held_texts(link.error)))

@@ -1,9 +1,9 @@
-"""From an exception to a fault: by the shape of the exception, never by a client's classes.
+"""Classifies an exception as a fault by its attributes and names. No client's classes are imported.
 
-Of the chain, the first exception with a status or codes is the provider's answer. It is asked for, in
-this order: names that settle it, the provider's codes, its text (only at statuses that hide several
-kinds), the HTTP status, broad codes. Without an answer the class names tell, then parts of them, then
-loose texts. What is left is "unknown".
+The first exception of the chain that has a status or codes is the provider's answer. Its kind is decided, in this
+order, by class names that are unambiguous, the provider's codes, its text (only for a status that several kinds share),
+the HTTP status, and codes with a broad meaning. Without an answer the class names decide, then parts of them, then
+loose phrases in the text. Everything else is "unknown".
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _CLOCKS = {
 
 
 def classify(error: BaseException, now_unix: float | None = None) -> Fault:
-    """What the error means. Never raises; "unknown" if nothing tells.
+    """The error as a fault, "unknown" if nothing identifies it. Never raises.
 
     `now_unix` (default: the machine's clock) turns the dates in retry hints into seconds.
     """
@@ -65,7 +65,7 @@ def classify(error: BaseException, now_unix: float | None = None) -> Fault:
 
 
 def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
-    """The kind the evidence stands for. `texts=False`: by names, codes and statuses alone."""
+    """The kind of fault that the evidence shows. `texts=False`: judge by names, codes and statuses alone."""
     return (
         ("unparsable" if evidence[0].unfit else "")
         or _answered(_answer(evidence), texts)
@@ -104,7 +104,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
 
 
 class _Shape(NamedTuple):
-    """What errors that show the same have in common."""
+    """The result of classification that errors with the same attributes share."""
 
     kind: str
     detail: str
@@ -118,15 +118,15 @@ class _Shape(NamedTuple):
 
 _MOST_SHAPES = 256
 _shapes: dict[int, _Shape] = {}
-"""By the hash of what an error shows: nothing of what a provider wrote is kept."""
-_TOLD = 240  # characters of one of our own errors that are told on
+"""A cache, by the hash of an error's attributes. It keeps no text of a provider."""
+_TOLD = 240  # characters of one of the router's own errors that are passed on
 
 
 def _shape(evidence: Evidence, meant: Meaning | None) -> _Shape:
-    """As it was worked out for the last answer that read the same: a model that fails does so many times over.
+    """The shape, from the cache if the same error came before: a model that fails mostly fails many times alike.
 
-    Of our own errors more is read, and of an answer in a provider's place its body; behind one with a status nothing
-    but a meaning that it brings along.
+    Not cached are errors whose result depends on more than the key: the router's own, those with a Meaning, and answers
+    of something in front of the provider.
     """
     link = evidence[0]
     if meant or link.status is None or isinstance(link.error, RouterError) or put_before(link):
@@ -168,7 +168,7 @@ def _answer(evidence: Evidence) -> Link:
 
 
 def _answered(link: Link, texts: bool) -> str:
-    """By what the provider answered."""
+    """The kind by the provider's answer; "" = it does not tell."""
     codes = tuple(map(normal, link.codes))
     return (
         _looked_up(link.names, DECISIVE_NAMES)
@@ -195,16 +195,16 @@ def _loose(link: Link) -> str:
 
 
 def _titled(text: str) -> str:
-    """The kind of the class of which a package made a sentence: "internalservererror: oops"."""
+    """The kind by a class name at the beginning of a text: "internalservererror: oops"."""
     title, colon, _ = text.partition(": ")
     return NAMES.get(normal(title), "") if colon and title.isidentifier() else ""
 
 
 def _in_reply(link: Link) -> bool:
-    """Whether it came in a reply that had begun well: an event in a stream, or the body of a 200.
+    """Whether the error came inside a successful response: an event in a stream, or the body of a 200.
 
-    ChatOpenAI raises the latter as a ValueError that holds it, Anthropic's SDK the former with the stream's own
-    status, Ollama's with -1. A status inside says that it was a refusal after all.
+    ChatOpenAI raises a ValueError with the body; Anthropic's SDK gives an error event the stream's status, Ollama's
+    gives it -1. An error status means that the response was not successful.
     """
     if link.status:
         return False
@@ -215,13 +215,13 @@ def _in_reply(link: Link) -> bool:
 
 
 def _over_a_reply(link: Link) -> bool:
-    """Whether an SDK says itself that it raises over a reply: by the status of one, or as Ollama's does by -1."""
+    """Whether the SDK's error has the status of a successful response, or -1, as Ollama's has."""
     code = read(link.error, "status_code")
     return type(code) is int and (code == -1 or 200 <= code <= 299)
 
 
 def _no_json(evidence: Evidence) -> bool:
-    """Whether the body of a 200 was no reply: an SDK stumbled over it, or could not even read it."""
+    """Whether the body of a 200 was no reply: the SDK could not read it, or failed on it."""
     names = {name for link in evidence for name in link.names}
     unread = not (GARBLED_REPLY.isdisjoint(names) or any(link.status for link in evidence))
     return unread or any(map(_garbled, evidence))
@@ -234,7 +234,7 @@ def _usage(evidence: Evidence) -> Usage | None:
 
 
 def _garbled(link: Link) -> bool:
-    """An SDK stumbled over a body that is no reply: text where an object should be, no choices."""
+    """Whether an SDK's code failed on a body that is no reply: text in place of an object, no choices."""
     error = link.error
     if isinstance(error, AttributeError):
         return error.name in REPLY_PARTS and isinstance(error.obj, (str, bytes, list, type(None)))
@@ -258,10 +258,10 @@ def _clock(evidence: Evidence) -> str:
 
 
 def _sent(evidence: Evidence) -> bool:
-    """Whether the request may have reached the provider; not if no connection came about."""
+    """Whether the request may have reached the provider; False if no connection was made."""
     broke = any(map(_hung_up, evidence))
     for link in evidence:
-        told = read(link.error, "sent")  # the built-in client knows
+        told = read(link.error, "sent")  # an attribute of the built-in client's errors
         if told is False:
             return False
         names = (*link.names, *_kept_within(link.error))
@@ -271,7 +271,7 @@ def _sent(evidence: Evidence) -> bool:
 
 
 def _kept_within(error: BaseException) -> Iterator[str]:
-    """The names of what an error is about and does not stand behind it: as requests and Azure's SDK have it."""
+    """The names of exceptions that an error keeps as an argument or attribute, as in requests and Azure's SDK."""
     for held in (*error.args[:1], read(error, "inner_exception")):
         for one in (held, read(held, "reason")):
             if isinstance(one, BaseException):
@@ -279,18 +279,18 @@ def _kept_within(error: BaseException) -> Iterator[str]:
 
 
 def _told_codes(evidence: Evidence) -> list[str]:
-    """The provider's short words for it, without any that might be a key."""
+    """At most two of the provider's error codes, without any that might be an API key."""
     codes = dict.fromkeys(code for link in evidence for code in link.codes if not code.isdigit() and _harmless(code))
     return list(codes)[:2]
 
 
 def _harmless(word: str) -> bool:
-    """Reads like an identifier; a key has a prefix of its own or many digits."""
+    """Whether the word looks like an identifier. An API key has a typical prefix or many digits."""
     return bool(_IDENTIFIER.fullmatch(word)) and not _KEY_LIKE.match(word) and len(_DIGIT.findall(word)) <= 4
 
 
 def _detail(evidence: Evidence, kind: str, codes: list[str]) -> str:
-    """Built from identifiers and our own words: a provider's sentence may quote the prompt or the key."""
+    """The detail, built from identifiers and fixed texts, because a provider's text may quote the prompt or the key."""
     told = ", ".join(codes) or _ours(evidence, kind) or _unreached(evidence, kind) or _class_chain(evidence)
     if kind == "not_found" and any(REGION.search(text) for link in evidence for text in link.texts):
         told = f"not offered where the call comes from ({told})"
@@ -298,7 +298,7 @@ def _detail(evidence: Evidence, kind: str, codes: list[str]) -> str:
 
 
 def _ours(evidence: Evidence, kind: str) -> str:
-    """One of our own errors says it best, without the model and the words that the fault's row says anyway."""
+    """The text of the router's own error, if it is one, without the model and the words of the fault's row."""
     for link in evidence:
         if isinstance(link.error, RouterError):
             text = str(link.error).removeprefix(f"{getattr(link.error, 'model', '')} ")
@@ -312,6 +312,6 @@ def _unreached(evidence: Evidence, kind: str) -> str:
 
 
 def _class_chain(evidence: Evidence) -> str:
-    """'APIConnectionError from ConnectError'."""
+    """The first and the last class of the chain: "APIConnectionError from ConnectError"."""
     names = dict.fromkeys(type(link.error).__name__ for link in (evidence[0], evidence[-1]))
     return " from ".join(name for name in names if _IDENTIFIER.fullmatch(name))

@@ -1,4 +1,4 @@
-"""Whether a reply that ended without an exception is an answer."""
+"""Judges whether a reply that ended without an exception is an answer."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ _BROKEN = {Finish.ERROR: "server_error", Finish.OVERLOADED: "overloaded"}
 
 
 def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filter: str = "return") -> Fault | None:
-    """What is wrong with a reply that came to its end; None = it is an answer.
+    """The fault of a reply that has ended; None = it is an answer.
 
-    `gives_reason`: the model is known to say why it stopped, so that silence means an answer cut short.
-    `on_content_filter`: "return" hands a filtered or refused reply to the caller, "fallback" makes it a fault.
-    A reply from a cache (`reply.cached`) is judged by its content only where no model is to blame: never as
-    truncated or empty. Output that reached its length limit is an answer; `reply.finish` is the flag. An end that
-    the provider itself calls an error is one, whatever came before it.
+    `gives_reason`: the model is known to give a terminal reason, so a missing one means that the answer was cut off.
+    `on_content_filter`: "return" gives a filtered or refused reply to the caller, "fallback" makes it a fault.
+    A cached reply (`reply.cached`) is never truncated or empty. A reply that reached its length limit is an answer; see
+    `reply.finish`. One whose finish reason is an error is a fault, whatever it contains.
     """
-    if reply.finish is Finish.STOP and reply.text and not _odd(reply):  # as most
+    if reply.finish is Finish.STOP and reply.text and not _odd(reply):  # the usual case
         return None
     if gives_reason and reply.finish is None and not reply.cached and _said(reply, streaming):
         return Fault("truncated", f"the {'stream' if streaming else 'reply'} ended without a terminal reason")
@@ -36,19 +35,19 @@ def judge(reply: Reply, *, streaming: bool, gives_reason: bool, on_content_filte
 
 
 def _odd(reply: Reply) -> bool:
-    """Whether there is anything beside its text that has to be looked at."""
+    """Whether the reply needs more than a look at its text."""
     return bool(reply.malformed_tool_calls or reply.parse_error or reply.hollow) or reply.text.isspace()
 
 
 def _said(reply: Reply, streaming: bool) -> bool:
-    """Whether the missing reason is what is wrong: a whole reply of nothing, or of no object, is that in any case."""
+    """Whether a missing reason makes the reply truncated. A unary one that is empty or unparsable is judged as that."""
     return not reply.mute and (streaming or not (reply.empty or reply.parse_error))
 
 
 def _empty(reply: Reply, streaming: bool) -> Fault | None:
-    """Empty although nothing cut it short. A stream that gave neither content nor reason stays a success:
+    """The fault of an empty reply. A stream with neither content nor reason is none.
 
-    callers of LlamaIndex rely on empty streams, and a model known to give reasons was judged truncated.
+    Callers of LlamaIndex rely on empty streams, and if the model usually gives a reason, `judge` has said "truncated".
     """
     if reply.cached or not reply.empty or reply.parse_error:
         return None
@@ -63,18 +62,18 @@ def _empty(reply: Reply, streaming: bool) -> Fault | None:
 _NOTHING: dict[Finish | None, str] = {
     Finish.LENGTH: "empty", Finish.OTHER: "empty", Finish.MALFORMED_CALL: "malformed_tool_call",
 }  # fmt: skip
-"""What an answer of nothing at all is that was cut short, by why it was."""
+"""The fault of an answer without any content, by its finish reason."""
 
 
 def _bare(reply: Reply) -> bool:
-    """Not even reasoning, shown or counted: the limit was spent on that, or there is content of another kind."""
+    """Whether there is no content of any kind and no reasoning, shown or counted, that used up the limit."""
     return not reply.carried and not (reply.usage and reply.usage.reasoning_tokens)
 
 
 def _malformed(reply: Reply, streaming: bool) -> Fault | None:
-    """Only when no call can be used: beside a sound one, the caller gets both and decides.
+    """The fault of malformed tool calls. In a unary reply only if no call is valid, else the caller gets all of them.
 
-    A stream's caller can't: what puts the chunks together repairs arguments that break off.
+    In a stream always: frameworks repair arguments that break off when they merge the chunks.
     """
     count = reply.malformed_tool_calls
     if count <= 0 or (reply.tool_calls and not streaming):
@@ -90,7 +89,7 @@ def _wrong(reply: Reply) -> str:
 
 
 def _unparsable(reply: Reply) -> Fault | None:
-    """The parser's message quotes the answer, so that only a bare class name of it is kept."""
+    """The fault of an answer that does not fit its schema. Only a class name is kept, as messages quote the answer."""
     if not reply.parse_error:
         return None
     return Fault("unparsable", reply.parse_error if _IDENTIFIER.fullmatch(reply.parse_error) else "")

@@ -1,4 +1,4 @@
-"""Seconds from the many ways to write a wait: 7, "7s", "6m0s", "20ms", a date, a time stamp."""
+"""Parses a wait into seconds from its many notations: 7, "7s", "6m0s", "20ms", a date, a time stamp."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _PIECE = re.compile(r"(\d{1,9}(?:\.\d{1,12})?) ?(ms|mil|s|m|h|d)")
 _AGAIN = r"(?:try again|retry(?:ing)?|available again|come back)(?: your request)?(?: later)?(?: or)? (?:in|after)"
 _IN_TEXT = re.compile(rf"(?:{_AGAIN}|\bwait(?: for)?|\bretry-after:?)(?: about| at least| another)? ({_PARTS})\b")
 _TELLING = ("again", "retry", "wait", "come back")
-"""One of these stands in every text that fits the two patterns: to look for them takes a tenth of the time."""
+"""Every text that matches the two patterns contains one of these words, and they are found in a tenth of the time."""
 _BARE = re.compile(r"\bretry[-_ ]after[:=]? ?(\d{1,9})(?![\w.])")
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11
 
 
 def wait_s(told: str, now_unix: float) -> float | None:
-    """Seconds from now, >= 0; None if the text is no wait. One of more than a day is told as a day.
+    """Seconds from now, >= 0 and at most a day; None if the text is no wait.
 
-    A plain number is seconds, a large one a time stamp in seconds or milliseconds.
+    A plain number is seconds; a large one is a time stamp in seconds or milliseconds.
     """
     text = told.strip().lower() if len(told) <= _LONGEST else ""
     if not text[:1].isalnum():

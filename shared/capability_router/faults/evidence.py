@@ -1,7 +1,7 @@
-"""What an exception and those behind it show of a provider's answer, read by shape alone.
+"""Reads what an exception and its causes show of a provider's answer: status, codes, texts, bodies.
 
-No client is imported and no class compared: names, integers, strings and plain dicts are read, each
-read is guarded, and at most 4 kB of any text is looked at.
+No client is imported and no class is compared. Only names, integers, strings and plain dicts are read; a read that
+raises counts as None, and at most 4 kB of any text are read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TELLING_BUILTINS = (ConnectionError, TimeoutError, UnicodeDecodeError, UnicodeE
 
 
 class Link(NamedTuple):
-    """One exception of the chain. `names` and `texts` are in normal form, `codes` as they came."""
+    """One exception of the chain. `names` are in normal form, `texts` in lower case, `codes` as they came."""
 
     error: BaseException
     names: tuple[str, ...]
@@ -49,17 +49,17 @@ class Link(NamedTuple):
 
     @property
     def answers(self) -> bool:
-        """Whether it carries what a provider answered."""
+        """Whether it carries a provider's answer: a status or a known code."""
         return self.status is not None or any(map(_known, self.codes))
 
     @property
     def unfit(self) -> bool:
-        """Whether it is a parser's or a validator's own error: an answer came and does not fit its schema."""
+        """Whether a parser or validator raised it, because an answer does not fit its schema."""
         return "outputparser" in self.names or ("validation" in self.names and self.status is None)
 
     @property
     def transport(self) -> bool:
-        """Whether it says that no answer came at all."""
+        """Whether it means that no answer came: a connection error or a timeout."""
         return any(NAMES.get(name) in ("connection", "timeout") for name in self.names)
 
 
@@ -75,12 +75,11 @@ def read(thing: object, name: str) -> Any:
 
 
 def links(error: BaseException) -> Evidence:
-    """What the error shows, its cause, the cause's cause...: at most six, each once, to the provider's answer.
+    """The error, its cause, the cause's cause, ...: at most six, each once, up to the provider's answer.
 
-    The answer is the first exception with a status or a known code. What was merely being handled when an
-    error arose (`__context__`) is not followed from a broken connection or a timeout, or if a caller of the model is
-    still handling it: it is another call's. If none of them answers, the status that the text of a plain exception
-    begins with is its answer.
+    The answer is the first exception with a status or a known code. A `__context__` is not followed from a connection
+    error or a timeout, nor if a caller of the model still handles it, because then it belongs to another call. If there
+    is no answer, a status at the beginning of a plain exception's text is used.
     """
     found: list[Link] = []
     for one, raised_from in _chain(error):
@@ -105,11 +104,10 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
 
 
 def _as_stated(found: list[Link]) -> Iterator[Link]:
-    """The same, with the status that the last one states, and behind it the answer of which it made a sentence.
+    """The same links; the last gets the status that its text states, and may be followed by the answer behind it.
 
-    If it states none, behind it what its SDK held of the answer.
-
-    The former is behind a `from None`, as ChatNVIDIA raises it, and is read if it has the same status: for its headers.
+    With a status, that is the exception hidden by a `from None`, if it has the same status: it has the headers
+    (ChatNVIDIA raises so). Without a status, it is what the SDK's frames still hold of the answer.
     """
     *before, last = found
     status = _stated(last)
@@ -131,7 +129,7 @@ _STATED = re.compile(
 
 
 def _stated(link: Link) -> int | None:
-    """The status with which a package begins a plain exception's text, as the only place where it says it."""
+    """The status at the beginning of a plain exception's text; None = there is none."""
     plain = link.texts and not link.bodies and type(link.error) in _SENTENCES
     text = link.texts[0] if plain else ""
     return int(found[found.lastindex or 0]) if (found := _STATED.match(text)) else None
@@ -141,9 +139,9 @@ _SENTENCES = (Exception, RuntimeError, ValueError)
 
 
 def _of_this_call(handled: BaseException | None) -> BaseException | None:
-    """What was being handled when an error arose; None if a caller handles it, and called a model meanwhile.
+    """The `__context__` of an error; None if a caller was handling it when it called the model.
 
-    Whoever handles an exception is the outermost frame of its traceback: a caller's is still running, an SDK's is not.
+    The outermost frame of a traceback handles the exception: a caller's frame is still running, an SDK's is not.
     """
     trace = None if handled is None else handled.__traceback__
     if trace is None:
@@ -157,7 +155,7 @@ def _of_this_call(handled: BaseException | None) -> BaseException | None:
 
 
 def class_names(error: BaseException) -> tuple[str, ...]:
-    """The names of the error's classes, most specific first; of the builtin ones only those that tell of a fault."""
+    """The names of the error's classes, most specific first; of builtin classes only those that mean a fault."""
     kind: Any = type(error)
     return _class_names(kind)
 
@@ -193,10 +191,10 @@ def _link(error: BaseException) -> Link:
 
 
 def _restates(error: BaseException) -> bool:
-    """Whether it is a package's that gives a status of its own to all that it meets, and there was no answer.
+    """Whether the status is one that the package itself gave to an error without an answer.
 
-    litellm calls a refused connection, a broken reply and an error event in a stream all a 500. What it met stands
-    behind its error; behind one about an answer, that.
+    litellm gives a refused connection, a broken reply and an error event in a stream all the status 500. The original
+    error is in its chain.
     """
     kind: Any = type(error)
     if _home(kind) not in _RESTATING:
@@ -214,14 +212,14 @@ _RESTATING = frozenset({"litellm"})
 
 
 def _home(kind: type) -> str:
-    module = getattr(kind, "__module__", None)  # of a class that is made by `type` it may be anything, or gone
+    module = getattr(kind, "__module__", None)  # may be missing or no text in a class made by `type()`
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 
 def _unreadable(error: BaseException) -> bool:
-    """Whether a client could not read what came as HTTP: the status beside that is its own, and says nothing.
+    """Whether the client could not parse the response as HTTP, so that the status is the client's own invention.
 
-    aiohttp's parser gives 400 to a broken chunk, a body that is too short, a line that is no status; so does the
+    aiohttp's parser gives the status 400 to a broken chunk, a short body or an invalid status line, and so does the
     ClientResponseError that is raised from its errors.
     """
     kinds: tuple[Any, Any] = (type(error), type(error.__cause__))
@@ -254,12 +252,12 @@ def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterat
 
 
 def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
-    """Every plain dict the error holds of the provider's answer, the inner `error` object first."""
+    """Every dict of the provider's answer that the error holds, an inner `error` object first."""
     response = read(error, "response")
     told = read(error, "body")
     own = _parsed(told) if isinstance(told, str) else told
     if isinstance(own, dict) and own.keys().isdisjoint(_TEXT_KEYS):
-        own = part_of(own, "data") or own  # of an event, as Mistral's SDK hands it on
+        own = part_of(own, "data") or own  # the `data` of an event, as in Mistral's SDK
     for held in (own, read(error, "details"), response, _first(error.args), _unread(response)):
         body = held[0] if isinstance(held, list) and held else held
         if isinstance(body, dict) and body:
@@ -276,7 +274,7 @@ def _listed(body: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _each_once(bodies: Iterable[dict[Any, Any]]) -> tuple[dict[Any, Any], ...]:
-    """An SDK holds the body, or its inner object, and its response the same once more."""
+    """The bodies without duplicates: an SDK's error and its response often hold the same one."""
     found: list[dict[Any, Any]] = []
     for body in bodies:
         if not _among(found, body):
@@ -287,19 +285,19 @@ def _each_once(bodies: Iterable[dict[Any, Any]]) -> tuple[dict[Any, Any], ...]:
 def _among(found: list[dict[Any, Any]], body: dict[Any, Any]) -> bool:
     try:
         return body in found
-    except Exception:  # noqa: BLE001 - a foreign value may raise anything when it is compared: it is read twice then
+    except Exception:  # noqa: BLE001 - a foreign value may raise when compared; then the body is read twice
         return False
 
 
 def _unread(response: object) -> object:
-    """The JSON of a body that the client has already loaded; never makes it load one."""
+    """The JSON of a body that the client has already loaded. It does not load one."""
     held = read(response, "__dict__")
     content = held.get("_content") if isinstance(held, dict) else None
     return _parsed(content) if isinstance(content, bytes) else None
 
 
 def held_texts(error: BaseException) -> Iterator[str]:
-    """The beginnings of bodies that are held here and down the chain, where an SDK keeps them out of its text."""
+    """The beginnings of the bodies that the exceptions of the chain hold, in lower case."""
     for one, _ in _chain(error):
         held = read(read(one, "response"), "__dict__")
         content = held.get("_content") if isinstance(held, dict) else None
@@ -332,7 +330,7 @@ def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str
 
 
 def details(body: dict[Any, Any]) -> list[dict[Any, Any]]:
-    """The objects in a body's `details` list, as Google's error model has them."""
+    """The objects in a body's `details` list, part of Google's error model."""
     listed = body.get("details")
     return [part for part in listed[:_PARTS] if isinstance(part, dict)] if listed and isinstance(listed, list) else []
 

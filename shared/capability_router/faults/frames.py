@@ -1,4 +1,4 @@
-"""The functions that an exception came through, and whose they are."""
+"""The stack frames of an exception's traceback, and the packages that they belong to."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What an SDK knew of a provider's answer and left out of the exception that it raised.
+"""Finds a provider's answer that an SDK left out of its exception.
 
-Some raise a bare sentence over a refusal, or stumble over its body: it is then a variable of the function that raised.
-Others put the body of an error into the sentence.
+Some SDKs raise a bare sentence for an error response, or fail on its body. The response is then a variable of the
+function that raised. Others put the error's body into the text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TOLD = frozenset({"error", "message", "detail", "code", "errors"})
 
 
 class Held(Exception):
-    """Stands for the answer itself, in the form that SDKs give to their own exceptions."""
+    """An exception with the found answer in the attributes `response` or `body`, as SDKs' own exceptions have it."""
 
     def __init__(self, *, response: Any = None, body: Any = None) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Held(Exception):
 
 
 def left_out(error: BaseException) -> Held | None:
-    """The answer behind an error that shows nothing of one; None if there is none to be found."""
+    """The answer behind an error that has none in its attributes; None if none is found."""
     refusal = next((one for frame in _frames(error) for one in _responses(frame) if _refuses(one)), None)
     if refusal is not None:
         return Held(response=refusal)
@@ -50,7 +50,7 @@ def _responses(frame: FrameType) -> Iterator[Any]:
 
 
 def _refuses(held: Any) -> bool:
-    """Whether it is an HTTP client's response (httpx, requests, aiohttp) with a status that refuses."""
+    """Whether it is an HTTP client's response (httpx, requests, aiohttp) with an error status."""
     try:
         status = getattr(held, "status_code", None) or getattr(held, "status", None)
         return type(status) is int and 400 <= status <= 599 and callable(getattr(held.headers, "items", None))
@@ -59,10 +59,10 @@ def _refuses(held: Any) -> bool:
 
 
 def _quoted(error: BaseException) -> dict[Any, Any] | None:
-    """The JSON object at the end of its text, if it tells of an error."""
+    """The JSON object at the end of the error's text, if it describes an error."""
     try:
         text = str(error)[:_LONGEST].rstrip()
         found = parsed(text[text.index("{") :]) if text.endswith("}") else None
-    except Exception:  # noqa: BLE001 - a foreign text may be anything; then it quotes nothing
+    except Exception:  # noqa: BLE001 - a foreign `str` may raise anything; then there is no body
         return None
     return found if isinstance(found, dict) and not _TOLD.isdisjoint(found) else None

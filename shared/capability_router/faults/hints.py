@@ -1,6 +1,6 @@
-"""What a provider says beside its error: how long to wait, how much it holds, whether to come again.
+"""Reads a provider's hints from its error: how long to wait, the size of the window, whether a retry is useful.
 
-All input is foreign: every text is cut before it is read, every repetition in a pattern is bounded.
+All input is untrusted: texts are cut before they are read, and every repetition in a pattern is bounded.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _KEPT = (
 )  # fmt: skip
 _WAITS = (("retry-after-ms", "ms"), ("x-ms-retry-after-ms", "ms"), ("retry-after", ""), ("x-retry-after", ""))
 _BODY_WAITS = (("retry_after_ms", "ms"), ("retry_after", ""), ("retry_after_seconds", ""), ("retryAfter", ""))
-"""Where a wait stands outright, and the unit of its number ("" = seconds, or as written)."""
+"""The headers and body keys that state a wait, and the unit of their number ("" = seconds, or as written)."""
 _MOST_HEADERS = 200
 _LONGEST_VALUE = 128
 _SANE_WINDOW = range(64, 1_000_000_001)
 
-Source = BaseException | Evidence | Mapping[str, str]  # an error, what it shows, or headers
+Source = BaseException | Evidence | Mapping[str, str]  # an error, its evidence, or headers
 
 
 def retry_after_s(source: Source, now_unix: float, headers: Mapping[str, str] | None = None) -> float | None:
-    """Seconds to wait before another try, >= 0; None if nothing tells. More than a day is told as a day.
+    """Seconds to wait before a retry, >= 0 and at most a day; None if the provider states none.
 
-    An explicit wait comes first (`pushback_s`), then the reset of the limit that is used up. `headers`: those of the
-    source (`headers_of`), from whoever has read them.
+    An explicit wait is preferred (`pushback_s`), else the reset time of the exhausted limit. `headers`: the result of
+    `headers_of(source)`, if the caller has it already.
     """
     kept = _headers(source) if headers is None else headers
     told = pushback_s(source, now_unix, kept)
@@ -40,7 +40,7 @@ def retry_after_s(source: Source, now_unix: float, headers: Mapping[str, str] | 
 
 
 def pushback_s(source: Source, now_unix: float, headers: Mapping[str, str] | None = None) -> float | None:
-    """The wait that is asked for outright: `retry-after(-ms)`, Google's RetryInfo, "try again in 20s"."""
+    """The wait that is stated explicitly: `retry-after(-ms)`, Google's RetryInfo, "try again in 20s"; else None."""
     told = _wait_in(_headers(source) if headers is None else headers, _WAITS, now_unix)
     if told is not None or not isinstance(source, BaseException | tuple):
         return told
@@ -48,7 +48,7 @@ def pushback_s(source: Source, now_unix: float, headers: Mapping[str, str] | Non
 
 
 def window_tokens(error: BaseException | Evidence) -> int | None:
-    """The true window in tokens, if an overflow error states it."""
+    """The model's true window in tokens, if an overflow error states it."""
     return next((size for link in _evidence(error) for size in _sizes(link) if size in _SANE_WINDOW), None)
 
 
@@ -58,7 +58,7 @@ def forbids_retry(headers: Mapping[str, str]) -> bool:
 
 
 def headers_of(error: BaseException | Evidence) -> dict[str, str]:
-    """The retry and rate-limit headers of the answer behind an error, names in lower case; no others."""
+    """The answer's retry and rate-limit headers, and no others; names in lower case."""
     for link in _evidence(error):
         for pairs in _header_pairs(link):
             if kept := _kept(pairs):
@@ -82,7 +82,7 @@ def _header_pairs(link: Link) -> Iterator[list[tuple[Any, Any]]]:
 
 
 def asks_for_proxy(link: Link) -> bool:
-    """Whether a proxy on the way asks for a password."""
+    """Whether a proxy asks for authentication."""
     return any(str(name).lower() == "proxy-authenticate" for pairs in _header_pairs(link) for name, _ in pairs)
 
 
@@ -124,7 +124,7 @@ def _wait_in(told: Mapping[Any, Any], names: tuple[tuple[str, str], ...], now_un
 
 
 def _delay(told: object, now_unix: float) -> float | None:
-    """Google's duration, as text ("7.5s") or as an object of seconds and nanoseconds."""
+    """Seconds of Google's duration, which is a text ("7.5s") or an object of seconds and nanoseconds."""
     if isinstance(told, dict):
         parts = [told.get("seconds", 0), told.get("nanos", 0)]
         whole, nanos = (float(part) if str(part).isdigit() and len(str(part)) <= 9 else 0.0 for part in parts)
@@ -133,7 +133,7 @@ def _delay(told: object, now_unix: float) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str], now_unix: float) -> float | None:
-    """The reset of what is used up; of the tokens, if something is left of both: too few for this call."""
+    """Seconds until the exhausted limit resets. If none is, the tokens': this call needs more than are left."""
     limits = rate_limits(headers, now_unix)
     resets = (
         (limits.remaining_requests, limits.reset_requests_s),

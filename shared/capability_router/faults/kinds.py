@@ -1,8 +1,7 @@
-"""The table of faults: what each kind means for this target, for the others and for health.
+"""The table of faults: for each kind whether to retry, whether to fall back, and what it counts against.
 
-Everything that decides between "again", "elsewhere" and "stop" is a row here; the machine reads the
-row and knows no provider. Source of the rows: the providers' error references and probes of their
-clients (docs/faults.md).
+The state machine decides between retry, fallback and error by these rows and knows no provider. The rows come from the
+providers' error references and from tests of their clients (docs/faults.md).
 """
 
 from __future__ import annotations
@@ -23,11 +22,12 @@ Blame = Literal["none", "breaker", "gate", "credential", "model", "quality"]
 class FaultKind:
     """One row.
 
-    `same`: may this target be tried again, and when ("pushback" = after the time it asked for).
-    `other`: may another target be tried ("larger_window" = only one known or thought to hold more;
-    "unless_returned" = unless `on_content_filter` returns the provider's word to the caller).
-    `blame`: what it counts against; "quality" teaches the policy but leaves health alone.
+    `same`: whether and when this target may be retried ("pushback" = after its Retry-After).
+    `other`: whether another target may be tried ("larger_window" = only one whose window is larger or unknown;
+    "unless_returned" = not if `on_content_filter` returns the provider's answer to the caller).
+    `blame`: what the fault counts against; "quality" is learned by the policy and does not affect health.
     `is_retryable`: whether the same request to the same model may succeed later.
+    `words`: what the model did, for error texts.
     """
 
     name: str
@@ -78,15 +78,16 @@ _OWN = {name: replace(KINDS[name], blame="none", words=words) for name, words in
 class Fault:
     """One fault of one attempt. `detail` is short and holds no prompt, key or header value.
 
-    `retry_after_s` and `window` are the provider's own hints: seconds to wait, tokens it can hold;
-    `again` is False if it says that the same call must not be repeated (`x-should-retry: false`).
-    `sent` is False if the request surely never reached the provider, so nothing can be billed;
-    `started` is True if an answer had begun when it came (an error event inside a 200 stream).
-    `answered` is True if an answer came, and its SDK raised over how it ended or what it says.
-    `late_s`: by so much this process was late for a clock that ran out, so it may be its own delay; 0 = it was not.
-    `usage` are the tokens that the provider told all the same, where only the exception shows them.
-    `own` is True if it is about a model's name or a key that the call brought along: it counts against nothing.
-    `error` is the exception that was raised, for `__cause__` only; it never reaches telemetry.
+    `retry_after_s` and `window`: the provider's own hints, seconds to wait and the window in tokens.
+    `clock`: which timeout has passed, for kind "timeout".
+    `again`: False if the provider forbids a retry (`x-should-retry: false`).
+    `sent`: False if the request certainly never reached the provider, so nothing can be billed.
+    `started`: True if a response had begun (an error event inside a 200 stream).
+    `answered`: True if an answer came, and the SDK raised because of its finish reason or content.
+    `late_s`: how late this process was when the timeout passed, so it may be its own delay; 0 = it was not.
+    `usage`: the tokens that the provider reported, if only the exception has them.
+    `own`: True if the fault is about a model name or API key given in the call; it then counts against no model.
+    `error`: the raised exception, for `__cause__` only; it never reaches telemetry.
     """
 
     kind: str
@@ -107,26 +108,26 @@ class Fault:
 
     @property
     def row(self) -> FaultKind:
-        """The table's row for this fault; the provider's word against a repetition overrules it."""
+        """The table's row for this fault; without a retry if the provider forbids it."""
         if self.own:
             return _OWN[self.kind]
         return KINDS[self.kind] if self.again else _NOT_AGAIN[self.kind]
 
     def over(self, brought: Collection[str]) -> Fault:
-        """The same fault of a call that brought along a model's name or a key of its own.
+        """This fault, marked `own` if it blames a credential or model name that the call itself gave.
 
-        That these are refused says nothing against the candidate's own, which others still call it by.
+        `brought`: the blames, "credential" or "model", that the call gave. The candidate's own key and name still work.
         """
         return replace(self, own=True) if KINDS[self.kind].blame in brought else self
 
     @property
     def told(self) -> str:
-        """A clause for error texts: 'overloaded (529): detail'."""
+        """A clause for error texts: "overloaded (529): detail"."""
         return self._clause(self.row.words)
 
     @property
     def told_begun(self) -> str:
-        """The same of an attempt that had given a part of its answer: so it was reached."""
+        """The same for an attempt that had given a part of its answer, so its connection was not refused but lost."""
         return self._clause("lost its connection" if self.kind == "connection" else self.row.words)
 
     def _clause(self, words: str) -> str:

@@ -1,4 +1,4 @@
-"""The rate limits a provider reports in its headers, whichever of their many names it uses."""
+"""Reads the rate limits that a provider reports in its headers, under any of their many names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from capability_router.faults.durations import wait_s
 
 
 class RateLimits(NamedTuple):
-    """What is left and when it is filled up again, in seconds from now; None = not told.
+    """Remaining and total requests and tokens, and seconds until the limit resets; None = not reported.
 
-    Of several limits of one kind (per minute and per day, tokens in and out) the one with least left.
+    Of several limits of one kind (per minute and per day, tokens in and out) it is the one with least left.
     """
 
     remaining_requests: int | None = None
@@ -25,7 +25,7 @@ class RateLimits(NamedTuple):
 
 
 class _Limit(NamedTuple):
-    """One limit as told: each part may be missing."""
+    """One limit as reported. Each part may be missing."""
 
     remaining: int | None
     limit: int | None
@@ -59,7 +59,7 @@ _IETF = {
 def rate_limits(headers: Mapping[str, str], now_unix: float | None = None) -> RateLimits:
     """Read `x-ratelimit-*`, `anthropic-ratelimit-*` and `ratelimit*`.
 
-    Header names in lower case, or a case-blind mapping.
+    Header names must be in lower case, or the mapping case-insensitive.
     `now_unix` (default: the machine's clock) turns reset dates into seconds.
     """
     now = SystemClock.unix() if now_unix is None else now_unix
@@ -71,7 +71,7 @@ def rate_limits(headers: Mapping[str, str], now_unix: float | None = None) -> Ra
 
 
 def _tightest(limits: list[_Limit]) -> _Limit:
-    """The one with least left, of equals the one that lasts longest; those that don't tell what is left come last."""
+    """The limit with least left; of equals the one with the longest reset; one with an unknown rest comes last."""
     unknown = float("inf")
     return min(
         limits,
@@ -90,7 +90,7 @@ def _told(headers: Mapping[str, str], kind: str, now: float) -> list[_Limit]:
 
 
 def _combined(headers: Mapping[str, str]) -> Iterator[_Limit]:
-    """The IETF's one header for all three."""
+    """The limit in the IETF's single header `RateLimit`."""
     said = headers.get("ratelimit", "").lower()
     if said:
         remaining, limit, reset = (found[1] if (found := _IETF[fact].search(said)) else None for fact in _FACTS)
@@ -98,12 +98,12 @@ def _combined(headers: Mapping[str, str]) -> Iterator[_Limit]:
 
 
 def _unified(headers: Mapping[str, str], now: float) -> Iterator[_Limit]:
-    """Anthropic's limit of a subscription: it tells whether it is used up, and no number."""
+    """Anthropic's limit of a subscription, which reports only whether it is exhausted."""
     if headers.get("anthropic-ratelimit-unified-status", "").strip().lower() == "rejected":
         yield _Limit(0, None, wait_s(headers.get("anthropic-ratelimit-unified-reset", ""), now))
 
 
 def _count(told: str | None) -> int | None:
-    """A count; -1, which some send for "no limit", is nothing told."""
+    """The count; None if missing, or -1, which some providers send for "no limit"."""
     text = (told or "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None

@@ -1,4 +1,4 @@
-"""What an answer means, from whoever has read all of it to whoever is shown a part."""
+"""The meaning of an error answer, passed on by an endpoint that has read all of it to code that sees only a part."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from capability_router.faults.evidence import Evidence, read
 
 
 class Meaning(NamedTuple):
-    """The kind of fault, its window in tokens, the seconds that it asks to wait; None = it says nothing of that."""
+    """The kind of fault, the window in tokens and the seconds to wait, each None if not stated."""
 
     kind: str
     window: int | None
@@ -16,6 +16,6 @@ class Meaning(NamedTuple):
 
 
 def told_before(evidence: Evidence) -> Meaning | None:
-    """The meaning that an error brings along as `told`, of an answer that it holds but in part; None = it has none."""
+    """The Meaning in an error's attribute `told`; None = there is none."""
     told = (read(link.error, "told") for link in evidence)
     return next((meaning for meaning in told if isinstance(meaning, Meaning)), None)

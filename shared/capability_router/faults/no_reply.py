@@ -1,4 +1,4 @@
-"""A 200 whose body is no reply, over which a client's own code stumbled."""
+"""The fault of a 200 response whose body is no reply, so that the client's own code failed on it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from capability_router.faults.phrases import loose_rules, told_by
 from capability_router.request import Usage
 
 STUMBLES = (TypeError, LookupError, AttributeError)
-"""What code raises that looks for a part which is missing, and its subclasses."""
+"""What code raises when it reads a missing part, subclasses included."""
 
 
 def no_reply(body: object, error: BaseException, usage: Usage | None = None) -> Fault:
-    """What the error in the body's place means: an object, a word or a sentence; by default the server failed.
+    """The fault by the error in the body (an object, a word or a sentence); "server_error" if nothing identifies it.
 
-    `usage`: what the body told of its tokens.
+    `usage`: the tokens that the body reported.
     """
     told = classify(ValueError({"error": body})) if isinstance(body, (dict, str)) and body else Fault("unknown")
     if told.kind == "unknown":

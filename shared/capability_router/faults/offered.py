@@ -1,7 +1,7 @@
-"""The names under which the tools of a request are called, and which calls are of none of them.
+"""The names of the tools that a request offers, to find calls of tools that do not exist.
 
-Names are compared as they stand. What some models put before them ("functions.", "default_api.") no framework takes
-away: its agents don't find such a tool either.
+Names are compared exactly. Prefixes that some models add ("functions.", "default_api.") are not removed, because the
+frameworks' agents do not find such a tool either.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 Offered = frozenset[str] | None
-"""The names of all tools; None = not all can be known, or there are none. No call is judged by it then."""
+"""The names of all offered tools; None = not all are known, or there are none. Then no call is judged."""
 
 _OF_CALLERS = (None, "function", "custom", "object", "builtin_function")
 _DATED = re.compile(
     r"(?:text_editor|computer|bash|web_search|web_fetch|code_execution|memory|tool_search_tool_\w+|advisor)_20\d{6}"
 )
-"""Anthropic's own tools: those that the caller runs are called by their `name`, the others' calls are no tool calls."""
+"""Anthropic's own tools. Those that the caller runs are called by their `name`; the server's give no tool calls."""
 
 
 def offered(names: Iterable[str]) -> Offered:
-    """The names as a set; "" among them stands for a tool of which nobody knows how it is called."""
+    """The names as a set; None if there are none, or if one is "", the mark of an unknown name."""
     found = frozenset(names)
     return None if not found or "" in found else found
 
 
 def called_as(tool: Any) -> str:
-    """The name by which a tool, given as JSON in any provider's form, is called; "" = that can't be known.
+    """The name by which a tool, given as JSON in any provider's form, is called; "" = unknown.
 
-    That is so of tools that bring others with them (MCP servers, namespaces, a search for tools, lists of
-    declarations), and of providers' own, whose calls may have names of theirs.
+    Unknown are tools that contain others (MCP servers, namespaces, tool search, lists of declarations), and providers'
+    own tools, whose calls may have other names.
     """
     if not isinstance(tool, Mapping):
         return ""
@@ -47,5 +47,5 @@ def offered_in(tools: Any) -> Offered:
 
 
 def strange(name: str, tools: Offered) -> bool:
-    """Whether a call of that name is of no tool that was offered."""
+    """Whether no offered tool has this name."""
     return tools is not None and name not in tools

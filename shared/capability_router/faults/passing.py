@@ -1,4 +1,4 @@
-"""Errors that are no provider's fault: they reach the caller unchanged, and health hears nothing of them."""
+"""Errors that are not the provider's: they are raised to the caller unchanged and do not affect health."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MISTAKES = (ValueError, TypeError, LookupError, AttributeError, AssertionError,
 
 
 def passes_through(error: BaseException) -> bool:
-    """Cancellation, the end of the program, a graph's interrupt, an error of the router itself.
+    """Whether it is a cancellation, the end of the program, a LangGraph interrupt or an error of the router itself.
 
-    The built-in client's own errors are router errors too, but they tell of a provider: they don't pass.
+    The built-in client's errors are router errors too, but they are about a provider: False.
     """
     if not isinstance(error, Exception):
         return True
@@ -26,19 +26,19 @@ def passes_through(error: BaseException) -> bool:
 
 
 def is_programming_error(error: BaseException) -> bool:
-    """A mistake in the calling code: a ValueError, TypeError, KeyError... raised as such.
+    """Whether it is a mistake in the calling code: a plain ValueError, TypeError, KeyError, ...
 
-    False if anything in the chain carries an HTTP status, a provider's code or the name of a known fault
-    (a body that is no JSON, an answer that does not fit its schema).
+    False if anything in the chain has an HTTP status, a provider's code or the class name of a known fault (a body that
+    is no JSON, an answer that does not fit its schema).
     """
     return isinstance(error, _MISTAKES) and kind_of(links(error), texts=False) == "unknown"
 
 
 def mistake(error: BaseException, keywords: Collection[str], term: Callable[[str], str]) -> str:
-    """'TypeError over the keyword seed', of a mistake that a call with these keywords has met; 'ImportError of torch'.
+    """A mistake of the calling code, for error texts: "TypeError over the keyword seed" or "ImportError of torch".
 
-    Of the exception's text, which may quote the prompt, no word but the names. `term(name)`: what is to be said of a
-    keyword that the router may have been meant by, else "".
+    `keywords`: those of the call. Only their names are taken from the exception's text, which may quote the prompt.
+    `term(name)`: a remark if a keyword was probably meant for the router, else "".
     """
     named = sorted(_named_by(error).intersection(keywords))
     lacking = str(error.name or "") if isinstance(error, ImportError) else ""
@@ -52,8 +52,8 @@ _NAMES = re.compile(r"['\"`](\w+)['\"`]|\b(\w+)=")  # as Python itself and the p
 
 
 def _named_by(error: BaseException) -> set[str]:
-    """What may be the names of keywords in an exception: where pydantic says it happened, else quoted words."""
-    from pydantic import ValidationError  # at first use: the core's import stays small
+    """Possible keyword names in an exception: the locations in pydantic's error, else quoted words."""
+    from pydantic import ValidationError  # at first use, because importing pydantic takes long
 
     if isinstance(error, ValidationError):
         places = (

@@ -1,7 +1,7 @@
-"""What error texts say where codes and statuses do not: quota, overflow, filter, bad key, lacking ability.
+"""Phrases in error texts that identify a fault: quota, overflow, filter, bad key, missing capability.
 
-Texts are lower case and at most 4 kB; every repetition is bounded, so a rule takes linear time.
-Wording changes without notice, so a phrase is asked only after codes, and only at statuses that hide several kinds.
+Texts are in lower case and at most 4 kB. Every repetition is bounded, so a rule takes linear time. Providers change
+their wording without notice, so phrases are used after codes, and only with a status that several kinds share.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 _COUNT = r"(?P<n>\d[\d,]{0,12})"
 _ANY = r"\d[\d,]{0,12}"
 
-# The overflow texts that name the window, each with the number in the group `n`.
+# Overflow texts that state the window, which is the group `n`.
 WINDOWS = tuple(
     re.compile(pattern.replace("COUNT", _COUNT).replace("ANY", _ANY))
     for pattern in (
@@ -65,7 +65,7 @@ REGION = re.compile(
     r"|(?:not|isn't) (?:supported|available|offered|allowed) (?:in|from|for) (?:your|this|unsupported) "
     r"(?:country|countries|region|location)|unsupported[ _]country|^request not allowed$"
 )
-"""Refused for where the call comes from: no word about the key, and of a gateway's models only some may say so."""
+"""Refused because of the caller's region. Not about the key, and at a gateway it may hold for some models only."""
 _KEY = re.compile(
     r"api[_ ]key (?:is )?(?:not valid|invalid|expired|not found)|(?:invalid|incorrect|missing) (?:x-)?api[-_ ]key"
     r"|api_key client option must be set|could not resolve authentication|unable to locate credentials"
@@ -92,7 +92,7 @@ _STALE = re.compile(
     rf"no such {_THING}|\b{_THING}(?: with id)? ['\"`]?[\w-]{{1,80}}['\"`]? (?:was )?not found"
     r"|\bfile not found: file[_-]|previous_response_not_found"
 )
-"""What a request refers to by its id and the account doesn't hold: no word about the model."""
+"""A file or other object that the request names and the account does not have. Not about the model."""
 _LOOSE = (
     (re.compile(r"rate[ _]limit|too many requests"), "rate_limited"),
     (re.compile(r"overloaded|temporarily unavailable|service unavailable|no healthy upstream"), "overloaded"),
@@ -121,10 +121,10 @@ Rules = tuple[tuple[re.Pattern[str], str], ...]
 
 
 def rules_for(status: int | None, *, money: bool = False) -> Rules:
-    """The rules that may be asked at a status; none where the status tells enough.
+    """The rules that apply with a status; none if the status is unambiguous.
 
-    `money`: only those that no code overrules, because a per-minute limit and an empty account may share it, as may a
-    model and a file at 404.
+    `money`: only the rules that precede codes. A per-minute limit and an empty account may have the same code, and so
+    may an unknown model and an unknown file with 404.
     """
     if status == 404:
         return ((_STALE, "unsupported"),) if money else ((_NO_ROUTE, "unsupported"),)
@@ -134,10 +134,10 @@ def rules_for(status: int | None, *, money: bool = False) -> Rules:
 
 
 def loose_rules() -> Rules:
-    """Rules for texts that come with neither status nor code."""
+    """The rules for texts without status and code."""
     return _LOOSE
 
 
 def told_by(texts: tuple[str, ...], rules: Rules) -> str:
-    """The kind of the first rule that any of the texts fits, "" if none does."""
+    """The kind of the first rule that matches any of the texts; "" if none does."""
     return next((kind for rule, kind in rules if any(rule.search(text) for text in texts)), "")

@@ -1,7 +1,7 @@
-"""Where SDKs read what a server sent: what they raise there over it is about the reply, not about the request.
+"""The functions in which SDKs parse a server's reply: an error raised there is about the reply, not the request.
 
-An SDK that wants an object and is sent a list, a number or another shape stumbles with a TypeError, an AttributeError
-or a check of its own, as it would over an argument. Where it was raised tells the two apart.
+If an SDK expects an object and gets a list or a number, it raises a TypeError, an AttributeError or a validation error,
+as it would for a wrong argument. Only the function that raised tells the two apart.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _READERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("google", "_generate_content"): ("response_dict",), ("google", "_generate_content_stream"): ("response_dict",),
     ("google", "async_generator"): ("response_dict", "chunk"), ("google", "request_streamed"): ("chunk",),
 }  # fmt: skip
-"""(package, function) -> the variables of which it has one as soon as something came; () = it is called with that."""
+"""(package, function) -> its variables, one of which is set once something was received; () = always."""
 _SENDING = frozenset({"_request_raw"})
-"""Below a reader, the function that sends."""
+"""A function that sends the request; a reader calls it."""
 _OF_CALLS, _OF_STREAMS = "parse_function_tool_arguments", "_accumulate_chunk"
-"""Where OpenAI's SDK parses what a model said: arguments of calls, and all of it as a stream is put together."""
+"""Where OpenAI's SDK parses a model's output: the arguments of tool calls, and all of it when it merges a stream."""
 _TOOL_CHUNK = "tool_call_chunk"
-"""A variable of the latter that is there once it is the turn of tools."""
+"""A variable of the latter that is set once it merges tool calls."""
 _PARSERS = {
     "parse_chat_completion": "server_error", "parse_response": "server_error",
-    "current_completion_snapshot": "truncated",  # of a stream, which is asserted to have had a chunk
+    "current_completion_snapshot": "truncated",  # it asserts that the stream had a chunk
 }  # fmt: skip
-"""What OpenAI's SDK does itself with a reply where it parses what was said; texts are parsed in functions below."""
+"""OpenAI's functions that read a whole reply -> the kind of fault if they fail. They call others to parse texts."""
 _CALLS = frozenset({"tool_calls", "functionCall", "function_call"})
 
 
 def sdk_reader(frames: list[FrameType]) -> FrameType | None:
-    """The frame of an SDK that was reading a reply; None if none was."""
+    """The frame of an SDK's function that was parsing a reply; None if there is none."""
     if any(frame.f_code.co_name in _SENDING for frame in frames):
         return None
     return next((frame for frame in reversed(frames) if _reads(frame)), None)
@@ -50,9 +50,9 @@ def _reads(frame: FrameType) -> bool:
 
 
 def unread(frames: list[FrameType], error: BaseException) -> str:
-    """The kind of a fault of what a model said, over which OpenAI's SDK raised as it parsed it; "" if that is not why.
+    """The kind of fault if OpenAI's SDK raised while it parsed the model's output; else "".
 
-    It parses a text for a schema, and the arguments of strict tools, as a stream is put together and at the end.
+    It parses texts by a schema and the arguments of strict tools, both while it merges a stream and at the end.
     """
     if not isinstance(error, ValueError):
         return ""
@@ -61,12 +61,12 @@ def unread(frames: list[FrameType], error: BaseException) -> str:
         return ""
     if last.f_code.co_name == _OF_CALLS:
         return "malformed_tool_call"
-    bare = type(error) is ValueError and last is frames[-1]  # of a parser that is no Python
+    bare = type(error) is ValueError and last is frames[-1]  # raised by a parser that has no Python frame
     return ("malformed_tool_call" if _TOOL_CHUNK in last.f_locals else "unparsable") if bare else ""
 
 
 def parsed_nothing(frames: list[FrameType], error: BaseException) -> str:
-    """The kind of a fault of a server that sent no reply where OpenAI's SDK was to parse one; "" if that is not why."""
+    """The kind of fault if OpenAI's SDK raised because the body it had to parse is no reply; else ""."""
     last = frames[-1] if frames else None
     if last is None or home(last) != "openai":
         return ""
@@ -78,17 +78,17 @@ def _parses(frame: FrameType) -> bool:
 
 
 def is_check(error: BaseException) -> bool:
-    """Whether it is pydantic's: something does not fit a class."""
+    """Whether it is pydantic's ValidationError."""
     return isinstance(error, ValueError) and "ValidationError" in class_names(error)
 
 
 def about_a_call(error: BaseException) -> bool:
-    """Whether a check failed over one of the tool calls in a reply."""
+    """Whether the ValidationError is about a tool call in the reply."""
     return any(not _CALLS.isdisjoint(detail["loc"]) for detail in _details(error, inputs=False))
 
 
 def error_refused(error: BaseException) -> object:
-    """What a body has under `error` that did not pass a check, where no frame holds the body; None = there is none."""
+    """The value under `error` in a body that failed validation, if no frame holds the body; None = there is none."""
     held = (detail.get("input") for detail in _details(error, inputs=True))
     return next((told for body in held if isinstance(body, Mapping) and (told := body.get("error"))), None)
 

@@ -1,7 +1,7 @@
-"""Why a server could not be reached, in words of the system and of TLS that name nobody's secrets.
+"""Says why a server could not be reached, with what to change, without quoting texts that may hold secrets.
 
-A client's own exception says "Connection error." and keeps the reason behind it: a certificate that nobody here trusts
-looks like a server that is down. What to change is said where it is known.
+A client's own exception says "Connection error." and keeps the reason in its chain, so that an untrusted certificate
+looks like a server that is down.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-_DEPTH = 12  # exceptions that are looked at
+_DEPTH = 12  # the most exceptions that are read
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
-_EXPIRED, _EARLY, _WRONG_NAMES = 10, 9, (62, 64)  # OpenSSL's numbers; both of a name and of an address
+_EXPIRED, _EARLY, _WRONG_NAMES = 10, 9, (62, 64)  # OpenSSL's error numbers; 62: host name, 64: IP address
 
 
 def why_unreached(error: BaseException) -> str:
-    """What is known of the cause; "" if neither the system nor TLS told."""
+    """The reason, as far as the system or TLS states it; else ""."""
     for one in _within(error):
         if why := _told(one):
             return why
@@ -24,12 +24,12 @@ def why_unreached(error: BaseException) -> str:
 
 
 def why_tls(error: BaseException) -> str:
-    """The same, of TLS alone."""
+    """The reason, if it is TLS; else ""."""
     return next((_of_tls(one) for one in _within(error) if _is(one, "ssl.SSLError")), "")
 
 
 def _within(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it was raised from, and what it holds, as requests, urllib3 and botocore have it."""
+    """The error, its causes, and the exceptions it holds in arguments and attributes (requests, urllib3, botocore)."""
     waiting, seen = [error], set[int]()
     while waiting and len(seen) < _DEPTH:
         one = waiting.pop(0)
@@ -51,25 +51,25 @@ def _told(error: BaseException) -> str:
     if _is(error, "socket.gaierror"):
         return "its host name could not be looked up; check base_url and network"
     if isinstance(error, OSError) and isinstance(error.errno, int) and error.errno > 0:
-        return os.strerror(error.errno)  # not its own text, which a client may have made
+        return os.strerror(error.errno)  # not the error's own text, which a client may have written
     return ""
 
 
 def _is(error: BaseException, name: str) -> bool:
-    """By name, for the core loads neither module."""
+    """Whether it is of this class, compared by name because the core imports neither module."""
     return any(f"{kind.__module__}.{kind.__qualname__}" == name for kind in type(error).__mro__)
 
 
 def _of_tls(error: Any) -> str:
     if not _is(error, "ssl.SSLCertVerificationError"):
         if error.reason in _NO_TLS:
-            return "it speaks no TLS at this port; check base_url (http:// or https://)"
+            return "it does not speak TLS at this port; check base_url (http:// or https://)"
         return f"TLS failed: {error.reason}" if str(error.reason).isidentifier() and error.reason else "TLS failed"
     code = getattr(error, "verify_code", None)
     if code == _EXPIRED:
         return "its certificate has expired; renew it, or set this machine's clock"
     if code == _EARLY:
-        return "its certificate is not valid yet; look at this machine's clock"
+        return "its certificate is not valid yet; check this machine's clock"
     if code in _WRONG_NAMES:
-        return "its certificate is for another host; write in base_url the name that the certificate has"
-    return "its certificate is not trusted here; put the authority that signed it in the file of SSL_CERT_FILE"
+        return "its certificate is for another host; use the certificate's host name in base_url"
+    return "its certificate is not trusted here; add the CA that signed it to the file named in SSL_CERT_FILE"

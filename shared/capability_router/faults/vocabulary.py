@@ -1,7 +1,7 @@
-"""The words providers and their clients use for faults, and the HTTP statuses, each with its kind.
+"""Tables from error codes, class names and HTTP statuses to kinds of fault.
 
-Words are compared in a normal form (`RateLimitError`, `rate_limit_error` and `RATE_LIMIT` are one), so
-that one table serves error codes of a body and class names of an exception alike.
+Words are compared in a normal form (`RateLimitError`, `rate_limit_error` and `RATE_LIMIT` are equal), so that one table
+serves both the error codes of a body and the class names of an exception.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LONGEST_WORD = 64
 
 
 def normal(word: str) -> str:
-    """Lower case, letters and digits only, without a final "error" or "exception"; "" if over-long."""
+    """The word in lower case, letters and digits only, without a final "error" or "exception"; "" if too long."""
     if len(word) > LONGEST_WORD:
         return ""
     bare = _NOT_WORD.sub("", word.lower())
@@ -28,7 +28,7 @@ def _kinds(words: Mapping[str, str]) -> dict[str, str]:
     return {normal(word): kind for kind, told in words.items() for word in told.split()}
 
 
-# Codes that say more than the status they come with (quota at 429, overload at 200, filter at 400).
+# Codes more specific than their status (quota with 429, overload with 200, filter with 400).
 TELLING = _kinds(
     {
         "rate_limited": """
@@ -72,9 +72,9 @@ TELLING = _kinds(
 )
 
 ITS_OWN = frozenset(map(normal, ["invalid_value", "invalid_type", "missing_required_parameter"]))
-"""Codes about one request's own values: the text beside them may quote any of it."""
+"""Codes about values in the request. The text that comes with them may quote the request, so it is not searched."""
 
-# Codes too broad to overrule a status; they speak where there is none, as inside a stream.
+# Codes too broad to override a status; used only if there is no status, as inside a stream.
 BROAD = _kinds(
     {
         "rate_limited": "requests tokens",
@@ -88,7 +88,7 @@ BROAD = _kinds(
     }
 )
 
-# Class names that settle the matter whatever status stands beside them.
+# Class names that decide whatever the status is.
 DECISIVE_NAMES = _kinds(
     {
         "context_overflow": "ContextOverflowError ContextWindowExceededError",
@@ -100,7 +100,7 @@ DECISIVE_NAMES = _kinds(
     }
 )
 
-# Class names of clients, transports and the frameworks' own errors; read when no code and no status speaks.
+# Class names of clients, transports and the frameworks' own errors; used if no code and no status decides.
 NAMES = TELLING | _kinds(
     {
         "rate_limited": "ModelRateLimitError",
@@ -134,7 +134,7 @@ NAMES = TELLING | _kinds(
     }
 ) | DECISIVE_NAMES  # fmt: skip
 
-# The last resort: parts of the class names of clients that nobody has listed.
+# The last resort: parts of class names, for clients that are not listed.
 FRAGMENTS = (
     ("contextlength", "context_overflow"), ("contextwindow", "context_overflow"),
     ("contextoverflow", "context_overflow"),
@@ -160,13 +160,13 @@ _STATUSES = {
 
 
 def status_kind(status: int) -> str:
-    """The kind an HTTP status alone stands for. 3xx = "unknown": the base URL points elsewhere."""
+    """The kind of fault by an HTTP status alone. 3xx is "unknown": the base URL is probably wrong."""
     broad = "server_error" if status >= 500 else "bad_request" if status >= 400 else "unknown"
     return _STATUSES.get(status, broad)
 
 
 ENDED = frozenset(map(normal, ("ContentFilterFinishReasonError", "LengthFinishReasonError")))
-"""Classes that an SDK raises over an answer that came, for how it ended."""
+"""Classes that an SDK raises for an answer because of its finish reason."""
 
 REPLY_PARTS = frozenset({"choices", "usage", "content", "model_dump", "candidates", "message", "output", "id", "model"})
 GARBLED = (
@@ -175,28 +175,27 @@ GARBLED = (
     "null value for 'choices'",
     "can only parse array of json",
 )
-"""How clients stumble over a body that is no reply: the part they looked for, or their own words (lower case)."""
+"""How clients fail on a body that is no reply: the missing attribute, or their own texts in lower case."""
 
 IN_STREAM = frozenset(map(normal, ("EndpointStreamError", "APIError", "MidStreamFallbackError")))
-"""Classes raised, without a status, for an error event inside a stream that began well."""
+"""Classes raised without a status for an error event inside a stream."""
 
 GARBLED_REPLY = frozenset(
     map(normal, ("JSONDecodeError", "DecodingError", "DecodeError", "ContentDecodingError", "ContentEncodingError",
                  "SSEError", "UnicodeDecodeError"))
 )  # fmt: skip
-"""Classes that say that a reply came and could not be read."""
+"""Classes that mean that a reply came and could not be parsed."""
 
 UNREADABLE = normal("HttpProcessingError")
-"""The class of what aiohttp raises over bytes that are no HTTP."""
+"""The class that aiohttp raises for bytes that are not HTTP."""
 
 HUNG_UP = frozenset(
     map(normal, ("ServerDisconnectedError", "ConnectionResetError", "BrokenPipeError", "ConnectionRefusedError"))
 )
-"""Classes that say that a connection broke or was refused, whatever is raised from them: httpx-aiohttp calls it a
-ConnectTimeout."""
+"""Classes that mean that a connection broke or was refused, even if httpx-aiohttp raises a ConnectTimeout from them."""
 
 UNSENT = frozenset(
     map(normal, ("ConnectError", "ConnectTimeout", "ConnectTimeoutError", "ConnectionRefusedError", "gaierror",
                  "EndpointConnectionError", "ClientConnectorError", "NameResolutionError", "NewConnectionError"))
 )  # fmt: skip
-"""Classes that say that no connection came about (botocore's EndpointConnectionError among them)."""
+"""Classes that mean that no connection was made (botocore's EndpointConnectionError among them)."""

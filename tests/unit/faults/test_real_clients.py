@@ -292,4 +292,4 @@ def test_a_server_that_speaks_no_tls(connect: Callable[[str], Call], base_url: s
         connect(base_url.replace("http:", "https:"))()
     fault = classify(caught.value, NOW)
     assert fault.kind == "connection", fault
-    assert fault.detail.startswith("it speaks no TLS at this port; check base_url (http:// or https://) ("), fault
+    assert fault.detail.startswith("it does not speak TLS at this port; check base_url (http:// or https://) ("), fault
