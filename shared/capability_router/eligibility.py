@@ -1,8 +1,8 @@
-"""Which models can take a request, and for each other one, which rule forbids it and with what numbers.
+"""Decides which models can take a request, and names for each other model the rule that refuses it, with numbers.
 
-`RULES` is the table. A rule first says whether it has anything to ask of this request; only those
-that do are applied to the cards. A verdict is None (passes), a text (refused) or UNKNOWN.
-Hard means hard: no score and no prompt text reaches this module.
+`RULES` is the table. A rule first says whether it applies to the request; only those that do are checked against the
+cards. A check returns None (passed) or the reason of the refusal. A capability may also be unknown; see `_unknowns`.
+These rules can't be overruled: no score and no prompt text reaches this module.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from capability_router.routing import retention_days
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
 Of = Literal["request", "tenant", "model", "moment"]
 RESERVE_TOKENS = 1_024
-UNSTATED_TOKENS = 131_072  # taken for the longest answer of a model of which neither a limit nor a window is known
+UNSTATED_TOKENS = 131_072  # the assumed longest answer of a model whose output limit and window are unknown
 _ENDLESS = 1 << 60
-_SURELY = 1.2  # times a bound that only an estimate tells: from there on it is believed
+_SURELY = 1.2  # a request is refused if it is this many times larger than a learned bound, which is an estimate
 
 
 class Refusal(NamedTuple):
-    """Why one model was not taken."""
+    """Why one model was refused: the rule and the numbers."""
 
     model: str
     rule: str
@@ -39,7 +39,7 @@ class Refusal(NamedTuple):
 
 
 class Bar(Protocol):
-    """What keeps a model out of use, told for a person; `what` is one of OUT_OF_USE."""
+    """Why a model is out of use. `what` is one of OUT_OF_USE; `told` is the reason as a text."""
 
     @property
     def what(self) -> str: ...
@@ -47,7 +47,7 @@ class Bar(Protocol):
 
 
 class Sizes(Protocol):
-    """How models count one request, where they may count differently."""
+    """The input tokens of one request by each model's own count."""
 
     def tokens(self, card: ModelCard) -> int: ...
     def scale(self, card: ModelCard) -> Scale: ...
@@ -55,10 +55,10 @@ class Sizes(Protocol):
 
 @dataclass(slots=True)
 class Ask:
-    """A request as the rules see it; made once per request, and never changed. Tokens are those of the input.
+    """A request as the rules see it; made once per request, and never changed. All tokens are input tokens.
 
-    `margin`: by which share they may be more, as an estimate; 0 = they were counted. `sizes`: how each model counts
-    them, if not all alike. `learned`: the windows that models have shown, at `now`.
+    `margin`: the share by which the tokens may exceed the estimate; 0 = they were counted. `sizes`: each model's own
+    count, if they differ. `learned`: windows and bounds learned from the models' errors, at the time `now`.
     """
 
     request: Request
@@ -69,23 +69,23 @@ class Ask:
     deny: frozenset[str] = frozenset()
     tenant_models: frozenset[str] | None = None
     binding: bool = True
-    """Whether any term of the request, beside its cost cap, may forbid models."""
+    """Whether any term of the request other than its cost cap may refuse models."""
     margin: float = 0.0
     sizes: Sizes | None = None
     learned: Mapping[str, Learned] | None = None
     now: float = 0.0
 
     def tokens(self, card: ModelCard) -> int:
-        """Input tokens as this model will count them."""
+        """Input tokens by this model's count."""
         return self.input_tokens if self.sizes is None else self.sizes.tokens(card)
 
     def margin_of(self, card: ModelCard) -> float:
-        """By which share they may be more."""
+        """The share by which the tokens may exceed the estimate for this model."""
         return self.margin if self.sizes is None else self.sizes.scale(card).margin
 
 
 class Roster:
-    """The registered cards, with what lets whole rules be left out: made once per registry."""
+    """The registered cards and their smallest limits, by which whole rules can be skipped. Made once per registry."""
 
     __slots__ = (
         "_excerpts", "_whole", "cards", "has_tenants", "smallest_input", "smallest_output", "smallest_room",
@@ -103,16 +103,16 @@ class Roster:
         self.smallest_output = min((card.max_output_tokens or _ENDLESS for card in cards), default=0)
 
     def excerpts(self, cards: Sequence[ModelCard]) -> tuple[Sequence[str], Sequence[Excerpt]]:
-        """The ids and the excerpts of some of these cards, in their order."""
+        """The ids and the excerpts of these cards, in their order."""
         known = self._excerpts
-        if len(cards) == len(known):  # all, as mostly
+        if len(cards) == len(known):  # all cards, the usual case
             return self._whole
         ids = [card.id for card in cards]
         return ids, [known[id] for id in ids]
 
 
 def _room(card: ModelCard) -> int:
-    """Input tokens up to which no window rule can refuse the card, as long as the request asks for no output size."""
+    """Input tokens up to which no window rule refuses the card, if the request sets no output size."""
     whole = (card.context_window or _ENDLESS) - (card.output_reserve or default_reserve(card))
     return min(card.max_input_tokens or _ENDLESS, whole)
 
@@ -120,7 +120,7 @@ def _room(card: ModelCard) -> int:
 class Eligible(NamedTuple):
     """The models that may be used, in registry order, the refusals of the others, and remarks.
 
-    `tight`: those of the usable that the request fits only if it is not much larger than estimated, and the numbers.
+    `tight`: usable models that the request may not fit if it is larger than estimated, with the reason.
     """
 
     cards: list[ModelCard]
@@ -131,16 +131,16 @@ class Eligible(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A named question. `asks`: does it concern this request, of these models? `check`: None or why not.
+    """A named rule. `applies`: whether this request and these models need the check. `check`: None, or why it refuses.
 
     `term`: the field of Routing that it is about; "" for one about sizes. See RULES for where a row goes. `of`: what
-    else would have to be for another verdict: another request's terms, another tenant, model, or moment.
+    the result depends on: the terms of the request, the tenant, the model, or the moment.
     """
 
     name: str
     of: Of
     term: str
-    asks: Callable[[Ask, Roster], bool]
+    applies: Callable[[Ask, Roster], bool]
     check: Callable[[Ask, ModelCard], str | None]
 
 
@@ -148,47 +148,47 @@ Active = tuple[str, Callable[[Ask, ModelCard], str | None]]
 
 
 def default_reserve(card: ModelCard) -> int:
-    """Output tokens kept free when nobody says how many: min(max output, 1,024, a quarter of the window)."""
+    """Output tokens to keep free if no setting says how many: min(max output, 1,024, a quarter of the window)."""
     quarter = (card.context_window or 4 * RESERVE_TOKENS) // 4
     return min(card.max_output_tokens or RESERVE_TOKENS, RESERVE_TOKENS, quarter)
 
 
 def reserve(request: Request, card: ModelCard) -> int:
-    """Output tokens foreseen for an answer, at most: as the call says, else the wrapped model, else usual."""
+    """Output tokens to keep free for an answer: the call's limit, else the wrapped model's, else the default."""
     asked = request.max_tokens or card.output_reserve or default_reserve(card)
     return min(asked, card.max_output_tokens or asked)
 
 
 def answers(request: Request, card: ModelCard) -> int:
-    """How many answers the call asks for at once: by its own word, else by the wrapped model's. Each is paid for."""
+    """How many answers the call asks for at once: the call's `n`, else the wrapped model's. Each is paid for."""
     return request.answers or card.answers or 1
 
 
 def longest(request: Request, card: ModelCard, input_tokens: int) -> int:
-    """Output tokens that an answer can come to: the call's limit, the wrapped model's, or all that the model can give.
+    """The greatest number of output tokens of an answer: the call's limit, else the wrapped model's, else the card's.
 
-    Where no such limit is known: what the window leaves beside the input, which is an estimate and may be a quarter
-    less; without a window, 131,072.
+    Without such a limit it is the window less three quarters of the input, because the input is an estimate and may be
+    smaller; without a window it is 131,072.
     """
     return request.max_tokens or card.output_limit or unlimited(card, input_tokens)
 
 
 def unlimited(card: ModelCard, input_tokens: int = 0) -> int:
-    """Output tokens that an answer can come to where nobody states a limit."""
+    """The greatest number of output tokens of an answer if no limit is stated."""
     if card.context_window is None:
         return UNSTATED_TOKENS
     return max(card.context_window - input_tokens * 3 // 4, default_reserve(card))
 
 
 def window_of(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
-    """Tokens that the model holds, by its card or, if that is less or says nothing, by its own word."""
+    """The model's window in tokens: the smaller of its card's and the one in its own error message; None = unknown."""
     told = learned[card.id].told if learned and card.id in learned else None
     stated = card.context_window
     return stated if told is None or (stated is not None and stated < told) else told
 
 
 def _needs(ask: Ask, card: ModelCard, tokens: int) -> str:
-    """'needs about 41,200 input tokens (estimated, +12 %)'; the share only where it was added."""
+    """For details, "needs about 41,200 input tokens (estimated, +12 %)", with the margin if it was added."""
     if not ask.margin:
         return f"needs {tokens:,} input tokens"
     added = f", +{ask.margin_of(card):.0%}".replace("%", " %") if tokens > ask.tokens(card) else ""
@@ -226,7 +226,7 @@ def _learned(ask: Ask, card: ModelCard) -> str | None:
 
 
 def _over_bound(ask: Ask, card: ModelCard, tokens: int) -> str | None:
-    """Against a prompt that the model found too long without saying how much it holds."""
+    """Check against the size of a prompt that the model rejected as too long without stating its window."""
     seen = ask.learned.get(card.id) if ask.learned else None
     limit = seen.limit(ask.now) if seen else None
     if limit is None or tokens < limit:
@@ -235,7 +235,7 @@ def _over_bound(ask: Ask, card: ModelCard, tokens: int) -> str | None:
 
 
 def _tight(ask: Ask, card: ModelCard) -> str | None:
-    """Why the request may not fit after all, if it is larger than estimated."""
+    """Why the request may not fit if it is larger than estimated; None = it fits in any case."""
     tokens = ask.tokens(card)
     most = math.ceil(tokens * (1 + ask.margin_of(card)))
     return _over_input(ask, card, most) or _over_window(ask, card, most) or _over_bound(ask, card, tokens)
@@ -343,25 +343,25 @@ _BY_SIZE: tuple[Rule, ...] = (
     Rule("max_cost", "request", "max_cost_usd", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
 )
 RULES = _BY_TERMS + _BY_ROOM + _BY_SIZE
-"""The rules with numbers, in the order in which the first that fails is named. Capabilities follow them.
+"""All rules, in the order in which they are checked; a refusal names the first that fails. Capabilities come last.
 
-Where a row goes: one about a term goes into `_BY_TERMS`, whose rows are asked only of requests for which
-`Routing.binding` says that a term may forbid models, so its term must be one of those that `binding` names (a test
-tells). `tenant` alone is asked otherwise: where a card or the configuration names tenants. Everything else goes
-into `_BY_SIZE`, which is asked of every request; but for rules on how much input a model takes, which go into
-`_BY_ROOM`: they are asked of requests for which `_may_be_tight` says that one of them may have something against them.
+Where to add a row:
+* a rule about a term of the request: `_BY_TERMS`. These are checked if `Routing.binding` is true, so the term must be
+  one that `binding` names (a test checks this). Only `tenant` is also checked if a card or the settings name tenants.
+* a rule about how much input a model takes: `_BY_ROOM`. These are checked if `_may_be_tight` is true.
+* any other rule: `_BY_SIZE`. These are checked for every request.
 """
 OUT_OF_USE = frozenset({"credential", "model"})
-"""What refusals of barred models are named after: they could take the request, were they not switched off."""
+"""The rule names in refusals of models that are switched off."""
 OF_THE_MOMENT = OUT_OF_USE | {rule.name for rule in RULES if rule.of == "moment"}
-"""Rules by what had befallen the models until then."""
+"""Rules whose result depends on what happened to the models before."""
 BARRED = "screen"
-"""What refusals are named after where a screen lets no model read the request."""
+"""The rule name in refusals by a screen that lets no model read the request."""
 OF_THE_REQUEST = frozenset(rule.name for rule in RULES if rule.of == "request") | {BARRED}
-"""Rules that the request's own terms asked for, or what was found in it; who asked (`tenant`) is none of them."""
+"""Rules about the request's own terms or content. `tenant` is not one of them."""
 _TERMS = {rule.name: rule.term for rule in RULES}
 WINDOWS = frozenset({"max_input_tokens", "context_window", "learned_window"})
-"""Rules by which an input is too long. All others that are not named above are of the model: what it can do."""
+"""Rules that refuse an input as too long. All rules not named above are about the model's capabilities."""
 
 
 def screen(
@@ -371,13 +371,13 @@ def screen(
     unknown: UnknownMode = "prefer_known",
     barred: Mapping[str, Bar] = MappingProxyType({}),
 ) -> Eligible:
-    """Split the cards. `barred` are models out of use (credential or model disabled)."""
+    """Split the cards into usable and refused ones. `barred`: models out of use (credential or model disabled)."""
     roster = models if isinstance(models, Roster) else Roster(models)
     tight = _may_be_tight(ask, roster)
     rules = _BY_ROOM + _BY_SIZE if tight else _BY_SIZE
     if ask.binding or roster.has_tenants:
         rules = _BY_TERMS + rules
-    active = [(rule.name, rule.check) for rule in rules if rule.asks(ask, roster)]
+    active = [(rule.name, rule.check) for rule in rules if rule.applies(ask, roster)]
     if not active and not ask.needs and not barred:
         return Eligible(list(roster.cards), [], ())
     passed: list[ModelCard] = []
@@ -397,7 +397,7 @@ def screen(
 
 
 def under(screened: Screened, found: Eligible, cards: Sequence[ModelCard]) -> Eligible:
-    """What is eligible of a request that a screen has looked at; refusals and notes name the labels that it found."""
+    """The result after a screen has read the request: its refusals and notes name the labels that the screen found."""
     if screened.barred:
         return Eligible([], [Refusal(card.id, BARRED, screened.barred) for card in cards], found.notes)
     if not screened.found and not screened.asked:
@@ -414,7 +414,7 @@ def _found_out(screened: Screened, refusal: Refusal) -> Refusal:
 
 
 def _marked(ask: Ask, found: Eligible) -> Eligible:
-    """With those that the request may turn out too large for; they are tried after the others, none is refused."""
+    """The result with the `tight` models marked: they are not refused, but tried after the others."""
     tight = {card.id: why for card in found.cards if (why := _tight(ask, card)) is not None}
     if not tight:
         return found
@@ -445,7 +445,7 @@ def _unknowns(needs: int, passed: list[ModelCard], refusals: list[Refusal], mode
         known_somewhere |= needs & card.can
     forbidden = {"allow": 0, "refuse": needs, "prefer_known": known_somewhere}[mode]
     if mode == "prefer_known" and all(needs & ~c.can & forbidden for c in passed):
-        forbidden = 0  # each need is met by some model, all of them by none
+        forbidden = 0  # each need is met by some model, but no model meets all of them
     kept = [c for c in passed if not needs & ~c.can & forbidden]
     words = "not known to support"
     rule = "`unknown: refuse`" if mode == "refuse" else "another model is; `unknown: prefer_known`"

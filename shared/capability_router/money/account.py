@@ -1,8 +1,8 @@
-"""One request's account: opens and closes an entry in the ledger for each launch, within the budgets.
+"""The account of one request: a ledger entry for each attempt, within the budgets.
 
-What a failed launch costs: the provider's usage if it sent one; else, when the model had begun to
-work (content arrived, a time-out, a cancelled or cut answer, a lost connection), an estimate, marked
-as such; else nothing, because providers do not bill for requests they turned away.
+The cost of a failed attempt is the usage that the provider reported. Without one it is an estimate, marked as such, if
+the model had begun to work (content, a timeout, a cancelled or interrupted answer, a lost connection). Else it is
+nothing, because providers do not bill for rejected requests.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ log = logging.getLogger("capability_router")
 _BEGUN = frozenset(
     {"timeout", "connection", "truncated", "empty", "malformed_tool_call", "unparsable", "content_filtered", "refusal"}
 )
-_BEGINNING = 8  # output tokens: as many may be told of before the first text comes
+_BEGINNING = 8  # output tokens that a provider may report before the first text comes
 _NOTHING = Usage()
 _RUNS = count(1)
-_MOST = 10**16  # picodollars of one bill, as in the books of a store: what is above 10,000 USD is no bill
+_MOST = 10**16  # picodollars: a cost of 10,000 USD or more for one call is taken for an error
 _UNMARKED: Mapping[str, str] = {}
 _EVERYBODY = ["global"]
 
 
 class Payee(Protocol):
-    """The model that is paid."""
+    """The model that is paid for."""
 
     @property
     def id(self) -> str: ...
@@ -44,12 +44,12 @@ class Payee(Protocol):
     def provider(self) -> str: ...
     @property
     def input_tokens(self) -> int:
-        """The request's, as this model counts; 0 = as the request says."""
+        """The request's input tokens by this model's count; 0 = the request's own figure."""
         ...
 
 
 class Broken(Protocol):
-    """The fault of a launch, as far as money is concerned."""
+    """The part of a Fault that decides what the attempt costs."""
 
     @property
     def kind(self) -> str: ...
@@ -62,7 +62,7 @@ class Broken(Protocol):
 
 
 def _limited(_: str) -> None:
-    """The default for `unlimited`: the length of every model's answers is limited."""
+    """The default for `unlimited`: every model has an output limit."""
 
 
 def _may_be_billed(fault: Broken) -> bool:
@@ -71,10 +71,10 @@ def _may_be_billed(fault: Broken) -> bool:
 
 
 def _received(told: int, text: str) -> int:
-    """The output tokens of a stream without its end, whose provider had told so many.
+    """The output tokens of an interrupted stream. `told`: the count that its provider reported so far.
 
-    Anthropic counts at the beginning, when there is nothing to count but a few tokens, and then at the end. Who counts
-    with each chunk has told of more by the time that there is much text, and knows better than an estimate.
+    Some providers report with every chunk: their count is better than an estimate. Anthropic reports a few tokens at
+    the beginning and the total only at the end, so a much longer text is estimated.
     """
     if told > _BEGINNING:
         return told
@@ -83,7 +83,7 @@ def _received(told: int, text: str) -> int:
 
 
 def _billed(amount: Number) -> int | None:
-    """A reported cost; None for what is no amount that a call may come to."""
+    """A reported cost in picodollars; None if it is no plausible amount for one call."""
     try:
         bill = pico(amount)
     except ConfigError:
@@ -92,12 +92,11 @@ def _billed(amount: Number) -> int | None:
 
 
 class Account:
-    """Books one request.
+    """Books one request. All mappings and functions are by model id.
 
-    `prices`: model id -> Price or None; `most`: model id -> what a call may cost at most; `credentials`: model id ->
-    the mark of the key that pays. `providers`: model id -> the one name of its provider, where it goes by several.
-    `unlimited`: model id -> the output tokens that are reserved because nobody states how long its answers can be; None
-    = somebody does.
+    `prices`: Price, or None = unknown. `most`: the greatest cost of one call, in picodollars. `credentials`: the mark
+    of the API key that pays. `providers`: the provider's canonical name. `unlimited`: the output tokens that are
+    reserved because the model has no known output limit; None = it has one.
     """
 
     def __init__(
@@ -118,7 +117,10 @@ class Account:
         self._loans: Loans | None = None
 
     def open(self, attempt: int, candidate: Payee) -> Denial | Short | None:
-        """Reserve and open a line; else the budget that forbids it, or the money that a store must lend first."""
+        """Reserve the money and open a ledger entry (None).
+
+        Else a Denial by the budget that forbids it, or the Short sum that a store must lend first.
+        """
         if self._limit is not None and (over := self._limit.forbids(attempt, candidate.id)):
             return over
         if self._budgets.any:
@@ -136,22 +138,25 @@ class Account:
         return None
 
     def foreseen(self, candidate: Payee) -> Denial | None:
-        """The budget that would forbid this model now, as far as it is known without asking a store."""
+        """The Denial that `open` would return now, as far as is known without a store; None = it fits."""
         found = self._budgets.fits(self._scopes(candidate), self._most(candidate.id))
         return None if found is None else self._advised(found, candidate)
 
     def borrow(self, attempt: int, short: Short) -> None:
-        """Have a store lend what is lacking, for the next `open` of the attempt. Waits for the store."""
+        """Borrow the missing sum from a store, for the next `open` of the attempt. Blocks while the store answers."""
         if self._loans is not None:
             self._loans.borrow(attempt, short)
 
     def forgo(self) -> None:
-        """Give back what was lent, or still will be, and not used."""
+        """Give back borrowed money that was not used, also what a store is still about to lend."""
         if self._loans is not None:
             self._loans.forgo()
 
     def _advised(self, denial: Denial, candidate: Payee) -> Denial:
-        """With what would let the call pass. A model whose answers nobody limits ends no request: others may fit."""
+        """The denial with advice on what to change.
+
+        A model without a known output limit is only left out ("degrade"), because another model may fit the budget.
+        """
         if denial.store or self._most(candidate.id) is None:
             return denial
         tokens = self._unlimited(candidate.id)
@@ -174,7 +179,7 @@ class Account:
     def close(
         self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
     ) -> tuple[Usage, int | None]:
-        """Settle the line and the reservation; the tokens booked and their cost."""
+        """Settle the entry and the reservation; returns the booked tokens and their cost in picodollars."""
         model = candidate.id
         usage = self._usage(candidate, fault, reply, had_content, cut=cancelled or fault is not None)
         cost = self._cost(model, usage, reply)
@@ -197,7 +202,7 @@ class Account:
         return told, cost
 
     def _doubted(self, model: str, usage: Usage, reply: Reply) -> Usage:
-        """Marked as estimated where it is priced as usual though it was served under a tier without a known price."""
+        """The usage, marked as estimated if it was served under a tier whose price is unknown."""
         if reply.cached or reply.cost_usd is not None:
             return usage
         price = self._prices.get(model)
@@ -213,7 +218,7 @@ class Account:
             out = usage.output_tokens
             if cut and reply.finish is None and reply.text:
                 out = _received(out, reply.text)
-            # ChatAnthropic tells of no input if a server counts it at the stream's beginning alone: none was not read.
+            # ChatAnthropic reports 0 input tokens if the server counts them only at the stream's beginning.
             into = usage.input_tokens or (self._read_by(candidate) if out else 0)
             if into == usage.input_tokens and out == usage.output_tokens:
                 return usage
@@ -241,7 +246,7 @@ class Account:
 
     def _scopes(self, candidate: Payee) -> list[str]:
         b = self._booked
-        if self._budgets.only_global and not b.tenant:  # as the usual one is: the other names need not be made
+        if self._budgets.only_global and not b.tenant:  # the usual case, without making the other names
             return _EVERYBODY
         return [
             "global",

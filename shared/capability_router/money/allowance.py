@@ -1,4 +1,4 @@
-"""What one request may spend: the limit that its caller set, and what a store has lent for its next launch."""
+"""What one request may spend: the caller's limit, and money that a store has lent for its next attempt."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from capability_router.money.price import usd
 
 
 class Limit:
-    """`max_cost_usd` over all attempts of a request. `likely`: what a call to a model comes to; None = unknown.
+    """`max_cost_usd` over all attempts of a request, in picodollars.
 
-    The first attempt has been judged by eligibility, by the same measure.
+    `likely`: the likely cost of a call to a model; None = unknown. Eligibility checks the first attempt by the same
+    cost.
     """
 
     def __init__(self, limit: int, likely: Callable[[str], int | None]) -> None:
@@ -22,7 +23,7 @@ class Limit:
         self._open: dict[int, int] = {}
 
     def forbids(self, attempt: int, model: str) -> Denial | None:
-        """Whether a further attempt would go above the limit; else it is counted until it is closed."""
+        """The Denial if this attempt would exceed the limit. Else None, and its likely cost counts until `closed`."""
         likely, under_way = self._likely(model), sum(self._open.values())
         spent = self._spent
         if likely is not None and spent is not None and spent + under_way + likely <= self._limit:
@@ -35,13 +36,13 @@ class Limit:
         return Denial("request", left, why, "degrade", "request", self._limit, spent, under_way)
 
     def closed(self, attempt: int, cost: int | None) -> None:
-        """An attempt has ended and cost so much; None = unknown."""
+        """The attempt has ended. `cost`: in picodollars; None = unknown."""
         self._open.pop(attempt, None)
         self._spent = None if cost is None or self._spent is None else self._spent + cost
 
 
 class Loans:
-    """What `borrow` has got for launches that are about to be made; given back if they are not."""
+    """Money borrowed for attempts that are about to start; given back if they do not."""
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
@@ -49,13 +50,13 @@ class Loans:
         self._over = False
 
     def borrow(self, attempt: int, short: Short) -> None:
-        """Ask the store; its answer waits for `taken`."""
+        """Borrow from the store and keep the result for `taken`."""
         self._found[attempt] = self._budgets.borrow(short)
-        if self._over:  # the request was given up meanwhile
+        if self._over:  # the request has ended meanwhile
             self._give_back()
 
     def taken(self, attempt: int) -> Reservation | Denial | None:
-        """The answer for this launch, once."""
+        """The result for this attempt, and forget it; None = nothing was borrowed."""
         return self._found.pop(attempt, None) if self._found else None
 
     def forgo(self) -> None:

@@ -1,9 +1,9 @@
-"""Spending caps that hold: what a call may cost is reserved before it is sent and settled after.
+"""Budgets: what a call may cost is reserved before it is sent, and its cost is settled afterwards.
 
-A cap covers a scope ("global", "tenant:acme", "tag:nightly", "tag:*", ...) over a window. Spent plus reserved never
-exceeds it, whatever the number of threads, and of processes where they share a store. Reserving and settling are
-arithmetic under a lock: a store that has to be asked lends each process a part of the cap, and only `borrow` and
-`settle_up` ask it.
+A cap covers a scope ("global", "tenant:acme", "tag:nightly", "tag:*", ...) over a window. Spent plus reserved money
+never exceeds it, with any number of threads, and of processes that share a store. Reserving and settling are
+arithmetic under a lock. A shared store lends each process a part of the cap (a lease), and only `borrow` and
+`settle_up` access the store.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 ]
 log = logging.getLogger("capability_router")
 WhenAway = Literal["fail_closed", "fail_open"]
-_TRIES = 20  # between which other threads may have taken what was lent for this call
+_TRIES = 20  # other threads may take what was lent for this call; then it borrows again
 
 
 def _by_itself(name: str) -> Sequence[str]:
@@ -49,7 +49,7 @@ def _by_itself(name: str) -> Sequence[str]:
 
 
 class StoreTerms(NamedTuple):
-    """How a store is dealt with: its name, how long a loan lasts, whether calls go on while it is away."""
+    """The store's name, the seconds that a lease lasts, and whether calls go on while the store can't be reached."""
 
     store: str = "memory://"
     lease_s: float = 30.0
@@ -57,14 +57,14 @@ class StoreTerms(NamedTuple):
 
 
 class Short(NamedTuple):
-    """The call may be made once the store has lent what it needs: `borrow` asks it."""
+    """The local money is too little for the call: `borrow` the amount, in picodollars, from the store."""
 
     scopes: tuple[str, ...]
     amount: int
 
 
 class Reservation:
-    """Money reserved for one launch, in every budget that covers it. Only the first settlement counts."""
+    """Money reserved for one attempt in every budget that covers it. Only its first settlement counts."""
 
     __slots__ = ("amount", "purses", "settled")
 
@@ -78,8 +78,8 @@ class Reservation:
 class Budgets:
     """All caps of a router. Thread-safe; amounts are picodollars.
 
-    `meant` gives the ids of the models that a cap's scope names, `marks` the marks of the credential that one names.
-    `room` keeps the money: this process's memory, unless a store is given.
+    `meant`: from the model name in a scope to the ids of the models. `marks`: from a credential's name in a scope to
+    its marks. `room`: where the money is kept, a store or, by default, this process's memory.
     """
 
     def __init__(
@@ -91,17 +91,17 @@ class Budgets:
         self._lease_s = math.inf if self.room.inline else self.terms.lease_s
         self._coverage = Coverage(specs, {"model": meant, "credential": marks})
         self.any, self.only_global = bool(self._coverage.caps), self._coverage.only_global
-        self._skew = 0.0  # how far the store's clock is ahead of this one
+        self._skew = 0.0  # seconds by which the store's clock is ahead of this one
         self._listeners: list[Callable[[BudgetEvent], None]] = []
-        self.wake: Callable[[], None] | None = None  # called when there is something to tell the store
-        self.away = ""  # why the store could not be asked the last time; "" = it could
+        self.wake: Callable[[], None] | None = None  # called when there is something to report to the store
+        self.away = ""  # why the store could not be reached the last time; "" = it could
         self._begin()
 
     def _begin(self) -> None:
         self._lock: DeferringLock[tuple[Reservation, int]] = DeferringLock(self._settle)
-        self._counter = Lock()  # one claim at a time, so that the store hears them in their order
-        self._untold: set[Purse] = set()
-        self._asking: Sequence[Purse] = ()  # for which a store is being asked
+        self._counter = Lock()  # one claim at a time, so that they reach the store in their order
+        self._unreported: set[Purse] = set()
+        self._borrowing: Sequence[Purse] = ()  # the purses of a `borrow` under way
         self._news: deque[BudgetEvent] = deque()
 
     def __bool__(self) -> bool:
@@ -110,7 +110,10 @@ class Budgets:
     # -- without I/O ------------------------------------------------------------------------------
 
     def reserve(self, scopes: Iterable[str], amount: int | None) -> Reservation | Denial | Short:
-        """Reserve in every budget that covers the scopes, or in none: then why, or that a store has to be asked."""
+        """Reserve the amount in every budget that covers the scopes.
+
+        Reserves nothing if one of them forbids it (Denial) or must borrow from its store first (Short).
+        """
         names = tuple(scopes)
         with self._lock:
             found = self._reserved(names, amount)
@@ -119,21 +122,24 @@ class Budgets:
         return Short(names, amount or 0) if isinstance(found, list) else found
 
     def settle(self, hold: Reservation, cost: int) -> None:
-        """Give the reservation back and book what was spent, without waiting. Only the first time counts."""
+        """Give the reservation back and book the cost, without waiting. Only the first call counts."""
         self._lock.post((hold, cost))
-        if self._news and not self._lock.busy:  # the collector may have called, in the middle of anything
+        if self._news and not self._lock.busy:  # the garbage collector may call this while the lock is held
             self._announce()
         if self.wake is not None:
             self.wake()
 
     @property
     def reserved(self) -> int:
-        """Picodollars that this process's calls under way hold, in all caps; 0 at rest."""
+        """Picodollars reserved in all caps for this process's calls under way."""
         with self._lock:
             return sum(purse.held for purse in self.purses())
 
     def fits(self, scopes: Iterable[str], amount: int | None) -> Denial | None:
-        """What would be said of such a call now, as far as it is known without asking a store. Nothing is reserved."""
+        """The Denial that `reserve` would return, as far as is known without the store; None = it fits.
+
+        Nothing is reserved.
+        """
         names = tuple(scopes)
         with self._lock:
             for purse in self._covering(names):
@@ -141,59 +147,59 @@ class Budgets:
                     continue
                 if amount is None:
                     return unpriced(purse, names)
-                self._told(purse)
+                self._report(purse)
                 if amount > purse.left:
                     return denied(purse, amount, names)
         return None
 
     def left_here(self, scopes: Iterable[str]) -> int | None:
-        """The least that a cap on one of the scopes leaves, as far as it is known without asking a store.
+        """The least that the caps on these scopes leave, as far as is known without the store.
 
-        None = none of them has a cap that stops calls.
+        None = no cap on them stops calls.
         """
         with self._lock:
             binding = [p for p in self._covering(tuple(scopes)) if p.spec.on_exceed != "warn"]
             for purse in binding:
-                self._told(purse)
+                self._report(purse)
             return min((purse.left for purse in binding), default=None)
 
     def rests(self) -> list[Rest]:
-        """What is left of the global caps whose windows end, as far as it is known without asking a store."""
+        """What is left of the global caps whose windows end, as far as is known without the store."""
         with self._lock:
             found = [purse.rest() for purse in self._covering(("global",))]
         return [rest for rest in found if rest is not None]
 
     def on_event(self, listener: Callable[[BudgetEvent], None]) -> None:
-        """Call `listener` with each BudgetEvent. What it raises is logged."""
+        """Call `listener` with each BudgetEvent. Exceptions that it raises are logged."""
         self._listeners.append(listener)
 
     # -- with the store ---------------------------------------------------------------------------
 
     def borrow(self, short: Short) -> Reservation | Denial:
-        """Ask the store for what the call lacks, and reserve; takes as long as the store does."""
+        """Borrow the missing money from the store and reserve it. Blocks while the store answers."""
         with self._counter:
             try:
                 found = self._borrowed(short)
             finally:
-                self._asking = ()
+                self._borrowing = ()
         self._announce()
         return found
 
     def settle_up(self, *, final: bool = False) -> bool:
-        """Tell the store what was spent, renew loans, give back what is not needed. False = the store is away.
+        """Report spending to the store, renew leases and give back what is not needed. False = it can't be reached.
 
-        `final`: give back all that no call under way holds. Raises nothing; what could not be told is kept.
+        `final`: give back everything that no call under way holds. Raises nothing; what could not be reported is kept.
         """
         if self.room.inline:
             with self._lock:
                 for purse in self.purses():
-                    self._told(purse)
+                    self._report(purse)
             return True
         with self._counter:
             now, unix = self._clock.now(), self._clock.unix()
             with self._lock:
-                claims = [(p, p.tells(now, unix, self._lease_s, final=final)) for p in self._due(now, final)]
-            done = self._asked(claims, now)
+                claims = [(p, p.report(now, unix, self._lease_s, final=final)) for p in self._due(now, final)]
+            done = self._claimed(claims, now)
             with self._lock:
                 for cap in self._coverage.caps:
                     for purse in [p for p, claim in claims if claim.final and p.at_rest]:
@@ -203,7 +209,7 @@ class Budgets:
         return done
 
     def rows(self, tenant: str | None = None) -> list[CapRow]:
-        """How each cap stands now, everybody's spending told; with `tenant`, that tenant's own caps only.
+        """The current state of each cap, over all processes; with `tenant`, of that tenant's own caps only.
 
         Raises StoreError when the store can't be read.
         """
@@ -214,7 +220,7 @@ class Budgets:
         return cap_rows(caps, self.room.standings(names) if caps else [], self._clock.unix() + self._skew, tenant)
 
     def left(self, scopes: Mapping[str, Sequence[str]]) -> dict[str, float]:
-        """By the name that scopes are given under, the least USD that a cap leaves which stops such calls.
+        """By key of `scopes`, the least USD that the caps on these scopes leave. A key without a cap is left out.
 
         Raises StoreError when the store can't be read.
         """
@@ -224,7 +230,7 @@ class Budgets:
         return {name: usd for name, usd in found.items() if usd is not None}
 
     def forked(self) -> None:
-        """In the child of a fork: what the parent was lent, and its calls under way, are the parent's."""
+        """In the child of a fork: drop the parent's leases and calls under way."""
         for purse in self.purses():
             purse.lost = True
         for cap in self._coverage.caps:
@@ -233,12 +239,12 @@ class Budgets:
             cap.purses.update(kept)
         self._begin()
         for purse in self.purses():
-            self._told(purse)
+            self._report(purse)
 
     # -- how --------------------------------------------------------------------------------------
 
     def _reserved(self, names: tuple[str, ...], amount: int | None) -> Reservation | Denial | list[Purse]:
-        """A hold; else why not; else the purses that lack money."""
+        """A reservation, a denial, or the purses that must borrow first."""
         now, unix = self._clock.now(), self._clock.unix()
         purses = self._covering(names)
         short: list[Purse] = []
@@ -253,7 +259,7 @@ class Budgets:
                 short.append(purse)
         if short and not self.room.inline:
             return short
-        known = amount or 0  # unknown only where no cap forbids it
+        known = amount or 0  # None only if no cap can forbid the call
         refused = self._lent(short, known, now) if short else None
         return self._held(purses, known, now) if refused is None else self._denied(refused, known, names)
 
@@ -268,24 +274,24 @@ class Budgets:
         return Reservation(purses, amount)
 
     def _lent(self, short: list[Purse], amount: int, now: float) -> Purse | None:
-        """Ask a store that answers at once; gives the first purse that can't be filled, after which none is."""
+        """Borrow from the memory store, for one purse after the other; the first that gets too little, or None."""
         unix = self._clock.unix()
         for purse in short:
-            claim = purse.asks(amount, now, unix, self._lease_s, whole=True)
+            claim = purse.claim(amount, now, unix, self._lease_s, whole=True)
             grant = self.room.claim(claim)
             purse.granted(claim, grant, now, unix)
             if grant.lent < claim.least:
                 return purse
         return None
 
-    def _told(self, purse: Purse, *, last: bool = False) -> None:
-        """Let a store that answers at once know how a purse stands, and have back what is not held.
+    def _report(self, purse: Purse, *, last: bool = False) -> None:
+        """Report a purse to the memory store and give back what it does not hold; does nothing with another store.
 
-        `last`: it is put away. Of any other the store has to remember what it has told, however long it rests.
+        `last`: the purse is removed, so the store may forget it.
         """
         if self.room.inline:
             now, unix = self._clock.now(), self._clock.unix()
-            claim = purse.tells(now, unix, self._lease_s, final=True)
+            claim = purse.report(now, unix, self._lease_s, final=True)
             claim = claim if last else claim._replace(final=False)
             purse.granted(claim, self.room.claim(claim), now, unix)
 
@@ -296,9 +302,9 @@ class Budgets:
                 found = self._reserved(short.scopes, short.amount)
                 if not isinstance(found, list):
                     return found
-                claims = [(purse, purse.asks(short.amount, now, unix, self._lease_s)) for purse in found]
-                self._asking = found
-            if not self._asked(claims, now):
+                claims = [(purse, purse.claim(short.amount, now, unix, self._lease_s)) for purse in found]
+                self._borrowing = found
+            if not self._claimed(claims, now):
                 return self._without(short, claims[0][0])
             with self._lock:
                 refused = next((p for p, claim in claims if p.lent < claim.least and self._is_open(p)), None)
@@ -310,13 +316,13 @@ class Budgets:
         return withheld(claims[0][0], "other calls were faster each time; try again")
 
     def _without(self, short: Short, purse: Purse) -> Reservation | Denial:
-        """The store is away: nothing goes, or with `fail_open` everything, to be told to it when it is back."""
+        """The store can't be reached: deny, or with `fail_open` reserve anyway and report it when the store is back."""
         if self.terms.when_away == "fail_closed":
             return withheld(purse, f"{self.away} (`store: {{url: ..., when_away: fail_open}}` lets calls through)")
         with self._lock:
             return self._held(self._covering(short.scopes), short.amount, self._clock.now())
 
-    def _asked(self, claims: Sequence[tuple[Purse, Claim]], now: float) -> bool:
+    def _claimed(self, claims: Sequence[tuple[Purse, Claim]], now: float) -> bool:
         for purse, claim in claims:
             before = self._clock.unix()
             try:
@@ -336,9 +342,9 @@ class Budgets:
 
     def _taken_in(self, purse: Purse, claim: Claim, grant: Grant, now: float, unix: float) -> None:
         purse.granted(claim, grant, now, unix)
-        known = self._is_open(purse) and not purse.left_behind
-        if purse.spent == purse.told and (known or not purse.held):
-            self._untold.discard(purse)
+        known = self._is_open(purse) and not purse.outdated
+        if purse.spent == purse.reported and (known or not purse.held):
+            self._unreported.discard(purse)
         self._noticed(purse)
 
     def _is_open(self, purse: Purse) -> bool:
@@ -354,14 +360,14 @@ class Budgets:
                 continue
             purse.pay(hold.amount, cost)
             if not self.room.inline:
-                self._untold.add(purse)
-            elif purse.pot.rolls_s is not None or purse.left_behind:  # it counts from now on; its window may come again
-                self._told(purse)
+                self._unreported.add(purse)
+            elif purse.pot.rolls_s is not None or purse.outdated:  # a rolling window dates the spending by the report
+                self._report(purse)
             self._noticed(purse)
 
     def _noticed(self, purse: Purse) -> None:
         if purse.level is None:
-            self._told(purse)
+            self._report(purse)
         if shares := purse.passed():
             self._news.extend([passed(purse, share) for share in shares])
 
@@ -386,23 +392,23 @@ class Budgets:
             if purse not in found:
                 found.append(purse)
                 if cap.crowded:
-                    cap.sweep(self._clock.now(), partial(self._told, last=True), (*found, *self._asking))
+                    cap.sweep(self._clock.now(), partial(self._report, last=True), (*found, *self._borrowing))
         return found
 
     def _left(self, purse: Purse) -> None:
-        """Its window is over, or the wall clock was set back: it keeps what its calls hold, and gives back the rest."""
-        purse.left_behind = True
+        """The purse's window is over, or the wall clock was set back: give back all that its calls do not hold."""
+        purse.outdated = True
         if self.room.inline:
-            self._told(purse)
+            self._report(purse)
         else:
-            self._untold.add(purse)
+            self._unreported.add(purse)
 
     def _due(self, now: float, final: bool) -> list[Purse]:
-        """The purses of which the store has something to hear."""
+        """The purses with something to report, to renew or to give back."""
         soon = now + self._lease_s * 2 / 3
         renew = [p for p in self.purses() if (p.held or p.lent) and (final or p.until < soon or not p.held)]
-        return list(dict.fromkeys([*self._untold, *renew]))
+        return list(dict.fromkeys([*self._unreported, *renew]))
 
     def purses(self) -> list[Purse]:
-        """What this process has of each pot; to be read under no other lock, and never changed."""
-        return list({*self._untold, *self._coverage.purses()})
+        """All purses of this process. Read them only."""
+        return list({*self._unreported, *self._coverage.purses()})

@@ -1,4 +1,4 @@
-"""One cap as it is written: whose spending, how much, over which window, and what happens at the limit."""
+"""The settings of one cap: whose spending, how much, over which window, and what happens at the limit."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _CREDENTIAL = re.compile(r"[0-9a-f]{12}|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")  # no prov
 class BudgetSpec:
     """One cap.
 
-    `refuse`: the request fails (a cap on a model, provider or credential: that one is left out); `degrade`: only models
-    that fit are tried; `warn`: it is told. `scope`: "global", "tenant:acme", or "tenant:*" for each tenant by itself,
-    but for those named elsewhere. A credential is named by its mark in the ledger, or by the environment variable that
-    holds the key.
+    `on_exceed`: "refuse": the request fails (with a cap on a model, provider or credential only that one is left out);
+    "degrade": only models that fit are tried; "warn": it is only logged. `scope`: "global", "tenant:acme", or
+    "tenant:*" for each tenant that has no cap of its own. A credential is named by its mark in the ledger, or by the
+    environment variable that holds the key.
     """
 
     scope: str
@@ -63,17 +63,17 @@ class BudgetSpec:
 
     @property
     def kind(self) -> str:
-        """'tenant' of 'tenant:acme'."""
+        """The part before the colon: "tenant" of "tenant:acme"."""
         return self.scope.partition(":")[0]
 
     @property
     def each(self) -> bool:
-        """Whether it holds for each tenant (tag, ...) by itself."""
+        """Whether each tenant (tag, ...) has the cap for itself."""
         return self.scope.endswith(f":{EACH}")
 
 
 def keys(specs: Sequence[BudgetSpec]) -> list[str]:
-    """The names under which a store keeps these caps; raises ConfigError for two that would be one."""
+    """The names under which a store keeps these caps; raises ConfigError if two of them are the same."""
     names: list[str] = []
     seen: set[tuple[str, str, str]] = set()
     for spec in specs:

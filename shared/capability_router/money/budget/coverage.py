@@ -11,24 +11,24 @@ from capability_router.money.price import pico
 from capability_router.stores.base import Pot
 
 NAMELESS = ("tenant", "chain")
-"""Kinds of which nameless calls have a pot too under "tenant:*"; else to leave the name out were a way around."""
-REST_S = 300.0  # a purse that nobody has used for so long is put away
+"""Kinds whose `*` cap also covers calls without a name, so that it can't be evaded by leaving the name out."""
+REST_S = 300.0  # a purse that was unused for this long may be removed
 
 Meant = Callable[[str], Sequence[str]]
-"""The ids that a model's name may mean, or the marks that a credential's may."""
+"""From a model's name to the ids that it may mean, or from a credential's name to its marks."""
 
 
 def scopes_of(model: str, provider: str, *credentials: str) -> list[str]:
-    """The scopes that cover every call of this model, whoever makes it. `provider`: under its canonical name.
+    """The scopes that cover every call of this model. `provider`: its canonical name.
 
-    Of `credentials`, marks or variables, those that are not "".
+    `credentials`: marks or environment variables; "" is skipped.
     """
     keys = (f"credential:{name}" for name in credentials if name)
     return ["global", f"model:{model}", f"provider:{provider}", *keys]
 
 
 class Budget:
-    """One cap, and the purses of those whom it covers: one, or with "tenant:*" one for each."""
+    """One cap and its purses: one, or with "tenant:*" one for each tenant."""
 
     def __init__(self, spec: BudgetSpec, key: str, meant: Mapping[str, Meant]) -> None:
         self.spec, self.key, self.limit = spec, key, pico(spec.limit_usd)
@@ -38,11 +38,11 @@ class Budget:
         names = meant[spec.kind](name) if spec.kind in meant and not spec.each else ()
         self.scopes = (spec.scope, *(f"{spec.kind}:{own}" for own in names))
         self.purses: dict[str, Purse] = {}
-        self.named: frozenset[str] = frozenset()  # where it is for each: scopes with a cap of their own
-        self._swept = 64  # so many purses are looked through for some to put away
+        self.named: frozenset[str] = frozenset()  # with `each`: the scopes that have a cap of their own
+        self._swept = 64  # with this many purses, unused ones are removed
 
     def purse(self, scope: str, unix: float) -> tuple[Purse, Purse | None]:
-        """The purse of the window that holds now, and the one whose window is over, if it has just turned."""
+        """The purse of the current window, and the previous one if its window has just ended."""
         name = scope if self.each else self.spec.scope
         old = self.purses.get(name)
         if old is not None and old.holds(unix):
@@ -51,7 +51,7 @@ class Budget:
         return new, old
 
     def key_of(self, scope: str) -> str:
-        """The name under which a store keeps what is spent by this scope."""
+        """The name under which a store keeps this scope's spending."""
         return f"{self.key}={scope.partition(':')[2]}" if self.spec.each else self.key
 
     def _pot(self, name: str, unix: float) -> Pot:
@@ -60,13 +60,13 @@ class Budget:
 
     @property
     def crowded(self) -> bool:
-        """Whether there are so many purses that some are to be put away."""
+        """Whether there are so many purses that unused ones should be removed."""
         return len(self.purses) >= self._swept
 
     def sweep(self, now: float, rest: Callable[[Purse], None], wanted: Sequence[Purse]) -> None:
-        """Put away the purses that nobody has used for a while. `rest` gives their loans back.
+        """Remove the purses that were not used for a while. `rest` gives their leases back.
 
-        `wanted`: those that are about to be used. What one of them is lent after it was put away, no other would get.
+        `wanted`: purses about to be used, which stay: money lent to a removed purse would be lost to all others.
         """
         for name, purse in list(self.purses.items()):
             if not purse.held and now - purse.used > REST_S and purse not in wanted:
@@ -77,7 +77,7 @@ class Budget:
 
 
 class Coverage:
-    """All caps of a router, by what they cover."""
+    """All caps of a router, by the scopes that they cover."""
 
     def __init__(self, specs: Sequence[BudgetSpec], meant: Mapping[str, Meant]) -> None:
         self.caps = [Budget(spec, key, meant) for spec, key in zip(specs, keys(specs), strict=True)]
@@ -92,7 +92,7 @@ class Coverage:
                 self._named.setdefault(scope, []).append(cap)
 
     def of(self, scopes: Sequence[str]) -> Iterable[tuple[Budget, str]]:
-        """The caps on a call with these scopes, and by which scope; a cap may come more than once."""
+        """The caps on a call with these scopes, each with the scope; a cap may come more than once."""
         if not self._each:
             named = self._named
             return [(cap, scope) for scope in scopes if scope in named for cap in named[scope]]
@@ -108,10 +108,10 @@ class Coverage:
                     yield cap, scope
 
     def purses(self) -> list[Purse]:
-        """All purses that there are."""
+        """All purses."""
         return [purse for cap in self.caps for purse in cap.purses.values()]
 
 
 def _instead(one: BudgetSpec, each: BudgetSpec) -> bool:
-    """Whether a cap takes the place of one for each: same kind, same window."""
+    """Whether the cap `one` replaces the `*` cap `each` for its scope: same kind and window."""
     return not one.each and one.kind == each.kind and one.window == each.window

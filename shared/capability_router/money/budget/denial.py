@@ -1,4 +1,4 @@
-"""What budgets say: why a call may not be made, and what their owner is to hear."""
+"""Why a budget forbids a call, and the events that budgets announce."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from capability_router.money.price import usd
 
 
 class Denial(NamedTuple):
-    """Why a call may not be made: the cap, how it stands in picodollars, in words, and what is to follow.
+    """Why a call may not be made: the cap, its state in picodollars, and the reason as a text (`told`).
 
-    `resets_at`: when the window ends, in Unix seconds; None = never. `private`: the numbers are others' too, so the
-    asking tenant is not told them. `store`: the store can't be asked, so nobody knows what is left. `fits`: the
-    models for whose calls there is room.
+    `on_exceed`: what follows for the request. `resets_at`: when the window ends, in Unix seconds; None = never.
+    `private`: the cap covers other tenants too, so its numbers are not shown. `store`: the store can't be reached, so
+    what is left is unknown. `fits`: the models whose calls would fit.
     """
 
     scope: str
@@ -37,18 +37,18 @@ class Denial(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether no other model is to be tried: a cap on one model, provider or key leaves the others free."""
+        """Whether it ends the request. A cap on one model, provider or credential leaves other models usable."""
         return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:", "credential:"))
 
 
 def each_once(denials: Mapping[str, Denial]) -> str:
-    """'a: ...; b: ...'. One that ended the request stands for all models, and is told of the first that met it."""
+    """The denials by model as one text, "a: ...; b: ...". One that ended the request is named once, for one model."""
     last = {denial: model for model, denial in list(denials.items())[::-1]}
     return "; ".join(f"{m}: {denial.told}" for m, denial in denials.items() if not denial.final or last[denial] == m)
 
 
 class BudgetEvent(NamedTuple):
-    """Something about a cap that its owner should hear of; amounts in USD.
+    """A change of a cap that its owner should know of; amounts in USD.
 
     `kind`: "threshold" (`share` of the limit is spent: 0.5, 0.8, 1.0), "refusing" (the first call of the window that
     the cap leaves no room for), "store_away", "store_back".
@@ -75,20 +75,20 @@ class BudgetEvent(NamedTuple):
 
 
 def named(scope: str) -> str:
-    """'tenant:acme'; 'tenant:(none)' for those without one, as `tenant:*` has them."""
+    """The scope for texts: "tenant:acme", or "tenant:(none)" for calls without a tenant under `tenant:*`."""
     return f"{scope}(none)" if scope.endswith(":") else scope
 
 
 def moment(unix: float | None) -> str | None:
-    """How users are told when a window resets, in errors, events and rows: '2026-11-26T00:00:00Z'; None = never.
+    """A time in errors, events and rows: "2026-11-26T00:00:00Z"; None = never.
 
-    Up to the whole second: who waits until then must not find it refused still.
+    Rounded up to the whole second, so that a caller who waits until then is not refused again.
     """
     return None if unix is None else f"{datetime.fromtimestamp(ceil(unix), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def passed(purse: Purse, share: float) -> BudgetEvent:
-    """A threshold has been passed."""
+    """The event for a threshold that was passed."""
     return BudgetEvent(
         "threshold", purse.name, purse.spec.window, share, usd(purse.limit), usd(purse.known_spent), usd(purse.left),
         moment(purse.resets_at),
@@ -96,12 +96,12 @@ def passed(purse: Purse, share: float) -> BudgetEvent:
 
 
 def refusing(purse: Purse, amount: int) -> BudgetEvent:
-    """A call has been the first that found no room."""
+    """The event for the first call that was refused."""
     return passed(purse, 0.0)._replace(kind="refusing", detail=f"no room for a call of up to {exact(usd(amount))}")
 
 
 def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
-    """The cap leaves no room for a call that may cost so much."""
+    """The denial of a call that may cost `amount` picodollars: the cap has too little left."""
     spec, left, name = purse.spec, purse.left, named(purse.name)
     reserved = max(purse.limit - purse.known_spent - left, 0)
     most = f"the call may cost up to {exact(usd(amount))}"
@@ -119,9 +119,9 @@ def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
 
 
 def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
-    """What the model costs is not known; another one's price may be."""
+    """The denial of a model whose price is unknown. Another model may be used."""
     told = (
-        f"{named(purse.name)}: the model's price is unknown, a budget needs one: say `price:` on its card, or "
+        f"{named(purse.name)}: the model's price is unknown, but a budget needs it: set `price:` on its card, or "
         "run `capability-router catalog update --from models.dev`"
     )
     return Denial(
@@ -131,11 +131,11 @@ def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
 
 
 def withheld(purse: Purse, why: str) -> Denial:
-    """The store can't be asked."""
+    """The denial if the store can't be used; `why` as a text."""
     return Denial(purse.name, 0, f"{named(purse.name)}: {why}", "refuse", purse.spec.window, private=True, store=True)
 
 
 def _others_too(purse: Purse, scopes: Sequence[str]) -> bool:
-    """Whether a tenant asks, and the cap is not its own: its numbers would tell of other tenants."""
+    """Whether the call has a tenant and the cap is not its own, so that the numbers would reveal other tenants'."""
     asks = next((s for s in scopes if s.startswith("tenant:")), "tenant:")
     return asks not in ("tenant:", purse.name)

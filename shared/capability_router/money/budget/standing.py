@@ -1,4 +1,4 @@
-"""How caps stand, as rows that a person or a program reads."""
+"""The state of the caps as rows for people and programs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from capability_router.stores.base import PotBalance
 
 
 class CapRow(TypedDict):
-    """One cap, JSON-safe. `reserved_*` is what calls under way, and other processes, may still spend.
+    """One cap, JSON-safe. `reserved_*`: what calls under way and other processes may still spend.
 
-    Whole picodollars (1e-12 USD) are exact; the same in USD are floats, right to 15 digits.
-    `resets_at`: "2026-11-26T00:00:00Z"; None = never. A rolling window: when some of it is free again.
+    `*_pico`: exact picodollars (1e-12 USD). `*_usd`: floats, exact to 15 digits. `resets_at`: "2026-11-26T00:00:00Z";
+    None = never; for a rolling window, when some of it is free again.
     """
 
     scope: str
@@ -37,7 +37,7 @@ class CapRow(TypedDict):
 def cap_rows(
     caps: Sequence[tuple[BudgetSpec, str]], standings: Iterable[PotBalance], unix: float, tenant: str | None
 ) -> list[CapRow]:
-    """One row per cap, and one for each that a cap "for each" has met; with `tenant`, only that tenant's own."""
+    """One row per cap; for a `*` cap one per name that it has met. With `tenant`, only that tenant's own."""
     by_key = {row.budget: row for row in standings}
     rows: list[CapRow] = []
     for spec, key in caps:
@@ -54,7 +54,7 @@ def _met(spec: BudgetSpec, key: str, by_key: Mapping[str, PotBalance]) -> list[t
 
 
 def least_left(caps: Coverage, standings: Iterable[PotBalance], scopes: Sequence[str]) -> float | None:
-    """USD that the caps on calls with these scopes leave, the least of those that stop calls; None = none does."""
+    """The least USD that the caps on these scopes leave, without those that only warn; None = there is none."""
     by_key = {row.budget: row for row in standings}
     binding = [(cap, by_key.get(cap.key_of(scope))) for cap, scope in caps.of(scopes) if cap.spec.on_exceed != "warn"]
     left = (cap.limit - (row.spent + row.reserved if row is not None else 0) for cap, row in binding)
@@ -62,13 +62,13 @@ def least_left(caps: Coverage, standings: Iterable[PotBalance], scopes: Sequence
 
 
 def known_left(rows: Iterable[CapRow], scopes: Collection[str]) -> float | None:
-    """The same of the pots that a store knows (`known`), by their scopes' very names."""
+    """The least USD left by the rows of `known` with one of these scopes, without those that only warn."""
     binding = (row["left_usd"] for row in rows if row["on_exceed"] != "warn" and row["scope"] in scopes)
     return min(binding, default=None)
 
 
 def known(standings: Iterable[PotBalance], tenant: str | None) -> list[CapRow]:
-    """One row per pot that a store knows, where no configuration says what it is for."""
+    """One row per cap in a store, read without the configuration that made it."""
     rows: list[CapRow] = []
     for s in standings:
         head, _, scope = s.budget.partition("|")

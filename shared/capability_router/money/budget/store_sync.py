@@ -20,7 +20,7 @@ ROUND_S = 1.0
 
 
 class StoreSync(Lasting):
-    """The thread runs while `budgets` are in use. It ends with them, with the process, or with `close`."""
+    """The thread runs while `budgets` is in use. It ends with it, with the process, or with `close`."""
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
@@ -76,7 +76,7 @@ def _run(signals: SimpleQueue[StoreSync | None], whose: weakref.ref[StoreSync]) 
         try:
             found._budgets.settle_up()
         except Exception:  # a bug; what was not reported is kept for the next round
-            log.exception("the store could not be told what was spent")
+            log.exception("spending could not be reported to the store")
         del found, rang
         if goes_on:
             pause.wait(PAUSE_S)

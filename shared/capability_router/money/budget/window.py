@@ -1,4 +1,4 @@
-"""The windows of budgets: calendar units in UTC, all time, or the last so many seconds."""
+"""The windows of budgets: calendar units in UTC, all time ("total"), or a number of past seconds ("rolling:60")."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _FIXED = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
 class Span(NamedTuple):
-    """A window: its name, and from when to when it lasts in Unix seconds; None = always."""
+    """A window: its name, its start and its end in Unix seconds; None = unbounded."""
 
     id: str
     starts: float | None = None
     ends: float | None = None
 
     def holds(self, unix: float) -> bool:
-        """Whether this moment is in it."""
+        """Whether this time is in the window."""
         return (self.starts is None or unix >= self.starts) and (self.ends is None or unix < self.ends)
 
 
@@ -25,14 +25,14 @@ ALWAYS = Span("")
 
 
 def rolling_s(window: str) -> float | None:
-    """60.0 of 'rolling:60'; None = another window, or no number of seconds."""
+    """The seconds of a rolling window: 60.0 of "rolling:60"; None = another window, or an invalid number."""
     kind, _, seconds = window.partition(":")
     plain = seconds.isascii() and seconds.replace(".", "", 1).isdigit()
     return float(seconds) if kind == "rolling" and plain else None
 
 
 def span(window: str, unix: float) -> Span:
-    """The window of this kind that holds this moment."""
+    """The window of this kind that contains this time."""
     if window in _FIXED:
         starts = unix // _FIXED[window] * _FIXED[window]
         return Span(f"{datetime.fromtimestamp(starts, UTC):{_NAMES[window]}}", starts, starts + _FIXED[window])

@@ -22,7 +22,7 @@ def lent(
     frees_at: float | None = None,
 ) -> Purse:  # fmt: skip
     """The store lends so much: all that was told is spent, and all that is lent reserved, unless others have some."""
-    claim = found.asks(0, now, now, 30.0)
+    claim = found.claim(0, now, now, 30.0)
     reserved, spent = amount if reserved is None else reserved, claim.spent if spent is None else spent
     found.granted(claim, Grant(amount, spent, reserved, 0.0, frees_at), now, now)
     return found
@@ -61,7 +61,7 @@ def test_a_loan_ends_by_the_routers_clock_too() -> None:
 
 def test_claims_are_numbered_so_that_a_late_one_is_known() -> None:
     found = purse()
-    assert [found.asks(1, 0.0, 0.0, 30.0).number, found.tells(0.0, 0.0, 30.0).number] == [1, 2]
+    assert [found.claim(1, 0.0, 0.0, 30.0).number, found.report(0.0, 0.0, 30.0).number] == [1, 2]
 
 
 def rested(*, told: bool = True, held: int = 0) -> Purse:
@@ -82,27 +82,27 @@ def rested(*, told: bool = True, held: int = 0) -> Purse:
 def test_a_purse_that_has_long_rested_begins_as_another_holder(found: Purse, after: float, another: bool) -> None:
     """A store forgets holders in time, and would book what such a one has spent again."""
     before, known = found.holder, found.known_spent
-    claim = found.asks(1, after, after, 30.0)
+    claim = found.claim(1, after, after, 30.0)
     assert (claim.holder != before, claim.number == 1, claim.spent) == (another, another, 0 if another else 40)
     assert found.known_spent == known
 
 
 def test_a_purse_whose_loan_goes_on_is_no_other_holder() -> None:
     found = lent(purse(), 100)
-    found.granted(found.tells(0.0, 0.0, 9_000.0), Grant(0, 0, 0, 0.0), 0.0, 0.0)
-    assert found.tells(5_000.0, 5_000.0, 30.0).number == 3
+    found.granted(found.report(0.0, 0.0, 9_000.0), Grant(0, 0, 0, 0.0), 0.0, 0.0)
+    assert found.report(5_000.0, 5_000.0, 30.0).number == 3
 
 
 def test_a_purse_whose_loan_ends_this_moment_is_no_other_holder() -> None:
     found = lent(purse(), 100)
-    found.granted(found.tells(0.0, 0.0, 5_000.0), Grant(0, 0, 0, 0.0), 0.0, 0.0)
-    assert found.tells(5_000.0, 5_000.0, 30.0).number == 3
+    found.granted(found.report(0.0, 0.0, 5_000.0), Grant(0, 0, 0, 0.0), 0.0, 0.0)
+    assert found.report(5_000.0, 5_000.0, 30.0).number == 3
 
 
 def test_a_purse_has_rested_since_it_last_asked() -> None:
     found = lent(purse(), 0, now=2_000.0)
-    assert found.asks(1, 5_600.0, 5_600.0, 30.0).number == 2
-    assert found.asks(1, 9_200.1, 9_200.1, 30.0).number == 1
+    assert found.claim(1, 5_600.0, 5_600.0, 30.0).number == 2
+    assert found.claim(1, 9_200.1, 9_200.1, 30.0).number == 1
 
 
 def test_a_refusal_is_the_first_once_in_a_window_and_once_in_the_time_of_a_rolling_one() -> None:
@@ -118,7 +118,7 @@ def test_calls_within_a_second_borrow_ahead_twice_as_much_each_time() -> None:
     found = purse()
     wishes = []
     for now in (0.0, 0.999, 1.5, 2.5):
-        claim = found.asks(10, now, now, 30.0)
+        claim = found.claim(10, now, now, 30.0)
         assert claim.least == found.held + 10
         wishes.append(claim.wish - claim.least)
         found.hold(10, now)
@@ -128,20 +128,20 @@ def test_calls_within_a_second_borrow_ahead_twice_as_much_each_time() -> None:
 def test_a_larger_call_doubles_itself() -> None:
     found = purse()
     found.hold(0, 0.0)
-    assert found.asks(10, 0.0, 0.0, 30.0).wish == 30
-    assert found.asks(50, 0.0, 0.0, 30.0).wish == 150
+    assert found.claim(10, 0.0, 0.0, 30.0).wish == 30
+    assert found.claim(50, 0.0, 0.0, 30.0).wish == 150
 
 
 def test_what_is_borrowed_ahead_fits_into_a_number_of_any_store() -> None:
     found = purse()
     found.hold(0, 0.0)
     for _ in range(100):
-        claim = found.asks(10, 0.0, 0.0, 30.0)
+        claim = found.claim(10, 0.0, 0.0, 30.0)
     assert LIMIT < claim.wish < 2**63
 
 
 def test_the_whole_pot_may_be_asked_for() -> None:
-    assert purse().asks(10, 0.0, 0.0, 30.0, whole=True).wish == LIMIT
+    assert purse().claim(10, 0.0, 0.0, 30.0, whole=True).wish == LIMIT
 
 
 @pytest.mark.parametrize(
@@ -150,28 +150,28 @@ def test_the_whole_pot_may_be_asked_for() -> None:
 def test_what_was_borrowed_ahead_is_kept_while_calls_follow_each_other(after: float, final: bool, ahead: int) -> None:
     found = purse()
     found.hold(10, 50.0)
-    found.asks(10, 50.0, 50.0, 30.0)
-    claim = found.tells(50.0 + after, 50.0, 30.0, final=final)
+    found.claim(10, 50.0, 50.0, 30.0)
+    claim = found.report(50.0 + after, 50.0, 30.0, final=final)
     assert (claim.least, claim.wish - claim.least, claim.final) == (10, ahead, False)
 
 
 def test_nothing_is_kept_ahead_before_anything_was_borrowed() -> None:
     """A cap that only warns is held from without asking."""
     found = spend(purse(), 10)
-    claim = found.tells(0.0, 0.0, 30.0)
+    claim = found.report(0.0, 0.0, 30.0)
     assert (claim.spent, claim.least, claim.wish, claim.lease_s, claim.final) == (10, 0, 0, 30.0, False)
 
 
 def test_the_last_word_is_one_only_if_nothing_is_held() -> None:
     found = purse()
-    assert found.tells(0.0, 0.0, 30.0, final=True).final
+    assert found.report(0.0, 0.0, 30.0, final=True).final
     found.hold(1, 0.0)
-    assert not found.tells(0.0, 0.0, 30.0, final=True).final
+    assert not found.report(0.0, 0.0, 30.0, final=True).final
 
 
 def answered(found: Purse, amount: int, spent: int, reserved: int = 0, lent: int = 0, at: float = 5.0) -> Purse:
     """The store is asked for so much, and says how the pot stands."""
-    found.granted(found.asks(amount, at, at, 30.0), Grant(lent, spent, reserved, 0.0), at, at)
+    found.granted(found.claim(amount, at, at, 30.0), Grant(lent, spent, reserved, 0.0), at, at)
     return found
 
 
