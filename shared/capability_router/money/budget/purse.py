@@ -36,8 +36,8 @@ class Purse:
 
     __slots__ = (
         "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at",
-        "held", "holder", "outdated", "lent", "level", "limit", "lost", "met", "name", "pot", "refuses", "spec",
-        "spent", "reported", "until", "used",
+        "held", "holder", "lent", "level", "limit", "lost", "met", "name", "outdated", "pot", "refuses", "reported",
+        "spec", "spent", "until", "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
