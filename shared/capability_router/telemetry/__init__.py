@@ -1,1 +1,1 @@
-"""What leaves the process about a decision: records, redacted."""
+"""Decision records, logs and traces of what a router does."""

@@ -1,4 +1,4 @@
-"""Short marks of what a decision rested on: whether two were made with the same models, or the same policy."""
+"""Short hashes of models and settings, to see whether two decisions were made with the same ones."""
 
 from __future__ import annotations
 

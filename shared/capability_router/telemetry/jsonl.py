@@ -1,4 +1,4 @@
-"""Decision records as lines of a file, which gives way to a new one when it is full."""
+"""Writes decision records as JSON lines to a file, with rotation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from capability_router.concurrency.lifetime import Lasting, watch
 class JsonlSink(Lasting):
     """One line per record, appended in one write, so that several processes may share the file.
 
-    The file is opened at the first record, for its owner alone. When it holds `rotate_mb` million bytes it becomes
-    `<name>.1`, the one before `<name>.2`, ...; `keep` of them stay. One that somebody else has moved away, as
-    logrotate does, is begun anew. Raises OSError; what could not be written is lost, and the file tried again.
+    The file is opened at the first record, readable by its owner only. When it holds `rotate_mb` million bytes it is
+    renamed to `<name>.1`, the previous one to `<name>.2`, ...; `keep` of them stay. If another program has moved it
+    away, as logrotate does, a new one is opened. Raises OSError; that record is lost, and the next one tries again.
     """
 
     def __init__(self, path: str | Path, rotate_mb: float | None = None, keep: int = 5) -> None:
-        self._path = Path(os.path.expanduser(path)).absolute()  # one log, wherever the process goes meanwhile
+        self._path = Path(os.path.expanduser(path)).absolute()  # stays the same if the working directory changes
         self._most = None if rotate_mb is None else max(1, int(rotate_mb * 1e6))
         self._keep = keep
         self._file: int | None = None
-        self._torn = False  # the last line is not whole: the next one begins on a line of its own
+        self._torn = False  # the last line is incomplete, so the next record needs a line break first
         self._lock = Lock()
         watch(self)
 
@@ -43,7 +43,7 @@ class JsonlSink(Lasting):
         left = len(line)
         try:
             while left:
-                left -= os.write(file, line[-left:])  # a disk that is nearly full takes a part
+                left -= os.write(file, line[-left:])  # a disk that is nearly full writes only a part
         finally:
             if left < len(line):
                 self._torn = left > 0
@@ -54,7 +54,7 @@ class JsonlSink(Lasting):
             self._shut()
 
     def after_fork(self) -> None:
-        """The parent's thread may have held the lock."""
+        """A thread of the parent may have held the lock."""
         self._lock = Lock()
 
     def _opened(self) -> int:
@@ -62,7 +62,7 @@ class JsonlSink(Lasting):
             self._shut()
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # With `telemetry.hashed_words` it tells something of the prompts, with `capture_content` all.
+            # It may contain hashes of the prompts' words (`telemetry.hashed_words`) or their text (`capture_content`).
             self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
             self._torn = _unfinished(self._path)
         return self._file
@@ -73,14 +73,14 @@ class JsonlSink(Lasting):
             os.close(file)
 
     def _moved(self, file: int) -> bool:
-        """Whether what is at the path is no longer the open file."""
+        """Whether another file, or none, is now at the path of the open one."""
         try:
             return not os.path.samestat(os.fstat(file), os.stat(self._path))
         except FileNotFoundError:
             return True
 
     def _rotate(self, most: int) -> None:
-        """Unless another process was first."""
+        """Rename the full file, unless another process has done it."""
         with _alone(self._path):
             if self._file is not None and not self._moved(self._file) and os.fstat(self._file).st_size >= most:
                 self._shut()
@@ -102,12 +102,12 @@ class JsonlSink(Lasting):
         return f"JsonlSink({str(self._path)!r})"
 
 
-_WRITTEN_S = 0.02  # in which a write that is under way is through
+_WRITTEN_S = 0.02  # a write under way has ended after this time
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would write "\r\n"
 
 
 def _unfinished(path: Path) -> bool:
-    """Whether the file ends within a line for good: another process may be just about to have written its own."""
+    """Whether the file ends within a line, and not because another process is just writing."""
     if not _ends_within_a_line(path):
         return False
     Event().wait(_WRITTEN_S)
@@ -125,7 +125,7 @@ def _ends_within_a_line(path: Path) -> bool:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Only one process at a time, where the system can see to it (not on Windows)."""
+    """Let only one process at a time run the block; without effect on Windows."""
     try:
         import fcntl  # here, because Windows has none
     except ImportError:
@@ -136,4 +136,4 @@ def _alone(path: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(lock)  # gives the lock back
+        os.close(lock)  # also releases the lock

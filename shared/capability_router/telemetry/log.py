@@ -1,4 +1,4 @@
-"""Decisions as lines of the log."""
+"""Writes decisions to the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LogSink:
     """One INFO line per decision in the logger `capability_router`."""
 
     def write(self, record: Record) -> None:
-        """Log a decision's headline; feedback and shadows' calls have none."""
+        """Log one line of a decision; other kinds of record are skipped."""
         if record.get("kind") != "decision":
             return
         log.info(
@@ -27,7 +27,7 @@ class LogSink:
 
 
 def _why(record: Record) -> str:
-    """Why this model answered; where none did, what went wrong: who was to answer tells nothing then."""
+    """Why this model answered, or what went wrong if none did."""
     if record["model"] is not None or not record["attempts"]:
         return str(record["reason"])
     return "no answer: " + ", ".join(f"{each['model']} {each['fault']}" for each in record["attempts"])

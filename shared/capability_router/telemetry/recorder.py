@@ -1,4 +1,4 @@
-"""Writes down what a router does: makes the records and gives them to its sinks."""
+"""Makes the records of what a router does and gives them to its sinks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Refused(Planned, Protocol):
 
 
 class Card(Protocol):
-    """A model, as far as a record needs it."""
+    """The parts of a model card that a record needs."""
 
     @property
     def id(self) -> str: ...
@@ -43,26 +43,27 @@ class Card(Protocol):
 
 
 class Traces(Protocol):
-    """OpenTelemetry, where it is switched on."""
+    """OpenTelemetry, if it is switched on."""
 
     def caller(self, request: Request) -> Any:
-        """Who calls at this moment, to be given back when the request is over."""
+        """The current trace context, to be passed to `over`."""
         ...
 
     def over(self, request: Request, plan: Any, outcome: Outcome, reply: Reply, at: float, caller: Any) -> None:
-        """One request is over; `caller` None = it begins and ends now."""
+        """Report an ended request; `caller` None = it begins and ends now."""
         ...
 
     def shadowed(self, request_id: str, outcome: Outcome, at: float) -> None:
-        """A shadow's call is over."""
+        """Report an ended shadow call."""
         ...
 
 
 class Recorder:
-    """`router`: its name. `traits` gives what is seen of a request, its words as hashes; None = it is not recorded.
-    `embedding` gives what a request's embedding took, by its id.
+    """Makes the records of one router.
 
-    `content`: messages and answers are recorded. `unix` tells the time, in seconds.
+    `router`: its name. `traits`: from a request to its features, words as hashes; None = not recorded. `embedding`:
+    from a request id to what its embedding took. `content`: whether messages and answers are recorded. `unix`: the
+    clock, in seconds.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Recorder:
 
     @cached_property
     def _basis(self) -> Basis:
-        """Made for the first record: it takes as long as some decisions."""
+        """The hashes of models and settings. Made at the first record, because it takes as long as some decisions."""
         cards = list(self._cards)
         return Basis(digest(cards), digest(self._policy), self._seed, _prices(cards))
 
@@ -85,7 +86,7 @@ class Recorder:
         self, request: Request, plan: Planned, outcome: Outcome, reply: Reply, aside: Planned | None = None,
         caller: Any = None,
     ) -> None:  # fmt: skip
-        """One request is over. `caller`: what `traces` said of it when it began."""
+        """Record an ended request. `caller`: what `traces.caller` returned when it began."""
         if self.traces is not None:
             self.traces.over(request, plan, outcome, reply, self._unix(), caller)
         if not self.sinks:
@@ -102,7 +103,7 @@ class Recorder:
         self.sinks.write(record)
 
     def refused(self, request: Request, plan: Refused) -> None:
-        """No model can take the request: nothing was sent."""
+        """Record a request that no model can take, so that nothing was sent."""
         if self.sinks or self.traces is not None:
             nobody = Outcome(
                 request.id, None, "", (), plan.reason, plan.policy, 0, 0.0, None, Usage(), screen=plan.screen
@@ -110,27 +111,27 @@ class Recorder:
             self.decided(request, plan, nobody, Reply())
 
     def shadowed(self, request_id: str, outcome: Outcome) -> None:
-        """A shadow's call, made beside the request of this id, is over."""
+        """Record an ended shadow call for the request with this id."""
         if self.traces is not None:
             self.traces.shadowed(request_id, outcome, self._unix())
         if self.sinks:
             self.sinks.write(shadow_record(request_id, outcome, at=self._unix(), router=self._router))
 
     def scored(self, request_id: str, model: str | None, score: float, source: str) -> None:
-        """A score came for an answer of this model; None = whose it was is not remembered."""
+        """Record a score for an answer of this model; None = the model is not known any more."""
         self.sinks.write(feedback_record(request_id, model, score, at=self._unix(), source=source))
 
     def signed(self, request_id: str, model: str, kind: str, weight: float) -> None:
-        """A request brought an implicit sign of what an answer was worth."""
+        """Record an implicit sign of an answer's quality that a later request brought."""
         if self.sinks:
             self.sinks.write(sign_record(request_id, model, kind, weight, at=self._unix()))
 
     def shadow_scored(self, request_id: str, shadow_id: str, score: float) -> None:
-        """A score came for the answer that a shadow's call got."""
+        """Record a score for a shadow call's answer."""
         self.sinks.write(shadow_score_record(request_id, shadow_id, score, at=self._unix()))
 
     def turned(self, event: str, model: str, detail: str) -> None:
-        """A model's health has changed."""
+        """Record a change of a model's health."""
         if self.sinks:
             self.sinks.write(health_record(event, model, detail, at=self._unix(), router=self._router))
 

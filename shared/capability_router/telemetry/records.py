@@ -10,15 +10,15 @@ from capability_router.request import Outcome, Request
 
 
 class Planned(Protocol):
-    """A plan, as far as a record needs it."""
+    """The parts of a plan that a record needs."""
 
     def to_dict(self) -> dict[str, Any]: ...
 
 
 class Basis(NamedTuple):
-    """What a router's decisions rest on: marks of its models' cards and of its policy's settings, the seed, the prices.
+    """What a router's decisions depend on: hashes of its cards and of its policy's settings, the seed, the prices.
 
-    `prices`: by model, where it has one, the fields of its Price that were stated, but for services' prices.
+    `prices`: by model with a price, the stated fields of its Price, without those for services.
     """
 
     registry: str
@@ -31,9 +31,9 @@ def decision_record(
     request: Request, plan: Planned, outcome: Outcome, *, at: float, router: str, basis: Basis,
     aside: Planned | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """One request: who asked, what was planned, each attempt, what it cost. `at` is Unix seconds.
+    """The record of one request: its terms, the plan, each attempt, the cost. `at` is Unix seconds.
 
-    With a canary: whether that decided (`canary`). `aside`: what the shadow would have done (`shadow`).
+    `canary`: with a canary policy, whether it decided. `aside`: what the shadow policy would have done (`shadow`).
     `screen`: how often a screen found each label.
     """
     terms, trial = request.routing, dict[str, Any]()
@@ -62,7 +62,7 @@ def decision_record(
 
 
 def _asked(request: Request) -> dict[str, Any]:
-    """What the call looked like, without its text; its tokens, task and needs are the plan's."""
+    """The call's properties without its text. Tokens, task and needs are in the plan."""
     return {
         "messages": len(request.texts), "characters": sum(map(len, request.texts)), "turns": request.turns,
         "media": list(request.media), "tools": len(request.tool_names), "tool_characters": len(request.tools),
@@ -77,13 +77,13 @@ _BINDING = (
 
 
 def _terms(request: Request) -> dict[str, Any]:
-    """What the caller's terms ask of a decision, beside who he is; what they don't say is left out."""
+    """The terms of the call that affect the decision, without tenant and tags; unset ones are left out."""
     said = ((name, getattr(request.routing, name)) for name in _BINDING)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in said if value not in (None, ())}
 
 
 def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) -> dict[str, Any]:
-    """What became of a shadow's call: made beside the request of this id; its answer is never shown."""
+    """The record of a shadow call for the request with this id. Its answer is never given to the caller."""
     return {
         "schema_version": SCHEMA_VERSION, "kind": "shadow", "at": round(at, 6), "router": router,
         "request_id": request_id, "shadow_id": outcome.request_id, "model": outcome.model, "policy": outcome.policy,
@@ -96,9 +96,9 @@ def shadow_record(request_id: str, outcome: Outcome, *, at: float, router: str) 
 def feedback_record(
     request_id: str, model: str | None, score: float, *, at: float, source: str = "user"
 ) -> dict[str, Any]:  # fmt: skip
-    """A score that came later, for the request that it belongs to. `source`: "user" or "evaluator".
+    """The record of a score for a request. `source`: "user" or "evaluator".
 
-    `model`: who answered it; None = the process that was given the score does not know.
+    `model`: the one that answered; None = unknown in this process.
     """
     return {
         "schema_version": SCHEMA_VERSION, "kind": "feedback", "at": round(at, 6), "request_id": request_id,
@@ -107,7 +107,7 @@ def feedback_record(
 
 
 def sign_record(request_id: str, model: str, kind: str, weight: float, *, at: float) -> dict[str, Any]:
-    """An implicit sign of what this model's answer to the request was worth; see learning/signs.py."""
+    """The record of an implicit sign of the quality of this model's answer; see learning/signs.py."""
     return {
         "schema_version": SCHEMA_VERSION, "kind": "sign", "at": round(at, 6), "request_id": request_id,
         "model": model, "sign": kind, "weight": weight, "source": "implicit",
@@ -115,7 +115,7 @@ def sign_record(request_id: str, model: str, kind: str, weight: float, *, at: fl
 
 
 def shadow_score_record(request_id: str, shadow_id: str, score: float, *, at: float) -> dict[str, Any]:
-    """An evaluator's score of the answer that a shadow's call got, beside the request of this id."""
+    """The record of an evaluator's score for the answer of a shadow call for the request with this id."""
     return {
         "schema_version": SCHEMA_VERSION, "kind": "shadow_score", "at": round(at, 6), "request_id": request_id,
         "shadow_id": shadow_id, "score": score, "source": "evaluator",
@@ -123,7 +123,7 @@ def shadow_score_record(request_id: str, shadow_id: str, score: float, *, at: fl
 
 
 def health_record(event: str, model: str, detail: str, *, at: float, router: str) -> dict[str, Any]:
-    """A change of a model's health (health/condition.py): its breaker, credential or model was put off or on again."""
+    """The record of a change of a model's health: breaker, credential or model switched off or on again."""
     return {
         "schema_version": SCHEMA_VERSION, "kind": "health", "at": round(at, 6), "router": router, "model": model,
         "event": event, "detail": detail,

@@ -1,7 +1,7 @@
-"""Carries records to a sink in a thread of its own, so that no call waits for what the sink does with them.
+"""Gives records to a sink in a separate thread, so that a slow sink does not delay calls.
 
-A call does wait a moment for a sink that has been prompt so far: whoever looks right after a call finds its record. A
-sink that was late once is not waited for again until many records later.
+A call still waits a moment for a sink that was fast so far, so that its record is there right after the call. After a
+sink was late, it is not waited for until many records later.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from capability_router.concurrency.lifetime import Lasting, end_before_what_is_t
 from capability_router.log_sampling import worth_logging
 
 MOST = 10_000
-"""Records that wait for one sink; further ones are dropped and counted."""
-PATIENCE_S = 0.05  # that a call waits at most for a prompt sink; a busy machine takes so long to wake a thread
-CLOSING_S = 10.0  # that closing waits for what is under way
+"""The most records that wait for one sink; further ones are dropped and counted."""
+PATIENCE_S = 0.05  # the longest wait of a call for a fast sink; a busy machine may take this long to wake a thread
+CLOSING_S = 10.0  # the longest wait of `close` for records under way
 _PAUSE, _LONGEST_PAUSE = 50, 3_200  # records after which a late sink is waited for again, doubled each time
 
 log = logging.getLogger("capability_router")
@@ -34,7 +34,7 @@ class Sink(Protocol):
 
 
 class _Queued(NamedTuple):
-    """A record to write, or None: only word is wanted that all before it are. `done` is a lock to be released."""
+    """A record to write, or None to learn when all before it are written. `done`: a lock that is released then."""
 
     record: Record | None
     done: Any = None
@@ -42,7 +42,7 @@ class _Queued(NamedTuple):
 
 
 class Losses:
-    """Records that a sink did not get; told of at the first, the tenth, the hundredth, ..."""
+    """Counts records that a sink did not get; logged at the first, the tenth, the hundredth, ..."""
 
     def __init__(self, sink: object) -> None:
         self.count = 0
@@ -50,7 +50,7 @@ class Losses:
         self._lock = RLock()  # a stream that the garbage collector closes comes by in the middle of anything
 
     def add(self, why: str) -> None:
-        """One more, because of this."""
+        """Count one more lost record, with the reason."""
         with self._lock:
             self.count = count = self.count + 1
         if worth_logging(count):
@@ -58,7 +58,7 @@ class Losses:
 
 
 class SinkThread(Lasting):
-    """Thread-safe, also where the garbage collector calls. Its thread begins with a record and ends with `close`.
+    """Thread-safe, and may be called by the garbage collector. The thread runs from the first record to `close`.
 
     While the process ends, records are written at once, in the calling thread.
     """
@@ -69,7 +69,7 @@ class SinkThread(Lasting):
         watch(self)
 
     def write(self, record: Record) -> None:
-        """Have it written; raises nothing."""
+        """Queue the record for the sink; raises nothing."""
         if self._route.waiting >= MOST:
             self.losses.add(f"is behind by {MOST:,}")
         elif self._pace.waits() and not self._is_sink:
@@ -80,12 +80,12 @@ class SinkThread(Lasting):
     def flush(self, timeout_s: float = CLOSING_S) -> bool:
         """Wait until all records so far are written; False = they were not within `timeout_s`.
 
-        The sink itself has nothing to wait for: it is told False, for it has a record in hand.
+        Called by the sink itself it returns False at once, because the sink has not finished its record.
         """
         return not self._route.begun or self._route.passed(None, 0.0 if self._is_sink else timeout_s)
 
     def close(self, timeout_s: float = CLOSING_S) -> None:
-        """Write what waits and close the sink; a later record opens it again."""
+        """Write the queued records and close the sink; a later record opens it again."""
         if not self._route.begun:
             self.sink.close()
         elif self._is_sink:
@@ -94,18 +94,18 @@ class SinkThread(Lasting):
             log.warning("%r has not taken its records within %g s: %d wait", self.sink, timeout_s, self._route.waiting)
 
     def at_exit(self) -> None:
-        """Write what waits."""
+        """Write the queued records."""
         if self._route.begun:
             self.close()
 
     def after_fork(self) -> None:
-        """The parent writes what waited there."""
+        """The parent writes the records that were queued before the fork."""
         self._end.detach()
         self._set_out()
 
     @property
     def _is_sink(self) -> bool:
-        """Whether it is the sink that asks, in its own thread."""
+        """Whether the caller is the sink, in its own thread."""
         return self._route.is_own(current_thread())
 
     def _set_out(self) -> None:
@@ -132,7 +132,7 @@ class _Pace:
 
 
 class _Route:
-    """The queue and the thread that works it off. The thread holds this, and not the SinkThread, which may go away."""
+    """The queue and its thread. The thread refers to this object, not to the SinkThread, which may be deleted."""
 
     def __init__(self, sink: Sink, losses: Losses) -> None:
         self._sink, self._losses = sink, losses
@@ -143,7 +143,7 @@ class _Route:
 
     @property
     def begun(self) -> bool:
-        """Whether there may be something to write."""
+        """Whether there may be records to write."""
         return self._thread is not None or self.waiting > 0
 
     @property
@@ -162,14 +162,14 @@ class _Route:
                 self._beginning.release()
 
     def passed(self, record: Record | None, timeout_s: float, *, last: bool = False) -> bool:
-        """Take the record; whether it, and all before it, was written within this time."""
+        """Queue the record; whether it, and all before it, were written within `timeout_s`."""
         done = Lock()
         done.acquire()
         self.take(_Queued(record, done, last))
         return done.acquire(timeout=timeout_s)
 
     def end(self) -> None:
-        """Nothing can be sent any more."""
+        """Accept no more records."""
         if self._thread is not None:
             self._items.put(_Queued(None, last=True))
 
@@ -183,7 +183,7 @@ class _Route:
         self._thread = thread
         try:
             thread.start()
-        except RuntimeError:  # the process has as many threads as it may have; the next record tries again
+        except RuntimeError:  # no thread can be started; the next record tries again
             self._thread = None
             return
         if not self._ends_first:  # an exporter, or the sink's own connection, is of no use once it is closed
@@ -208,7 +208,7 @@ class _Route:
                     return
 
     def _resumed(self) -> bool:
-        """Something came just before the end was seen: whether this thread, and not a new one, goes on."""
+        """Whether this thread goes on, because a record came just before it ended and no new thread has started."""
         with self._beginning:
             if self._thread is None:
                 self._thread = current_thread()
@@ -228,6 +228,6 @@ class _Route:
 
 
 def _named(error: BaseException) -> str:
-    """Its class, and of the system's errors what the system says: other words may hold anything."""
+    """The error's class, with the system's text for an OSError; other texts may contain anything."""
     told = os.strerror(error.errno) if isinstance(error, OSError) and isinstance(error.errno, int) else ""
     return f"{type(error).__name__} ({told})" if told else type(error).__name__

@@ -1,4 +1,4 @@
-"""Where decision records go. A slow or broken sink is counted and told of; it neither slows nor breaks a call."""
+"""The sinks of decision records. A slow or failing sink is counted and logged, and does not affect calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["JsonlSink", "LogSink", "Sink", "Sinks", "configured_sinks"]
 
 
 class CallbackSink:
-    """A function of a record."""
+    """Calls a function with each record."""
 
     def __init__(self, called: Callable[[Record], object]) -> None:
         self._called = called
@@ -42,15 +42,15 @@ class Sinks:
 
     @property
     def dropped(self) -> int:
-        """Records that a sink did not get: it failed, or was too far behind."""
+        """The number of records that a sink did not get, because it failed or was too far behind."""
         return sum(thread.losses.count for thread in self._all)
 
     def add(self, sink: Sink | Callable[[Record], object]) -> None:
-        """Send further records there too; a function is called with each. ConfigError for what is neither."""
+        """Send further records to this sink or function too. Raises ConfigError for anything else."""
         self._threads = [*self._threads, SinkThread(_as_sink(sink))]
 
     def beside(self, thread: SinkThread) -> None:
-        """Count, wait for and close this one too; what it carries are no decision records."""
+        """Count, flush and close this thread too, which carries other data than decision records."""
         self._beside = [*self._beside, thread]
 
     @property
@@ -58,13 +58,13 @@ class Sinks:
         return [*self._threads, *self._beside]
 
     def write(self, record: Record) -> None:
-        """Give the record to each sink: one of its own to those that might change it."""
+        """Give the record to each sink; a copy to those that might change it."""
         for thread in self._threads:
             thread.write(record if isinstance(thread.sink, _READERS) else _copied(record))
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until each sink has all records so far; False = one has not within `timeout_s`."""
-        return False not in [thread.flush(timeout_s) for thread in self._all]  # of all, also after a slow one
+        """Wait until each sink has all records so far; False = one had not within `timeout_s`."""
+        return False not in [thread.flush(timeout_s) for thread in self._all]  # a list: all are flushed
 
     def close(self) -> None:
         """Close every sink, when it has what was for it."""

@@ -1,1 +1,1 @@
-"""OpenTelemetry's spans and metrics of what a router does. Needs `opentelemetry-api`; the SDK is the application's."""
+"""OpenTelemetry spans and metrics of a router. Needs `opentelemetry-api`; the application brings the SDK."""

@@ -1,4 +1,4 @@
-"""What stands on spans and beside measured values."""
+"""The attributes of spans and metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROLES = {"human": "user", "ai": "assistant", "model": "assistant", "chatbot": "
 
 
 def of_request(over: FinishedRequest) -> Attributes:
-    """The decision, on the router's span: no `gen_ai.usage.*`, which are its attempts' alone."""
+    """The decision, for the router's span. `gen_ai.usage.*` are only on the attempts' spans."""
     outcome, terms = over.outcome, over.routing
     told: Attributes = {
         "router": over.router, "request_id": outcome.request_id, "policy": outcome.policy,
@@ -34,12 +34,12 @@ def of_request(over: FinishedRequest) -> Attributes:
 
 
 def of_workflow(over: FinishedRequest) -> Attributes:
-    """What kind of span the router's is, where it makes one: none that tokens are counted on."""
+    """The kind of the router's own span: one on which no backend counts tokens."""
     return {names.OPERATION: names.WORKFLOW, names.WORKFLOW_NAME: over.router, names.KIND: names.CHAIN}
 
 
 def of_attempt(over: FinishedRequest, attempt: AttemptRecord) -> Attributes:
-    """One call of one model, on its span."""
+    """One attempt, for its span."""
     usage = attempt.usage
     told = {
         names.REQUEST_STREAM: over.stream or None,
@@ -58,7 +58,7 @@ def of_attempt(over: FinishedRequest, attempt: AttemptRecord) -> Attributes:
 
 
 def own(attempt: AttemptRecord) -> Attributes:
-    """What no convention has a name for."""
+    """The attempt's attributes that no convention has a name for."""
     told = {
         "attempt": attempt.index, "candidate": attempt.model, "fault": attempt.fault,
         "cost_usd": usd(attempt.cost_pico), "estimated": attempt.usage.estimated or None,
@@ -67,7 +67,7 @@ def own(attempt: AttemptRecord) -> Attributes:
 
 
 def of_call(over: FinishedRequest, attempt: AttemptRecord) -> Attributes:
-    """What the conventions want beside every value that is measured of a call."""
+    """The attributes that the conventions require on every metric of a call."""
     served = over.serves(attempt)
     return _known({
         names.OPERATION: names.CHAT, names.PROVIDER: served.provider, names.REQUEST_MODEL: served.model,
@@ -77,7 +77,7 @@ def of_call(over: FinishedRequest, attempt: AttemptRecord) -> Attributes:
 
 
 def of_content(content: Content, finish: str | None) -> Attributes:
-    """Messages and answer in the conventions' JSON form, of text alone."""
+    """The texts of messages and answer in the conventions' JSON form."""
     asked = [
         {"role": _ROLES.get(role, role), "parts": [_text(text)]}
         for role, text in zip_longest(content.roles, content.texts, fillvalue="user")
@@ -90,12 +90,12 @@ def of_content(content: Content, finish: str | None) -> Attributes:
 
 
 def is_error(attempt: AttemptRecord) -> bool:
-    """Whether the model failed; one that was given up, because another was faster or the caller left, did not."""
+    """Whether the model failed. A cancelled attempt did not."""
     return attempt.fault not in (None, "cancelled")
 
 
 def error_of(over: FinishedRequest) -> str | None:
-    """Why there is no answer, in a word."""
+    """Why there is no answer, in one word; None = there is one."""
     if over.ended_as == "refused":
         return "no_eligible_model"
     if over.ended_as != "failed":
@@ -110,7 +110,7 @@ def usd(pico: int | None) -> float | None:
 
 
 def _priced(attempt: AttemptRecord) -> Attributes:
-    """What it cost by the ledger, under the names by which others take it over their own price lists."""
+    """The cost by the ledger, under the names that backends use instead of their own price lists."""
     cost = usd(attempt.cost_pico)
     if cost is None or not (attempt.usage.input_tokens or attempt.usage.output_tokens or cost):
         return {}

@@ -1,4 +1,4 @@
-"""Where a request comes from, and who else makes spans of it."""
+"""The trace context of a request, and whether other instrumentation makes spans of it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ _NOBODY = Watch()
 
 
 class Caller:
-    """`watch`: who else makes spans of its framework's calls; None = it is no matter.
+    """The context of one request.
 
-    `router_span`: the router's own span by them, if there is one; `below` is the context below it. `elsewhere`: the
-    candidates of whose calls the instrumentor of an SDK makes spans.
+    `watch`: whether an instrumentor makes spans of its framework's calls; None = do not check. `router_span`: the span
+    that it made for the router, if any; `below`: the context with that span as parent. `elsewhere`: the candidates
+    whose SDK makes spans of its own calls, or has an instrumentor that does.
     """
 
     __slots__ = ("_id", "_looks", "_watch", "below", "context", "elsewhere", "router_span")
@@ -31,18 +32,18 @@ class Caller:
 
     @property
     def seen(self) -> bool:
-        """Whether another instrumentor makes the spans of its attempts."""
+        """Whether an instrumentor makes the spans of the attempts."""
         return self._watch.seen
 
     @property
     def told(self) -> bool:
-        """Whether the decision is already on another instrumentor's span."""
+        """Whether the decision is already on an instrumentor's span."""
         return self._watch.told
 
     def asks(
         self, models: Iterable[tuple[str, object]], handlers: Iterable[object] = (), run_id: object = None
     ) -> None:
-        """Whom it may ask, as (id, model), and in LangChain who hears of it, as which run."""
+        """Set the models that may be called, as (id, model), and in LangChain the callback handlers and run id."""
         if not self._looks:
             return
         heard = listening(handlers)
@@ -54,7 +55,10 @@ class Caller:
             self.elsewhere = seen_by_sdks(models)
 
     def entered(self) -> None:
-        """What is open now, and was not at first, is the router's; who made it makes the spans of its attempts."""
+        """The run begins. A span opened by an instrumentor since `__init__` is the router's.
+
+        That instrumentor then makes the spans of the attempts too.
+        """
         span = get_current_span()
         if self._looks and span is not get_current_span(self.context) and of_an_instrumentor(span):
             self._watch = self._watch.and_also(Watch(seen=True))
@@ -63,9 +67,9 @@ class Caller:
 
     @property
     def open_span(self) -> Span | None:
-        """The router's own, while more can be written on it.
+        """The router's span while it can still be written to; else None.
 
-        OpenInference's is a stand-in: of a stream's it lets go at the first chunk, and is another span from then on.
+        OpenInference gives a proxy, which stands for another span after a stream's first chunk.
         """
         span = self.router_span
         return span if span is not None and span.is_recording() and span.get_span_context() == self._id else None

@@ -1,4 +1,4 @@
-"""What OpenTelemetry is told of a request that is over. No text, but where content is captured."""
+"""The data of an ended request from which spans and metrics are made. It holds text only if content is captured."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from capability_router.telemetry.otel.caller import Caller
 
 
 class Served(NamedTuple):
-    """A candidate as OpenTelemetry names it. `provider`: by the conventions' name. `host`: "" = not known.
+    """A candidate as OpenTelemetry names it. `provider`: the conventions' name. `host`: "" = unknown.
 
-    `router`: where it is, if it is a router.
+    `router`: its address, if it is itself a router.
     """
 
     provider: str
@@ -26,13 +26,13 @@ class Served(NamedTuple):
 
     @classmethod
     def at(cls, provider: str, model: str, base_url: str) -> Served:
-        """With the host of its address; an SDK's own name for its endpoint has none."""
+        """Made from a base URL. Some SDKs have only a name for their endpoint, which has no host."""
         if base_url.startswith("router:"):
             return cls(provider, model, router=base_url)
         try:
             parts = urlsplit(base_url)
             return cls(provider, model, parts.hostname or "", parts.port or _PORTS.get(parts.scheme))
-        except ValueError:  # no URL
+        except ValueError:  # not a URL
             return cls(provider, model)
 
 
@@ -44,7 +44,7 @@ def _ns(seconds: float) -> int:
 
 
 class Content(NamedTuple):
-    """The text of a request (who says what) and of its answer."""
+    """The text of a request (roles and texts of the messages) and of its answer."""
 
     roles: tuple[str, ...]
     texts: tuple[str, ...]
@@ -52,11 +52,11 @@ class Content(NamedTuple):
 
 
 class FinishedRequest(NamedTuple):
-    """One request, or a shadow's call made beside the one of the id `shadow_of`. `at`: Unix seconds of its end.
+    """One request, or a shadow call for the request with the id `shadow_of`. `at`: Unix seconds of its end.
 
-    `nobody`: no model was eligible. `asked`: the name that the caller asks each provider for in the candidate's
-    place. `told`: the model that answered, by its provider's word. `traced`: whether attempts get spans.
-    `tracing`: where the routers are that tell of their own calls.
+    `nobody`: no model was eligible. `asked`: the model name in the call, which replaces the candidates'. `told`: the
+    model that answered, as its provider reports it. `traced`: whether attempts get spans. `tracing`: the addresses of
+    the routers that report their own calls.
     """
 
     router: str
@@ -76,12 +76,12 @@ class FinishedRequest(NamedTuple):
     tracing: frozenset[str] = frozenset()
 
     def ns(self, after_s: float) -> int:
-        """Unix nanoseconds of a moment so many seconds after its beginning."""
+        """Unix nanoseconds of the time `after_s` seconds after its beginning."""
         return _ns(self.at) - _ns(self.outcome.elapsed_s) + _ns(after_s)
 
     @property
     def ended_as(self) -> str:
-        """In one word: answered, fallback, cancelled, refused (no model could take it) or failed."""
+        """The result in one word: answered, fallback, cancelled, refused (no model could take it) or failed."""
         outcome = self.outcome
         if outcome.ok:
             return "fallback" if outcome.fallback else "answered"
@@ -90,15 +90,15 @@ class FinishedRequest(NamedTuple):
         return "refused" if self.nobody else "failed"
 
     def serves(self, attempt: AttemptRecord) -> Served:
-        """Whom this attempt asked."""
+        """The candidate that this attempt called."""
         served = self.served.get(attempt.model) or Served(attempt.provider or names.UNKNOWN, attempt.model)
         return served._replace(model=self.asked) if self.asked else served
 
     def told_by_itself(self, attempt: AttemptRecord) -> bool:
-        """Whether it asked a router that tells of its calls: their tokens and dollars are not to be counted twice."""
+        """Whether it called a router that reports its own calls, so that tokens and cost must not be counted twice."""
         return self.serves(attempt).router in self.tracing
 
     def answering(self, attempt: AttemptRecord) -> bool:
-        """Whether the answer is, or ends with, this attempt's."""
+        """Whether this attempt gave the answer or its last part."""
         outcome = self.outcome
         return outcome.ok and attempt.fault is None and attempt.model == outcome.model

@@ -1,6 +1,6 @@
-"""LangChain's callback handlers that make spans of what they hear: Langfuse's, MLflow's, LangSmith's, OpenTelemetry's.
+"""Recognises LangChain callback handlers that make spans: Langfuse's, MLflow's, LangSmith's, OpenTelemetry's.
 
-They are known by their classes' modules; nothing is imported for it.
+They are recognised by the modules of their classes; nothing is imported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NOBODY, _TELLS = Watch(), Watch(seen=True, told=True)
 
 
 def listening(handlers: Iterable[object]) -> Watch:
-    """Whether one of them makes spans of the models' runs, where ours would go too."""
+    """Whether one of them makes spans of the models' runs, in the same tracer provider as the router's spans."""
     watch = _NOBODY
     for handler in handlers:
         watch = watch.and_also(_watch(handler))
@@ -24,7 +24,7 @@ def listening(handlers: Iterable[object]) -> Watch:
 
 
 def context_below(handlers: Iterable[object], run_id: object) -> Context | None:
-    """The context of the span of a run, by a handler that keeps it to itself: OpenTelemetry's own is the one."""
+    """The context with the run's span as parent, from a handler that does not make it current (OpenTelemetry's)."""
     for handler in handlers:
         below = getattr(getattr(handler, "_invocation_manager", None), "get_parent_context", None)
         if callable(below) and isinstance(context := below(run_id), Context):

@@ -1,6 +1,6 @@
-"""Who else makes spans of the models' calls: the frameworks' own instrumentors, and LangSmith's OpenTelemetry mode.
+"""Detects other instrumentation of the models' calls: instrumentors of the frameworks, LangSmith's OpenTelemetry mode.
 
-A sum of tokens and money over spans would count two spans of one call twice.
+Two spans of one call would count its tokens and cost twice.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 
 class Watch(NamedTuple):
-    """`seen`: another instrumentor makes spans of the models' calls. `told`: its span of the run has the decision."""
+    """`seen`: an instrumentor makes spans of the models' calls. `told`: its span of the run contains the decision."""
 
     seen: bool = False
     told: bool = False
 
     def and_also(self, other: Watch) -> Watch:
-        """Both of them watch."""
+        """The combination of two."""
         return Watch(self.seen or other.seen, self.told or other.told)
 
 
@@ -34,17 +34,17 @@ _KNOWN = {
         ("opentelemetry.instrumentation.llamaindex", "LlamaIndexInstrumentor", False),
     ),
 }
-"""Framework -> module and class of its instrumentors, and whether they show a run's metadata as it is at the end.
+"""Framework -> module and class of its instrumentors, and whether they show a run's metadata as of the run's end.
 
-Under `opentelemetry`: Traceloop's, then its own. OpenTelemetry's own for LlamaIndex is none of these: it leaves the
-models' calls to the instrumentors of the providers' SDKs.
+Under `opentelemetry`: Traceloop's, then OpenTelemetry's own. For LlamaIndex the latter is left out, because it makes
+no spans of models' calls.
 """
 _SCOPES = ("openinference.", "opentelemetry.instrumentation.", "mlflow.")
 _YES = ("1", "true", "yes", "on")
 
 
 def watched(framework: str, environ: Mapping[str, str] = os.environ) -> Watch:
-    """Whether another instrumentor makes spans of this framework's models at this moment. Imports nothing."""
+    """Whether an instrumentor for this framework is active now. Imports nothing."""
     watch = Watch(*((True, True) if framework == "langchain" and _langsmith(environ) else ()))
     for module, name, told in _KNOWN.get(framework, ()):
         if at_work(getattr(sys.modules.get(module), name, None)):
@@ -53,19 +53,19 @@ def watched(framework: str, environ: Mapping[str, str] = os.environ) -> Watch:
 
 
 def of_an_instrumentor(span: object) -> bool:
-    """Whether one of them made this span, and not the application; MLflow is one where it shares its provider."""
+    """Whether an instrumentor made this span, not the application. MLflow counts if it shares the tracer provider."""
     scope = str(getattr(getattr(span, "instrumentation_scope", None), "name", ""))
     return scope.startswith(_SCOPES) and (not scope.startswith("mlflow.") or mlflow_shares())
 
 
 def at_work(instrumentor: object) -> bool:
-    """Whether this class's instance, of which there is one, is switched on by its own word."""
+    """Whether the instrumentor of this class, a singleton, reports that it is switched on."""
     instance = getattr(instrumentor, "_instance", None)
     return bool(getattr(instance, "is_instrumented_by_opentelemetry", False))
 
 
 def mlflow_shares() -> bool:
-    """Whether MLflow's spans go where the application's do; by default they go to MLflow alone."""
+    """Whether MLflow uses the application's tracer provider; by default its spans go to MLflow only."""
     return os.environ.get("MLFLOW_USE_DEFAULT_TRACER_PROVIDER", "").lower() in ("false", "0")
 
 

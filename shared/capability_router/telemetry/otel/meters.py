@@ -1,7 +1,7 @@
-"""Measures requests that are over, and the routers' models and budgets whenever it is asked.
+"""Metrics: of each ended request, and of the routers' models and budgets at each collection.
 
-One set of instruments for the process: OpenTelemetry wants each name once. What belongs to which router is told by
-the attribute `capability_router.router`.
+A process has one set of instruments, because OpenTelemetry allows each name once. The attribute
+`capability_router.router` names the router.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class CapRows(Protocol):
 
 
 class Loss(Protocol):
-    """A router's sinks, as far as they lose records."""
+    """A router's count of lost records."""
 
     @property
     def dropped(self) -> int: ...
 
 
 class Watched(Protocol):
-    """A router, as far as its state is measured."""
+    """The parts of a router whose state is measured."""
 
     name: str
 
@@ -52,9 +52,9 @@ class Watched(Protocol):
 
 
 class Meters:
-    """The instruments. They write to the application's meter provider, whenever it is set.
+    """The instruments. They write to the application's meter provider, which may be set later.
 
-    Of several routers with one name the worst is told: one series has one value, and that is to be seen.
+    If several routers have the same name, the worst value is reported, because a series has one value.
     """
 
     def __init__(self, version: str) -> None:
@@ -82,15 +82,15 @@ class Meters:
         )
 
     def watch(self, router: Watched, place: str) -> None:
-        """Measure its state from now on, as long as it is referenced. `place`: where it is, as another's model."""
+        """Measure this router's state while it exists. `place`: its address as a model of another router."""
         self._watched[router] = place
 
     def places(self) -> frozenset[str]:
-        """Where the routers are that are measured."""
+        """The addresses of the measured routers."""
         return frozenset(list(self._watched.values()))
 
     def count(self, over: FinishedRequest) -> None:
-        """One request, or a shadow's call, with its attempts."""
+        """Record one request, or shadow call, with its attempts."""
         if not over.shadow_of:
             told = {f"{names.OWN}.outcome": over.ended_as, f"{names.OWN}.policy": over.outcome.policy}
             self._requests.add(1, {_ROUTER: over.router, **told})
@@ -101,7 +101,7 @@ class Meters:
     def _call(self, over: FinishedRequest, attempt: AttemptRecord) -> None:
         beside = {_ROUTER: over.router, _CANDIDATE: attempt.model, **attributes.of_call(over, attempt)}
         self._duration.record(attempt.elapsed_s, beside)
-        beside = {name: value for name, value in beside.items() if name != names.ERROR}  # of the duration alone
+        beside = {name: value for name, value in beside.items() if name != names.ERROR}  # for the duration only
         if over.stream and attempt.ttft_s is not None:
             self._first_chunk.record(attempt.ttft_s, beside)
         for kind, tokens in (("input", attempt.usage.input_tokens), ("output", attempt.usage.output_tokens)):
@@ -139,11 +139,11 @@ class Meters:
 def _rows(router: Watched) -> Iterator[Any]:
     try:
         yield from router.budgets.rows()
-    except RouterError as error:  # its store is away; the other routers' budgets are measured all the same
+    except RouterError as error:  # its store can't be reached; the other routers' budgets are still measured
         log.debug("the budgets of %r can't be measured: %s", router.name, error)
 
 
 @cache
 def meters(version: str) -> Meters:
-    """The process's own."""
+    """The process's only set of instruments."""
     return Meters(version)

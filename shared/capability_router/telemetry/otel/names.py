@@ -1,7 +1,7 @@
-"""OpenTelemetry's GenAI names, written by hand.
+"""The names of OpenTelemetry's GenAI conventions.
 
-They are those of the semantic conventions 1.41.1, the last release that holds them; status there: Development. Later
-releases call the GenAI part deprecated, because it moved to a repository of its own, which has released nothing yet
+They are those of the semantic conventions 1.41.1, the last release that contains them (status: Development). Later
+releases mark the GenAI part as deprecated, because it moved to its own repository, which has no release yet
 (`moonshot_ai` is from there).
 """
 
@@ -34,15 +34,15 @@ TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
 TOKEN_USAGE, TOKENS = "gen_ai.client.token.usage", tuple(4**n for n in range(14))
 
 KIND, CHAIN = "openinference.span.kind", "CHAIN"
-"""No convention of OpenTelemetry's, but what Phoenix, Langfuse and MLflow know a span that is no model's call by."""
+"""Not one of OpenTelemetry's names. Phoenix, Langfuse and MLflow recognise by it a span that is no model call."""
 USAGE_COST, LLM_COST, MLFLOW_COST = "gen_ai.usage.cost", "llm.cost.total", "mlflow.llm.cost"
-"""USD of one call, which OpenTelemetry has no name for: Langfuse's and others', OpenInference's, MLflow's (JSON).
+"""USD of one call, for which OpenTelemetry has no name: Langfuse's and others', OpenInference's, MLflow's (JSON).
 
-Who finds none there works the cost out from a price list of its own.
+Without it these backends compute the cost from their own price lists.
 """
 
 OWN = "capability_router"
-"""Before every name that is no convention's."""
+"""The prefix of every name that is in no convention."""
 REQUESTS, COST, BREAKER, BUDGET = f"{OWN}.requests", f"{OWN}.cost", f"{OWN}.breaker.state", f"{OWN}.budget.left"
 DROPPED = f"{OWN}.records.dropped"
 
@@ -53,7 +53,7 @@ _PROVIDERS = {
 
 
 def provider_name(provider: str, folded: str) -> str:
-    """The conventions' name of a provider; ours where they have none. `folded` is its one name among our own."""
+    """The conventions' name of a provider; without one the router's. `folded`: its canonical name in the router."""
     told = provider.lower()
     if folded == "google" and "vertex" in told:
         return "gcp.vertex_ai"

@@ -1,4 +1,4 @@
-"""The providers' SDKs whose calls have spans, by an instrumentor or by themselves, whatever framework makes them."""
+"""Detects providers' SDKs whose calls already get spans, from an instrumentor or from the SDK itself."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _MAKERS = (
     "openinference.instrumentation.{}", "opentelemetry.instrumentation.{}", "opentelemetry.instrumentation.{}_v2",
     "opentelemetry.instrumentation.genai.{}",
 )  # fmt: skip
-"""Where instrumentors of an SDK are: OpenInference's, Traceloop's, OpenTelemetry's own until 2026 and since."""
+"""The modules of an SDK's instrumentors: OpenInference's, Traceloop's, OpenTelemetry's own until 2026 and since."""
 _PLACES = tuple((maker.format(sdk), sdk) for sdk in _SDKS for maker in _MAKERS)
 _BY_ITSELF = {"anthropic": ("anthropic._tracing", "ANTHROPIC_OPEN_TELEMETRY")}
-"""SDKs that make spans of calls by themselves: the module by which that is known, the variable that switches it off."""
+"""SDKs that make spans themselves -> the module that does, and the environment variable that switches it off."""
 _CLIENTS = ("_client", "_async_client", "_aclient")
 _NONE: frozenset[str] = frozenset()
 _PACKAGES = {f"{package}{sdk}": sdk for sdk in _SDKS for package in ("langchain_", "llama_index.llms.")}
-"""The frameworks' packages that call through an SDK; others' classes come from one of theirs, as OpenAILike does."""
+"""The frameworks' packages that use an SDK. Classes of other packages derive from theirs, as OpenAILike does."""
 
 
 def seen_by_sdks(models: Iterable[tuple[str, object]]) -> frozenset[str]:
-    """The ids of those models, (id, model), of whose calls their SDK, or an instrumentor of it, makes spans."""
+    """The ids of the models, given as (id, model), whose calls already get spans."""
     loaded = [(sdk, sys.modules[place]) for place, sdk in _PLACES if place in sys.modules]
     seen = {sdk for sdk, module in loaded if _instruments(module)}
     telling = {
@@ -40,7 +40,7 @@ def seen_by_sdks(models: Iterable[tuple[str, object]]) -> frozenset[str]:
 
 
 def sdk_of(model: object) -> str:
-    """The SDK through which a framework's model calls; "" = none that is known."""
+    """The SDK that a framework's model uses; "" = no known one."""
     kind: Any = type(model)
     return _sdk(kind)
 
@@ -59,7 +59,7 @@ def _instruments(module: ModuleType) -> bool:
 
 
 def _tells(model: object, by_default: bool) -> bool:
-    """Whether this model's client makes spans; `by_default`: whether one does that is not made yet."""
+    """Whether this model's client makes spans. `by_default`: the answer if the client does not exist yet."""
     for kept in (vars(model), getattr(model, "__pydantic_private__", None) or {}):
         for name in _CLIENTS:
             if (client := kept.get(name)) is not None:

@@ -1,4 +1,4 @@
-"""Makes the spans of a request when it is over, with the times at which things were."""
+"""Makes the spans of a request when it is over, with the original times."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from capability_router.telemetry.otel import attributes, names
 from capability_router.telemetry.otel.finished import FinishedRequest
 
 ATTEMPT = f"{names.OWN}.attempt"
-"""The event of an attempt on another instrumentor's span."""
+"""The event for an attempt on an instrumentor's span."""
 
 
 class Spans:
-    """The spans go to the application's tracer provider, whenever it is set."""
+    """Makes spans in the application's tracer provider, which may be set later."""
 
     def __init__(self, version: str) -> None:
         self._tracer = trace.get_tracer(names.SCOPE, version, schema_url=names.SCHEMA_URL)
 
     def tell(self, over: FinishedRequest) -> None:
-        """The router's span, below the caller's, with its attempts; where those have spans, what they lack."""
+        """Make the router's span under the caller's, and its attempts'; add what is missing to spans made by others."""
         caller = over.caller
         if not caller.seen:
             self._route(over, caller.context, attempts=over.traced)

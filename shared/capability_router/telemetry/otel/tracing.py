@@ -1,4 +1,4 @@
-"""A router's door to OpenTelemetry: takes note of who calls, and hands on what became of it, in a thread of its own."""
+"""Connects a router to OpenTelemetry: keeps the caller's context and reports ended requests, in its own thread."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class Decided(Protocol):
 
 
 class OtelSink:
-    """Makes spans and measures. What an exporter raises, or how long it takes, is between the two of them."""
+    """Makes spans and metrics. It runs in a SinkThread, so that a slow or failing exporter does not affect calls."""
 
     def __init__(self, spans: Spans, measured: Meters) -> None:
         self._spans, self._meters = spans, measured
 
     def write(self, record: Record) -> None:
-        """Of one request that is over."""
+        """Report one ended request."""
         over: FinishedRequest = record["over"]._replace(tracing=self._meters.places())
         self._meters.count(over)
         self._spans.tell(over)
 
     def close(self) -> None:
-        """Nothing: the providers are the application's."""
+        """Nothing to close: the tracer and meter providers belong to the application."""
 
     def __repr__(self) -> str:
         return "OpenTelemetry"
@@ -61,8 +61,9 @@ class OtelSink:
 class Tracing:
     """Spans and metrics of a router.
 
-    `attempts`: who makes the spans of attempts, "auto" (an instrumentor, if one is at work), "always" or "never" the
-    router. `folded` gives a provider's one name. `content`: spans have the messages' and the answer's text.
+    `attempts`: whether the router makes spans of attempts: "always", "never", or "auto" (unless an instrumentor makes
+    them). `folded`: from a provider's name to its canonical one. `content`: whether spans contain the texts of messages
+    and answers.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Tracing:
         sinks.beside(self._sink_thread)
 
     def caller(self, request: Request) -> Caller:
-        """Who calls at this moment."""
+        """The context of the request that begins now."""
         watch = watched(request.routing.framework) if self._attempts == "auto" else None
         self._last = Caller(get_current(), watch)
         return self._last
@@ -87,7 +88,7 @@ class Tracing:
     def over(
         self, request: Request, plan: Decided, outcome: Outcome, reply: Reply, at: float, caller: Caller | None
     ) -> None:
-        """One request is over. `caller`: as it was at the beginning; None = it begins and ends now."""
+        """Report one ended request. `caller`: its context from the beginning; None = it begins and ends now."""
         told = self._told(outcome, at, caller or self.caller(request), request.routing)
         content = Content(request.roles, request.texts, reply.text) if self._content else None
         self._hand_on(told._replace(
@@ -96,7 +97,7 @@ class Tracing:
         ))  # fmt: skip
 
     def shadowed(self, request_id: str, outcome: Outcome, at: float) -> None:
-        """A shadow's call is over: it has a trace of its own, because no request waits for it."""
+        """Report an ended shadow call. It gets its own trace, because no request waits for it."""
         caller = Caller(Context())
         caller.elsewhere = self._last.elsewhere
         self._hand_on(self._told(outcome, at, caller, Routing())._replace(shadow_of=request_id))
@@ -118,5 +119,5 @@ def _served(entries: Iterable[Sourced], folded: Callable[[str], str]) -> Iterabl
 def _version() -> str:
     try:
         return version("capability-router")
-    except PackageNotFoundError:  # a source folder on the path
+    except PackageNotFoundError:  # not installed: a source folder on the path
         return ""

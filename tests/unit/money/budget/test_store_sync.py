@@ -186,7 +186,7 @@ def test_a_defect_is_logged_and_the_next_round_tells_it(
     lender.before = lender.once(fails)
     sync.start()
     budgets.settle(hold, 10)
-    assert comes(lambda: "could not be told" in caplog.text)
+    assert comes(lambda: "could not be reported" in caplog.text)
     assert [record.name for record in caplog.records] == ["capability_router"]
     assert budgets.spend(10)
     assert comes(lambda: heard(lender) == 20)
