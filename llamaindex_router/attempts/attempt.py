@@ -1,4 +1,4 @@
-"""One call of one LlamaIndex LLM: an ordinary call of its own public method, seen chunk by chunk."""
+"""One call of one LlamaIndex LLM: an ordinary call of its own public method, read chunk by chunk."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class LlamaAttempt:
 
     @property
     def keeps_time(self) -> bool:
-        """Whether the LLM ends a blocking call in time; a `timeout` of each read, which many take, does not."""
+        """Whether the LLM itself enforces all timeouts of a blocking call. A `timeout` for each read is not enough."""
         return isinstance(self._llm, EndpointLLM)
 
     def chunks(self) -> Generator[Any, None, None]:
@@ -113,13 +113,16 @@ class LlamaAttempt:
         self._check_withheld()
 
     def _check_withheld(self, error: Exception | None = None) -> None:
-        """Raise AnswerWithheld if a model refused or was stopped before there was an object; parsers see a misfit."""
+        """Raise AnswerWithheld if a model refused or was filtered before there was an object.
+
+        `error`: a parser's error, which such an answer causes.
+        """
         end = self._seen.withheld if isinstance(self._seen, ObjectTranscript) else None
         if end is not None and (error is None or misparsed(error)):
             raise AnswerWithheld(filtered=end is Finish.CONTENT_FILTER) from error
 
     def _check_failed(self, answer: Any) -> None:
-        """Raise ErrorEvent for a whole reply of OpenAI's Responses that says why it failed; its tokens are read."""
+        """Raise ErrorEvent for a unary reply of OpenAI's Responses API that contains an error; its tokens are read."""
         code = error_event(getattr(answer, "raw", None))
         if code:
             self._seen.take(answer)
@@ -129,9 +132,9 @@ class LlamaAttempt:
         return chunk if self._seam is None else self._seam.joined(chunk)
 
     def _for_us(self, chunk: Any) -> bool:
-        """Whether it is only what the router asked for beside the caller's call; it is read then.
+        """Whether the chunk has only the token counts that the router requested; they are read, and it is not yielded.
 
-        Raises ErrorEvent for an error that came as a chunk.
+        Raises ErrorEvent for a chunk that contains an error.
         """
         raw = getattr(chunk, "raw", None)
         if is_piece(raw):
@@ -145,10 +148,10 @@ class LlamaAttempt:
         return alone
 
     def abort(self) -> None:
-        """Closing its chunks closes the stream."""
+        """Nothing to do: the driver closes the chunks, which closes the stream."""
 
     async def _opened(self) -> tuple[Any, Any]:
-        """A stream and its first chunk: some integrations send only when that is asked for."""
+        """A stream and its first chunk. Some integrations send the request only when the first chunk is read."""
         async with AsyncExitStack() as broken:
             answer = await self._astepped(self._method(is_async=True))
             broken.push_async_callback(_aclose, answer)
@@ -157,11 +160,11 @@ class LlamaAttempt:
             return opened
 
     def commits(self, chunk: Any) -> bool:
-        """Whether the chunk carries anything a caller would see."""
+        """Whether the chunk carries anything that a caller sees."""
         return self._seen.take(chunk)
 
     def reply(self) -> Reply:
-        """What has been seen so far."""
+        """The reply as received so far."""
         if self._passage.overheard:
             self._seen.ended(self._passage.end)
         reply, headers = self._muted(self._seen.reply()), self._passage.headers
@@ -172,14 +175,14 @@ class LlamaAttempt:
         return replace(reply, headers=headers, cost_usd=reply.cost_usd if bill is None else bill)
 
     def _muted(self, reply: Reply) -> Reply:
-        """The reply, marked `mute` if an unknown integration may have dropped the finish reason of a whole reply."""
+        """The reply, marked `mute` if an unknown integration may have dropped the finish reason of a unary reply."""
         if self._call.stream or reply.finish is not None:
             return reply
         return reply if gives_reason(self._llm) else replace(reply, mute=True)
 
     def _method(self, *, is_async: bool) -> Callable[[], Any]:
         method = getattr(self._llm, self._call.name(is_async=is_async))
-        if not is_async:  # called once, and a history is long; what the keywords hold may be another call's as well
+        if not is_async:  # called once, so the history is not copied; keywords may be shared with other calls
             return partial(method, *self._args, **fresh(self._kwargs))
         return lambda: method(*fresh(self._args), **fresh(self._kwargs))  # it may be called again
 
@@ -200,7 +203,7 @@ class LlamaAttempt:
             raise
 
     def _bound(self) -> None:
-        """A blocking read can't be interrupted. The SDK's time limit per call, if any, ends an abandoned thread."""
+        """Set the SDK's timeout, if the LLM takes one per call. It ends the thread of an abandoned blocking call."""
         clocks = self._launch.timeouts
         limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
         if limit is not None and home_of(self._llm) in _BOUNDABLE:

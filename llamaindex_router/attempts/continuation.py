@@ -1,7 +1,7 @@
-"""Going on with an answer that broke off: the call that asks for the rest, and chunks that hold the whole of it.
+"""Resuming an interrupted answer: the call that asks for the rest, and chunks that contain the whole text.
 
-LlamaIndex's chunks hold the text so far, so those of the rest have to hold the beginning, too; their `delta`
-stays what is new.
+LlamaIndex's chunks contain the text so far, so the chunks of the rest must contain the beginning, too. Their `delta`
+is only the new text.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from llamaindex_router.call import Call
 from llamaindex_router.messages.wording import Response, Wording
 
 CONTINUED = ("chat", "complete", "chat_with_tools")
-"""The methods whose streams can be gone on with; an object that grows can't."""
+"""The methods whose streams can be resumed. Streamed objects can't."""
 
 
 def going_on(call: Call[Any], llm: LLM, prefix: str, provider: str) -> Call[Any]:
-    """The call that asks for the rest: the beginning is its last message, or stands behind its prompt.
+    """The call that asks for the rest: the beginning is added as the last message, or after the prompt.
 
-    Without spaces at its end, which Anthropic refuses there.
+    Spaces at its end are removed, because Anthropic rejects them.
     """
     marked = {"prefix": True} if marks_beginnings(provider) else {}
     begun = ChatMessage(role=MessageRole.ASSISTANT, content=prefix.rstrip(), additional_kwargs=marked)
@@ -50,7 +50,7 @@ def _chats(llm: LLM) -> bool:
 
 
 class Seam:
-    """Where the rest begins: without spaces there, if the beginning has ended with some."""
+    """Removes spaces at the start of the rest if the beginning ended with some."""
 
     __slots__ = ("_blank", "_completes", "_wording")
 
@@ -60,7 +60,7 @@ class Seam:
         self._completes = call.method == "complete"
 
     def joined(self, chunk: Any) -> Any:
-        """The chunk as the caller's method gives it."""
+        """The chunk in the form of the caller's method."""
         if self._wording is not None:
             delta = (chunk.delta or "").lstrip() if self._blank else chunk.delta
             self._blank = self._blank and not delta
@@ -69,7 +69,7 @@ class Seam:
 
 
 class Carrier:
-    """Puts what earlier attempts have given of an answer before what comes of it."""
+    """Puts the text of earlier attempts before that of each chunk."""
 
     __slots__ = ("_attempt", "_prefix", "_run", "_wording")
 
@@ -79,14 +79,14 @@ class Carrier:
         self._wording = Wording()
 
     def whole(self, chunk: Any) -> Any:
-        """The chunk, with all of the text."""
+        """The chunk with the whole text."""
         if self._run.attempt != self._attempt:
             self._attempt, (_, self._prefix), self._wording = self._run.attempt, self._run.begun, Wording()
         return _reworded(chunk, self._prefix + self._wording.take(chunk), chunk.delta) if self._prefix else chunk
 
 
 def completion_of(chunk: ChatResponse) -> CompletionResponse:
-    """As LlamaIndex itself makes completions of chats."""
+    """The completion of a chat chunk, as LlamaIndex makes it."""
     told = {**chunk.message.additional_kwargs, **(chunk.additional_kwargs or {})}
     return CompletionResponse(
         text=chunk.message.content or "", delta=chunk.delta, raw=chunk.raw, additional_kwargs=told
@@ -94,7 +94,7 @@ def completion_of(chunk: ChatResponse) -> CompletionResponse:
 
 
 def _reworded(chunk: Response, text: str, delta: str | None) -> Response:
-    """A copy with another text; blocks that are no text stay where they are."""
+    """A copy with another text; other blocks keep their places."""
     if isinstance(chunk, CompletionResponse):
         return chunk.model_copy(update={"text": text, "delta": delta})
     blocks, said = list(chunk.message.blocks), TextBlock(text=text)

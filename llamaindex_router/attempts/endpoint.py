@@ -1,4 +1,4 @@
-"""A call of the router's as the core sees it: what makes its attempts, each on one LLM."""
+"""The core's Endpoint for one call of a RouterLLM: it makes the attempts, each on one LLM."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LlamaEndpoint:
         self.launched: list[str] = []
 
     def start(self, launch: Launch) -> LlamaAttempt:
-        """An attempt on the launch's candidate; nothing is sent before its chunks are asked for."""
+        """An attempt on the launch's candidate. Nothing is sent before its chunks are iterated."""
         candidate = launch.candidate.id
         self.launched.append(candidate)
         llm, call, prefix = self._children.ready(candidate, self._manager), self._call, launch.prefix
@@ -46,13 +46,13 @@ class LlamaEndpoint:
         return LlamaAttempt(llm, call, args, kwargs, launch, self._children.loops, seam, asks=asks)
 
     def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
-        """What the chunks of an answer come to, for an evaluator: the last one, which holds all, and its text."""
+        """An answer for an evaluator: the last chunk, which contains all, and its text."""
         return told(chunks)
 
     def fault(self, error: BaseException) -> Fault | None:
-        """What the error means; None = no provider's fault."""
+        """The error as a fault of the provider; None = it is none."""
         fault = fault_of(error, structured=self._call.structured)
-        if fault is None and len(self._children) > 1:  # alone, a model's mistakes reach the caller as themselves
+        if fault is None and len(self._children) > 1:  # with a single model its own errors reach the caller unchanged
             fault = stumbled(error, self._call.kwargs)
         if fault is None:
             note_terms(error, self._call.kwargs)

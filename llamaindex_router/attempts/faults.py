@@ -1,7 +1,7 @@
-"""Which of the errors that a LlamaIndex LLM raises are a provider's fault, and which pass to the caller.
+"""Decides which errors of a LlamaIndex LLM are faults of the provider, and which are raised to the caller.
 
-LlamaIndex has no error classes for models: what a candidate raises is its SDK's, and after a failed
-request the first one is the `__cause__` of AllCandidatesFailed.
+LlamaIndex has no error classes for models. A candidate raises its SDK's errors; the first one is the `__cause__` of
+AllCandidatesFailed.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _NOTHING = "Response has no candidates"  # GoogleGenAI's, for a prompt that was 
 
 
 def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
-    """What a candidate's exception means; None = it is no provider's fault and passes to the caller.
+    """A candidate's exception as a fault; None = it is not the provider's and is raised to the caller.
 
-    None for what a callback handler raised (a token budget, say: the answer was there and paid for)
-    and for programming errors that carry no HTTP status.
+    None for exceptions of callback handlers (such as a token budget: the answer was there and paid for), and for
+    programming errors without an HTTP status.
     """
     from capability_router.faults import classify, is_programming_error
     from capability_router.faults.routers import of_router
@@ -50,7 +50,7 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
         return None
     if isinstance(error, CutShort) or _without_objects(error):
         return Fault("truncated", detail=str(error) if isinstance(error, CutShort) else _UNBEGUN, error=error)
-    if isinstance(error, AnswerWithheld):  # who asked for an object can do nothing with a refusal, so others are asked
+    if isinstance(error, AnswerWithheld):  # a refusal is useless where an object is wanted, so others are tried
         return Fault("content_filtered" if error.filtered else "unparsable", detail=str(error), error=error)
     told = _told_by_integration(error) or stumbled_over(error)
     if told is not None:
@@ -63,7 +63,7 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
 
 
 def stumbled(error: BaseException, keywords: Collection[str]) -> Fault | None:
-    """A mistake in the code of a model's package, or a keyword that it doesn't know; None = something else."""
+    """The fault of a bug in a model's package, or of a keyword that it doesn't know; None = something else."""
     from capability_router.faults import is_programming_error
     from capability_router.faults.passing import mistake
 
@@ -73,7 +73,7 @@ def stumbled(error: BaseException, keywords: Collection[str]) -> Fault | None:
 
 
 def passes(error: BaseException) -> bool:
-    """Whether it comes from the caller's side: an interrupt, or an error of a handler."""
+    """Whether it comes from the caller: an interrupt, or an error of a callback handler."""
     from capability_router.faults import passes_through
 
     return passes_through(error) or raised_by_handler(error)
@@ -84,7 +84,7 @@ def _of_router(name: str) -> str:
 
 
 def _told_by_integration(error: BaseException) -> Fault | None:
-    """What integrations say only in words, with exceptions that stand for anything."""
+    """The fault by the text of an exception, for integrations that raise general classes."""
     text = str(error) if isinstance(error, (ValueError, RuntimeError, ConnectionError)) else ""
     if text.startswith(_UNREACHED):
         return Fault("connection", detail="nothing listens there", sent=False, error=error)
@@ -104,7 +104,7 @@ def _told_by_integration(error: BaseException) -> Fault | None:
 
 
 def _of_no_candidates(error: BaseException) -> Fault:
-    """A blocked prompt's reply says so; one that has neither candidates nor that is no reply at all."""
+    """The fault of a reply without candidates: a blocked prompt if the reply says so, else it is no reply at all."""
     from capability_router.faults.no_reply import no_reply
 
     for frame, _ in walk_tb(error.__traceback__):
@@ -123,12 +123,12 @@ _ANSWERS = ("content_filtered", "length")
 
 
 def raised_by_handler(error: BaseException) -> bool:
-    """Whether a legacy callback handler raised it, seen by the frames it came through."""
+    """Whether a legacy callback handler raised it, by the frames of its traceback."""
     return any(module == _MANAGER and name in _HANDLER_ENTRIES for module, name in _frames(error))
 
 
 def note_terms(error: BaseException, keywords: Iterable[str]) -> None:
-    """Note on the TypeError of an integration that takes no such keyword how a routing term is said."""
+    """Add a note to the TypeError for an unknown keyword that is a routing term: how to set it."""
     told = str(error) if isinstance(error, TypeError) else ""
     for name in keywords:
         if name in TERMS and f"'{name}'" in told:
@@ -140,7 +140,7 @@ _PARSERS = ("llama_index.core.program", "llama_index.core.output_parsers", "llam
 
 
 def _names_no_tool(error: BaseException) -> bool:
-    """Whether LlamaIndex looked for the tool of a call and had none of that name."""
+    """Whether LlamaIndex found no tool with the name in a tool call."""
     *_, last = ("", ""), *_frames(error)
     return isinstance(error, KeyError) and last in _LOOKS_UP
 
@@ -149,13 +149,13 @@ _LOOKS_UP = [("llama_index.core.tools.calling", f"{a}call_tool_with_selection") 
 
 
 def _without_objects(error: BaseException) -> bool:
-    """Whether LlamaIndex tells of the last object of a stream in which there was none."""
+    """Whether LlamaIndex failed because a stream of objects contained none."""
     *_, (module, _) = ("", ""), *_frames(error)
     return isinstance(error, UnboundLocalError) and module == "llama_index.core.llms.llm"
 
 
 def misparsed(error: BaseException) -> bool:
-    """Whether an answer was there and didn't fit the schema: a validation error, or one of a parser's own."""
+    """Whether an answer did not fit the schema: a validation error, or a parser's error."""
     own = isinstance(error, (ValueError, TypeError, AssertionError)) and getattr(error, "status_code", None) is None
     if not own or _garbled(error) or (isinstance(error, TypeError) and _over_a_call(error)):
         return False
@@ -163,7 +163,7 @@ def misparsed(error: BaseException) -> bool:
 
 
 def _over_a_call(error: BaseException) -> bool:
-    """Whether an integration, or its SDK, stumbled while the model was asked: it doesn't know a keyword, say."""
+    """Whether the integration's or SDK's own code failed during the call, for example on an unknown keyword."""
     frames = list(_frames(error))
     parsing = max((at for at, (module, _) in enumerate(frames) if module.startswith(_PARSERS)), default=-1)
     below = frames[parsing + 1 :]
@@ -171,7 +171,7 @@ def _over_a_call(error: BaseException) -> bool:
 
 
 def _garbled(error: BaseException) -> bool:
-    """Whether it was not the answer that was no JSON but what a server sent: its SDK stumbled over that."""
+    """Whether the JSON error is about the server's response, read by its SDK, and not about the answer's text."""
     if not isinstance(error, (JSONDecodeError, UnicodeDecodeError)):
         return False
     modules = [module for module, _ in _frames(error) if not module.startswith(_READERS)]

@@ -1,8 +1,8 @@
-"""The end of a stream that an integration reads and keeps to itself, because there is no text in it.
+"""Finds the terminal reason of a stream whose integration drops the last chunk, because it has no text.
 
-Perplexity, AzureAICompletionsModel, VllmServer and, in async, HuggingFaceInferenceAPI pass over the chunk with the
-terminal reason. What they read last still stands in their generator's variables when that has ended, if its frame was
-held until then. Texts and bytes there are those of HTTP clients below.
+Perplexity, AzureAICompletionsModel, VllmServer and, in async, HuggingFaceInferenceAPI do so. The chunk that they read
+last is still in a local variable of their generator when it has ended, if a reference to its frame was kept. Texts and
+bytes there are those of HTTP clients below.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import Passage
 
 _READ = ("data", "chunk")
-"""What such an integration calls the chunk that it is reading."""
+"""The names of that variable."""
 
 
 class KeptEnd:
-    """Watches one stream. `unseen`: whether it can't be told how it ended."""
+    """Watches one stream. `unseen`: its end was not found, so its terminal reason is unknown."""
 
     __slots__ = ("_frames", "unseen")
 
@@ -31,13 +31,13 @@ class KeptEnd:
         self.unseen = True
 
     def watch(self, stream: Any) -> None:
-        """Hold the frames, once the first chunk has come: the inner ones begin with that."""
+        """Keep references to the frames. Called after the first chunk, because the inner generators start then."""
         self._frames = self._frames or frames_below(stream)
 
     def note(self, passage: Passage) -> None:
-        """Tell the passage, after the last chunk, with what the stream ended; None = nothing that tells.
+        """After the last chunk: give the chunk with the stream's end to the passage; None = it is not known.
 
-        Raises ErrorEvent if that was an error, which they pass over as a chunk without a choice.
+        Raises ErrorEvent if it was an error, which these integrations skip as a chunk without a choice.
         """
         chunks = list(self._last_read())
         self._frames = []

@@ -1,4 +1,4 @@
-"""What has been seen of one attempt's answer: chunk by chunk, then as the core's Reply."""
+"""Reads one attempt's answer chunk by chunk, and gives it as the core's Reply."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _SILENT = ("text", "cache")
 
 
 class Transcript:
-    """Reads chat and completion responses; keeps the last text, message, terminal reason and counts.
+    """Reads chat and completion responses; keeps the last text, message, terminal reason and token counts.
 
-    `tools`: the names of those that were offered. Calls of other ones are malformed, and in a stream no content on
-    their own: another model may still answer.
+    `tools`: the names of the offered tools. A call of another tool is malformed. In a stream such calls alone are not
+    content, so that another model may still answer.
     """
 
     __slots__ = (
@@ -45,7 +45,7 @@ class Transcript:
         self._carried = self._refused = self._worded = self._taken = self._raw = False
 
     def take(self, response: Response) -> bool:
-        """Note what this chunk adds; True when it carries text, reasoning, a tool call or other content."""
+        """Read a chunk; True if it carries text, reasoning, a tool call or other content."""
         raw, kwargs = response.raw, [response.additional_kwargs or {}]
         self._taken, self._raw = True, self._raw or _has_room(raw)
         if isinstance(response, ChatResponse):
@@ -63,7 +63,7 @@ class Transcript:
         return carries
 
     def _take_beside(self, raw: Any, kwargs: Sequence[Mapping[str, Any]]) -> None:
-        """Note what is told beside the text."""
+        """Read the token counts, terminal reason and other data beside the text."""
         self._take_counts(raw, *kwargs)
         self._finish = finish_of(raw, *kwargs) or self._finish
         self._pieces.take(raw)
@@ -71,7 +71,7 @@ class Transcript:
         self._refused = self._refused or refuses(raw)
 
     def ended(self, raw: Any) -> None:
-        """Note the raw end of a stream that its integration kept to itself; None = it has had none so far."""
+        """Read the last raw chunk of a stream, if its integration dropped it; None = it has not come yet."""
         if raw is not None:
             self._take_counts(raw)
             self._finish = finish_of(raw) or self._finish
@@ -91,7 +91,7 @@ class Transcript:
         return bool(message.additional_kwargs.get("tool_calls")) or any(map(_full, message.blocks))
 
     def _only_calls_of_others(self, response: Response) -> bool:
-        """Whether all that has come are calls of tools that were not offered, by what their names are now."""
+        """Whether all content so far is calls of tools that were not offered, by their names so far."""
         message, tools = self._message, self._tools
         if tools is None or message is None or _tells(response.delta) or _tells(words_of(response)):
             return False
@@ -109,17 +109,17 @@ class Transcript:
 
     @property
     def finish(self) -> Finish | None:
-        """The terminal reason; None while there is none. A refusal in words of its own ends with "stop"."""
+        """The terminal reason; None while there is none. OpenAI's refusals end with "stop" and count as REFUSAL."""
         refused = self._refused and self._finish is Finish.STOP
         return Finish.REFUSAL if refused else self._finish
 
     @property
     def _hollow(self) -> bool:
-        """No chunk, or those of Chat Completions without content and without a terminal reason, which these give."""
+        """Whether there was no chunk, or only Chat Completions chunks without content and terminal reason."""
         return (self._worded or not self._taken) and not self._carried and self._finish is None
 
     def reply(self) -> Reply:
-        """What has been seen, in the core's terms."""
+        """The answer so far as a Reply."""
         calls = tool_calls_of(self._message) if self._message is not None else []
         # A call cut off in the middle is not malformed: only an ended reply is judged.
         ended = calls if self._finish else ()
@@ -130,7 +130,7 @@ class Transcript:
             usage=self.usage,
             finish=self.finish,
             text=self._wording.text,
-            # agents take the broken ones with the sound, and repair them
+            # one broken call makes all unusable: agents repair the broken ones and run all
             tool_calls=0 if broken else len(calls) - unoffered,
             malformed_tool_calls=broken + unoffered,
             tool_call_ids=tuple(map(key_of, calls)),
@@ -144,7 +144,7 @@ class Transcript:
         )
 
     def _holds_other(self) -> bool:
-        """Whether it holds images, sound or documents, or a tool call in the old form: it isn't empty."""
+        """Whether it contains images, sound, documents, or a tool call in the old form, so that it isn't empty."""
         message = self._message
         if message is None:
             return False
@@ -153,10 +153,10 @@ class Transcript:
 
 
 class ObjectTranscript:
-    """Reads the objects of a structured call; the tokens come from the responses tapped underneath.
+    """Reads the objects of a structured call. The token counts come from the LLM's own responses (`tapped`).
 
-    LlamaIndex makes objects of the class asked for out of a stream as soon as their fields have begun, from JSON that
-    it repairs. So of a stream an object alone proves nothing: how the stream ended does.
+    LlamaIndex creates objects of the requested class from incomplete JSON, which it repairs, once their fields have
+    begun. So an object in a stream may be incomplete; the end of the stream decides.
     """
 
     __slots__ = ("_beneath", "_kind", "_object", "_unseen", "tapped")
@@ -164,25 +164,25 @@ class ObjectTranscript:
     def __init__(self, kind: type[Any]) -> None:
         self._kind = kind
         self._object: Any = None
-        self._beneath = Transcript()  # of a stream that its integration doesn't tell of, by its raw end
+        self._beneath = Transcript()  # for a stream without LlamaIndex's events: read by its last raw chunk
         self._unseen = False
         self.tapped = Tapped()
 
     def take(self, value: Any) -> bool:
-        """Note the object so far; True once one of its fields is known."""
+        """Read the object so far; True once one of its fields has a value."""
         self._object = value
         known = value.model_fields_set if isinstance(value, BaseModel) else ()
         return not isinstance(value, BaseModel) or any(getattr(value, name) is not None for name in known)
 
     def ended(self, raw: Any) -> None:
-        """Note the raw end of a stream beneath that is overheard; None = it has had none so far."""
+        """Read the last raw chunk of the stream below, which sends no events; None = it has not come yet."""
         self._unseen = True
         self._beneath.ended(raw)
 
     def reply(self) -> Reply:
-        """Complete when there is an object of the class asked for, and the stream it was made of has its end.
+        """The answer so far; complete if there is an object of the requested class and its stream has ended.
 
-        While it grows it is one of a looser class, in which every field may be missing.
+        While the object is incomplete, LlamaIndex uses a class in which every field is optional.
         """
         seen = [_replied(response) for response in self.tapped.responses]
         last, found, kind = seen[-1] if seen else Reply(), self._found, type(self._objects[0]).__name__
@@ -202,7 +202,7 @@ class ObjectTranscript:
 
     @property
     def withheld(self) -> Finish | None:
-        """The end of the last response, if it is a refusal or a filter's, and there is no whole object."""
+        """The terminal reason, if it is a refusal or a content filter and there is no complete object; else None."""
         tapped = self.tapped
         if self._found or not (tapped.responses or self._unseen):
             return None
@@ -217,7 +217,7 @@ class ObjectTranscript:
 
     @property
     def _end(self) -> Finish | None:
-        """Why the stream beneath ended; None = it has not, or its model does not tell."""
+        """The terminal reason of the stream below; None = it has not ended, or its model gives none."""
         return self._beneath.finish if self._unseen else self.tapped.finish
 
     @property
@@ -230,7 +230,7 @@ class ObjectTranscript:
 
     @property
     def _found(self) -> bool:
-        """Whether there is an object, and not one that was made by repairing JSON which its model had not ended."""
+        """Whether there is an object of the requested class that was not made from JSON that broke off."""
         return self._fits and not (self._end in _CUT if self._unseen else self.tapped.whole is False)
 
 
@@ -248,17 +248,17 @@ def _total(usages: list[Usage]) -> Usage | None:
 
 
 def _tells(text: str | None) -> bool:
-    """Whether it is more than white space: of that alone a stream is no answer."""
+    """Whether it is more than white space, which alone is no answer."""
     return bool(text and not text.isspace())
 
 
 def _has_room(raw: Any) -> bool:
-    """Whether there is a place for a terminal reason: not in Cohere's generations, nor where nothing raw is given."""
+    """Whether the raw reply can have a terminal reason: not Cohere's generations, and not a missing one."""
     return raw is not None and not (type(raw) is dict and "generations" in raw)
 
 
 def _chunked(raw: Any) -> bool:
-    """Whether it is a Chat Completions chunk; a choice with a message is a whole reply, given in one step."""
+    """Whether it is a Chat Completions chunk. A choice with a `message` is a complete reply in one chunk."""
     choices = field(raw, "choices")
     if choices is None:
         return False

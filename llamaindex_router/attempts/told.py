@@ -1,4 +1,4 @@
-"""What the chunks of one answer come to: the caller's own object, and in words."""
+"""An answer for an evaluator, from its chunks: the caller's own object, and its text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llamaindex_router.messages.tool_calls import arguments_of, tool_calls_of
 
 
 def told(chunks: Sequence[Any]) -> tuple[Any, str]:
-    """The last chunk, which holds what came before; and its text, "" where the core has that."""
+    """The last chunk, which contains all before it, and its text; "" if the core has the text."""
     last = chunks[-1]
     if isinstance(last, CompletionResponse) or (isinstance(last, ChatResponse) and last.message.content):
         return last, ""

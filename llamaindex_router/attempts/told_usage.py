@@ -1,7 +1,7 @@
-"""The token counts of a stream, asked for where LlamaIndex's OpenAI does not ask, and the chunk that brings them.
+"""Requests the token counts of a stream where LlamaIndex's OpenAI does not, and recognises the chunk with them.
 
-Chat Completions tell no counts in a stream unless `stream_options` say so, and a server that doesn't know these may
-refuse the call. So they are added only if OpenAI itself answers, and only if they are not set.
+Chat Completions report no counts in a stream unless `stream_options` are set, and a server that doesn't know these may
+reject the call. So they are added only for OpenAI's own server, and only if they are not set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEY = "stream_options"
 
 
 def wants_asking(llm: Any, *given: Mapping[str, Any] | None) -> bool:
-    """Whether the counts have to be asked for, and the server takes it. `given` are the keywords of the call."""
+    """Whether the counts must be requested, and the server supports it. `given`: the keywords of the call."""
     if not any((kind.__module__, kind.__name__) == _CLASS for kind in type(llm).__mro__):
         return False
     stated = (getattr(llm, "additional_kwargs", None), *given)
@@ -26,7 +26,7 @@ def wants_asking(llm: Any, *given: Mapping[str, Any] | None) -> bool:
 
 
 def _official(llm: Any) -> bool:
-    """Whether every address that it may call is OpenAI's: its own, and those of clients that it was given."""
+    """Whether every URL that the LLM may call is OpenAI's: its own, and those of clients given to it."""
     if getattr(llm, "azure_endpoint", None):
         return False
     clients = (client for name in ("_client", "_aclient") if (client := getattr(llm, name, None)) is not None)
@@ -35,6 +35,6 @@ def _official(llm: Any) -> bool:
 
 
 def counts_alone(chunk: Any) -> bool:
-    """Whether a streamed response stands for the chunk that has counts and no choices."""
+    """Whether a streamed response is the chunk with token counts and without choices."""
     raw = getattr(chunk, "raw", None)
     return getattr(raw, "choices", None) == [] and getattr(raw, "usage", None) is not None

@@ -1,4 +1,4 @@
-"""What belongs to an attempt while its candidate works: its tags, its passage, and the ear for a structured call."""
+"""The context of an attempt while its LLM runs: tags for tracing, the passage, the listener of a structured call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llamaindex_router.tracing import tagged, tags_of, tapped, untagged, untappe
 
 
 class Underway:
-    """Entered for each step of an attempt, one after the other, such as each chunk. Never held over a yield."""
+    """A context manager for each step of an attempt, such as each chunk. It is never open during a yield."""
 
     __slots__ = ("_passage", "_sink", "_tagged", "_tags", "_taken", "_tapped")
 

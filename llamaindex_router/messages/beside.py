@@ -1,4 +1,4 @@
-"""What is sent beside the texts of messages and the schemas of tools: other parts of messages, keywords of the call."""
+"""All other texts that are sent beside messages and tools: other parts of messages, keywords of the call."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _NEVER_SENT = frozenset({"model", "api_key", "api_base", "user_msg", "chat_histo
 
 
 def beside(messages: Sequence[ChatMessage], blocks: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[str, ...]:
-    """All strings there. `blocks`: of all messages, the nested ones too; `keywords`: without what is read already."""
+    """All strings there. `blocks`: of all messages, nested ones too. `keywords`: those that were not read elsewhere."""
     others = [block.model_dump(exclude=_NESTED) for block in blocks if block.block_type not in _READ]
     said = {name: value for name, value in keywords.items() if not _is_own(name)}
     return (*strings(others), *(text for message in messages for text in _of(message)), *strings(said))
 
 
 def _is_own(keyword: str) -> bool:
-    """Names that hold who asks and where, and the messages themselves."""
+    """Whether the keyword holds credentials or addresses, or the messages themselves."""
     return keyword in _NEVER_SENT or keyword.endswith("headers")
 
 
 def _of(message: ChatMessage) -> Iterator[str]:
-    """Calls are read with the message."""
+    """The strings of a message's keywords, without tool calls, which are read with the message."""
     return strings({name: value for name, value in message.additional_kwargs.items() if name != "tool_calls"})

@@ -27,7 +27,7 @@ _NAMES = ("model_name", "model")
 
 
 def chain_messages(messages: Sequence[ChatMessage]) -> list[Any]:
-    """The messages as LangChain's own; raises ValueError for content that has no common form."""
+    """The messages as LangChain messages; raises ValueError for content that has no common form."""
     from langchain_core.messages import convert_to_messages
 
     return convert_to_messages(message_dicts(messages))
@@ -63,7 +63,7 @@ def _is_text(block: Any) -> bool:
 
 
 def _reasoning(message: Any) -> str:
-    """What the model thought, in whichever of the places its package leaves it."""
+    """The model's reasoning, from wherever its package puts it."""
     kept = message.additional_kwargs.get("reasoning_content")
     if isinstance(kept, str):
         return kept
@@ -73,9 +73,9 @@ def _reasoning(message: Any) -> str:
 
 
 def _calls(message: Any) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Each call as Chat Completions writes it, with its arguments as a mapping, or as text if they are broken.
+    """Each call in Chat Completions form, with its arguments as a mapping, or as text if they are broken.
 
-    A message put together from chunks has them repaired; its own `tool_call_chunks` have them as they were written.
+    A message merged from chunks has repaired arguments; its `tool_call_chunks` have the original ones.
     """
     pieces = getattr(message, "tool_call_chunks", None)
     if pieces:
@@ -92,7 +92,7 @@ def _calls(message: Any) -> Iterator[tuple[dict[str, Any], Any]]:
 
 
 def _tallied(delta: Any, tally: Tally | None) -> Usage | None:
-    """The counts so far, if LangChain's sum of what the chunks say is not these."""
+    """The counts so far, if LangChain's sum over the chunks is wrong."""
     if tally is None or delta is None:
         return None
     if delta.usage_metadata and states(now := counted(delta.usage_metadata)):
@@ -101,7 +101,7 @@ def _tallied(delta: Any, tally: Tally | None) -> Usage | None:
 
 
 def _mapping(text: str) -> Any:
-    """The arguments as a mapping; the text itself while it is none."""
+    """The arguments as a mapping; the text itself while it is incomplete."""
     try:
         read = parsed(text) if text.strip() else {}
     except ValueError:
@@ -110,7 +110,7 @@ def _mapping(text: str) -> Any:
 
 
 def _raw(message: Any, used: Mapping[str, Any] | None, tallied: Usage | None) -> dict[str, Any]:
-    """What token counters and tracers read: the model, why it stopped, the tokens so far."""
+    """The data that token counters and tracers read: the model, the terminal reason, the tokens so far."""
     told: Mapping[str, Any] = message.response_metadata
     raw = {
         "model": next((str(told[name]) for name in _NAMES if told.get(name)), None),
@@ -123,7 +123,7 @@ def _raw(message: Any, used: Mapping[str, Any] | None, tallied: Usage | None) ->
 def _usage(
     used: Mapping[str, Any] | None, told: Mapping[str, Any], tallied: Usage | None
 ) -> dict[str, Any] | None:  # fmt: skip
-    """The counts so far, with the provider's own bill if it was passed on; 0 for what came from a cache."""
+    """The counts so far, with the provider's own bill if there is one; 0 for an answer from a cache."""
     if not used:
         return None
     kept, usage = used.get("total_cost") == 0, tallied or counted(used)

@@ -1,4 +1,4 @@
-"""LlamaIndex messages and tools as Chat Completions writes them, and its answers as LlamaIndex responses."""
+"""Converts LlamaIndex messages and tools to Chat Completions form, and its answers to LlamaIndex responses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNSENT = ("thinking", "cache", "tool_call")  # another provider's own, or sent 
 
 
 def message_dicts(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
-    """The messages as the body's `messages`; raises ValueError for content the format can't hold."""
+    """The messages as the body's `messages`; raises ValueError for content that the format can't express."""
     return [_message(message) for message in messages]
 
 
@@ -102,7 +102,7 @@ def _data_url(data: Any, mimetype: str) -> str:
 
 
 def response_of(assembly: Assembly, delta: Delta, *, stream: bool) -> ChatResponse:
-    """The reply so far: the message is cumulative, the delta is this chunk's."""
+    """The reply so far: the message contains all text so far, `delta` only this chunk's."""
     reasoning, calls = assembly.reasoning, [call.to_dict() for call in assembly.calls]
     blocks: list[ContentBlock] = [ThinkingBlock(content=reasoning)] if reasoning else []
     blocks.append(TextBlock(text=assembly.reply().text))
@@ -131,7 +131,7 @@ def _counts(delta: Delta) -> dict[str, int]:
 
 
 def tool_choice(choice: Any, *, required: bool) -> Any:
-    """A tool's name, 'auto', 'none', 'required' or a mapping, as the format has it."""
+    """The format's `tool_choice` for a tool's name, 'auto', 'none', 'required' or a mapping."""
     if choice is None:
         return "required" if required else "auto"
     if isinstance(choice, str) and choice not in ("auto", "none", "required", "any"):
@@ -146,7 +146,7 @@ def json_schema(output_cls: type[Any]) -> Mapping[str, Any]:
 
 
 def object_of(response: ChatResponse, output_cls: type[Any]) -> Any:
-    """The object that an answer is. Raises ValidationError, or AnswerWithheld if the model refused or was stopped."""
+    """The answer as an object. Raises ValidationError, or AnswerWithheld if the model refused or was filtered."""
     finish = finish_of(response.raw)
     filtered = finish is Finish.CONTENT_FILTER
     if filtered or finish is Finish.REFUSAL or refuses(response.raw):

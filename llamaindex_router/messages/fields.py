@@ -1,6 +1,6 @@
-"""What integrations hand on raw, read by name: mappings, objects of an SDK's classes, or anything else.
+"""Reads fields of raw replies, which may be mappings, objects of an SDK's classes, or anything else.
 
-Of each chunk of a stream some thirty names are asked, most of which its class never has.
+For each chunk of a stream some thirty names are looked up, most of which its class never has.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def field(thing: Any, name: str) -> Any:
     held: dict[str, Any] = thing.__dict__
     if name in held:
         return held[name]
-    # A model that is asked for a name that it lacks raises an error and catches it again.
+    # For a missing name, a pydantic model raises an error internally, which is slow.
     return (getattr(thing, "__pydantic_extra__", None) or held).get(name)
 
 
 def may_have(thing: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the names under which there may be something: of an SDK's object mostly none."""
+    """Those of the names that may have a value; for an SDK's object mostly none."""
     kind: Any = type(thing)
     if not _is_plain_model(kind) or getattr(thing, "__pydantic_extra__", None):
         return names
@@ -66,7 +66,7 @@ def _among(kind: Any, names: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def keeps(kind: Any, known: frozenset[str], lacking: frozenset[str]) -> bool:
-    """Whether it is a class of pydantic models with fields of all these names, and itself nothing under the others."""
+    """Whether it is a pydantic class with all the `known` fields and none of the `lacking` ones."""
     if not _is_plain_model(kind):
         return False
     return all(_way(kind, name) is _HELD for name in known) and all(_way(kind, name) is _EXTRA for name in lacking)

@@ -1,8 +1,8 @@
-"""Which candidate made which turn, and what a history needs before another one continues it.
+"""Remembers which candidate wrote which message, and converts a history that another candidate continues.
 
-Integrations keep things in messages that only they can read back: OpenAI's stream leaves arguments as
-JSON text, Ollama's calls have no ids, Claude's thinking is signed, cache points are one provider's. A
-candidate that is given another's turns gets them in the common form.
+Integrations put data into messages that only they can read: OpenAI's stream leaves arguments as JSON text, Ollama's
+calls have no ids, Claude's thinking is signed, cache points are for one provider. A candidate gets another's messages
+in a common form.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
 
 
 def key_of(call: ToolCall) -> str:
-    """What a call is known by: its id, or a digest where the integration gives it none but the tool's name."""
+    """The key of a call: its id, or a digest if the integration gives no id but the tool's name."""
     if call.id and call.id != call.name:
         return call.id
     return _digest(f"{call.name} {json.dumps(arguments_of(call.arguments), sort_keys=True, default=str)}")
 
 
 def keys_of(message: ChatMessage) -> Iterator[str]:
-    """By what a turn is recognised: its calls, and digests of its thinking."""
+    """The keys by which a message is recognised: those of its calls, and digests of its thinking."""
     yield from map(key_of, tool_calls_of(message))
     thoughts = (block.content for block in message.blocks if isinstance(block, ThinkingBlock))
     yield from (_digest(thought) for thought in thoughts if thought)
 
 
 def answered_keys(messages: Sequence[ChatMessage]) -> tuple[str, ...]:
-    """The keys of the calls whose results end the conversation; a result whose call is gone goes by its own id."""
+    """The keys of the calls whose results end the conversation; a result without its call has its own id as key."""
     results: list[str] = []
     for message in reversed(messages):
         if message.role not in _TOOL_ROLES:
@@ -61,7 +61,7 @@ def _digest(text: str) -> str:
 
 
 class Origins:
-    """A bounded memory of who made which turn. Holds ids and digests, no text; shared by threads."""
+    """A bounded memory of which candidate wrote which message. It holds ids and digests, no text. Thread-safe."""
 
     def __init__(self, size: int = _KEPT) -> None:
         self._size = size
@@ -69,7 +69,7 @@ class Origins:
         self._of: OrderedDict[str, str] = OrderedDict()
 
     def note(self, candidate: str, message: ChatMessage) -> None:
-        """Remember who made this turn."""
+        """Remember that this candidate wrote the message."""
         keys = list(keys_of(message))
         with self._lock:
             for key in keys:
@@ -79,7 +79,7 @@ class Origins:
                 self._of.popitem(last=False)
 
     def rewrite(self, candidate: str, home: str) -> Rewrite:
-        """What makes a history readable for this candidate, an LLM of the integration `home`."""
+        """A function that converts a history for this candidate, an LLM of the integration `home`."""
         return partial(self._for, candidate, home)
 
     def _for(self, candidate: str, home: str, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
@@ -107,7 +107,7 @@ class Origins:
 
 
 def common(message: ChatMessage) -> ChatMessage:
-    """The message as any integration reads it: calls as blocks with mappings, nothing one provider's own."""
+    """The message in a form that any integration reads: calls as blocks with mappings, no provider's own data."""
     calls = [
         ToolCallBlock(tool_call_id=call.id or None, tool_name=call.name, tool_kwargs=arguments_of(call.arguments))
         for call in tool_calls_of(message)
@@ -118,7 +118,7 @@ def common(message: ChatMessage) -> ChatMessage:
 
 
 def _mapped(message: ChatMessage) -> ChatMessage:
-    """Arguments that are text as mappings; all else stays, because the turn may be the candidate's own."""
+    """The message with arguments as mappings. Nothing else is changed, because it may be the candidate's own."""
     blocks = [
         block.model_copy(update={"tool_kwargs": arguments_of(block.tool_kwargs)})
         if isinstance(block, ToolCallBlock) and isinstance(block.tool_kwargs, str)
@@ -129,7 +129,7 @@ def _mapped(message: ChatMessage) -> ChatMessage:
 
 
 def _numbered(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """Ids for the calls that have none, and the same ids for their results, in order."""
+    """The messages with ids for calls that have none, and the same ids for their results, in order."""
     waiting: defaultdict[str, deque[str]] = defaultdict(deque)
     return [_with_ids(message, index, waiting) for index, message in enumerate(messages)]
 

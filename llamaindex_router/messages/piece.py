@@ -1,8 +1,7 @@
-"""A chunk of Chat Completions that brings a piece of the answer and nothing beside it, as nearly all of a stream do.
+"""Recognises a Chat Completions chunk with nothing but a piece of the answer, as nearly all chunks of a stream are.
 
-Of any other chunk some thirty names are asked, for counts, bills, terminal reasons, refusals and errors (usage.py).
-That took longer than all else that is done for a chunk. Of one like this a look at three objects tells that it has
-none of them.
+For other chunks some thirty names are looked up, for counts, bills, terminal reasons, refusals and errors (usage.py),
+which took longer than everything else that is done for a chunk. For this kind a look at three objects is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from llamaindex_router.messages.usage import ASKED, REASONS
 
 
 class _Shape(NamedTuple):
-    """Names of which the values are looked at, and those under which there is to be nothing."""
+    """The names whose values are read, and those that must have no value."""
 
     known: frozenset[str]
     lacking: frozenset[str]
@@ -48,7 +47,7 @@ def is_piece(raw: Any) -> bool:
 
 
 def _held(thing: Any, shape: _Shape) -> Mapping[str, Any] | None:
-    """What a dict or a pydantic model holds; None where there may be something under the names that it is to lack."""
+    """The content of a dict or pydantic model; None if one of the excluded names may have a value."""
     kind: Any = type(thing)
     if kind is dict:
         return thing if shape.lacking.isdisjoint(thing) else None

@@ -1,7 +1,7 @@
-"""The arguments of tool calls as a provider streams them, where an integration shows them only repaired.
+"""The original arguments of streamed tool calls, for integrations that show them only repaired.
 
-BedrockConverse and Anthropic close JSON that breaks off before they make a call of it. The pieces stand in the raw
-events that they hand on, so that a call which was cut can be told from one that is whole.
+BedrockConverse and Anthropic complete JSON that breaks off. The raw events that they pass on contain the original
+pieces, so that a call that was cut off can be recognised.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from llamaindex_router.messages.tool_calls import ToolCall
 
 
 class Pieces:
-    """Puts together the arguments of each content block of one answer."""
+    """Joins the arguments of each content block of one answer."""
 
     __slots__ = ("_blocks",)
 
@@ -22,7 +22,7 @@ class Pieces:
         self._blocks: dict[Any, list[str]] = {}
 
     def take(self, raw: Any) -> None:
-        """Note what a raw event adds."""
+        """Read a raw event."""
         if isinstance(raw, Mapping):
             event = raw.get("contentBlockDelta") or raw
             delta = event.get("delta")
@@ -33,5 +33,5 @@ class Pieces:
 
     @property
     def broken(self) -> int:
-        """How many calls have arguments that are no JSON object, as they are now."""
+        """How many calls have arguments, as received so far, that are not a JSON object."""
         return sum(ToolCall("", "", "".join(pieces)).malformed for pieces in self._blocks.values())

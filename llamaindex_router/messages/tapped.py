@@ -1,4 +1,4 @@
-"""What is heard of the calls beneath a structured one: their responses, how they ended, whether a model refused."""
+"""Collects the LLM's own responses during a structured call, from LlamaIndex's events."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _OVER = (LLMChatEndEvent, LLMCompletionEndEvent)
 
 
 class Tapped:
-    """`responses` are those with which calls ended. Of a stream that is the last chunk, in which no refusal stands.
+    """`responses`: the final responses of the calls; for a stream its last chunk, which contains no refusal.
 
-    `latest`: the last chunk of a stream, be it whole or cut; None = nothing was streamed. `finish`: the terminal reason
-    of that stream, which often stands in an earlier chunk. `text`: its text so far.
+    `latest`: the last chunk so far of a stream; None = nothing was streamed. `finish`: the terminal reason of that
+    stream, which is often in an earlier chunk. `text`: its text so far.
     """
 
     __slots__ = ("_wording", "finish", "latest", "refused", "responses")
@@ -61,9 +61,10 @@ class Tapped:
 
     @property
     def whole(self) -> bool | None:
-        """Whether what was streamed is all of an object's JSON; None = that can't be told, only that it is none begun.
+        """Whether the stream contains an object's complete JSON; None = unknown.
 
-        Some integrations give a call's arguments as a mapping, which they have repaired already.
+        It is unknown for a text that is not JSON, and if an integration gives a call's arguments as a mapping, which it
+        may have repaired.
         """
         calls = tool_calls_of(self.latest.message) if isinstance(self.latest, ChatResponse) else []
         if calls and any(not isinstance(call.arguments, str) for call in calls):

@@ -1,4 +1,4 @@
-"""Tool calls in whichever of the forms an integration leaves them: blocks, dicts, objects, selections."""
+"""Reads tool calls in any form that an integration uses: blocks, dicts, objects, selections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llamaindex_router.messages.fields import field
 
 
 class ToolCall(NamedTuple):
-    """One call; `arguments` is a mapping, or the JSON text the model wrote."""
+    """One call. `arguments`: a mapping, or the model's JSON text."""
 
     id: str
     name: str
@@ -31,7 +31,7 @@ class ToolCall(NamedTuple):
             return True
 
     def selection(self) -> ToolSelection:
-        """The call as agents take it; arguments that are still incomplete are repaired as far as they go."""
+        """The call in the form for agents; incomplete arguments are repaired."""
         return ToolSelection(tool_id=self.id, tool_name=self.name, tool_kwargs=arguments_of(self.arguments))
 
 
@@ -47,7 +47,7 @@ def arguments_of(arguments: Any) -> dict[str, Any]:
 
 
 def tool_calls_of(message: ChatMessage) -> list[ToolCall]:
-    """The calls in a message: its blocks, else what its kwargs hold."""
+    """The calls in a message's blocks, else in its kwargs."""
     blocks = [b for b in message.blocks if isinstance(b, ToolCallBlock)]
     if blocks:
         return [ToolCall(b.tool_call_id or "", b.tool_name, b.tool_kwargs) for b in blocks]
@@ -69,5 +69,5 @@ def _from_kwargs(calls: Any) -> Iterator[ToolCall]:
 
 
 def _otherwise_named(function: Any) -> Any:
-    """The arguments as LangChain, Anthropic and Cohere call them."""
+    """The arguments under the names of LangChain, Anthropic and Cohere."""
     return next((held for name in ("args", "input", "parameters") if (held := field(function, name))), None)

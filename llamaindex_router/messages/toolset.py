@@ -1,4 +1,4 @@
-"""The names of the tools that an answer may call, as far as all of them are known."""
+"""The names of the tools that an answer may call, if all of them are known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OWN = ("built_in_tools", "built_in_tool", "tools", "mcp_servers")
 
 
 def offered_by(llm: Any, tools: Sequence[Any], keywords: Mapping[str, Any]) -> Offered:
-    """The names of a call's tools, LlamaIndex's own or JSON among its keywords; None where the LLM adds others."""
+    """The names of a call's tools, LlamaIndex's own or JSON in its keywords; None if the LLM adds others."""
     if not (tools or keywords.get("tools")) or _adds(llm) or (tools and keywords.get("tools")):
         return None
     return offered(str(tool.metadata.name or "") for tool in tools) if tools else offered_in(keywords["tools"])

@@ -1,4 +1,4 @@
-"""Tokens and terminal reasons, wherever a LlamaIndex integration leaves them.
+"""Reads token counts and terminal reasons from wherever a LlamaIndex integration puts them.
 
 OpenAI: `raw.usage`; Anthropic: the stream's last raw events and `message.additional_kwargs`; Google:
 `raw["usage_metadata"]`; Ollama: `raw["usage"]` and `done_reason`; Bedrock: camelCase.
@@ -27,8 +27,8 @@ _READ = ("cache_read_input_tokens", "cacheReadInputTokens")  # not part of the i
 _WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")  # likewise
 _PARTS = ("usage", "usage_metadata", "usageMetadata")
 _DEEPER = ("meta", "results", "metadata")
-"""Where Cohere tells what it bills, without its own words around a prompt; watsonx's results of a completion; the last
-event of a stream of Bedrock's."""
+"""Cohere's billed tokens, without those that it adds to a prompt; watsonx's results of a completion; the last event of
+a Bedrock stream."""
 _DIGITS = 12
 _TIERS = ("service_tier", "serviceTier", "traffic_type")
 _MODALITIES = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image"}
@@ -50,7 +50,7 @@ _WORDS = {
 }  # fmt: skip
 _FINISH = {word: finish for finish, words in _WORDS.items() for word in words} | BROKEN_ENDS
 _NONE_YET = ("", "not_finished", "finish_reason_unspecified")
-"""What stands where a reason will be: watsonx's word, and Google's."""
+"""Values that mean that there is no terminal reason yet: watsonx's and Google's."""
 REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
 _SAYING = ("message", "delta")
 _HOLDERS = ("choices", "candidates", "delta", "messageStop", "results")
@@ -59,18 +59,18 @@ _ELSEWHERE = (
     "_hidden_params", "output",
 )  # fmt: skip
 ASKED = frozenset((*_PARTS, *_DEEPER, *_WHOLE_RAW, *_TIERS, *REASONS, *_HOLDERS, *_ELSEWHERE))
-"""Every name under which something is looked for here, in what is given as raw."""
+"""Every name that is looked up in a raw reply here."""
 
 
 def finish_word(word: Any) -> Finish | None:
-    """A provider's word for why it stopped, folded; None when there is no word."""
+    """The Finish for a provider's terminal reason; None if there is none."""
     text = getattr(word, "name", word)  # Google's is an enum
     word = text.lower() if isinstance(text, str) else ""
     return None if word in _NONE_YET else _FINISH.get(word, Finish.OTHER)
 
 
 def unwrapped(raw: Any) -> Any:
-    """The chunk itself: the events of Mistral's SDK hold one each, the last one of Cohere's holds the reply."""
+    """The chunk inside an event: each event of Mistral's SDK contains one, the last one of Cohere's the reply."""
     if type(raw) is dict and raw.get("event_type") == "stream-end":
         return raw.get("response")
     held = field(raw, "data") if raw is not None else None
@@ -97,14 +97,14 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
 
 
 def _last_of_bedrock(told: Any) -> Finish | None:
-    """Why a stream of Bedrock's ended, by its last event, the counts; OTHER = its client has not written that there."""
+    """The terminal reason in the last event of a Bedrock stream; OTHER = the router's client has not added it."""
     if type(told) is not dict or type(told.get("usage")) is not dict or "outputTokens" not in told["usage"]:
         return None
     return finish_word(told.get("stopReason")) or Finish.OTHER
 
 
 def _responses(raw: Any) -> Any:
-    """A reply of OpenAI's Responses, or the one in an event of their streams; None = it is neither."""
+    """A reply of OpenAI's Responses API, or the one in an event of its streams; None = it is neither."""
     held = field(raw, "response") if raw is not None and str(field(raw, "type") or "").startswith("response.") else raw
     return held if held is not None and field(held, "object") == "response" else None
 
@@ -121,7 +121,7 @@ _STATES = {"completed": Finish.STOP, "failed": Finish.ERROR, "cancelled": Finish
 
 
 def error_event(raw: Any) -> str | None:
-    """The code of an error in one of OpenAI's Responses, or a chunk of one; "" = it has none, None = no error."""
+    """The error code in a reply or chunk of OpenAI's Responses API; "" = an error without code, None = no error."""
     kind = field(raw, "type") if raw is not None else None
     if kind == "error":
         return str(field(raw, "code") or "")
@@ -147,7 +147,7 @@ def _held(raw: Any) -> Iterator[Any]:
 
 
 def refuses(raw: Any) -> bool:
-    """Whether the raw reply or chunk holds OpenAI's refusal, which stands beside the content, or is a block of it."""
+    """Whether the raw reply or chunk contains OpenAI's refusal, beside the content or as a block of it."""
     if (response := _responses(raw)) is not None:
         return _declines(response)
     choices = field(raw, "choices") if raw is not None else None
@@ -161,7 +161,7 @@ def refuses(raw: Any) -> bool:
 
 
 def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The counts this response reports, under the provider's own names; {} when it reports none."""
+    """The counts in this response under the provider's own names; {} if there are none."""
     raw = unwrapped(raw)
     for place in filter(None, (raw, *kwargs)):
         for name in may_have(place, _PARTS):
@@ -178,7 +178,7 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _deeper(raw: Any) -> dict[str, Any]:
-    """What Cohere bills, the counts of watsonx's first result, or those of a stream of Bedrock's."""
+    """Cohere's billed counts, those of watsonx's first result, or those of a Bedrock stream."""
     for name in may_have(raw, _DEEPER):
         if (held := field(raw, name)) and (counts := _beneath(held)):
             return counts
@@ -197,7 +197,7 @@ def _flat(told: Any) -> dict[str, Any]:
 
 
 def _count(told: Any) -> int | None:
-    """A count; Bedrock's headers tell it as text."""
+    """A count; in Bedrock's headers it is a text."""
     told = int(told) if isinstance(told, str) and told.isascii() and told.isdigit() and len(told) <= _DIGITS else told
     return told if isinstance(told, int) else None
 
@@ -221,7 +221,7 @@ def tier_of(raw: Any) -> str:
 
 
 def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
-    """The provider's own bill: among the counts, or where the litellm package keeps it."""
+    """The provider's own bill, among the counts or where the litellm package puts it."""
     hidden = field(raw, "_hidden_params")
     if hidden:
         return billed({"cost": field(hidden, "response_cost")})
@@ -229,7 +229,7 @@ def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
 
 
 def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
-    """The counts under our names: the input with cached tokens, the output with reasoning. None for none."""
+    """The counts as a Usage: the input with cached tokens, the output with reasoning. None if there are none."""
     if not counts or impossible(counts, *_INPUT, *_OUTPUT):
         return None
     chat = "prompt_tokens" in counts and "prompt_token_count" not in counts
@@ -238,13 +238,13 @@ def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
 
 
 def _deeply_plain(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON: the details of a client's class as mappings."""
+    """The counts with the details, which may be objects of an SDK's class, as mappings."""
     plain = (int, float, str, bool, list, tuple)
     return {k: v if isinstance(v, plain) else _deeply_plain(_plain(v)) for k, v in counts.items() if v is not None}
 
 
 def _other(counts: Mapping[str, Any], tier: str) -> Usage:
-    """Anthropic's, Google's, Bedrock's, Ollama's, and those of OpenAI's Responses."""
+    """The Usage from the counts of Anthropic, Google, Bedrock, Ollama, and OpenAI's Responses API."""
     read, written = _first(counts, _READ), _first(counts, _WRITTEN)
     before = field(counts, "prompt_tokens_details") or field(counts, "input_tokens_details")
     after = field(counts, "candidates_tokens_details") or field(counts, "output_tokens_details")
@@ -279,7 +279,7 @@ def _word(part: Any) -> str:
 
 
 def _hour(counts: Mapping[str, Any]) -> int:
-    """Tokens that are kept in a cache for an hour: Anthropic's, and Bedrock's by time to live."""
+    """Tokens written to a cache for an hour: Anthropic's, and Bedrock's by their time to live."""
     told = _number(field(counts, "cache_creation"), "ephemeral_1h_input_tokens")
     parts = field(counts, "cacheDetails")
     listed = parts if isinstance(parts, (list, tuple)) else ()

@@ -1,4 +1,4 @@
-"""The text of a stream so far, whichever way its integration gives it."""
+"""The text of a stream so far, for integrations that give it in different ways."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Response = ChatResponse | CompletionResponse
 
 
 def words_of(response: Response) -> str:
-    """The text that a chunk holds: all so far, or its own piece.
+    """The text in a chunk: all so far, or only its own piece.
 
-    LlamaIndex's MistralAI adds a block with all so far to those before it; only the last one counts then.
+    LlamaIndex's MistralAI adds, with each chunk, a block with all text so far; then only the last block counts.
     """
     if not isinstance(response, ChatResponse):
         return response.text or ""
     blocks = response.message.blocks
-    if len(blocks) < 2:  # as most
+    if len(blocks) < 2:  # the usual case
         return response.message.content or ""
     texts = [block.text for block in blocks if isinstance(block, TextBlock)]
     grown = len(texts) > 1 and all(after.startswith(before) for before, after in pairwise(texts))
@@ -25,20 +25,20 @@ def words_of(response: Response) -> str:
 
 
 class Wording:
-    """Most integrations give the text so far with every chunk, some only its increment, some are late with it.
+    """Joins the text. Most integrations give all text so far with every chunk, some only the increment, some later.
 
-    One whose text grows by more than the chunk brought has put something of its own between.
+    If the text grows by more than the increments, the integration has inserted text of its own; then they are joined.
     """
 
     __slots__ = ("_own", "_said", "_unsaid", "_whole", "text")
 
     def __init__(self) -> None:
         self._said = self.text = ""
-        self._whole = self._unsaid = 0  # in characters: of the text as given, and what of it no increment had
+        self._whole = self._unsaid = 0  # characters: of the given text, and those that were in no increment
         self._own = False
 
     def take(self, response: Response) -> str:
-        """The text so far, with this chunk's."""
+        """Read a chunk; returns the text so far."""
         whole, piece = words_of(response), response.delta or ""
         self._said += piece
         self._unsaid += 0 if piece else max(len(whole) - self._whole, 0)
