@@ -1,4 +1,4 @@
-"""What was bound to the router, kept as it was given and replayed on whichever model is chosen.
+"""Tools and schemas that were bound to the router: recorded as given, and bound to the chosen model.
 
 Each partner package turns tools and schemas into its own wire format, so the router must not
 convert them: it records the call and makes it again on the chosen model.
@@ -50,7 +50,7 @@ class Replayed(ABC):
             made = (model, self.replay(model, provider))
             if len(self._made) >= _MOST:
                 for oldest in list(self._made)[: _MOST // 2]:
-                    self._made.pop(oldest, None)  # another thread may have taken it out
+                    self._made.pop(oldest, None)  # another thread may have removed it
             self._made[id(model)] = made
         return made[1]
 

@@ -1,6 +1,6 @@
-"""A router with something bound to it, as `bind`, `bind_tools`, `with_structured_output`, ... return it.
+"""A router with bound arguments, as `bind`, `bind_tools`, `with_structured_output`, ... return it.
 
-It is LangChain's own wrapper with an `explain` that includes what is bound.
+It is LangChain's own wrapper with an additional `explain` that includes the bound arguments.
 """
 
 from __future__ import annotations

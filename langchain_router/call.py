@@ -102,7 +102,7 @@ def stream_mode(model: ChatRouter, kwargs: Mapping[str, Any]) -> Mode:
 
 
 IN_CONFIG = 'config={{"configurable": {{"router": {{"{}": ...}}}}}}'
-"""How a routing term is said in a config."""
+"""How a routing term is set in a config."""
 
 
 def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:

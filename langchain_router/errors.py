@@ -77,7 +77,7 @@ def _classes(fault: str | None) -> tuple[type[Exception], ...]:
 
 
 def _own_class(error: AllCandidatesFailed) -> tuple[type[Exception], ...]:
-    """Of a mistake in the call itself, which each package finds for itself: the class that it raised."""
+    """The class that a model's package raised for a mistake in the call itself; () = it was another fault."""
     if any(failure.fault != "unsupported" for failure in error.failures):
         return ()
     return tuple(kind for kind in _MISTAKES if type(error.__cause__) is kind)
@@ -88,7 +88,7 @@ def _widen(error: Exception, *also: type[Exception]) -> None:
 
 
 def _reduced(error: RouterError) -> tuple[Any, ...]:
-    """A made class can't be found by its name: it is made again from its bases."""
+    """For pickle: the generated class can't be found by its name, so it is made again from its bases."""
     own, *also = type(error).__bases__
     return _remade, (own, tuple(also), error.args, dict(error.__dict__))
 

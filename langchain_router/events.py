@@ -1,7 +1,7 @@
-"""The v3 event stream of a routed call: one stream object, pumped from the chosen model's own events.
+"""The v3 event stream of a routed call: one stream object, fed with the chosen model's own events.
 
-Nothing runs before the first pull. The core commits at the first event with content, so a model that
-fails before it is replaced without the consumer noticing.
+Nothing runs before the first read. The core commits at the first event with content, so if a model fails before it,
+another one answers and the consumer does not notice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def check_messages(kwargs: Mapping[str, Any]) -> None:
 
 
 def routed_stream(call: RoutedCall) -> ChatModelStream:
-    """A stream whose every pull takes one event of the routed call."""
+    """A stream that reads one event of the routed call at a time."""
     stream = ChatModelStream()
     events = call.chunks()
 
@@ -47,7 +47,7 @@ def routed_stream(call: RoutedCall) -> ChatModelStream:
 
 
 async def arouted_stream(call: RoutedCall) -> AsyncChatModelStream:
-    """A stream fed by a task of its own, which starts at the first read."""
+    """A stream fed by its own task, which starts at the first read."""
     stream = AsyncChatModelStream()
 
     async def produce() -> None:

@@ -1,4 +1,4 @@
-"""What `generate` and `agenerate` take and give: many prompts with one set of callbacks, and an LLMResult."""
+"""The inputs and results of `generate` and `agenerate`: many prompts with one set of callbacks, and an LLMResult."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def configs_of(
 
 
 def result_of(messages: Sequence[AIMessage], configs: Sequence[RunnableConfig]) -> LLMResult:
-    """One generation for each prompt, with the facts that models put beside them."""
+    """One generation for each prompt, with the `llm_output` that models add."""
     generations = [[_generation(message)] for message in messages]
     runs = [RunInfo(run_id=run_id) for config in configs if (run_id := config.get("run_id")) is not None]
     return LLMResult(generations=generations, llm_output=_output(messages), run=runs)  # type: ignore[arg-type]  # list is invariant
 
 
 def chat_result(message: AIMessage) -> ChatResult:
-    """What `_generate` returns: one generation, with the facts that models put beside it."""
+    """The result of `_generate`: one generation, with the `llm_output` that models add."""
     return ChatResult(generations=[_generation(message)], llm_output=_output([message]))
 
 
@@ -46,7 +46,7 @@ def _info(message: AIMessage) -> dict[str, Any] | None:
 
 
 def _output(messages: Sequence[AIMessage]) -> dict[str, Any]:
-    """The tokens of all, the model if all are from one, and the first fingerprint, as ChatOpenAI has them."""
+    """The sum of the tokens, the model if there is only one, and the first fingerprint, as ChatOpenAI returns them."""
     told = [message.usage_metadata for message in messages if message.usage_metadata]
     names = {message.response_metadata.get("model_name") for message in messages}
     output: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""The decision on the router's own run as callback handlers show it that are no tracers of LangChain's.
+"""Writes the decision on the router's span of callback handlers that are not LangChain tracers: Langfuse's, MLflow's.
 
-Langfuse's and MLflow's keep a span for each run, and read a run's metadata when it begins alone. They are known by
-their classes' modules; nothing is imported for it. Where a later version keeps its spans elsewhere, nothing is noted.
+They keep a span for each run, and read a run's metadata only at its beginning. They are recognised by the modules of
+their classes; nothing is imported. If a later version keeps its spans elsewhere, nothing is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ log = logging.getLogger("langchain_router")
 
 
 def observe(handlers: Iterable[object], run_id: UUID, facts: Mapping[str, Any]) -> None:
-    """Write these facts on the run's span in each of them, while it is open."""
+    """Write these facts on the run's open span in each of the handlers."""
     for handler in handlers:
         kind: Any = type(handler)
         note = _note_of(kind)
@@ -32,7 +32,7 @@ def observed(handlers: Iterable[object]) -> bool:
 
 @lru_cache(maxsize=256)
 def _note_of(kind: type) -> Callable[[Any, UUID, dict[str, Any]], None] | None:
-    """How it is written on the spans of handlers of this class."""
+    """The function that writes on the spans of handlers of this class; None = it keeps none."""
     return _NOTES.get(kind.__module__.partition(".")[0])
 
 

@@ -1,4 +1,4 @@
-"""What a router can promise of itself: that which every one of its models can do."""
+"""The profile of a router: what all of its models can do."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _CAPABILITIES = (
 
 
 def common_profile(cards: Sequence[ModelCard]) -> ModelProfile | None:
-    """The smallest of the windows, and the capabilities of which every card says the same or one says no.
+    """The smallest window; a capability is no if one card says no, and yes if all say yes.
 
-    LangChain decides by it (agents choose how they ask for structured answers), so what one model
-    can't do the router doesn't promise. What is unknown of some model is left out.
+    LangChain's agents decide by it how to request structured answers. A capability that is unknown for some model is
+    left out.
     """
     common: dict[str, Any] = {}
     for name in _WINDOWS:

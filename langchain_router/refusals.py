@@ -1,4 +1,4 @@
-"""Refusals that a package leaves out of its chunks: read from the provider's own, put where whole answers have them."""
+"""Restores refusals that a package drops from its chunks: it reads them from the provider's own chunks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from capability_router.connections.sdk_streams import sdk_chunk
 
 
 def with_refusal(piece: Any, pieces: Any) -> Any:
-    """The piece that `pieces`, a generator which is suspended there, gave last, with the refusal that it stands for."""
+    """The last piece of the suspended generator `pieces`, with the refusal in the provider's chunk."""
     if not isinstance(piece, AIMessageChunk) or not _bare(piece):
         return piece
     chunk = sdk_chunk(pieces, "choices")
@@ -22,9 +22,9 @@ def with_refusal(piece: Any, pieces: Any) -> Any:
 
 
 class Refusals(BaseCallbackHandler):
-    """Puts them back where the attempt does not see the chunks: of answers that are gathered from a stream, v3 events.
+    """Restores refusals where the attempt does not see the chunks: in answers gathered from a stream and v3 events.
 
-    It is told of each chunk in the middle of the package's own reading, before anybody puts chunks together.
+    It is called for each chunk while the package reads it, before chunks are merged.
     """
 
     run_inline = True
@@ -40,11 +40,11 @@ class Refusals(BaseCallbackHandler):
             message.additional_kwargs["refusal"] = refusal
 
 
-_DEPTH = 32  # frames looked at; langchain-core's dispatch is some five deep
+_DEPTH = 32  # the most frames to search; langchain-core's dispatch is some five deep
 
 
 def _read_from(frame: FrameType | None) -> dict[Any, Any] | None:
-    """The provider's chunk in the nearest reader of a stream that is at work."""
+    """The provider's chunk in the nearest frame that reads a stream."""
     for _ in range(_DEPTH):
         if frame is None:
             return None

@@ -1,4 +1,4 @@
-"""A router that is asked anew after errors: what `with_retry` gives."""
+"""A router whose calls are repeated after errors, as `with_retry` returns it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from langchain_router.call import IN_CONFIG
 
 
 class RetriedRouter(Explainable, RunnableRetry[LanguageModelInput, AIMessage]):
-    """As any retry, and it can be explained."""
+    """LangChain's retry wrapper, with `explain`."""
 
     @classmethod
     def lc_id(cls) -> list[str]:

@@ -1,4 +1,4 @@
-"""What LangChain says of a configuration: whether its models can be made, and what they retry by themselves."""
+"""Checks a configuration with LangChain: whether its models can be created, and whether they have own retries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _reviewed(entry: Entry) -> Iterator[Finding]:
 
 
 def _stands_for(entry: Entry, model: BaseChatModel) -> str:
-    """The provider's own package, in whose place the built-in client makes this entry's calls; "" = none."""
+    """The provider's own package that is missing, so that the built-in client makes the calls; "" = none."""
     if not isinstance(entry.source, str) or not isinstance(model, ChatEndpoint):
         return ""
     return dialect_for(entry.source.partition(":")[0]).package.replace("_", "-")

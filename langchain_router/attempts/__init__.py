@@ -1,1 +1,1 @@
-"""One attempt of a routed call: an ordinary call of one model, what is heard of it, and what its failures mean."""
+"""One attempt of a routed call: an ordinary call of one model, its reply, and the classification of its errors."""

@@ -51,7 +51,7 @@ from langchain_router.timeouts import TIMEOUTS
 from langchain_router.tracing import attempt_context
 
 VOIDED = "router_voided"
-"""The custom event that says: tokens of this message were shown, and another model answers in its place."""
+"""The custom event for a message whose tokens were shown before another model answers in its place."""
 
 
 class CutShort(ConnectionError):
@@ -79,7 +79,7 @@ class ModelAttempt:
         self._copied = self._model is not model
         self.stop_handler: StopHandler | None = None
         self.unheard = False  # whether the router's run has no callback handlers
-        self.heirs = False  # whether all who hear of it hear of its attempts, too
+        self.heirs = False  # whether all handlers of the router's run are also handlers of its attempts
         self._seam = Seam(launch.prefix) if launch.prefix else None
         self._shown: Shown | None = None
         self._void: Shown | None = None
@@ -96,7 +96,7 @@ class ModelAttempt:
         return EventReader(tools) if call.mode == "events" else Reader(self._dialect.counting, tools=tools)
 
     def _hand_over(self, provider: str) -> None:
-        """Leave out what only other providers understand, and say so on the attempt's run."""
+        """Remove message parts and tools that only other providers understand, and note it on the attempt's run."""
         call, left_out = self._call, []
         messages, dropped = handed_over(call.messages, provider, self._model)
         if dropped:
@@ -111,7 +111,7 @@ class ModelAttempt:
             self._config["metadata"]["router_left_out"] = "; ".join(left_out)
 
     def _without(self, provider: str) -> tuple[str, ...]:
-        """The names of the tools that this provider lacks; those among the keywords are taken out of them."""
+        """The names of the tools that this provider does not have; they are removed from the keywords."""
         call, given = self._call, self._call.tools
         if not given:
             return ()
@@ -121,7 +121,7 @@ class ModelAttempt:
         return tools
 
     def watch(self, shown: Shown, before: Shown) -> None:
-        """`shown` is told what others see of the answer as it is made; `before` is what they saw of the last one."""
+        """`shown`: records what callbacks show of this answer. `before`: what they showed of the previous one."""
         self._shown = self._counted = shown
         self._void = before if before.tokens else None
         self._keep_refusals()
@@ -132,7 +132,7 @@ class ModelAttempt:
 
     @property
     def keeps_time(self) -> bool:
-        """Whether the model ends a blocking call in time; a `timeout` of each read, which many take, does not."""
+        """Whether the model itself enforces all timeouts of a blocking call; a `timeout` per read is not enough."""
         return self._dialect.keeps_time
 
     def chunks(self) -> Iterator[Any]:
@@ -160,7 +160,7 @@ class ModelAttempt:
         self._model, self._copied = threaded, self._copied or threaded is not self._model
         runnable, kwargs = self._bound(), self._quietly
         self._loops.enter()
-        if self._dialect.fields_only:  # a copy that was dropped may be about to close the client it shared
+        if self._dialect.fields_only:  # a dropped copy may be about to close the client that it shared
             await asyncio.sleep(0)
         with attempt_context(self._config) as context:
             context.run(stop_hearing)
@@ -168,7 +168,7 @@ class ModelAttempt:
             if self._call.mode == "invoke":
                 ask = partial(self._aasked, runnable, kwargs, context)
                 told: Any = END
-                try:  # without `past_stale`, which only few need: each coroutine within another costs each wait
+                try:  # without `past_stale`, which few need: every nested coroutine costs time at each wait
                     told = await ask()
                 except Exception as error:
                     if not stale(error):
@@ -182,26 +182,26 @@ class ModelAttempt:
                     piece = await inside(context, anext(pieces, END))
 
     def _settle_in(self) -> None:
-        """What the context of a call in a thread has to say."""
+        """Set the context variables of a call in a thread."""
         TIMEOUTS.set(self._launch.timeouts)
         stop_hearing()
         self._bound_inside()
 
     def _bound_inside(self) -> None:
-        """Never undone: it holds in a context that is this attempt's own."""
+        """Set the limits for nested routers. Not undone, because the context belongs to this attempt."""
         bound_inside(self._launch.timeouts, elsewhere=self._launch.elsewhere)
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
-        """A stream and its first piece: before that is asked for nothing is sent."""
+        """A stream and its first piece. Nothing is sent before the first piece is requested."""
         pieces = context.run(self._apieces, runnable, kwargs)
         try:
             return pieces, await inside(context, first_step(pieces))
-        except BaseException:  # cancellation too: what was opened is closed, whatever it was, and that goes on
+        except BaseException:  # also for a cancellation: close what was opened, then raise
             async with aclosing_all(pieces):
                 raise
 
     def _given(self, piece: Any, pieces: Any) -> Any:
-        """What is given on of a piece that `pieces` has just given."""
+        """What to yield of a piece from `pieces`."""
         drops = self._dialect.drops_refusals
         if drops and self._call.mode == "stream" and isinstance(piece, AIMessageChunk) and piece.usage_metadata:
             self._note_tier(piece, pieces)
@@ -214,27 +214,27 @@ class ModelAttempt:
         return piece
 
     def _once(self, steps: Iterator[Any]) -> Iterator[Any]:
-        """Without the pieces of tool calls that the last chunk has whole, under another id: not to call both."""
+        """The steps without pieces of tool calls that the last chunk repeats complete under another id."""
         return filterfalse(_is_piece_of_a_call, steps) if self._dialect.calls_at_end else steps
 
     def _note_tier(self, piece: AIMessageChunk, pieces: Any) -> None:
-        """Of a chunk without a choice, which brings the counts, ChatOpenAI hands on no service tier but two."""
+        """Read the service tier of the chunk with the counts, of which ChatOpenAI passes on only two tiers."""
         if not piece.content:
             told = sdk_chunk(pieces, "service_tier")
             if told is not None and isinstance(self._reader, Reader):
                 self._reader.served(told["service_tier"])
 
     def abort(self) -> None:
-        """Show no more of it: one in a thread goes on until its next token."""
+        """Stop its callbacks. An attempt in a thread runs on until its next token."""
         if self.stop_handler is not None:
             self.stop_handler.close()
 
     def commits(self, chunk: Any) -> bool:
-        """Whether it carries content; usage and terminal reason are read on the way."""
+        """Whether the chunk carries content; usage and terminal reason are read too."""
         return self._reader.see(chunk)
 
     def reply(self) -> Reply:
-        """What has been seen so far. A stream of nothing is hollow; core itself raises for one without chunks."""
+        """The reply as received so far. A stream without content is hollow; core raises for one without chunks."""
         reply = self._reader.reply()
         if self._counted is not None and reply.usage is not None and (told := self._counted.recounted()) is not None:
             reply = altered(reply, usage=under(told, reply.usage.service_tier))
@@ -242,12 +242,12 @@ class ModelAttempt:
         return altered(reply, hollow=True) if nothing else self._muted(reply)
 
     def _muted(self, reply: Reply) -> Reply:
-        """Some packages (langchain-perplexity) tell why a stream ended, and of a whole reply nothing."""
+        """The reply, marked `mute` for packages (langchain-perplexity) that give no reason for a unary reply."""
         silent = self._call.mode == "invoke" and reply.finish is None and (self._dialect.mute or not self._gives_reason)
         return altered(reply, mute=True) if silent else reply
 
     def _voided(self, void: Shown) -> dict[str, Any]:
-        """What the event says to who shows tokens as they come: which message is void, and who answers instead."""
+        """The event's data for code that shows tokens as they come: the void message, and the model that answers."""
         launch = self._launch
         return {
             "message_id": void.message_id, "tokens": void.tokens, "after": launch.after,
@@ -255,12 +255,12 @@ class ModelAttempt:
         }  # fmt: skip
 
     def by_parser(self, error: Exception) -> bool:
-        """Whether a parser raised it, after the model's run had ended well."""
+        """Whether a parser raised the error, after the model's run had succeeded."""
         return False
 
     def _whole(self, answer: Any) -> Any:
-        """The answer, unless its model gathered it from a stream that did not come to its end."""
-        if type(answer) is ChatResult or isinstance(answer, ChatResult):  # of a call without callback handlers
+        """The answer. Raises if the model gathered it from a stream that broke off."""
+        if type(answer) is ChatResult or isinstance(answer, ChatResult):  # from a call without callback handlers
             answer = answer.generations[0].message
         if not isinstance(answer, AIMessage):
             return answer
@@ -269,7 +269,7 @@ class ModelAttempt:
         return unrepaired(answer, broken) if broken else answer
 
     def _broken(self) -> list[RawCall]:
-        """The tool calls that break off in the stream from which the model gathered its answer."""
+        """The broken tool calls in the stream from which the model gathered its answer."""
         return self._shown.calls.broken() if self._shown is not None and self._shown.streamed else []
 
     def _check_gathered(self, messages: Sequence[AIMessage]) -> None:
@@ -288,12 +288,12 @@ class ModelAttempt:
         bound = self._call.bound
         if bound is None:
             return self._model
-        replay = bound.replay if self._copied else bound.on  # a copy is of this call alone: its replay is not kept
+        replay = bound.replay if self._copied else bound.on  # a copy is for this call only: not cached
         return replay(self._model, self._launch.candidate.provider)
 
     @property
     def _prompt(self) -> PromptValue:
-        """As it was given, or made of the messages where a method of the model's asks for one."""
+        """The prompt as given, or made from the messages if a method of the model needs one."""
         return self._given_prompt or ChatPromptValue.model_construct(messages=self._messages)
 
     def _asked(self, runnable: Any, kwargs: Mapping[str, Any]) -> Any:
@@ -306,7 +306,7 @@ class ModelAttempt:
         return self._aloud(model, messages, given).ask()
 
     def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
-        """The call, to be awaited once; what is said of `past_stale` holds of this one, too."""
+        """The call, to be awaited once. Not a coroutine itself, for the same reason as above (`past_stale`)."""
         model, given = self._straight(runnable, kwargs)
         if model is None:
             return inside(context, self._ainvoked(runnable, kwargs))
@@ -319,7 +319,7 @@ class ModelAttempt:
         return await runnable.ainvoke(self._prompt, self._spoken, **kwargs)
 
     def _straight(self, runnable: Any, kwargs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
-        """The model to be asked past core's `invoke`, and its keywords; None: core is to make the call."""
+        """The model to call without core's `invoke`, and its keywords; None: call it through core."""
         model, bound = unbound(runnable)
         given = {**bound, **kwargs} if bound else kwargs
         return (model, given) if goes_straight(model, given) else (None, kwargs)
@@ -334,24 +334,24 @@ class ModelAttempt:
 
     @property
     def _spoken(self) -> RunnableConfig | None:
-        """The config to call it with; None for a method of core's own, which takes the same from the context."""
+        """The config for the call; None for core's own method, which reads the same one from the context."""
         return None if self._call.bound is None and _core_invokes(type(self._model)) else self._config
 
     @property
     def _quietly(self) -> Mapping[str, Any]:
-        """The call's keywords, and those that keep an SDK from retrying."""
+        """The call's keywords, and those that switch off an SDK's retries."""
         quiet = self._dialect.quiet
         return {**quiet, **self._kwargs} if quiet else self._kwargs
 
     def _keywords(self) -> Mapping[str, Any]:
-        """The call's keywords, and where the model takes it a time-out that ends the thread of a call given up."""
+        """The call's keywords with, if the model takes one, a timeout that ends the thread of an abandoned call."""
         left, kwargs = self._launch.timeouts.total, self._quietly
-        if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword is part of the cache's key
+        if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword would change the cache's key
             return kwargs
         return {"timeout": left + GRACE_S, **kwargs} if self._dialect.takes_timeout else kwargs
 
     def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
-        if self._call.mode == "stream":  # the model's own generator: one around it would cost each chunk
+        if self._call.mode == "stream":  # not wrapped: a generator around it costs each chunk
             return closable(runnable.stream(self._prompt, self._config, **kwargs))
         with warnings.catch_warnings(action="ignore"):  # the caller has had the beta warning from the router
             stream: Any = runnable.stream_events(self._prompt, self._config, version="v3", **kwargs)
@@ -373,7 +373,7 @@ class ModelAttempt:
 
 _INVOKE, _AINVOKE = BaseChatModel.invoke, BaseChatModel.ainvoke
 _WRAPPED = any(hasattr(method, "__wrapped__") for method in (_INVOKE, _AINVOKE))
-"""Whether one of them has been wrapped; the wrapper must see each call then."""
+"""Whether another package has wrapped one of them; then each call must go through the wrapper."""
 
 
 def _core_invokes(kind: Any) -> bool:

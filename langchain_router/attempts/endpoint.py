@@ -1,4 +1,4 @@
-"""The attempts of one routed call on the router's models: what the core calls an Endpoint."""
+"""The core's Endpoint for one routed call: it makes the attempts on the router's models."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _UNSEEN = Shown()
 
 
 class Attempts:
-    """Makes them one after the other, or two at once when the core hedges.
+    """Makes the attempts one after the other, or two at once for a hedge.
 
-    `unheard`: the router's run has no callback handlers, as core's own `configure` found.
+    `unheard`: the router's run has no callback handlers, by core's `configure`.
     """
 
     __slots__ = (
@@ -71,8 +71,8 @@ class Attempts:
         return attempt
 
     def _watch(self, index: int, attempt: ModelAttempt, config: RunnableConfig, void: Shown | None) -> None:
-        """`void`: what was shown of the last attempt, where it matters what is shown of this one."""
-        kind_of = partial(self._kind, ref(attempt))  # whose config has the notes: a ring, if they had the attempt
+        """Add the attempt's handlers. `void`: what was shown of the previous attempt, if tokens may be shown."""
+        kind_of = partial(self._kind, ref(attempt))  # a weak reference: the attempt's config contains the notes
         self._notes[index] = notes = FaultNotes(self._tracers, kind_of, self._shown if void is not None else None)
         notes.watch(config["callbacks"])  # type: ignore[arg-type]  # a child manager
         attempt.stop_handler = notes
@@ -80,17 +80,17 @@ class Attempts:
             attempt.watch(self._shown, void)
 
     def _over(self, fault: str) -> None:
-        """No attempt is in flight; the last one to end had that fault. Which that was is plain where there is one."""
+        """No attempt is in flight; the last one that ended had this fault."""
         self._close()
         if len(self._notes) == 1:
             self._judged(next(iter(self._notes)), fault)
 
     def _may_show(self, model: BaseChatModel) -> bool:
-        """Whether anybody may see an answer while it is made, or the model gathers it from a stream."""
+        """Whether callbacks may show the answer while it is made, or the model gathers it from a stream."""
         return bool(self._run.handlers or self._one_answer or model.callbacks or streams(model))
 
     def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:
-        """What the chunks of an answer come to, for an evaluator: the caller's own object, and its text."""
+        """An answer for an evaluator, from its chunks: the caller's own object, and its text."""
         return told(self._call, chunks)
 
     def end(self, outcome: Outcome) -> None:
@@ -120,7 +120,7 @@ class Attempts:
         return fault.kind if fault is not None else None
 
     def fault(self, error: BaseException) -> Fault | None:
-        """What the error means; None = it is no provider's and passes to the caller."""
+        """The error as a fault of the provider; None = it is none, and is raised to the caller."""
         if self._one_answer and self._shown.tokens:
             return None  # its text has been shown, so no other model may answer
         if isinstance(error, CutShort):

@@ -1,11 +1,11 @@
-"""The fault class on the model's run of each attempt that failed, so that a trace can be searched for it.
+"""Writes the kind of fault on the model's run of each failed attempt, so that traces can be searched for it.
 
-A model's run ends before the router has judged the attempt. An exception is judged on the spot, by a handler
-that stands before the tracers and so speaks before they send the run. Whether an answer is one (it may be
-empty, or no parser may read it) and what an interruption was (a timeout, or the caller left) is known a moment
-later: until then LangSmith's tracer is kept from sending the end of the run. To send it twice would not do,
-its client may take the second for the first; and an OpenTelemetry span that has ended takes nothing more.
-A run that was left open, as LangChain leaves those of cancelled `ainvoke`s, is ended.
+A model's run ends before the router has judged the attempt. An exception is classified at once, by a handler that is
+called before the tracers, so before they send the run. Whether an answer is a fault (it may be empty or unparsable),
+and whether an interruption was a timeout or a cancellation, is known a moment later; until then LangSmith's tracer is
+kept from sending the end of the run. Sending it twice does not work: LangSmith's client may mix up the two, and an
+OpenTelemetry span can't be changed after its end. A run that LangChain leaves open, as for a cancelled `ainvoke`, is
+ended here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FAULT = "router_fault"
 """The metadata key: one of the names in `capability_router.faults.kinds.KINDS`, or "cancelled"."""
 
 _WITHHELD = "__disabled"
-"""The mark in `Run.extra` by which LangChainTracer leaves a run unsent."""
+"""The key in `Run.extra` that makes LangChainTracer not send a run."""
 
 Tracer = BaseTracer | AsyncBaseTracer
 log = logging.getLogger("langchain_router")
@@ -55,9 +55,9 @@ def add_metadata(run: Run, facts: Mapping[str, Any]) -> None:
 
 
 class FaultNotes(StopHandler):
-    """Watches the runs of one attempt. `kind_of` names the fault that an exception is, None = it is none.
+    """Watches the runs of one attempt. `kind_of`: from an exception to its kind of fault; None = it is none.
 
-    `shown` is told what is handed out, by this handler: one more would cost each event.
+    `shown`: records what callbacks show. It is called from here, because another handler would cost time per event.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class FaultNotes(StopHandler):
         self._open[run_id] = None
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
-        """A model's run is about to end well; its answer may yet be found to be none."""
+        """A model's run is about to succeed; its answer may still be judged a fault."""
         if self._tracers:
             self._ends_late(run_id)
         self._model_ends(run_id)
@@ -103,7 +103,7 @@ class FaultNotes(StopHandler):
             self._model_ends(run_id)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
-        """A run around a model is about to end well."""
+        """A run around a model is about to succeed."""
         self._ends_late(run_id)
         self._open.pop(run_id, None)
 
@@ -113,7 +113,7 @@ class FaultNotes(StopHandler):
         self._named(run_id, error)
 
     def judged(self, fault: str) -> None:
-        """The attempt is over and has been judged ("" = no fault): its models' runs say so, and may be sent."""
+        """The attempt has ended with this kind of fault ("" = none): write it on its models' runs and send them."""
         left, self._open = list(self._open), {}
         for run_id in reversed(left):
             self._cut[run_id] = self._traced(run_id)
@@ -129,14 +129,14 @@ class FaultNotes(StopHandler):
                 _sending(run.patch)
 
     def _ends_late(self, run_id: UUID) -> None:
-        """Tracers that have ended the run get a copy to end, unsent: they warn of runs that they do not know."""
+        """Give tracers that have ended the run a copy, which is not sent: they warn about unknown runs."""
         for tracer, run in self._cut.pop(run_id, ()):
             late = copy(run)
             late.extra = {**(run.extra or {}), _WITHHELD: True}
             tracer.run_map.setdefault(str(run_id), late)
 
     def _named(self, run_id: UUID, error: BaseException) -> bool:
-        """Whether the error is a fault, which the run then says. A router within this one may have said it."""
+        """Whether the error is a fault; if so, write it on the run, unless a nested router has."""
         self._open.pop(run_id, None)
         kind = self._kind_of(error)
         if kind is None:

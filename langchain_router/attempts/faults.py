@@ -1,4 +1,4 @@
-"""Which exceptions of a LangChain model are faults of its provider, and which."""
+"""Classifies the exceptions of a LangChain model: which are faults of its provider, and of which kind."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasatt
 
 
 _NO_CHUNKS = ("No generation chunks were returned", *(dialect.no_chunks for dialect in DIALECTS if dialect.no_chunks))
-"""How the errors begin by which langchain-core and some packages tell of a stream without a single chunk."""
+"""The beginnings of error texts by langchain-core and some packages for a stream without any chunk."""
 
 
 def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | None:
-    """What an exception raised by a model means; None = it passes to the caller unchanged.
+    """A model's exception as a fault; None = it is raised to the caller unchanged.
 
-    `keywords` are the names of those that the call has; the fault names the ones that a package doesn't take.
+    `keywords`: the names of the call's keywords; the fault names those that a package doesn't accept.
     """
     inner = of_router(error)
     if inner is not None:
         return inner
-    if passes_through(error) or isinstance(error, Warning):  # a warning that the caller made an error
+    if passes_through(error) or isinstance(error, Warning):  # a warning that the caller's filters turn into an error
         return None
     if by_handler(error):
         return None
     if _without_chunks(error):
         return Fault("truncated", "the stream ended before its first chunk", error=error)
-    if is_programming_error(error):  # a keyword, a content block or a method that this model's package doesn't know
+    if is_programming_error(error):  # an unknown keyword, content block or method
         return stumbled(error) or Fault("unsupported", _mistake(error, keywords), error=error)
     fault = classify(error)
     over_a_reply = fault.kind == "unparsable" or isinstance(error, JSONDecodeError)  # an SDK's own check of a body
@@ -62,7 +62,7 @@ def _without_chunks(error: BaseException) -> bool:
 
 
 def unsupported(fault: Fault, error: BaseException, keywords: Collection[str] = ()) -> Fault:
-    """The same fault, of a model whose package would not make the call."""
+    """The fault as "unsupported": the model's package rejected the call."""
     return altered(fault, kind="unsupported", detail=_mistake(error, keywords))
 
 
@@ -75,9 +75,9 @@ def _of_router(name: str) -> str:
 
 
 def by_handler(error: BaseException) -> bool:
-    """Whether a callback handler with `raise_error` raised it: the caller's own way to stop a call, no model's fault.
+    """Whether a callback handler with `raise_error` raised it to stop the call, so that it is no model's fault.
 
-    langchain-core marks such errors in no way but their traceback, which goes through its dispatch.
+    Such errors can only be recognised by their traceback, which goes through langchain-core's dispatch.
     """
     trace = error.__traceback__
     while trace is not None:

@@ -1,9 +1,9 @@
-"""A model's call of which handlers hear: what langchain-core's `generate` does for one list of messages.
+"""A fast call of a model with callback handlers: what langchain-core's `generate` does for one list of messages.
 
-Core puts the handlers of the model's run together anew: it reads the environment, what LangSmith has in hand and the
-hooks. All that was done a moment before for the router's run, of which these are the heirs. It asks of every handler
-whether it wants a stream, by a protocol, which in Python 3.11 takes longer than to tell it of the whole call; and it
-reads the signature of the model's own method (plain_call.py). What handlers are told is the same, in the same order.
+Core collects the handlers of the model's run again: it reads the environment, LangSmith's state and the hooks, as was
+done a moment before for the router's run. It also checks by a protocol whether each handler wants a stream, which in
+Python 3.11 takes longer than all its callbacks, and reads the signature of the model's method (plain_call.py). This
+module skips that. The handlers get the same calls in the same order.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from langchain_router.attempts.plain_call import acall, call, goes_plainly, is_t
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 
 _TAP = "tap_output_iter"
-"""A method of the handlers that core takes for ones that want a stream, whatever their class."""
+"""A method by which core recognises handlers that want a stream, whatever their class."""
 
 _VERSIONS = "lc_versions"
 _NO_VERSIONS: dict[str, Any] = {}
@@ -43,7 +43,10 @@ _core: Any = chat_models  # of whose functions these are some; `straight.py` has
 
 
 class Heard(NamedTuple):
-    """A call that goes straight (`straight.py`). `heirs`: whether all who hear of the router's run hear of it, too."""
+    """A call without core's `generate` (`straight.py`).
+
+    `heirs`: whether all handlers of the router's run are also handlers of this one.
+    """
 
     model: BaseChatModel
     config: RunnableConfig
@@ -53,7 +56,7 @@ class Heard(NamedTuple):
     heirs: bool
 
     def ask(self) -> ChatResult:
-        """Make the call in this thread, and tell the handlers."""
+        """Make the call in this thread, and call the handlers."""
         manager, told = self._beginning(CallbackManager)
         (run,) = manager.on_chat_model_start(self.model._serialized, **told)
         try:
@@ -65,7 +68,7 @@ class Heard(NamedTuple):
         return result
 
     async def aask(self) -> ChatResult:
-        """The same, awaited. As in core, a task asks the model, so handlers don't hear of a cancellation here."""
+        """The same, async. As in core, the model is called in a task, so handlers get no error for a cancellation."""
         manager, told = self._beginning(AsyncCallbackManager)
         (run,) = await manager.on_chat_model_start(self.model._serialized, **told)
         result: Any
@@ -75,12 +78,12 @@ class Heard(NamedTuple):
             try:
                 raise result
             finally:
-                del result  # else it would hold the frame that holds it
+                del result  # else it and this frame would be a reference cycle
         await run.on_llm_end(_of_ended(result))
         return result  # type: ignore[no-any-return]  # a ChatResult, being no exception
 
     def _beginning(self, kind: type[ManagerT]) -> tuple[ManagerT, dict[str, Any]]:
-        """The handlers that are told that the model's run begins, and what they are told."""
+        """The handlers for the start of the model's run, and their arguments."""
         model, stop, messages = self.model, self.stop, self.messages
         params = invocation(model, stop, self.kwargs)
         facts = {**self._metadata, **in_langsmiths_words(model, stop, self.kwargs)}
@@ -92,7 +95,7 @@ class Heard(NamedTuple):
 
     @property
     def _metadata(self) -> dict[str, Any]:
-        """The config's, with what core's `invoke` tells there of what is configurable."""
+        """The config's metadata, with the configurable values that core's `invoke` adds."""
         config = self.config
         return (ensure_config(config) if config["configurable"] else config)["metadata"]
 
@@ -126,12 +129,12 @@ class Heard(NamedTuple):
 
 
 def _ready(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """As the model takes them, in a list of its own."""
+    """The messages in the form for the model, in a new list."""
     return [*messages] if is_text(messages) else _core._normalize_messages(messages)
 
 
 def _with(metadata: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """As core adds them, quicker: packages' versions add up, of all else the later one holds."""
+    """Merge metadata as core does, but faster: packages' versions are merged, other values are replaced."""
     before, versions = metadata.get(_VERSIONS, _NO_VERSIONS), more.get(_VERSIONS, _NO_VERSIONS)
     if before is _NO_VERSIONS and versions is _NO_VERSIONS:
         return {**metadata, **more}
@@ -156,7 +159,7 @@ def _is_plain(model: BaseChatModel, handlers: Sequence[BaseCallbackHandler], kwa
 
 
 def _marked(handlers: Sequence[BaseCallbackHandler]) -> bool:
-    """Whether core marks a call's parameters on one of them, in a copy: it does so with LangSmith's tracer."""
+    """Whether core copies one of them to add the call's parameters, as it does with LangSmith's tracer."""
     return any(map(_is_langsmiths, map(type, handlers)))
 
 

@@ -1,8 +1,8 @@
-"""Async calls of models that have only blocking ones, made in threads of their own.
+"""Async calls of models that have only blocking methods, each in its own thread.
 
-langchain-core makes such calls in the event loop's default executor: a few threads, which look up host names as well.
-A call that hangs can't be taken out of its thread, so a handful of them would keep every other model's calls waiting,
-those of sound ones too. Here each has a thread of the router's own.
+langchain-core makes such calls in the event loop's default executor, which has few threads and also looks up host
+names. A hanging call can't be stopped, so a few of them would block the calls of all other models. Here each call gets
+one of the router's own threads.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def in_threads(model: BaseChatModel) -> BaseChatModel:
 
 @lru_cache(maxsize=256)
 def _threaded(kind: Any) -> Any:
-    """A class of the same name; None: its calls for asyncio are its own, or it can't be derived from."""
+    """A subclass of the same name; None: the class has its own async methods, or can't be subclassed."""
     own: dict[str, Any] = {}
     if kind._agenerate in _OF_CORE:
         own["_agenerate"] = _agenerate
@@ -64,9 +64,9 @@ async def _astream(
 
 
 def _in_a_thread(call: Callable[[], T]) -> asyncio.Future[T]:
-    """What the call gives, in the caller's context. Who goes away leaves it to itself.
+    """The result of the call, which runs in the caller's context. If the caller is cancelled, the call runs on.
 
-    No coroutine: an exception would hold its frame, and frames of core's hold that (performance.py, `below_us`).
+    Not a coroutine: its frame would be part of a reference cycle with an exception (performance.py, `below_us`).
     """
     given: asyncio.Future[T] = asyncio.get_running_loop().create_future()
     THREADS.begin("router attempt", partial(_work, given, partial(copy_context().run, call)))
@@ -78,14 +78,14 @@ def _work(given: asyncio.Future[Any], call: Callable[[], Any]) -> bool:
     try:
         with READERS.at_work():
             told = partial(given.set_result, call())
-    except StopIteration:  # no future takes it
+    except StopIteration:  # a future can't hold a StopIteration
         told = partial(given.set_exception, RuntimeError("the model's call raised StopIteration"))
     except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited
         error.__traceback__ = below_us(error.__traceback__)
         told = partial(given.set_exception, error)
     _tell(given, told)
     kept = not given.cancelled()
-    del given, call, told  # frames of the call that an exception holds lead back to this one
+    del given, call, told  # an exception's frames refer to this one: no reference cycle
     return kept
 
 

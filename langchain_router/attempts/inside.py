@@ -1,7 +1,7 @@
-"""A coroutine run inside a context of its own, in the task that awaits it.
+"""Runs a coroutine in its own context, but in the task that awaits it.
 
-langchain-core makes a task for it. That costs a turn of the event loop for each call and for each chunk of a stream,
-and what a package opens in one chunk's task and closes in another's (a cancel scope of anyio's) complains.
+langchain-core creates a task for that. It costs a turn of the event loop for each call and for each chunk of a stream,
+and fails if a package opens something in one chunk's task and closes it in another's (a cancel scope of anyio).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 @coroutine
 def inside(context: Context, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-    """Await `work`, each of its steps inside `context`; a cancellation reaches it where it waits.
+    """Await `work`, with each of its steps inside `context`; a cancellation reaches it where it waits.
 
-    An exception that is thrown in is kept neither here nor with this frame in its traceback: it would close a ring.
+    An exception that is thrown in is not kept here, and this frame is removed from its traceback: no reference cycle.
     """
     resume: Any = work.send
     sent: Any = None

@@ -1,4 +1,4 @@
-"""Callback handlers by which an attempt hears what goes on below it: the messages, and what others were shown."""
+"""Callback handlers of an attempt: they collect its model's messages, and what other handlers were shown."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from langchain_router.messages.replies import carries_content
 from langchain_router.messages.transcript import usage_metadata
 
 _STREAMING = {"_StreamingCallbackHandler", "_V2StreamingCallbackHandler"}
-"""The marks, by name, of handlers for which langchain-core makes an `invoke` stream."""
+"""The names of the marker classes of handlers for which langchain-core streams an `invoke`."""
 
 
 def shown_live(handlers: Iterable[BaseCallbackHandler]) -> bool:
-    """Whether any of them hands tokens on as they come, even of an `invoke`."""
+    """Whether any of them gets tokens as they come, even in an `invoke`."""
     return any(map(_streaming, map(type, handlers)))
 
 
@@ -32,13 +32,13 @@ def _streaming(kind: type) -> bool:
 
 
 class Counted(BaseCallbackHandler):
-    """Reads the counts of the chunks of which an answer is made where the attempt sees only the whole of it.
+    """Reads the token counts of an answer's chunks, if the attempt sees only the merged answer.
 
-    LangChain adds up what chunks say, also where a later one says it again.
+    LangChain adds up the counts of all chunks, even if later ones repeat them.
     """
 
     run_inline = True
-    ignore_chat_model = True  # else core would format the messages as text, to no use
+    ignore_chat_model = True  # else core would format the messages as text, which is not needed
 
     def __init__(self, counting: Counting = "") -> None:
         self._counting = counting
@@ -51,21 +51,21 @@ class Counted(BaseCallbackHandler):
             self._tallies.setdefault(run_id, Tally(self._counting)).take(now)
 
     def recounted(self, run_id: UUID | None = None) -> Usage | None:
-        """The counts of a run (None: of the last one), if their sum is wrong."""
+        """The counts of a run (None: of the last one), if LangChain's sum is wrong."""
         last = next(reversed(self._tallies), None) if run_id is None else run_id
         tally = self._tallies.get(last)
         return tally.usage if tally is not None and tally.again else None
 
 
 class Overheard(Counted):
-    """Keeps the messages with which the model's runs end, for their usage and terminal reason."""
+    """Keeps the final messages of the model's runs, for their usage and terminal reason."""
 
     def __init__(self, counting: Counting = "") -> None:
         super().__init__(counting)
         self.messages: list[AIMessage] = []
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID | None = None, **_: Any) -> None:
-        """A model's run has ended well."""
+        """A model's run has succeeded."""
         for generations in response.generations:
             message = getattr(generations[0], "message", None) if generations else None
             if isinstance(message, AIMessage):
@@ -75,10 +75,10 @@ class Overheard(Counted):
 
 
 class Shown(Counted):
-    """What of an answer has reached others through callbacks while it was still being made.
+    """What callbacks have shown of an answer before it was complete.
 
-    `streamed`: the model has gathered it from a stream. `tokens` with content were handed out, under
-    the message id `message_id`. `calls`: the tool calls in the run that was heard last, as they were written.
+    `streamed`: the model has gathered it from a stream. `tokens`: how many tokens with content were shown, under the
+    message id `message_id`. `calls`: the original tool calls of the latest run.
     """
 
     def __init__(self, counting: Counting = "") -> None:
@@ -103,7 +103,7 @@ class Shown(Counted):
         self.message_id = self.message_id or str(event.get("id") or f"lc_run--{run_id}")
 
     def _hear(self, pieces: Iterable[ToolCallChunk], run: Any) -> None:
-        """Of a router below, the last run is the one that answers."""
+        """Collect pieces of tool calls. In a nested router the latest run is the one that answers."""
         if run != self._run:
             self.calls, self._run = RawCalls(), run
         self.calls.take(pieces)

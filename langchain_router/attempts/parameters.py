@@ -1,10 +1,9 @@
-"""What langchain-core tells handlers of a model's parameters: those of the call, and the same in LangSmith's words.
+"""The parameters of a call for callback handlers, and their LangSmith form: as langchain-core makes them, but faster.
 
-Of a model whose class leaves both to core, core looks for four fields by `hasattr`, which takes pydantic long to deny,
-and puts the filters of warnings aside and back around a method that is deprecated. Here core's own method is asked of a
-stand-in, which has those of the four that the model has; and `asdict`, of which the deprecated one gives the result.
-Nothing is remembered of a model, for its fields may change; where core's methods are not those that were read, or a
-class has one of its own, the model is asked as by core.
+Core looks for four fields by `hasattr`, which is slow in pydantic for a missing field, and changes the warning filters
+around a deprecated method. Here core's own method is called on a stand-in object that has only those of the four fields
+that the model has, and `asdict` replaces the deprecated method. Nothing is cached for a model, because its fields may
+change. If core's methods are not the known ones, or a class overrides one, the model's own method is called.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _READ = frozenset({
     "endswith", "float", "hasattr", "int", "isinstance", "lower", "startswith", "str",
     "suppress_langchain_deprecation_warning",
 })  # fmt: skip
-"""Every name in core's methods, from langchain-core 1.6 to 1.8."""
+"""Every name that core's methods use, in langchain-core 1.6 to 1.8."""
 
 _told, _called = attrgetter(*_TOLD), attrgetter(*_CALLED)
 _ABSENT: Any = object()
@@ -38,7 +37,7 @@ def _read(*names: str) -> bool:
     return found is not None and names_in(*found) <= _READ
 
 
-_DICT = getattr(getattr(BaseChatModel, "dict", None), "__wrapped__", None)  # what is deprecated
+_DICT = getattr(getattr(BaseChatModel, "dict", None), "__wrapped__", None)  # the deprecated method
 _TOLD_BY_CORE = _told(BaseChatModel) if _read(*_TOLD[:2]) else None
 _CALLED_BY_CORE = _called(BaseChatModel) if _read(*_CALLED[:2]) and names_in(_DICT) <= _READ else None
 
@@ -51,7 +50,7 @@ def invocation(model: BaseChatModel, stop: list[str] | None, kwargs: Mapping[str
 
 
 def in_langsmiths_words(model: BaseChatModel, stop: list[str] | None, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same as LangSmith names them."""
+    """The parameters under LangSmith's names."""
     by_core = _TOLD_BY_CORE is not None and _told(type(model)) == _TOLD_BY_CORE
     asked = _stand_in(model) if by_core else model
     params: Mapping[str, Any] = asked._get_ls_params_with_defaults(stop=stop, **kwargs)
@@ -59,7 +58,7 @@ def in_langsmiths_words(model: BaseChatModel, stop: list[str] | None, kwargs: Ma
 
 
 def _stand_in(model: BaseChatModel) -> Any:
-    """Of a class of the same name, with core's methods and what the model has of the fields for which they look."""
+    """An object of a class of the same name, with core's methods and those of the fields that the model has."""
     kind, of_class, takes_any = _kind(type(model))
     if takes_any:
         return model
@@ -73,7 +72,7 @@ def _stand_in(model: BaseChatModel) -> Any:
 
 @lru_cache(maxsize=256)
 def _kind(kind: type[BaseChatModel]) -> tuple[type, frozenset[str], bool]:
-    """The stand-in's class, which of the fields the model's class has by itself, and whether its models take others."""
+    """The stand-in's class, the fields that the model's class has, and whether its models accept extra ones."""
     methods = {name: getattr(BaseChatModel, name) for name in _TOLD[:2]}
     own = frozenset(name for name in _FIELDS if hasattr(kind, name))
     return type(kind.__name__, (), methods), own, kind.model_config.get("extra") == "allow"

@@ -1,10 +1,10 @@
-"""What is left of langchain-core's `_generate_with_cache` without a cache, a rate limiter and a stream.
+"""langchain-core's `_generate_with_cache` for a call without cache, rate limiter and stream, but faster.
 
-That is the model's own `_generate`, the message's id and its metadata. For each call core reads anew which parameters
-that method takes, which is a fifth of all that a bare call does; here they are read once for each method.
+It calls the model's own `_generate`, and sets the message's id and metadata. Core reads the parameters of that method
+for each call, which takes a fifth of a bare call's time; here they are read once for each method.
 
-Where core's method uses a name that is not known here, it may do more: then it is called as it is. So it is where a
-class has one of its steps for itself.
+If core's method uses a name that is not known here, it may do more, and is called instead. So it is if a class
+overrides one of its steps.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _KNOWN = frozenset({
     "llm_output", "lookup", "message", "model_copy", "on_llm_new_token", "output_message", "output_version",
     "parameters", "rate_limiter", "response_metadata", "run_id", "run_manager", "signature", "str", "update",
 })  # fmt: skip
-"""Every name in core's two methods as they were read, from langchain-core 1.6 to 1.8."""
+"""Every name that core's two methods use, in langchain-core 1.6 to 1.8."""
 
 
 def cores(kind: type, names: tuple[str, ...]) -> tuple[Any, ...] | None:
-    """Core's own methods; None if one is missing or wrapped: the wrapper must see each call."""
+    """Core's own methods; None if one is missing, or wrapped by another package, which must see each call."""
     found = tuple(getattr(kind, name, None) for name in names)
     return None if None in found or any(hasattr(method, "__wrapped__") for method in found) else found
 
 
 def names_in(*methods: Any) -> set[str]:
-    """Every name that these methods use; those of a method that is no function can't be told, which is a name, too."""
+    """Every name that these methods use; an additional unknown one for a method that is not a plain function."""
     codes = [getattr(method, "__code__", None) for method in methods]
     return set[str]().union(*(_names(code) if code is not None else {""} for code in codes))
 
@@ -64,12 +64,12 @@ _READ = bool(_told and _PREFIX) and names_in(*_METHODS) <= _KNOWN
 
 
 def is_text(messages: Sequence[BaseMessage]) -> bool:
-    """Whether their content is text: core has nothing to bring into the form of the day then."""
+    """Whether all content is text, so that core has nothing to convert."""
     return {type(message.content) for message in messages} == _TEXT
 
 
 def goes_plainly(model: BaseChatModel, kwargs: Mapping[str, Any]) -> bool:
-    """Whether a call without handlers needs nothing else. (No handler asks for a stream.)"""
+    """Whether `call` is enough for a call without handlers (so that no handler wants a stream)."""
     return (
         _READ
         and (model.cache is False or (model.cache is None and get_llm_cache() is None))
@@ -92,7 +92,7 @@ def call(
 async def acall(
     model: BaseChatModel, messages: list[BaseMessage], run: AsyncCallbackManagerForLLMRun, kwargs: Mapping[str, Any]
 ) -> ChatResult:
-    """Make it in this task. Core's `agenerate` holds what is raised, and so this frame, which then holds nothing."""
+    """Make it in this task. An exception keeps this frame alive in core's `agenerate`, so it clears its variables."""
     try:
         return _finished(await model._agenerate(messages, **_given(model._agenerate, run, kwargs)), run)
     except BaseException:
@@ -101,7 +101,7 @@ async def acall(
 
 
 def _given(ask: Any, run: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of the model's own method, always with `stop`, as core calls it."""
+    """The keywords for the model's own method, always with `stop`, as core calls it."""
     if _takes_run(getattr(ask, "__func__", ask)):
         return {"stop": None, **kwargs, "run_manager": run}
     return {"stop": None, **kwargs}
@@ -115,7 +115,7 @@ def _takes_run(method: Any) -> bool:
 
 
 def _finished(result: ChatResult, run: Any) -> ChatResult:
-    """With what core writes on each message."""
+    """The result, with the id and metadata that core sets on each message."""
     for index, generation in enumerate(result.generations):
         message = generation.message
         if message.id is None:
@@ -127,7 +127,7 @@ def _finished(result: ChatResult, run: Any) -> ChatResult:
 
 
 def streams(model: BaseChatModel) -> bool:
-    """Whether it gathers its answers from streams. (To ask pydantic for a field that is not there is slow.)"""
+    """Whether it gathers its answers from streams. (`getattr` for a missing field is slow in pydantic.)"""
     return _may_stream(type(model)) and bool(getattr(model, "streaming", False))
 
 

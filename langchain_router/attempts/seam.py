@@ -1,4 +1,4 @@
-"""Where the rest of an answer joins its beginning: no spaces there, if the beginning has ended with some."""
+"""Joins the rest of a resumed answer to its beginning, without doubled spaces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessageChunk
 
 
 class Seam:
-    """Takes the chunks, or the v3 events, of the attempt that goes on with `prefix`, in order."""
+    """Takes the chunks, or the v3 events, of the attempt that continues `prefix`, in order."""
 
     __slots__ = ("_blank", "_block")
 
@@ -18,7 +18,7 @@ class Seam:
         self._block: Any = None  # the index of the block whose text the rest begins with
 
     def joined(self, piece: Any) -> Any:
-        """The piece as it follows what stands before it."""
+        """The piece, without leading spaces if the text before it ended with some."""
         if isinstance(piece, AIMessageChunk):
             return self._chunk(piece) if self._blank else piece
         return self._event(piece) if isinstance(piece, Mapping) else piece

@@ -17,7 +17,7 @@ class GivenUp(BaseException):
 
 
 class StopHandler(BaseCallbackHandler):
-    """Is called before tracers and all other handlers, and raises once the attempt is closed."""
+    """Called before tracers and all other handlers; raises once the attempt is closed."""
 
     run_inline = True
 

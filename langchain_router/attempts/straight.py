@@ -1,8 +1,8 @@
-"""Whether a model's call may go past langchain-core's `invoke` and `generate`, straight to what they call in the end.
+"""Decides whether a model may be called without langchain-core's `invoke` and `generate`, which is faster.
 
-Of both, mostly little is left for one list of messages: `unheard.py` has what is left where nobody hears of the call,
-`heard.py` what is left where somebody does. Where core's methods are not those that were read, or a class or a model
-has one of them for itself, or somebody has put a method of his own around one, the call is made through core.
+For one list of messages these do little that is needed: `unheard.py` does it for calls without callback handlers,
+`heard.py` for calls with some. If core's methods are not the known ones, or a class or model overrides one of them, or
+another package has wrapped one, the call is made through core.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TAKEN = frozenset((
     "callbacks", "tags", "metadata", "run_name", "run_id", "run_manager", "messages", "prompts",
     "ls_structured_output_format", "structured_output_format",
 ))  # fmt: skip
-"""Keywords of which `generate` makes something else than a keyword of the model's call, or a mistake."""
+"""Keywords that `generate` uses itself, or rejects, instead of passing them on to the model."""
 
 _READ = frozenset({
     "AsyncCallbackManager", "BaseException", "CallbackManager", "Exception", "LLMResult", "RunInfo",
@@ -38,11 +38,11 @@ _READ = frozenset({
     "enumerate", "gather", "generations", "isinstance", "len", "llm_output", "metadata", "on_chat_model_start",
     "on_llm_end", "on_llm_error", "pop", "run", "run_id", "tags", "verbose", "zip",
 })  # fmt: skip
-"""Every name in core's `generate` and `agenerate`, which from langchain-core 1.6 to 1.8 are the same."""
+"""Every name that core's `generate` and `agenerate` use, in langchain-core 1.6 to 1.8."""
 
 
 def _takes_its_run() -> bool:
-    """Whether this langchain-core's methods are called as they are here."""
+    """Whether this langchain-core's methods have the known parameters."""
     takes = [inspect.signature(method).parameters.keys() for method in (_MODELS or ())[-2:]]
     return bool(takes) and all({"messages", "stop", "run_manager", "kwargs"} <= names for names in takes)
 
@@ -53,20 +53,20 @@ _KNOWN = _takes_its_run() and names_in(BaseChatModel.generate, BaseChatModel.age
 
 
 def unbound(runnable: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The model below core's own binding of keywords, and these; what is no such binding stays what it is."""
+    """The model and keywords of core's own binding; any other runnable is returned unchanged, without keywords."""
     if _bindings(type(runnable)) != _BINDINGS or runnable.config or runnable.config_factories:
         return runnable, _NO_KEYWORDS
     return runnable.bound, runnable.kwargs
 
 
 def goes_straight(model: Any, kwargs: Mapping[str, Any]) -> bool:
-    """Whether core would do no more with these keywords than is known of it."""
+    """Whether core would do only known things with this model and these keywords."""
     kind: Any = type(model)
     return (
         _KNOWN
         and _is_chat_model(kind)
         and _models(kind) == _MODELS
-        and model.__dict__.keys().isdisjoint(_ASKED)  # of one model alone, as who watches it puts them there
+        and model.__dict__.keys().isdisjoint(_ASKED)  # set on this object alone, as some instrumentation does
         and (not kwargs or _TAKEN.isdisjoint(kwargs))
     )  # fmt: skip
 

@@ -27,11 +27,11 @@ from langchain_router.messages.broken_json import mended
 from langchain_router.messages.replies import Reader
 
 _REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
-"""langchain-core 1.7.5 and later: what a parser raises over a refusal."""
+"""The class that a parser raises for a refusal, in langchain-core 1.7.5 and later."""
 
 
 class Unparsed:
-    """Stands for the answer of a structured call that could not be parsed; `error` is what the parser raised."""
+    """Stands for the answer of a structured call that could not be parsed. `error`: the parser's exception."""
 
     __slots__ = ("error",)
 
@@ -40,7 +40,7 @@ class Unparsed:
 
 
 class StructuredAttempt(ModelAttempt):
-    """A call of a model bound to a schema: its chunks are parsed values. The messages are overheard."""
+    """A call of a model bound to a schema: its chunks are parsed values. The messages come from callbacks."""
 
     __slots__ = ("_heard", "_parse_error", "_parsed", "_refusing", "_told")
 
@@ -51,10 +51,10 @@ class StructuredAttempt(ModelAttempt):
         self._parse_error = ""
         self._parsed = False
         self._told: Usage | None = None
-        self._refusing: AIMessage | None = None  # over which ChatOpenAI has ended a stream in the middle
+        self._refusing: AIMessage | None = None  # a refusal for which ChatOpenAI has ended its stream
 
     def chunks(self) -> Iterator[Any]:
-        """As any attempt's; a parser's exception becomes a last chunk that stands for it."""
+        """The chunks; a parser's exception becomes a last chunk, an Unparsed."""
         try:
             yield from super().chunks()
         except Exception as error:  # noqa: BLE001 - what no parser raised is raised again
@@ -76,11 +76,11 @@ class StructuredAttempt(ModelAttempt):
             self._told = _usage_of(error)
             raise error
         self._refusing = None if self._heard.messages else _refusing(error)
-        self._check_gathered(self._heard.messages)  # half an answer is its provider's fault, not its own
+        self._check_gathered(self._heard.messages)  # an incomplete answer is the provider's fault, not the parser's
         return Unparsed(error)
 
     def by_parser(self, error: Exception) -> bool:
-        """The model's run has ended well and something raised after it, or in the middle over what it said."""
+        """Whether it was raised after the model's run succeeded, or during it because of the answer's content."""
         ours = not isinstance(error, exceptions.ModelError) or isinstance(error, _REFUSED)
         return (
             ours
@@ -96,7 +96,7 @@ class StructuredAttempt(ModelAttempt):
         return answer
 
     def commits(self, chunk: Any) -> bool:
-        """Whether something was parsed: until then another model may still answer."""
+        """Whether a value was parsed. Until then another model may still answer."""
         if isinstance(chunk, Unparsed):
             self._parse_error = type(chunk.error).__name__
             return False
@@ -109,32 +109,32 @@ class StructuredAttempt(ModelAttempt):
         return value is not None
 
     def reply(self) -> Reply:
-        """From the messages that the model's own run ended with."""
+        """The reply, read from the final messages of the model's own run."""
         reader = Reader()
         messages = [self._refusing] if self._refusing is not None else self._heard.messages
         for message in messages:
             reader.see(message)
-        # What was parsed last stands for all: a stream's caller has it, and gets the parser's own error behind it.
+        # A parsed value is enough: a stream's caller has it already, and then gets the parser's own error.
         error = self._mended() if self._parsed else self._parse_error or "no structured answer"
         reply = reader.reply(error if messages else "")
         if not messages:
             return replace(reply, usage=self._told)
-        # Who asked for a structure can do nothing with a refusal: it is an answer that doesn't fit, as any other.
+        # A refusal is useless where a structure is wanted, so it counts as an answer that doesn't fit.
         return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else self._muted(reply)
 
     def _mended(self) -> str:
-        """What is wrong with an object that a parser has put together from JSON that breaks off; "" if it was whole."""
+        """What is wrong with an object that a parser has made from JSON that breaks off; "" = it was complete."""
         return JSONDecodeError.__name__ if any(map(mended, self._heard.messages[-1:])) else ""
 
 
 def _refusing(error: Exception) -> AIMessage | None:
-    """The message in which a model refuses or is stopped by a filter, as the error over it tells."""
+    """The message of a refused or filtered answer, from the error that it caused; None = it is another error."""
     told = getattr(error, "raw_message", None) if isinstance(error, _REFUSED) else None
     return told if isinstance(told, AIMessage) else None
 
 
 def _usage_of(error: Exception) -> Usage | None:
-    """The tokens of an answer that OpenAI's SDK rejects for its length, which it holds."""
+    """The tokens of an answer for which OpenAI's SDK raised LengthFinishReasonError, from that error."""
     usage = getattr(getattr(error, "completion", None), "usage", None)
     told = usage.model_dump() if isinstance(usage, BaseModel) else None
     return usage_from(told) if told else None

@@ -1,4 +1,4 @@
-"""What the chunks of one answer come to: the caller's own object, and in words."""
+"""An answer for an evaluator, from its chunks: the caller's own object, and its text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from langchain_router.call import Call
 
 
 def told(call: Call, chunks: Sequence[Any]) -> tuple[Any, str]:
-    """The message, or what it was parsed to; and its text, "" where only the core has it.
+    """The message, or the value it was parsed to; and its text, "" if only the core has it.
 
-    The events of a v3 stream are of no use one by one: nothing is said of them.
+    For a v3 stream there is no such object, because its events are only parts.
     """
     if call.mode == "events":
         return None, ""

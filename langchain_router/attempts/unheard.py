@@ -1,11 +1,11 @@
-"""A model's call of which nobody hears: what is left then of langchain-core's `generate`.
+"""A fast call of a model without callback handlers: only the needed parts of langchain-core's `generate`.
 
-Most of `generate` makes ready what handlers are told: the call's parameters, LangSmith's names for them, a callback
-manager for the model, a result for tracers. Where neither the router's run nor the model has a handler all of it is
-thrown away, and what is left is `_generate_with_cache`: there are the cache, the rate limiter, the model's own stream
-and the message's id. The run is made as ever, for models that call others below it, and told to nobody.
+Most of `generate` prepares arguments for handlers: the call's parameters, LangSmith's names for them, a callback
+manager for the model, a result for tracers. If neither the router's run nor the model has a handler, all of it is
+unused, and only `_generate_with_cache` is needed: cache, rate limiter, the model's own stream and the message's id. The
+run object is still made, for models that call others, but no handler gets it.
 
-Awaited, it is also one task less, and an exception is held by no frame of core's (`gather` gives it back in a list).
+In async this also saves a task, and no frame of core's keeps an exception (`gather` returns it in a list).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
 
 
 def goes_unheard(model: Any, config: RunnableConfig, messages: Sequence[BaseMessage]) -> bool:
-    """Whether nobody would be told of a call that goes straight, and of which nobody above the model hears.
+    """Whether the call has no callback handlers, neither the model's own nor inherited ones, and only text content.
 
-    Content that is no text is left to `generate`, which brings it into the form of the day.
+    Other content is left to `generate`, which converts it.
     """
     heard = model.callbacks or model.verbose or config["callbacks"].handlers  # type: ignore[union-attr]  # a child manager
     return not heard and is_text(messages)
@@ -47,7 +47,7 @@ def ask(
 def aask(
     model: BaseChatModel, config: RunnableConfig, messages: list[BaseMessage], kwargs: Mapping[str, Any]
 ) -> Coroutine[Any, Any, ChatResult]:
-    """The call, to be awaited: one coroutine, for another around it would cost each wait within."""
+    """The call, to be awaited. It returns the coroutine itself, because a nested one costs time at each wait."""
     run = _run(AsyncCallbackManagerForLLMRun, model, config)
     if goes_plainly(model, kwargs):
         return acall(model, messages, run, kwargs)
@@ -55,7 +55,7 @@ def aask(
 
 
 def _run(kind: type[RunT], model: BaseChatModel, config: RunnableConfig) -> RunT:
-    """The model's run as it would be had it been told, below the router's."""
+    """The model's run as a child of the router's, as core would make it."""
     above: Any = config["callbacks"]
     facts = config["metadata"]
     return kind(

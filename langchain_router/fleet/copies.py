@@ -1,7 +1,7 @@
-"""Copies of the models that the user handed over, made ready for the router's calls. The originals are never changed.
+"""Copies of the user's models for the router's calls. The originals are never changed.
 
-A child runs with its own retries off, because the router retries; its cache, rate limiter, callbacks
-and tags stay in force.
+A copy has its own retries switched off, because the router retries; its cache, rate limiter, callbacks and tags still
+apply.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from langchain_router.partners.dialects import UNKNOWN, dialect_of, loudest, sil
 
 
 def without_retries(model: BaseChatModel) -> BaseChatModel:
-    """A copy with its own retries off; the model itself if it has none, or none that is known how to stop."""
+    """A copy with its own retries off; the model itself if it has none, or if it is unknown how to switch them off."""
     retries = dialect_of(model).retries
     if retries is None:
         return _with_silent_clients(model)
@@ -28,7 +28,7 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
 
 
 def _with_silent_clients(model: BaseChatModel) -> BaseChatModel:
-    """A model of an unknown class over an SDK of the common kind, which retries unless it is told not to."""
+    """A copy of a model of an unknown class whose SDK client has `max_retries`, with that set to 0."""
     clients = silent_clients(model)
     return without_end(model.model_copy(update={**clients, **_stating(model, 0)})) if clients else model
 
@@ -38,7 +38,7 @@ def _stating(model: BaseChatModel, retries: int) -> dict[str, int]:
 
 
 def retries_left(model: BaseChatModel) -> int:
-    """Retries that the model still does by itself, as far as it tells."""
+    """The model's remaining own retries, as far as is known."""
     retries = dialect_of(model).retries
     stated = getattr(model, "max_retries", 0)
     if not isinstance(stated, int):
@@ -53,7 +53,7 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
 
 
 def as_keywords(model: BaseChatModel, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Those for which it has no field, if its calls may take them: an unknown class may take any keyword."""
+    """The defaults without a field in this model, as keywords of its calls, if these may accept them."""
     if dialect_of(model) is not UNKNOWN:
         return {}
     return {word: defaults[word] for word in _SAID if word in defaults and _field(model, word) is None}

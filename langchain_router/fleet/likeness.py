@@ -1,6 +1,6 @@
-"""A model under a class like its own, of the same name, with some methods in the place of langchain-core's.
+"""Makes a model object of a subclass with the same name, in which some of langchain-core's methods are replaced.
 
-What tells of the model, such as a trace, tells the same; the model itself, which is the user's, is not touched.
+Traces and other descriptions of the model stay the same. The user's own object is not changed.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ _STATE = ("__dict__", "__pydantic_private__", "__pydantic_fields_set__", "__pyda
 
 
 def alike(kind: Any, own: Mapping[str, Any]) -> Any:
-    """A class of the same name with these methods; None where it can't be derived from, or its state not be shared.
+    """A subclass of the same name with these methods; None if it can't be subclassed, or its state can't be shared.
 
-    State that can't stands in slots, or is assigned where pydantic validates that: it puts another `__dict__` in.
+    State in slots can't be shared, nor that of a class that validates assignments, because pydantic then replaces
+    `__dict__`.
     """
     slots = any(base.__dict__.get("__slots__") for base in kind.__mro__ if base not in BaseChatModel.__mro__)
     return None if slots or kind.model_config.get("validate_assignment") else shared_clients.alike(kind, own)
 
 
 def as_one(model: BaseChatModel, kind: Any) -> BaseChatModel:
-    """The same model, with the same state, as one of a class like its own."""
-    same: BaseChatModel = object.__new__(kind)  # not by a `__new__` of its own: nothing is to be made anew
+    """The model as an object of the subclass `kind`, with the same state."""
+    same: BaseChatModel = object.__new__(kind)  # not the class's own `__new__`, which may create new state
     for name in _STATE:
         object.__setattr__(same, name, getattr(model, name))
     return same

@@ -1,1 +1,1 @@
-"""Messages and replies, in the forms of the framework, of its partner packages and of the core."""
+"""Converts messages and replies between the framework, its partner packages and the core."""

@@ -1,4 +1,4 @@
-"""What is sent beside the texts of messages and the schemas of tools: other parts of messages, keywords of the call."""
+"""All other texts that are sent beside messages and tools: other parts of messages, keywords of the call."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _NEVER_SENT = frozenset({"model", "api_key", "base_url", "include_raw", "method"
 
 
 def beside(messages: Sequence[BaseMessage], keywords: Mapping[str, Any], read: Container[str]) -> tuple[str, ...]:
-    """All strings there. `read`: the names of items whose texts are read already, of blocks and of keywords."""
+    """All strings there. `read`: the names of blocks' items and of keywords that were read elsewhere."""
     found = [text for message in messages for text in _of(message, read)]
     said = {name: value for name, value in keywords.items() if not (name in read or _is_own(name))}
     return (*found, *strings(said))
 
 
 def _is_own(keyword: str) -> bool:
-    """Whether the keyword says who asks or where. It is no content, so no screen reads it."""
+    """Whether the keyword holds credentials or addresses. That is no content, so screens do not read it."""
     return keyword in _NEVER_SENT or keyword.endswith("headers")
 
 
@@ -40,12 +40,12 @@ def _of(message: BaseMessage, read: Container[str]) -> Iterator[str]:
 
 
 def _is_told(block: Mapping[str, Any], called: Sequence[Any]) -> bool:
-    """Whether it is one of the calls with these ids, which are read as such; a provider's own tools have others."""
+    """Whether the block is one of the tool calls with these ids, which are read as calls."""
     return block.get("type") in _CALLS and (block.get("call_id") or block.get("id")) in called
 
 
 def _unread(block: Mapping[str, Any], read: Container[str]) -> dict[str, Any]:
-    """The block without the texts that are read already, its nested blocks likewise."""
+    """The block without the texts that were read elsewhere, nested blocks included."""
     left = {name: part for name, part in block.items() if not (name in read and isinstance(part, str))}
     nested = block.get("content")
     if isinstance(nested, list):

@@ -1,7 +1,7 @@
-"""Whether the JSON of a message was whole, or LangChain's parsers had to mend it.
+"""Detects a message whose JSON breaks off, which LangChain's parsers repair.
 
-They read what breaks off as if it had been closed there, because they also serve streams: half an answer becomes an
-object that looks like a whole one.
+They complete JSON that breaks off, because they also parse streams. So an incomplete answer becomes an object that
+looks complete.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WHOLE = JSONDecoder(strict=False)
 
 
 def mended(message: AIMessage) -> bool:
-    """Whether its text is JSON to LangChain's parsers that no JSON parser would read; False where it made calls."""
+    """Whether LangChain's parsers accept its text as JSON and a strict parser does not; False if it has tool calls."""
     if message.tool_calls or message.invalid_tool_calls:
         return False
     text = str(message.text)
@@ -26,7 +26,7 @@ def mended(message: AIMessage) -> bool:
 
 
 def _whole(text: str) -> Any:
-    """Text behind the object is no harm: the parsers leave it out."""
+    """The JSON value at the beginning of the text. Text after it is ignored, as by LangChain's parsers."""
     return _WHOLE.raw_decode(text)[0]
 
 

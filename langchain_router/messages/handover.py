@@ -1,7 +1,7 @@
-"""A conversation that one provider began, made fit for another.
+"""Converts a conversation with one provider for another one.
 
-Reasoning is signed by the provider that made it, and the records of its own server-side tools mean
-nothing elsewhere: another provider rejects both. The text, the tool calls and their results stay.
+A provider rejects reasoning that another one has signed, and records of another one's server-side tools. These are
+removed; texts, tool calls and their results stay.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from langchain_router.messages.kinds import is_ai
 from langchain_router.partners.dialects import DIALECTS, dialect_of
 
 _SHARED = {"text", "tool_use", "tool_call", "tool_call_chunk", "input_json_delta"}
-"""Blocks of an assistant's turn that every provider's package can write; all others are their provider's own."""
+"""Kinds of blocks that every provider's package can send; all others are specific to their provider."""
 
 _AUTHORS = {dialect.provider: dialect.author for dialect in DIALECTS if dialect.author}
-"""Whom the messages of a LangChain class name as their provider, where it states another one itself."""
+"""The provider name in a class's messages, if it differs from the provider that the class states."""
 
 
 def continued(prefix: str, provider: str) -> AIMessage:
-    """The beginning of an answer, as the last message of a request to go on with it.
+    """The beginning of an answer, as the last message of the request that asks for the rest.
 
-    Without spaces at its end, which Anthropic refuses there.
+    Spaces at its end are removed, because Anthropic rejects them.
     """
     mark = {"prefix": True} if marks_beginnings(provider) else {}
     return AIMessage(prefix.rstrip(), additional_kwargs=mark)
@@ -35,9 +35,9 @@ def continued(prefix: str, provider: str) -> AIMessage:
 def handed_over(
     messages: Sequence[BaseMessage], provider: str, model: BaseChatModel | None = None
 ) -> tuple[list[BaseMessage], int]:
-    """The messages for this provider, and how many blocks of others were left out or reworded; 0 = as they were.
+    """The messages for this provider, and how many blocks of other providers were removed or changed.
 
-    `provider` is the one that the candidate's card states; `model` says by what name its class goes.
+    `provider`: the one on the candidate's card. `model`: gives the provider name that its class uses.
     """
     dropped = 0
     out: list[BaseMessage] = []
@@ -54,10 +54,10 @@ def handed_over(
 
 
 def _own(message: BaseMessage, provider: str, model: BaseChatModel | None) -> bool:
-    """Whether it is that provider's own turn; True also if its provider is unknown."""
+    """Whether the message is from that provider, or from an unknown one."""
     author = message.response_metadata.get("model_provider")
     if not isinstance(author, str) or not provider or dialect_of(model).routes:
-        return True  # a router within the router does it itself, for the model that it chooses
+        return True  # a nested router converts the messages itself, for the model that it chooses
     stated = model._get_ls_params().get("ls_provider") if model is not None else None
     names = {canonical(name) for name in (provider, stated) if name}
     noted = canonical(str((message.response_metadata.get("router") or {}).get("provider") or ""))
@@ -71,7 +71,7 @@ def _shared(block: Any) -> bool:
 
 
 def _plain(block: Any) -> Any:
-    """The block as every provider understands it; None = it has no such form."""
+    """The block in a form that every provider understands; None = there is none."""
     if _shared(block):
         return block
     return {"type": "text", "text": block["refusal"]} if block.get("type") == "refusal" else None

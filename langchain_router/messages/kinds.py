@@ -1,7 +1,7 @@
-"""What kind of message a class is, looked up once per class.
+"""The kind of a message class, cached per class.
 
-`isinstance` asks pydantic's metaclass about every message that is of another class: for each no a few calls of Python
-functions, and a call of the router asks about each of its messages several times.
+`isinstance` is slow for messages of another class, because pydantic's metaclass then calls Python functions, and a call
+of the router checks each of its messages several times.
 """
 
 from __future__ import annotations

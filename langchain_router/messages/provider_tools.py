@@ -1,7 +1,7 @@
-"""Tools that run at a provider (its web search, its code interpreter): whose they are, and a call without them.
+"""Tools that run at a provider (web search, code interpreter): which provider has them, and a call without them.
 
-They are bound as dicts of the provider's own form, which no other provider takes. When a call has to move
-to another provider, it goes without them, and the plan and the trace say so.
+They are bound as dicts in the provider's own form, which no other provider accepts. A call to another provider is made
+without them, and the plan and the trace say so.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ABOUT_TOOLS = ("tool_choice", "parallel_tool_calls", "strict")
 
 
 def provider_tool(tool: Any) -> ProviderTool | None:
-    """Whose own tool it is; None for one that any provider can be told of."""
+    """The provider-specific tool; None for a tool that any provider accepts."""
     if not isinstance(tool, Mapping):
         return None
     kind = tool.get("type")
@@ -45,7 +45,7 @@ def provider_tool(tool: Any) -> ProviderTool | None:
 
 
 def provider_tools(tools: Any) -> tuple[ProviderTool, ...]:
-    """Those among the tools of a call that only some providers have."""
+    """The tools of a call that only some providers have."""
     if not isinstance(tools, (list, tuple)):
         return ()
     return tuple(own for tool in tools if (own := provider_tool(tool)) is not None)
@@ -54,9 +54,9 @@ def provider_tools(tools: Any) -> tuple[ProviderTool, ...]:
 def portable(
     tools: Sequence[Any], options: Mapping[str, Any], provider: str
 ) -> tuple[list[Any], dict[str, Any], tuple[str, ...]]:
-    """The tools and the options beside them for this provider, and the names of the tools that are left out.
+    """The tools and their options for this provider, and the names of the removed tools.
 
-    A choice of a tool that is left out is left out with it, as is all about tools once none is left.
+    A tool choice that names a removed tool is removed too, and so are all options about tools if none is left.
     """
     left_out = lacking(provider, provider_tools(tools))
     if not left_out:

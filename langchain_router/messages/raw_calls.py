@@ -1,4 +1,4 @@
-"""The tool calls of a stream as its model wrote them: langchain-core repairs what breaks off in their arguments."""
+"""The original tool calls of a stream. langchain-core repairs arguments that break off."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class RawCall(NamedTuple):
 
     @property
     def wrong(self) -> str:
-        """What is wrong with one that is broken."""
+        """What is wrong with a broken call."""
         return "the arguments are not a JSON object" if self.name else "the call has no name"
 
     @property
     def broken(self) -> bool:
-        """Whether it has no name, or arguments that are no JSON object. None at all are one without entries."""
+        """Whether it has no name, or arguments that are not a JSON object. Missing arguments count as `{}`."""
         text = self.arguments.strip()
         try:
             return not self.name or (bool(text) and not isinstance(parsed(text), dict))
@@ -35,9 +35,9 @@ class RawCall(NamedTuple):
 
 
 class RawCalls:
-    """Collects the pieces of calls as langchain-core puts them together: by their index, unless their ids differ.
+    """Joins the pieces of calls as langchain-core does: by their index, unless their ids differ.
 
-    Some servers give all calls the index 0 and tell them apart by their ids alone.
+    Some servers give all calls the index 0 and distinguish them only by their ids.
     """
 
     __slots__ = ("_calls",)
@@ -64,20 +64,20 @@ class RawCalls:
         return index if begun is None or not id or begun[0] in ("", id) else (index, id)
 
     def only_of_others(self, tools: Offered) -> bool:
-        """Whether all calls so far are, by what their names are now, of tools that were not offered."""
+        """Whether all calls so far are of tools that were not offered, by their names so far."""
         return tools is not None and all(strange(parts[1], tools) for parts in self._calls.values())
 
     def whole(self) -> list[RawCall]:
-        """The calls so far, in the order of their beginnings."""
+        """The calls so far, in the order in which they began."""
         return [RawCall(parts[0], parts[1], "".join(parts[2:])) for parts in self._calls.values()]
 
     def broken(self) -> list[RawCall]:
-        """Those among them that have no name, or arguments that are no JSON object, as they are now."""
+        """The calls that have, so far, no name, or arguments that are not a JSON object."""
         return [call for call in self.whole() if call.broken]
 
 
 def under_one_id(chunk: AIMessageChunk) -> AIMessageChunk:
-    """The chunk, in which pieces that go on with a call have no id: one of their own would make them another call."""
+    """The chunk without ids on pieces that continue a call: langchain-core would take them for another call."""
     for piece in chunk.tool_call_chunks:
         if not piece["name"] and piece["index"] is not None:
             piece["id"] = None
@@ -85,7 +85,7 @@ def under_one_id(chunk: AIMessageChunk) -> AIMessageChunk:
 
 
 def unrepaired(message: AIMessage, broken: Sequence[RawCall]) -> AIMessage:
-    """The message with these calls among those that are invalid, as models that don't stream hand them over."""
+    """The message with these calls moved to `invalid_tool_calls`, as models give them without streaming."""
     ids = {call.id for call in broken}
     invalid = [invalid_tool_call(name=c.name, args=c.arguments, id=c.id or None, error=c.wrong) for c in broken]
     sound = [call for call in message.tool_calls if (call["id"] or "") not in ids]

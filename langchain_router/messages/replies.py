@@ -1,4 +1,4 @@
-"""What a LangChain model gave -> the core's Reply. Reads messages and chunks, changes nothing."""
+"""Converts a LangChain model's messages and chunks to the core's Reply. It does not change them."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _FINISHES: dict[str, Finish] = {
     **BROKEN_ENDS,
 }  # fmt: skip
 _UNTOLD = "FINISH_REASON_UNSPECIFIED"
-"""Google's word for none: ChatVertexAI gives it with each chunk that has no reason."""
+"""Google's value for "no reason yet", which ChatVertexAI sets on each chunk without a reason."""
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 
 
 def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
-    """The terminal reason in a `response_metadata`, by whichever of its names; None = none given."""
+    """The terminal reason in a `response_metadata`, under any of its names; None = there is none."""
     if metadata.get("done_reason") == "load":
         return None  # Ollama has loaded the model and answered nothing
     for key in _REASON_KEYS:
@@ -60,7 +60,7 @@ def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
 
 
 def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
-    """OpenAI's Responses API says `status` and, of incomplete answers, why; Gemini what it blocked."""
+    """The terminal reason from the `status` of OpenAI's Responses API, or from Gemini's blocked prompt."""
     status = metadata.get("status")
     if status == "incomplete":
         details = metadata.get("incomplete_details")
@@ -73,7 +73,7 @@ def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
 
 
 def carries_content(message: AIMessage) -> bool:
-    """Whether it holds text, reasoning or a tool call (and not just a role, an id or usage)."""
+    """Whether it contains text, reasoning or a tool call (not just a role, an id or usage)."""
     return _filled(message.content) or _beside(message)
 
 
@@ -96,7 +96,7 @@ def _beside(message: AIMessage) -> bool:
 
 
 def _refuses(block: Any) -> bool:
-    """Whether it is a refusal of OpenAI's Responses API, as such or as a standard block that wraps it."""
+    """Whether it is a refusal block of OpenAI's Responses API, or a standard block that wraps one."""
     if not isinstance(block, Mapping):
         return False
     inner = block.get("value") if block.get("type") == "non_standard" else block
@@ -120,7 +120,7 @@ def _as_said(message: BaseMessage) -> AIMessage:
 
 
 def _holds_other(message: AIMessage) -> bool:
-    """Whether it holds an image, sound or another thing that is no text: as a block, or beside the content."""
+    """Whether it contains an image, sound or other content than text, as a block or beside the content."""
     content, beside = message.content, message.additional_kwargs
     if not isinstance(content, str) and any(isinstance(b, dict) and b.get("type") in _OTHER for b in content):
         return True
@@ -132,11 +132,11 @@ _OTHER = frozenset({
     "executable_code", "code_execution_result", "server_tool_call", "server_tool_result", "server_tool_use",
 })  # fmt: skip
 _BESIDE = frozenset({"audio", "function_call", "tool_outputs"})
-"""What ChatOpenAI puts beside the content, the old form of a tool call among it."""
+"""Content that ChatOpenAI puts into `additional_kwargs`, with the old form of a tool call."""
 
 
 def _full_beside_calls(block: Any) -> bool:
-    """Whether it carries anything but a part of a tool call, in whichever provider's form."""
+    """Whether it carries anything but a part of a tool call, in any provider's form."""
     return _full(block) and not (isinstance(block, dict) and block.get("type") in _CALLS)
 
 
@@ -144,9 +144,9 @@ _CALLS = ("tool_call", "tool_call_chunk", "tool_use", "input_json_delta", "funct
 
 
 class Reader:
-    """Collects a reply from messages or chunks, in order. Cheap per chunk: nothing is merged.
+    """Collects a reply from messages or chunks, in order. It is fast per chunk, because nothing is merged.
 
-    `tools`: the names of those that were offered. Calls of other ones are malformed, and no content on their own.
+    `tools`: the names of the offered tools. Calls of other tools are malformed, and alone are not content.
     """
 
     __slots__ = (
@@ -172,7 +172,7 @@ class Reader:
         self.carried = False  # whether anything seen so far held content
 
     def see(self, message: AIMessage) -> bool:
-        """Take in a message or chunk; whether it carries content."""
+        """Read a message or chunk; returns whether it carries content."""
         if not is_ai(type(message)):  # a ChatMessage: ChatOpenAI's for a role that it does not know
             message = _as_said(message)
         content, part, beside = message.content, is_chunk(type(message)), message.additional_kwargs
@@ -217,7 +217,7 @@ class Reader:
         self._unoffered += bool(name)
 
     def _only_calls_of_others(self, message: AIMessage) -> bool:
-        """Whether nothing else has come in a stream, this chunk included: then another model may still answer."""
+        """Whether a stream has given only calls of tools that were not offered, so that another model may answer."""
         calls = self._calls
         if self.carried or self._seen or calls is None or not calls.only_of_others(self._tools):
             return False
@@ -248,11 +248,11 @@ class Reader:
         self._cost = self._cost if cost is None else cost
 
     def served(self, word: object) -> None:
-        """Note the service tier that the provider's own chunk tells, where the package leaves it out."""
+        """Set the service tier from the provider's own chunk, if the package drops it."""
         self._tier = service_tier(word) or self._tier
 
     def reply(self, parse_error: str = "") -> Reply:
-        """What has been seen so far."""
+        """The reply as received so far."""
         # A call cut off in the middle is not malformed: only an ended reply is judged.
         calls = self._calls.whole() if self._calls else ()
         unoffered = broken = 0
@@ -355,7 +355,7 @@ class EventReader:
         return False
 
     def reply(self) -> Reply:
-        """What has been seen so far."""
+        """The reply as received so far."""
         calls = max(len(self._calls), self._begun - self._malformed)  # also those that were cut off
         return replace(
             self._reader.reply(), text="".join(self._texts), tool_calls=calls, other=self._other,

@@ -1,4 +1,4 @@
-"""White space alone: a stream of no more than that is no answer, so that it is held until something else has come."""
+"""Recognises white space. A stream of white space alone is no answer, so it is held until other content comes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def blank(content: Any) -> bool:
-    """Whether it is white space alone, as a text, a block of text or a list of such. Nothing at all is not."""
+    """Whether it is only white space: a text, a block of text or a list of these. An empty one is not."""
     if isinstance(content, str):
         return content.isspace()
     if isinstance(content, Mapping):

@@ -1,6 +1,6 @@
-"""An answer in which a model refuses, or which was filtered, where a structured one was asked for: an error of its own.
+"""The error for a refused or filtered answer to a structured call.
 
-Without it a parser would say that the answer is no JSON, or give None.
+Without it a parser would report invalid JSON, or return None.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Refusal: Any = getattr(exceptions, "ModelRefusalError", exceptions.OutputParser
 
 
 class AnswerWithheld(_Refusal):  # type: ignore[misc]  # a class that depends on the version of langchain-core
-    """A structured answer that was not given. `raw_message` is what came in its place, with the words of a refusal."""
+    """There is no structured answer. `raw_message`: the message that came instead, with the refusal's text."""
 
     def __init__(self, told: str, raw_message: BaseMessage) -> None:
         super().__init__(told)
@@ -27,7 +27,7 @@ class AnswerWithheld(_Refusal):  # type: ignore[misc]  # a class that depends on
 
 
 class _Ends:
-    """What the messages of one answer say of its end. The last one that says so stands in the error."""
+    """Collects the terminal reason from the messages of one answer. The last message with one goes into the error."""
 
     def __init__(self) -> None:
         self._told = ""
@@ -54,7 +54,7 @@ def _told(message: BaseMessage) -> str:
 
 
 class Checked(Runnable[Any, Any]):
-    """Gives each message on, and raises AnswerWithheld at the end of an answer that is none. It is no run in traces."""
+    """Passes each message on, and raises AnswerWithheld at the end of a refused or filtered answer. Not in traces."""
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """The message itself."""

@@ -1,1 +1,1 @@
-"""What the router knows of partner packages, one record per class, and of the errors they stumble with."""
+"""What the router knows of partner packages: one record per class, and how they fail on a reply."""

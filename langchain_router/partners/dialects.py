@@ -1,7 +1,7 @@
 """What the router knows of each partner class: one record per class, and a default for all others.
 
-To support a new partner package, add its record to `DIALECTS`. A class is known by its name and its
-package, and so are the classes derived from it. No partner package is imported here.
+To support a new partner package, add its record to `DIALECTS`. A class is found by its name and package, and so are
+classes derived from it. No partner package is imported here.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _URLS = (
 
 
 class Retries(NamedTuple):
-    """How a class is kept from retrying: the `max_retries` that means so, and what makes a copy of a model heed it.
+    """How to switch off a class's retries: the value of `max_retries`, and a function that applies it to a copy.
 
-    `hidden`: there are more of them below, whatever that number says.
+    `hidden`: there are further retries below, whatever that number is.
     """
 
     off: int
@@ -38,28 +38,28 @@ class Retries(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One class of chat models, and what is particular about it. The defaults are safe for an unknown class.
+    """One class of chat models and its peculiarities. The defaults are safe for an unknown class.
 
-    `package`, `class_name`: where it is defined. `providers`: the names before the colon of "provider:model"
-    that stand for it, `makes`: the class that is then made, if it is another one, `late_keys`: the environment
-    variables that hold its key, where a missing one shows only at the first call.
-    `retries`: how its own retries are switched off; None = it has none, or it isn't known how.
-    `quiet`: keywords of each call that keep its SDK from retrying, where nothing else does.
-    `takes_timeout`: a call takes the keyword `timeout`, the seconds that a read of its socket may take.
-    `keeps_time`: it keeps all four clocks itself.
-    `gathers`: its `invoke` reads a stream, and takes one that was cut off for a whole answer.
-    `gives_reason`: its streams end with a terminal reason whenever the provider sent all; `unless`: but not where
-    its field `llm` is of one of these classes. `mute`: of a whole reply it tells none.
-    `calls_at_end`: the last chunk of its streams has the tool calls whole, besides their pieces.
-    `ids_anew`: of a streamed tool call each piece that has no id is given one.
-    `drops_refusals`: of a streamed refusal, which OpenAI sends beside the content, it hands on empty chunks.
-    `counting`: what the counts of a stream's later chunks are ("anew" = of all so far, "on" = what came since);
-    "" = it shows by them.
-    `no_chunks`: how its error over a stream without a chunk begins.
-    `fields`: the fields in which it keeps LangChain's common words, where they may have other names.
-    `fields_only`: the common words that it takes as fields and as no keyword of a call.
-    `url_fields`: where its base URL is found.
-    `provider`, `author`: the provider that it states, and the one that its messages name, where they differ.
+    `package`, `class_name`: where it is defined. `providers`: its names before the colon of "provider:model"; `makes`:
+    the class that is then created, if it is another one; `late_keys`: the environment variables of its API key, if a
+    missing key shows only at the first call.
+    `retries`: how to switch off its own retries; None = it has none, or it is unknown how.
+    `quiet`: keywords of each call that switch off its SDK's retries, if nothing else does.
+    `takes_timeout`: a call takes the keyword `timeout`, in seconds for each read of its socket.
+    `keeps_time`: it enforces all four timeouts itself.
+    `gathers`: its `invoke` reads a stream, and returns one that was cut off as a complete answer.
+    `gives_reason`: its complete streams end with a terminal reason; `unless`: but not if its field `llm` is of one of
+    these classes. `mute`: its unary replies have no terminal reason.
+    `calls_at_end`: the last chunk of its streams repeats the complete tool calls.
+    `ids_anew`: it invents an id for each piece of a streamed tool call without one.
+    `drops_refusals`: it gives empty chunks for a streamed refusal, which OpenAI sends beside the content.
+    `counting`: the meaning of the counts in a stream's later chunks ("anew" = total so far, "on" = increment);
+    "" = found out from the counts.
+    `no_chunks`: the beginning of its error text for a stream without a chunk.
+    `fields`: the fields for LangChain's common parameters, if they may have other names.
+    `fields_only`: the common parameters that it accepts only as fields, not as keywords of a call.
+    `url_fields`: the fields or attributes with its base URL.
+    `provider`, `author`: the provider that it states, and the one that its messages name, if they differ.
     `routes`: it is a router itself.
     """
 
@@ -89,19 +89,19 @@ class Dialect:
     routes: bool = False
 
     def field_names(self, word: str) -> tuple[str, ...]:
-        """Under which names the class may keep one of LangChain's common words, the likeliest first."""
+        """The names that the class may have for one of LangChain's common parameters, the likeliest first."""
         return self.fields.get(word, (word,))
 
 
-# -- how copies of models heed a changed `max_retries` --------------------------------------------
+# -- how a changed `max_retries` is applied to copies of models -----------------------------------
 
 
 def _at_each_call(_: Any) -> None:
-    """The class reads it at each call."""
+    """Nothing to do: the class reads it at each call."""
 
 
 def _openai_clients(model: Any) -> None:
-    """The SDK clients were built with the retries; `with_options` shares their connections."""
+    """Replace the SDK clients, which were created with the retries; `with_options` shares their connections."""
     for root, leaf in (("root_client", "client"), ("root_async_client", "async_client")):
         client = getattr(model, root, None)
         if client is not None:
@@ -113,19 +113,19 @@ def _openai_clients(model: Any) -> None:
 
 
 def _generated_clients(model: Any) -> None:
-    """An SDK generated like OpenAI's, of any provider: the client itself, or its part for chats."""
+    """The same for an SDK generated like OpenAI's, of any provider: the client itself, or its part for chats."""
     for name, client in silent_clients(model).items():
         setattr(model, name, client)
 
 
 def silent_clients(model: Any) -> dict[str, Any]:
-    """Such clients of any model that retry by themselves: the same without retries, over the same connections."""
+    """For a model's fields with such a client that retries, the same client without retries, sharing connections."""
     held = {name: vars(model).get(name) for name in ("client", "async_client")}
     return {name: silent for name, client in held.items() if (silent := _silent(client)) is not None}
 
 
 def loudest(model: Any) -> int:
-    """How often such a client of the model still retries; 0 = it has none that does."""
+    """The highest number of retries of the model's clients of this kind; 0 = none retries."""
     held = (vars(model).get(name) for name in ("client", "async_client"))
     return max(_retries(client) or _retries(getattr(client, "_client", None)) for client in held)
 
@@ -141,7 +141,7 @@ def _silent(client: Any) -> Any:
 
 
 def _without(sdk: Any) -> Any:
-    """None if it can't be had without retries: an SDK derived from such a one may want more than its options."""
+    """The client without retries; None if that fails, as for a derived SDK with other options."""
     try:
         return sdk.with_options(max_retries=0)
     except Exception as error:  # noqa: BLE001 - an unknown class may raise anything; the fleet reports its retries
@@ -161,7 +161,7 @@ def _openrouter_client(model: Any) -> None:
 
 
 def _botocore_client(model: Any) -> None:
-    """Its retries are a handler of the client's events. One without it, over the same connections."""
+    """Replace the client by one without the event handler that retries, over the same connections."""
     client = getattr(model, "client", None)
     endpoint, meta = copy(getattr(client, "_endpoint", None)), getattr(client, "meta", None)
     if client is None or endpoint is None or meta is None:
@@ -175,12 +175,12 @@ def _botocore_client(model: Any) -> None:
 
 
 def _litellm_keywords(model: Any) -> None:
-    """LiteLLM hands them on to the SDK that it calls, which retries twice if nothing is said."""
+    """Set the number in LiteLLM's keywords, because the SDK that it calls retries twice by default."""
     model.model_kwargs = {**model.model_kwargs, "max_retries": 0, "num_retries": 0}
 
 
 def _cached_clients(model: Any) -> None:
-    """Cached properties, built anew from the copy's own fields."""
+    """Remove cached clients, so that they are created again from the copy's fields."""
     for name in ("_client", "_async_client", "_client_params", "client", "async_client"):
         model.__dict__.pop(name, None)
 
@@ -191,7 +191,7 @@ _OPENAI = Dialect(
     "langchain_openai", "BaseChatOpenAI", retries=Retries(0, _openai_clients), takes_timeout=True, gives_reason=True,
     drops_refusals=True, counting="anew", url_fields=("openai_api_base", "azure_endpoint"),
 )  # fmt: skip
-"""What it does its derived classes do too, in whichever package."""
+"""Derived classes, in any package, behave the same."""
 
 DIALECTS: tuple[Dialect, ...] = (
     replace(_OPENAI, providers=("openai",), makes="ChatOpenAI"),
@@ -279,7 +279,7 @@ _BY_PROVIDER = {provider: dialect for dialect in DIALECTS for provider in dialec
 
 
 def dialect_of(model: object) -> Dialect:
-    """What is known of the model's class, or of the nearest of its bases."""
+    """The record of the model's class, or of its nearest base class with one."""
     kind: Any = type(model)
     return _dialect(kind)
 
@@ -291,11 +291,11 @@ def _dialect(kind: type) -> Dialect:
 
 
 def gives_reason(model: object) -> bool:
-    """Whether the model's streams end with a terminal reason whenever the provider sent all."""
+    """Whether the model's complete streams end with a terminal reason."""
     dialect = dialect_of(model)
     return dialect.gives_reason and type(getattr(model, "llm", None)).__name__ not in dialect.unless
 
 
 def dialect_for(provider: str) -> Dialect:
-    """What is known of the class that makes the models of "provider:model"."""
+    """The record of the class for "provider:model"."""
     return _BY_PROVIDER.get(provider.strip().lower().replace("-", "_"), UNKNOWN)

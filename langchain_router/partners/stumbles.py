@@ -1,4 +1,4 @@
-"""Which of a package's own errors mean that the body of a 200 was no reply, told by where they were raised."""
+"""Recognises errors of a package's code that mean that the body of a 200 was no reply, by where they were raised."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _READERS = (
     "_make_message_chunk_from_anthropic_event", "_construct_lc_result_from_responses_api",
     "_convert_responses_chunk_to_generation_chunk", "_parse_response", "_parse_stream_event",
 )  # fmt: skip
-"""The functions of the packages that are handed what a server sent. They see nothing of the request."""
+"""The packages' functions that get a server's response. They do not get the request."""
 _NOT_PACKAGES = ("langchain_core", "langchain_router")
 _ASKED = ("_generate", "_agenerate", "_stream", "_astream")
 _CAME = frozenset({"response", "data", "chunk"})
@@ -42,7 +42,7 @@ _TAKING = "_whole"
 
 
 def stumbled(error: BaseException) -> Fault | None:
-    """The fault of a server that sent no reply; None if the error came from anything else."""
+    """The fault of a server that sent no reply; None if the error has another cause."""
     frames = frames_of(error)
     if (unparsed := _by_parser(frames, error)) is not None:
         return unparsed
@@ -60,7 +60,7 @@ def stumbled(error: BaseException) -> Fault | None:
 
 
 def _by_parser(frames: list[FrameType], error: BaseException) -> Fault | None:
-    """The fault where OpenAI's SDK raised as it parsed an answer for a schema or for strict tools."""
+    """The fault if OpenAI's SDK raised while it parsed an answer for a schema or for strict tools."""
     if kind := unread(frames, error):
         return Fault(kind, "no JSON", started=True, error=error)
     kind = parsed_nothing(frames, error)
@@ -70,7 +70,7 @@ def _by_parser(frames: list[FrameType], error: BaseException) -> Fault | None:
 
 
 def _over_a_call(frames: list[FrameType], error: BaseException) -> bool:
-    """Whether a package read the arguments of a reply's tool call itself, and they are no JSON (ChatCohere)."""
+    """Whether a package failed to parse the arguments of a tool call, because they are not JSON (ChatCohere)."""
     if not isinstance(error, JSONDecodeError):
         return False
     *_, last = (frame for frame in frames if home(frame) != "json")
@@ -90,12 +90,12 @@ def _reads(frame: FrameType, error: BaseException) -> bool:
 
 
 def _of_message(error: BaseException) -> bool:
-    """Whether langchain-core would not make a message of the reply; no answer is checked against that by a caller."""
+    """Whether langchain-core could not create a message from the reply. Callers' schemas are not messages."""
     return is_check(error) and read(error, "title") in _MESSAGES
 
 
 def _withheld(reader: FrameType, error: ValueError) -> Fault | None:
-    """AzureChatOpenAI raises over an answer that was filtered."""
+    """The fault if AzureChatOpenAI raised for a filtered answer."""
     if _part(reader.f_locals.get("res"), "finish_reason") != "content_filter":
         return None
     told = "finish reason content_filter"
@@ -103,7 +103,7 @@ def _withheld(reader: FrameType, error: ValueError) -> Fault | None:
 
 
 def _bodies(reader: FrameType) -> Iterator[Any]:
-    """What the server sent, an event of OpenAI's Responses before the response that is in it."""
+    """The bodies that the server sent; an event of OpenAI's Responses API before the response inside it."""
     for name in _HELD:
         held = reader.f_locals.get(name)
         if isinstance(held, str):
@@ -120,7 +120,7 @@ def _parsed(text: str) -> Any:
 
 
 def _error_in(reader: FrameType) -> object:
-    """What the body has under `error`, as JSON; an event of OpenAI's Responses may itself be one."""
+    """The body's `error`, as JSON; an event of OpenAI's Responses API may itself be one."""
     for body in _bodies(reader):
         told = body if _part(body, "type") == "error" and _part(body, "message") else _part(body, "error")
         if told:
@@ -129,7 +129,7 @@ def _error_in(reader: FrameType) -> object:
 
 
 def _usage_in(reader: FrameType) -> Usage | None:
-    """The tokens that the body told, in the words of Chat Completions."""
+    """The tokens that the body reports in Chat Completions form."""
     for body in _bodies(reader):
         told = _dumped(_part(body, "usage"))
         if told and "prompt_tokens" in told and not impossible(told):
@@ -138,7 +138,7 @@ def _usage_in(reader: FrameType) -> Usage | None:
 
 
 def _dumped(told: object) -> dict[str, Any] | None:
-    """A part of a body that the SDK may have made an object of its own."""
+    """A part of a body as a dict; the SDK may have converted it to an object."""
     dump = getattr(told, "model_dump", None)
     plain = dump(warnings=False) if callable(dump) else told
     return dict(plain) if isinstance(plain, Mapping) else None
