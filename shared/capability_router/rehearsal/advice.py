@@ -1,4 +1,4 @@
-"""Where the configuration makes requests fail, cost or wait, and what to write instead."""
+"""Advice on the configuration: why requests failed, cost too much or waited, and which setting to change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST = 240  # characters of a detail
 
 
 class Mend(NamedTuple):
-    """A change of settings that may help: `words` as in router.yaml, and what of a summary it is to lower."""
+    """A change of settings that may help: `words` as in router.yaml, and the figure that it should lower."""
 
     words: str
     change: Mapping[str, Any]
@@ -34,9 +34,9 @@ class Mend(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """`what` was seen, `mend` what could be done; `tried`: what the same run was like with it, "" = it wasn't tried.
+    """`what`: the problem. `mend`: the change. `tried`: the result of the same run with it, "" = not tried.
 
-    `lost`: requests that got no answer for that reason.
+    `lost`: the number of requests without an answer for this reason.
     """
 
     what: str
@@ -52,7 +52,7 @@ class Advice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What advice is drawn from."""
+    """The data that advice is based on."""
 
     config: Configuration
     script: Script
@@ -70,7 +70,7 @@ class Evidence:
 
 
 def advised(found: Evidence) -> list[Advice]:
-    """First what cost answers, the most of them before the others; then what hung, what was slow or dear."""
+    """All advice: first on lost answers, the most frequent first; then on hanging, slow and expensive requests."""
     found.lost.extend(row for row in found.run.rows if not row.model)
     steps: tuple[Callable[[Evidence], Iterator[Advice]], ...] = (
         _nowhere, _failed, _endless, _slow, _dear, _not_left, _not_back,
@@ -93,13 +93,13 @@ def _all(found: Evidence) -> tuple[str, ...]:
 
 
 def _everywhere(found: Evidence, row: RequestResult) -> bool:
-    """Whether one fault kept everybody away."""
+    """Whether one fault made all models unusable."""
     spells = (s for s in found.script.spells if len(s.models) == len(found.config.registry))
     return any(s.whole and s.kind in NO_ANSWER and s.from_s <= row.end_s and row.at < s.until_s for s in spells)
 
 
 def _stranded(found: Evidence, row: RequestResult) -> bool:
-    """Whether every model that could take it was away."""
+    """Whether every model that could take the request was unusable."""
     return all(_away(found, model, row) for model in row.able)
 
 
@@ -139,7 +139,7 @@ def _add(what: str, homes: str) -> str:
 
 
 def _failed(found: Evidence) -> Iterator[Advice]:
-    """Those that a model could have answered that was not away."""
+    """Advice on failed requests that a usable model could have answered."""
     rows = [row for row in found.lost if not (row.why in ("refused", "failed", "busy") and _stranded(found, row))]
     for why in ("interrupted", "budget", "busy", "failed", "refused"):
         own = [row for row in rows if row.why == why]
@@ -170,14 +170,14 @@ def _budget(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
 
 
 def _full(found: Evidence, rows: Sequence[RequestResult], told: str) -> Advice:
-    """A model that was well had been found to bear no more calls at once than it had."""
+    """Advice for requests lost because a healthy model was full by its learned concurrency limit."""
     model = Counter(model for row in rows for model in _spared(row)).most_common(1)[0][0]
     mend = Mend("health: {learns_limits: false}", {"learns_limits": False}, "lost")
     return Advice(f"{told} {model} was full, by a limit of calls at once that was only learned.", "", mend)
 
 
 def _spared(row: RequestResult) -> list[str]:
-    """Models that were full by what was learned of them alone."""
+    """The models that were full only by their learned limit."""
     return [model for model, by in row.held_by.items() if by == "learned_limit"]
 
 
@@ -226,7 +226,7 @@ _WHYS: Mapping[str, Callable[[Evidence, Sequence[RequestResult]], Iterator[Advic
 
 
 def _endless(found: Evidence) -> Iterator[Advice]:
-    """Requests that waited for what hangs."""
+    """Advice on requests that waited for a hanging model."""
     own, settings = found.config.settings.timeouts, found.config.settings
     bounded = own.total is not None or settings.deadline_s is not None
     if bounded or found.seen.longest_s < max(_LONG_S, 3 * found.quiet.longest_s):

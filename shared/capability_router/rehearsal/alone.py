@@ -1,8 +1,8 @@
-"""The same traffic without a router: one model behind its provider's own client, which repeats what may pass.
+"""The same traffic without a router: one model, called through its provider's own client with its retries.
 
-As the providers' clients do by themselves: two repetitions after a connection error, a 408, 409, 429 or 5xx; after half
-a second, doubled each time up to eight, less up to a quarter; or after Retry-After, up to a minute. No answer that has
-begun is repeated.
+Like the providers' clients it retries twice after a connection error, a 408, 409, 429 or 5xx: after half a second,
+doubled each time up to eight, less up to a quarter at random; or after Retry-After, up to a minute. It does not retry
+an answer that has begun.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class _Alone:
         )
 
     def _refused(self, shape: Shape) -> str:
-        """By which rule its provider would not take the request; "" = it would."""
+        """The rule by which the model can't take the request; "" = it can."""
         asked = shape._replace(deny=(), tenant="").request("")
         ask = Ask(asked, shape.input_tokens, int(shape.needs), binding=False)
         found = screen(ask, [self._card], unknown="allow")
         return found.refusals[0].rule if found.refusals else ""
 
     async def _tried(self, shape: Shape, name: str) -> tuple[list[Tried], str, bool]:
-        """The attempts, the last one's fault ("" = an answer), and whether a part of an answer had been given."""
+        """The attempts, the fault of the last one ("" = answered), and whether it had given a part of an answer."""
         endpoint, tries = SimulatedEndpoint(self._cast, shape, name, self._clock), list[Tried]()
         for attempt in range(1, _REPETITIONS + 2):
             began, call = self._clock.now(), endpoint.call(self._model, attempt)
@@ -102,7 +102,7 @@ class _Alone:
 
 
 def _passes(fault: Fault) -> bool:
-    """Whether the client tries it again by itself."""
+    """Whether the client retries after this fault."""
     status = fault.status
     if status is not None:
         return status >= 500 or status in _AGAIN

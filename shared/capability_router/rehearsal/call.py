@@ -1,4 +1,4 @@
-"""One simulated call, as the router's driver makes it, and the endpoint that begins them for one request."""
+"""A simulated call, and the Endpoint that makes such calls for one request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT = "made up "
 
 
 class SimulatedCall:
-    """Gives its pieces when their time has come; a stream three of them, any other call one."""
+    """Yields its pieces at their virtual times: three for a stream, one for a unary call."""
 
     keeps_time = True
 
@@ -29,7 +29,7 @@ class SimulatedCall:
         self._whole = False
 
     def chunks(self) -> Iterator[str]:
-        """Not in virtual time: it passes in event loops alone."""
+        """Not supported, because virtual time needs an event loop."""
         raise Standstill("a rehearsal is driven asynchronously")
 
     async def achunks(self) -> AsyncIterator[str]:
@@ -58,15 +58,15 @@ class SimulatedCall:
             await self._clock.asleep(left)
 
     def commits(self, chunk: str) -> bool:
-        """Whether it is text."""
+        """Whether the chunk is text."""
         self._seen += chunk
         return bool(chunk)
 
     def abort(self) -> None:
-        """It holds nothing."""
+        """Nothing to do."""
 
     def reply(self) -> Reply:
-        """What was seen: usage and the terminal reason come with a whole answer."""
+        """The reply so far; usage and the terminal reason come with a complete answer."""
         part, shape = self._part, self._shape
         if not self._whole or not part.says_why:
             return Reply(None, None, self._seen)
@@ -96,5 +96,5 @@ class SimulatedEndpoint:
         return SimulatedCall(part, shape, cast.out(model, shape), self._clock, cast.headers(model))
 
     def fault(self, error: BaseException) -> Fault | None:
-        """What a provider's error means."""
+        """The provider's error as a fault."""
         return meant(error, self._clock.unix())

@@ -1,7 +1,7 @@
-"""The simulated models: how quick each is, and what its calls are like, in good weather and under faults.
+"""The simulated models: their speed, and the course of their calls, with and without faults.
 
-A call's luck depends on the run's seed, the request and the model alone: with and without a router, with and without
-faults, the same request gets the same latency.
+The randomness of a call depends only on the run's seed, the request and the model. So with and without a router, with
+and without faults, the same request has the same latency.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from capability_router.simulator.profile import SimulatedModel
 
 NEVER = math.inf
 CLIENT_S = 600.0
-"""What hangs is given up by the client after so long, as the providers' clients do by default."""
+"""The client's own timeout in seconds for a hanging call, as the providers' clients have by default."""
 _TTFT_S, _TOKENS_PER_S = 0.6, 60.0
 _WAIT_SPREAD, _SPEED_SPREAD = 0.25, 0.15
 _FIRST = ("outage", "reset", "hang")
@@ -35,7 +35,7 @@ _NORMAL = NormalDist()
 
 
 class Voice(NamedTuple):
-    """How quick a model is. `source`: "given", "log", "card", or "assumed" where no source says."""
+    """A model's speed. `source`: "given", "log", "card", or "assumed" if no source states it."""
 
     ttft_s: float
     tokens_per_s: float
@@ -44,10 +44,10 @@ class Voice(NamedTuple):
 
 @dataclass(slots=True)
 class Part:
-    """What one call will do. Seconds from its beginning: its first text comes at `first_s`, its end at `end_s`.
+    """The course of one call. In seconds from its start: the first text comes at `first_s`, the end at `end_s`.
 
-    `pieces` texts of the three that a stream has come; then `error` is raised, or the answer ends: `says_why`: with a
-    terminal reason; `empty`: without a text; `malformed`: with tool arguments that can't be read.
+    `pieces`: how many of a stream's three texts come. Then `error` is raised, or the answer ends. `says_why`: with a
+    terminal reason. `empty`: without text. `malformed`: with invalid tool arguments.
     """
 
     first_s: float
@@ -59,7 +59,7 @@ class Part:
     malformed: bool = False
 
     def fails(self, error: Exception, after_s: float) -> Part:
-        """Instead, nothing but this error."""
+        """The call with only this error instead."""
         return Part(NEVER, after_s, 0, error)
 
 
@@ -77,7 +77,7 @@ class Cast:
                         for s in script.spells if s.line.rpm is not None for id in s.models}  # fmt: skip
 
     def part(self, model: str, shape: Shape, request: str, attempt: int) -> Part:
-        """What a call that begins now will do."""
+        """The course of a call that starts now."""
         now, call = self._clock.now(), f"{request}/{attempt}/{model}"
         striking = self._script.striking(model, now, call)
         slower = math.prod(s.line.value for s in striking if s.kind == "slow")
@@ -96,7 +96,7 @@ class Cast:
         return _cut_short(part, self._script.cut_s(model, now) - now, shape.stream)
 
     def headers(self, model: str) -> Mapping[str, str]:
-        """What its answers tell of its limits, if it has any."""
+        """The rate-limit headers of its answers, if it has limits."""
         meter = self.meters.get(model)
         return meter.headers() if meter else {}
 
@@ -113,11 +113,11 @@ class Cast:
         return min(shape.out, most, shape.max_tokens or shape.out)
 
     def _limited(self, model: str, shape: Shape) -> Refusal | None:
-        """Its provider counts requests and tokens, and says when there were too many."""
+        """Count the request against the model's rate limits; the 429 reply if it exceeds them."""
         return _refusal(self.meters.get(model), shape)
 
     def _struck(self, part: Part, spell: Spell, model: str, shape: Shape) -> Part | None:
-        """The call under this fault; None = it is not of those that the fault is about."""
+        """The call under this fault; None = the fault does not affect it."""
         kind = spell.kind
         if kind == "outage":
             return part.fails(said.refused(), _REFUSED_S)
@@ -150,7 +150,7 @@ def _stall(part: Part, shape: Shape) -> Part:
 
 
 def _broken(part: Part, shape: Shape, error: Exception) -> Part:
-    """In the middle of a stream, or of anything else."""
+    """The call with an error in the middle of its stream or its duration."""
     return Part(part.first_s, (part.first_s + part.end_s) / 2, 1 if shape.stream else 0, error)
 
 
@@ -189,7 +189,7 @@ def _cut_short(part: Part, left_s: float, stream: bool) -> Part:
 def voices_of(
     cards: Iterable[ModelCard], given: Mapping[str, Voice], paces: Mapping[str, Pace]
 ) -> dict[str, Voice]:  # fmt: skip
-    """How quick each model is: as given, else as a log saw it, else as its card says, else as assumed."""
+    """Each model's speed: as given, else from the log, else from its card, else assumed."""
     return {card.id: given.get(card.id) or _voice(card, paces.get(card.id)) for card in cards}
 
 

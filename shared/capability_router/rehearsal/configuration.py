@@ -1,4 +1,4 @@
-"""The user's own settings, as they can be rehearsed: with nothing in them that lasts, listens or leaves the process."""
+"""Prepares the user's settings for a rehearsal: without stores, sinks, evaluators and real endpoints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STAND_IN = "rehearsed-"
 
 
 class Configuration(NamedTuple):
-    """A registry without endpoints and settings without stores. `name`: of the configuration; `notes`: what differs."""
+    """A registry without endpoints, and settings without stores. `notes`: what differs from the configuration."""
 
     name: str
     registry: Registry
@@ -55,13 +55,13 @@ def configuration_of(source: str | Path | Mapping[str, Any] | Router, seed: int,
 
 
 class Lent(Mapping[str, str]):
-    """The environment, with a stand-in for each variable that isn't set: a rehearsal needs no key. `given`: those."""
+    """The environment with a placeholder for each variable that isn't set. `given`: the names of these."""
 
     def __init__(self) -> None:
         self.given: list[str] = []
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Its value, else the default, else a word that stands for it."""
+        """Its value, else the default, else a placeholder."""
         if name in os.environ or default is not None:
             return os.environ.get(name, default)
         if name not in self.given:
@@ -94,7 +94,7 @@ def _tidied(name: str, registry: Registry, s: Settings, notes: list[str], seed: 
 
 
 def _apart(entry: Entry) -> Entry:
-    """Without what makes its calls. A variable stands for a key that is not set: models of one key share their fate."""
+    """The entry without its endpoint. A key that is not set is represented by its variable, so that models share it."""
     address, variable = entry.address, entry.variable or entry.key_variable
     kept = address if address.credential else address._replace(credential=variable)
     return replace(entry, source=None, address=kept, key_variable=variable)
@@ -105,7 +105,7 @@ def _own(policy: Policy, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def _state(state: str | None, folder: Path) -> str | None:
-    """A copy of the file; what was learned in a store alone is not there."""
+    """A copy of the state file. It lacks what was only learned in a store."""
     if state is None or state == "store":
         return None
     copy = folder / Path(state).name

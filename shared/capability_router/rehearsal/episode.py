@@ -1,4 +1,4 @@
-"""One fault and one model that it is about: when the router left it alone, and when it was back."""
+"""One fault and one affected model: when the router stopped using the model, and when it used it again."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _HOW = {"open": "breaker", "off": "key or model off", "limited": "rate gate", "d
 class Episode(NamedTuple):
     """`fault` is the spell's number, `text` its line. `failed` of the model's `calls` failed while it held.
 
-    Seconds; None = it did not happen. `left_s`: from the fault's beginning until the router left the model alone, by
-    `how`. `back_s`: from the fault's end (`over`) until its first answer; None with `away`: it is still left alone at
-    the end, else it was not asked.
+    Seconds; None = it did not happen. `left_s`: from the fault's start until the router stopped using the model; `how`:
+    why it did. `back_s`: from the fault's end (`over`) until the model's first answer; None = it was not called, or,
+    with `away`, is still held at the end.
     """
 
     fault: int
@@ -68,9 +68,9 @@ def _episode(run: RunRecord, tries: Sequence[Tried], spell: Spell, model: str) -
 
 
 def _left(run: RunRecord, spell: Spell, model: str) -> tuple[float | None, str]:
-    """When it was first left alone, and why.
+    """When the router first stopped using the model, and why.
 
-    By a change of its own, else of a model that shares its key or breaker, else because others went first.
+    By a change of its own health, else of a model that shares its key or breaker, else because others were preferred.
     """
     own = [(c.at, _LEFT[c.kind]) for c in run.changes if c.model == model and c.kind in _LEFT]
     looks = [look for look in run.looks if look.model == model]

@@ -1,4 +1,4 @@
-"""A whole rehearsal: the traffic in calm weather, under faults, and without a router; what is seen, what helps."""
+"""A whole rehearsal: the traffic without faults, with faults, and without a router; the results and the advice."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Asked(NamedTuple):
 
 
 class Rehearsal(NamedTuple):
-    """What was found. `run`: under the faults. Sums: in `calm` weather, of `run` (`router`), by one model `alone`.
+    """The results. `run`: the run with the faults. Summaries: `calm` without faults, `router` of `run`, `alone`.
 
     `hits`: which requests lie in the faults' time.
     """
@@ -92,7 +92,7 @@ class Rehearsal(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether it went as expected."""
+        """Whether all expectations hold."""
         return all(each.met for each in self.expected)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What became of the requests of one run: a row each, and what was seen of the models between them."""
+"""The result of one run: a row for each request, and the models' states over time."""
 
 from __future__ import annotations
 

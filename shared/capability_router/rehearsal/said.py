@@ -1,4 +1,4 @@
-"""What a provider says when something is wrong, as its clients raise it; the router's own classifier reads it.
+"""The exceptions that clients raise for a provider's errors. The router classifies them as usual.
 
 The replies are the simulator's: the same status, body and headers that it sends over HTTP.
 """
@@ -47,7 +47,7 @@ class APITimeoutError(Exception):
 
 
 def refused() -> Exception:
-    """No connection came about."""
+    """No connection was made."""
     return ConnectionRefusedError("connection refused")
 
 
@@ -79,6 +79,6 @@ REPLIES: Mapping[str, Callable[[str, int, float, int], Refusal]] = {
 
 
 def meant(error: BaseException, now_unix: float) -> Fault | None:
-    """What the router takes it for; None = it is a fault of the program itself."""
+    """The error as the router classifies it; None = it is a bug of the program itself."""
     simulated = isinstance(error, (ProviderError, APIError, APITimeoutError, ConnectionError, json.JSONDecodeError))
     return classify(error, now_unix) if simulated else None

@@ -1,4 +1,4 @@
-"""Carries a run out: the requests arrive, the real router decides and calls, and all that happens is written down."""
+"""Carries out a run: the requests arrive, the real router decides and calls, and everything is recorded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from capability_router.rehearsal.virtual import LoopClock, VirtualLoop
 from capability_router.router import Router
 
 LOOKS = 240
-"""So often in a run it is looked how the models stand."""
+"""How many times in a run the models' states are recorded."""
 _STATES = {"open": "open", "half_open": "half", "isolated": "off"}
 _HELD_BY = {
     "rate_limit": "limited", "learned_limit": "full", "disabled": "off", "probing": "off", "degraded": "doubted",
@@ -42,7 +42,7 @@ _HELD_BY = {
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a run is made of. `done` is called with each request that is over."""
+    """The inputs of a run. `done` is called for each ended request."""
 
     config: Configuration
     traffic: Traffic
@@ -58,7 +58,7 @@ def play(scene: Scenario) -> RunRecord:
 
 
 def carried_out(scene: Scenario, play: Callable[[LoopClock, Cast], Awaitable[RunRecord]]) -> RunRecord:
-    """Whatever is to happen, on a loop of its own, in silence and with chance seeded."""
+    """Run `play` in its own event loop, with a fixed random seed and without log output."""
     loop = VirtualLoop()
     clock = LoopClock(loop, scene.traffic.unix_s)
     cast = Cast(scene.config.registry.cards, scene.voices, Script(scene.spells, scene.seed), clock, scene.seed)
@@ -132,7 +132,7 @@ class _Stage:
         self._scene.done(1)
 
     async def _look(self) -> None:
-        """How the models stand, from time to time."""
+        """Record the models' states from time to time."""
         step = max(self._told.seconds / LOOKS, 0.05)
         while self._left:
             now = self._clock.now()

@@ -1,1 +1,1 @@
-"""What-if over decision logs: what another policy, or other models, would have made of the same requests."""
+"""Replays decision logs: what another policy, or other models, would have decided for the same requests."""

@@ -1,18 +1,17 @@
-"""Off-policy estimates: what the answers of other choices would have been worth, from scores of choices made by lot.
+"""Off-policy estimates of the mean score of other choices, from the scores of random choices.
 
-Where a log explored, it says with which chance each model could have been first. A request whose new choice is the one
-that was made counts as often as that choice was rare (its weight, one over the chance); one whose new choice is another
-counts nothing. So the mean of what the weights give is that of the new choices, whatever picked the old ones:
+A log with exploration has the probability of each model to be first. If the new choice of a request is the one that was
+made, the request has the weight 1 / probability, else 0. So the weighted mean estimates the mean score of the new
+choices:
 
     IPS              mean of weight * score
     self-normalised  the same over the mean weight; less scattered, and slightly off in small logs
     doubly robust    mean of predicted quality + weight * (score - predicted quality): right if the chances are, and
                      less scattered the better the predictions were, which were made before the score was there
 
-Of a request whose new choice had no chance the log says nothing: it is left out, whoever was chosen. Requests of a
-session count as one observation (measure/interval.py). The degrees of freedom are those of the requests that changed
-and were met, for they make the scatter; a made-up success and failure of usual weight widen what few scores leave too
-narrow.
+A request whose new choice had the probability 0 is left out. Requests of a session count as one observation
+(measure/interval.py). The degrees of freedom are the effective number of changed requests whose new choice was made,
+because these cause the variance. Intervals are widened by one success and one failure of usual weight.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from typing import Any, NamedTuple
 from capability_router.measure.interval import mean, quantile
 
 LEAST, LEAST_MET = 20, 10
-"""Effective sessions in all, and of those whose choice changed, below which no interval is told."""
+"""The least effective number of sessions for an interval: in all, and with a changed choice that was made."""
 FEW_MOVED = 0.2
-"""Up to this share of changed requests, they may be worth anything where too few of them were met."""
+"""Up to this share of changed requests, bounds are given if too few changed choices were made."""
 
 
 ESTIMATED = ("IPS", "self-normalised", "doubly robust", "difference")
-"""The names of what is estimated; "logged" is what the same requests got."""
+"""The names of the estimates; "logged" is the mean score in the log."""
 
 
 class ScoredChoice(NamedTuple):

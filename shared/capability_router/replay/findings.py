@@ -1,4 +1,4 @@
-"""What a replay found, in numbers: who changes, cost, latency, predicted quality, refusals, what scores say of it."""
+"""The figures of a replay: changed choices, cost, latency, predicted quality, refusals, estimated scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IDS = 3  # examples of a move
 
 
 class Sums(NamedTuple):
-    """Of both sides, over the requests of which both are known. Picodollars, or shares and seconds per request."""
+    """Sums of log and replay over the requests for which both are known. Picodollars, or shares and seconds."""
 
     logged: float
     replayed: float
@@ -112,7 +112,7 @@ class Findings(NamedTuple):
 def found(
     again: Sequence[Again], log: Log, decider: Decider, latencies: Latencies, told: Iterable[str] = ()
 ) -> Findings:  # fmt: skip
-    """What a replay of this log came to; there is at least one request. `told`: what is to be known beside it."""
+    """The figures of this replay of at least one request. `told`: further remarks."""
     changed = [each for each in again if each.changed]
     chosen = _chosen(again)
     times, timed, guessed = _times(again, decider, latencies)
@@ -132,7 +132,7 @@ def _in_log(model: str, decider: Decider) -> str:
 
 
 def old_name(each: Again) -> str:
-    """The model that the log chose: as it is called now, else as it was."""
+    """The model that the log chose, by the decider's id, else by the log's."""
     return each.before or each.logged.chosen or NOBODY
 
 
@@ -152,7 +152,7 @@ def _move(old: str, new: str, members: Sequence[Again]) -> Move:
 
 
 def _cost(again: Iterable[Again]) -> Sums | None:
-    """A request that no model takes costs nothing, so it is left out: else refusing would look cheap."""
+    """The costs. A request that no model takes is left out, because refusing it would look cheap."""
     known = [
         (each.logged.cost_pico, each.cost_pico) for each in again
         if each.logged.cost_pico is not None and each.cost_pico is not None and each.choice.model and each.logged.chosen

@@ -1,1 +1,1 @@
-"""The report page of decision logs: what is read of them, figures of it, charts, and the page around them."""
+"""The report page of decision logs: the data read from them, figures, charts, and the page."""

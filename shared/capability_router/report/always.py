@@ -1,4 +1,4 @@
-"""What the requests would have cost at one and the same model, and which model is the strongest."""
+"""What the requests would have cost with always the same model, and which model is the strongest."""
 
 from __future__ import annotations
 

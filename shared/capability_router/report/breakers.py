@@ -1,4 +1,4 @@
-"""When each model was left alone: spans between the changes of its health."""
+"""When each model was not used: the intervals between the changes of its health."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENDS = {
 
 
 class Away(NamedTuple):
-    """A model in one `state` other than well; `end_s` None = to the end of the log. Unix seconds."""
+    """A model in one `state` other than healthy; `end_s` None = to the end of the log. Unix seconds."""
 
     model: str
     state: str
@@ -31,10 +31,10 @@ class Away(NamedTuple):
 
 
 def aways(changes: Sequence[HealthChange], rows: Sequence[Decision] = ()) -> dict[str, list[Away]]:
-    """By model, in the order of the first; routers of one log, told apart by their names, are laid over each other.
+    """By model, in the order of the first; those of several routers in one log are combined.
 
-    Who shares a breaker or a key may be the one that is told to be back: a model's own next answer in `rows` ends what
-    nothing else ends.
+    If a model shares its breaker or key, the end may be recorded for another model. So a model's next answer in `rows`
+    also ends an interval.
     """
     under_way: dict[tuple[str, str, str], Away] = {}
     found: list[Away] = []

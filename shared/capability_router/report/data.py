@@ -1,4 +1,4 @@
-"""All that the report is made of, gathered from records one after the other; of a request only its row is kept."""
+"""The data of a report, collected from records one after the other. For each request only a row is kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HealthChange(NamedTuple):
 
 
 class ShadowCall(NamedTuple):
-    """What a shadow's call beside a request came to."""
+    """The result of a shadow call for a request."""
 
     model: str
     cost_pico: int | None

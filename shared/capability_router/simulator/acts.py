@@ -1,4 +1,4 @@
-"""What each scripted fault does to a request: refuse it, replace the reply, or spoil the answer."""
+"""What each scripted fault does to a request: reject it, replace the reply, or damage the answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from capability_router.simulator.prompt import Prompt
 from capability_router.simulator.reading.toolcalls import ToolCall
 
 BREAKS = ("cut", "clean_truncation", "in_stream_error", "stall")
-"""Faults that strike after some pieces of the answer."""
+"""Faults that happen after some pieces of the answer."""
 _PAGE = b"<!DOCTYPE html><html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>\n"
 _BROKEN = b'{"id": "chatcmpl-broken", "object": "chat.completion", "choices": [{"index": 0, "message": {"role": "assi'
 
@@ -58,7 +58,7 @@ def status_of(fault: ScriptedFault) -> int:
 
 
 async def replace_reply(fault: ScriptedFault, stage: Stage) -> None:
-    """Plays a fault that stands in place of any reply."""
+    """Carries out a fault that replaces the whole reply."""
     if fault.kind == "hang":
         await asyncio.Event().wait()
     elif fault.kind == "html":
@@ -70,7 +70,7 @@ async def replace_reply(fault: ScriptedFault, stage: Stage) -> None:
 
 
 def spoiled(said: Answer, fault: ScriptedFault | None) -> Answer:
-    """The answer as a fault leaves it."""
+    """The answer as changed by the fault."""
     if fault is None:
         return said
     if fault.kind == "empty":

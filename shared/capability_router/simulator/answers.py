@@ -1,7 +1,7 @@
-"""Answers that make sense without a model: sentences from the given context, sums, labels, tool calls, JSON.
+"""Plausible answers without a model: sentences from the given context, sums, labels, tool calls, JSON.
 
-The same request to the same model always gets the same answer. What a weaker model does not know
-it gets wrong in a visible way, and the log says so.
+The same request to the same model always gets the same answer. A weaker model's wrong answers are visibly wrong, and
+marked in the log.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The providers' own books: what happened to each request and what it cost, by the provider's arithmetic.
+"""The providers' own records: the result and the cost of each request.
 
-The bill is worked out here and not by the router's Price, so that the two can be compared.
+The cost is computed here and not by the router's Price, so that the two can be compared.
 """
 
 from __future__ import annotations

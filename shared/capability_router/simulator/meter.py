@@ -1,4 +1,4 @@
-"""What holds a model back: requests and tokens per minute, places at the counter, its prompt cache."""
+"""A simulated model's limits: requests and tokens per minute, concurrency; and its prompt cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CACHE_STEP = 128
 
 
 class _Bucket:
-    """A minute's allowance that refills evenly. It may go below zero when tokens are charged afterwards."""
+    """A token bucket with the limit of a minute. It may go below zero, because output is charged afterwards."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self.limit = per_minute

@@ -1,4 +1,4 @@
-"""One provider at work: its models with their meters and caches, its script, its books."""
+"""One running provider: its models with their limits and caches, its scripted faults, its records."""
 
 from __future__ import annotations
 

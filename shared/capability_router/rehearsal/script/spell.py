@@ -1,4 +1,4 @@
-"""Faults placed in a run: which of them strike a call of this model that begins now, and what is said then."""
+"""The faults of a run with their times and models: which of them affect a call that starts now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from capability_router.simulator.dice import draw
 
 
 class Spell(NamedTuple):
-    """A fault in its place: `models` by id, from `from_s` until before `until_s`, seconds of the run."""
+    """A fault in a run: for the `models` (ids), from `from_s` until before `until_s`, in seconds of the run."""
 
     line: FaultLine
     number: int
@@ -31,11 +31,11 @@ class Spell(NamedTuple):
         return self.line.share >= 1.0 and self.line.rpm is None
 
     def holds(self, now: float) -> bool:
-        """Whether its time has come and is not over."""
+        """Whether the fault is active at this time."""
         return self.from_s <= now < self.until_s
 
     def strikes(self, seed: int, call: str) -> bool:
-        """Whether a call that it is about is one of its share; `call` stands for the call, in every run alike."""
+        """Whether the fault affects this call, by its `share`; `call` identifies the call in every run."""
         return self.line.share >= 1.0 or draw(seed, "fault", self.number, call) < self.line.share
 
 

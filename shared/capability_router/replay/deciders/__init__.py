@@ -1,1 +1,1 @@
-"""The side that decides logged requests again: another policy, or another configuration, and what it knows."""
+"""The deciders of a replay: another policy, or another configuration, and the data they decide by."""

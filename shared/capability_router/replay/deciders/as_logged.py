@@ -1,4 +1,4 @@
-"""Another policy over the models as the log saw them: their predictions, costs and refusals are those of the moment."""
+"""Another policy over the models in the log, with the predictions, costs and refusals of each record."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class AsLogged:
         self._chosen: Seen | None = None
 
     def decide(self, logged: Logged) -> Choice:
-        """The candidates in the policy's order; who was refused stays refused."""
+        """The candidates in the policy's order; refused models stay refused."""
         stay = self.conversations.of(logged)
         candidates = _in_order(logged)
         rows = [_row(each, stay.model) for each in candidates]
@@ -59,7 +59,7 @@ class AsLogged:
         return own
 
     def price(self, id: str, logged: Logged, tokens: tuple[int, int]) -> int | None:
-        """As was predicted of it, times what the bill of the answer was beside its own prediction."""
+        """The model's predicted cost, times the ratio of the answer's cost to its own prediction."""
         other, one, answer = logged.seen(id), logged.seen(logged.model), logged.answer()
         if other is None or other.cost_pico is None:
             return None
@@ -70,15 +70,15 @@ class AsLogged:
         return round(max(predicted, 0) * off)
 
     def carried_out(self, cost_pico: int | None, elapsed_s: float | None) -> None:
-        """A policy by its name alone has no targets."""
+        """Nothing to do: a policy given by its name has no targets."""
 
     def told(self) -> list[str]:
-        """Of its conversations."""
+        """Remarks on its conversations."""
         return self.conversations.told()
 
 
 def _in_order(logged: Logged) -> tuple[Seen, ...]:
-    """The candidates; ties go to the first. Where lots were drawn, in an order that does not tell what was drawn."""
+    """The candidates; ties go to the first. After a random choice they are ordered without regard to it."""
     if not logged.stated:
         return logged.candidates
     pick = next(iter(logged.chances))

@@ -1,4 +1,4 @@
-"""What is decided again: the models in their new order, who was refused, and why the first is the first."""
+"""A replayed decision: the models in their new order, the refusals, and the reason."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from capability_router.replay.log.logged import Logged, Seen
 
 
 class Choice(NamedTuple):
-    """`ranked`: the models that may be tried, best first, by the ids of the side that decides; () = none is eligible.
+    """`ranked`: the models that may be tried, best first, with the decider's ids; () = none is eligible.
 
-    `source`: where the first one's predicted quality is from: "log", "state" or "card".
+    `source`: where the predicted quality of the first one comes from: "log", "state" or "card".
     """
 
     ranked: tuple[Seen, ...]
@@ -30,13 +30,13 @@ class Choice(NamedTuple):
 
 
 class Decider(Protocol):
-    """Another policy, with its models; requests come to it in the order in which they began."""
+    """Another policy, with its models. It gets the requests in the order in which they began."""
 
     name: str
     """Of its policy."""
 
     def decide(self, logged: Logged) -> Choice:
-        """What it makes of the request."""
+        """Its decision for the request."""
         ...
 
     def own(self, logged: str) -> str:
@@ -52,9 +52,9 @@ class Decider(Protocol):
         ...
 
     def carried_out(self, cost_pico: int | None, elapsed_s: float | None) -> None:
-        """What the last request would have come to; None = unknown."""
+        """The cost and duration of the last request under this decider; None = unknown."""
         ...
 
     def told(self) -> list[str]:
-        """What is to be known of its decisions, in sentences."""
+        """Remarks on its decisions, as sentences."""
         ...

@@ -1,4 +1,4 @@
-"""Another configuration's decider: its policy over its models, with what the log knew of them at each moment."""
+"""The decider for another configuration: its policy and models, with the health and predictions in the log."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from capability_router.telemetry.digest import digest
 
 
 class Configured:
-    """The router's planner, whose health, tokens and predictions are the log's. Nothing is sent, booked or written.
+    """The router's planner with health, tokens and predictions from the log. Nothing is sent, booked or written.
 
-    `foresight`: None = by the configuration's cards alone.
+    `foresight`: None = quality by the configuration's cards alone.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Configured:
         self._mark, self._other_cards = digest(list(router.registry.cards)), 0
 
     def decide(self, logged: Logged) -> Choice:
-        """Its plan for the request, in which its policy takes the request in as one that is carried out."""
+        """Its plan for the request. The policy's averages take the request in as if it were carried out."""
         self.matching.meet(logged.candidates)
         self._other_cards += logged.cards != self._mark
         self._moment.turn_to(logged, self.matching.logged)
@@ -90,7 +90,7 @@ class Configured:
         return None if price is None else price.estimate(tokens[0], out)
 
     def carried_out(self, cost_pico: int | None, elapsed_s: float | None) -> None:
-        """What targets of cost and latency are steered by."""
+        """Give the result to the policy's targets for cost and latency."""
         chosen = self._chosen
         if chosen is not None and elapsed_s is not None:
             outcome = Outcome(
@@ -99,7 +99,7 @@ class Configured:
             self._planner.policy.settled(chosen, outcome)
 
     def told(self) -> list[str]:
-        """Of its conversations, and of requests that a learned state could not judge."""
+        """Remarks on its conversations, and on requests that a learned state could not judge."""
         wordless = 0 if self._foresight is None else self._foresight.wordless
         some = f"{wordless:,} requests have no words in the log: of them counts what the log predicted, not the state."
         other = "The models' cards differ from those that the log was made with; some of what changes may come of that."

@@ -1,4 +1,4 @@
-"""With which model each conversation would be by now, had it been decided all along by the other policy."""
+"""The current model of each conversation, if the other policy had decided all its requests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Key = tuple[str, str, str]
 
 
 class Conversations:
-    """A conversation is a chain's requests in one session: the log holds no messages to know it by.
+    """A conversation is a chain's requests in one session, because the log has no messages to recognise it by.
 
-    `unnamed`: answers to tool calls whose conversation the log does not name; they are decided by themselves.
+    `unnamed`: the number of results of tool calls without a session; they are decided separately.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Conversations:
         self.unnamed = 0
 
     def of(self, logged: Logged) -> Stay:
-        """The model that the request's conversation is with."""
+        """The current model of the request's conversation."""
         if not logged.terms.session:
             self.unnamed += logged.request.in_tool_loop
             return NOWHERE
@@ -32,7 +32,7 @@ class Conversations:
         return Stay(model, logged.request.in_tool_loop, answer.cache_read_tokens if answer else 0)
 
     def note(self, logged: Logged, model: str) -> None:
-        """The request was decided so."""
+        """Remember the model of the request."""
         if logged.terms.session and model:
             self._with[_key(logged)] = model
             self._with.move_to_end(_key(logged))
@@ -40,7 +40,7 @@ class Conversations:
                 self._with.popitem(last=False)
 
     def told(self) -> list[str]:
-        """In a sentence, if there is something to tell."""
+        """A remark on unnamed conversations, if there are any."""
         if not self.unnamed:
             return []
         return [

@@ -1,4 +1,4 @@
-"""What is predicted of the models for a logged request: what was predicted then, or what a learned state says."""
+"""The models' predicted quality for a logged request: the prediction in the log, or a learned state's."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ class Predicted(NamedTuple):
 
 
 class State(Protocol):
-    """A learned state that is asked and not taught."""
+    """A learned state, read only."""
 
     def judge(
         self, logged: Logged, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> Sequence[float] | None:
-        """Per model its quality; None where the record does not hold what the state goes by."""
+        """The quality per model; None if the record does not contain the words that the state needs."""
         ...
 
 
 class ReplayKnowledge:
-    """Knowledge for the planner, turned to one request after the other; nothing teaches it.
+    """The planner's Knowledge for one request at a time. It learns nothing.
 
-    A model of which nothing else is known is believed by its card. `state`: None = what the log predicted counts.
-    `sources`: where each model's quality is from, of the last request. `wordless`: requests that the state could not
-    judge.
+    A model without a prediction has its card's quality. `state`: None = use the log's predictions. `sources`: for the
+    last request, where each model's quality comes from. `wordless`: the requests that the state could not judge.
     """
 
     def __init__(self, state: State | None) -> None:
@@ -48,7 +47,7 @@ class ReplayKnowledge:
         self.wordless = 0
 
     def turn_to(self, request: Logged, logged: Callable[[str], str]) -> None:
-        """From now on it is about this request; `logged` as in Moment."""
+        """Set the current request; `logged` as in Moment."""
         self._request, self._logged = request, logged
         self._then = {each.id: each for each in request.candidates}
         self.sources = {}

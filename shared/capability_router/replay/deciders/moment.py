@@ -1,4 +1,4 @@
-"""The health of the models at the moment of a logged request, as far as its record tells it."""
+"""The health of the models at the time of a logged request, from its record."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class _Bar(NamedTuple):
 
 
 class Moment:
-    """What planning reads of health: of models in the log as they stood, of others as if nothing had befallen them.
+    """The health data for planning: from the record for models in the log, initial values for others.
 
-    `fresh`: a model's health when nothing is known of it but its card, by its own id.
+    `fresh`: the initial health by a model's id, from its card alone.
     """
 
     def __init__(self, fresh: Callable[[str, float], Condition], latencies: Latencies, models: tuple[str, ...]) -> None:
@@ -38,7 +38,7 @@ class Moment:
         self._logged: Callable[[str], str] = str
 
     def turn_to(self, request: Logged, logged: Callable[[str], str]) -> None:
-        """From now on it is this request's moment. `logged`: from own ids to those in the log, "" = none."""
+        """Set the current request. `logged`: from own ids to those in the log, "" = none."""
         self._logged = logged
         self._conditions = {each.id: _standing(each.latency_s, each.held, each.queue_s) for each in request.candidates}
         said = {each.model: each for each in request.refusals}
@@ -55,11 +55,11 @@ class Moment:
         self._barred = barred
 
     def conditions(self, ids: Sequence[str], now: float) -> list[Condition]:
-        """As they stood, in their order."""
+        """The conditions of these models, in their order."""
         return [self._condition(id, now) for id in ids]
 
     def _condition(self, id: str, now: float) -> Condition:
-        """As it stood; the latency of one that was no candidate as its answers in the log took, else by its card."""
+        """Its condition. If it was no candidate, its latency is that of its answers in the log, else its card's."""
         there = self._conditions.get(self._logged(id))
         if there is not None:
             return there
@@ -67,7 +67,7 @@ class Moment:
         return self._fresh(id, now) if usual is None else _standing(usual, "", 0.0)
 
     def barred(self, now: float) -> Mapping[str, _Bar]:
-        """Who could not be used then, whatever the policy."""
+        """The models that were out of use then."""
         return self._barred
 
     def failing(self, now: float) -> Mapping[str, float]:
@@ -76,7 +76,7 @@ class Moment:
 
 
 def _standing(latency_s: float | None, held: str, queue_s: float) -> Condition:
-    """The whole answer's time stands for the wait before its writing."""
+    """A condition in which the predicted time of the whole answer is used as the wait for the first token."""
     made = Condition(latency_s, 0.0)
     made.held, made.queue_s = held, queue_s
     return made

@@ -1,4 +1,4 @@
-"""A state file of the learned model, asked about logged requests. It is read, never written."""
+"""Predicts the quality for logged requests by a state file of the learned model. The file is only read."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from capability_router.replay.log.logged import Logged
 
 
 class StateFile:
-    """What was learned, by the words of a request: those of its captured text, else its hashed ones.
+    """The learned model, used with the words of a request: those of its captured text, else its hashed ones.
 
-    `embedder`: the one that it was learned with; "" = none. A log holds no embeddings, so it is asked without them.
+    `embedder`: the one that it was learned with; "" = none. It is not used, because a log contains no embeddings.
     Raises ConfigError for a file that can't be opened or is no such state.
     """
 
@@ -38,7 +38,7 @@ class StateFile:
     def judge(
         self, logged: Logged, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> list[float] | None:  # fmt: skip
-        """Per model its quality, 0 to 1; None where the record holds no words."""
+        """The quality per model, 0 to 1; None if the record contains no words."""
         seen = _seen(logged)
         if seen is None:
             return None

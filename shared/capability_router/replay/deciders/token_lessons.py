@@ -1,4 +1,4 @@
-"""What answers in the log taught of tokens, as the router learned it: each when it came, no plan knows the future."""
+"""Learns token factors from the answers in the log in the order of time, so that no decision uses later answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TokenLessons:
         return self._ended[begin : self._next]
 
     def longer(self, logged: Logged, other: str) -> tuple[float, float]:
-        """By which factor an answer of another model takes more tokens than the logged one's: in, out."""
+        """The ratio of another model's tokens to those of the logged answer: input, output."""
         lengths, sizes = self.lengths.on(logged.features.task), self.sizes.on(logged.features.bucket)
         one, two = (lengths.by_model.get(model, lengths.common) for model in (logged.model, other))
         ins = [sizes[model].factor if model in sizes else 1.0 for model in (logged.model, other)]

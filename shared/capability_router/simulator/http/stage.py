@@ -1,4 +1,4 @@
-"""One HTTP reply: whole, streamed, cut in the middle, or a connection closed without a word."""
+"""One HTTP reply: complete, streamed, cut in the middle, or a connection closed without a reply."""
 
 from __future__ import annotations
 
