@@ -1,4 +1,4 @@
-"""What a server's answer means when it is not a reply: statuses, error bodies, error events, HTML."""
+"""Converts a server's answers that are no replies to errors: statuses, error bodies, error events, HTML."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REQUEST_IDS = (b"x-request-id", b"request-id", b"x-req-id", b"cf-ray")
 
 
 def hints(headers: Mapping[bytes, bytes], key: str = "") -> dict[str, str]:
-    """The headers for rate limits, retries, costs and proxies alone, in lower case; none that quotes a key."""
+    """Only the headers about rate limits, retries, costs and proxies, in lower case; none that contains the key."""
     found = {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in headers.items()
@@ -38,13 +38,13 @@ def hints(headers: Mapping[bytes, bytes], key: str = "") -> dict[str, str]:
 
 
 def request_id(headers: Mapping[bytes, bytes], key: str = "") -> str:
-    """The server's name for the call, "" if it gives none."""
+    """The server's request id; "" if it gives none."""
     found = next((headers[name] for name in _REQUEST_IDS if name in headers), b"")
     return identifier(found.decode("latin-1"), "", key)
 
 
 class Told(NamedTuple):
-    """What the server said, before it is scrubbed and made an error."""
+    """The content of an error answer, before it is scrubbed and becomes an exception."""
 
     kind: type[EndpointError]
     what: str
@@ -59,7 +59,7 @@ class Told(NamedTuple):
     def error(
         self, model: str, sent: bytes, key: str, status: int | None, headers: Mapping[str, str], request_id: str
     ) -> EndpointError:
-        """The error to raise: no key, no prompt."""
+        """The exception to raise, without key and prompt."""
         body = sent.decode("utf-8", "replace")
         says = scrub(self.says, body, key)
         error = self.kind(
@@ -77,7 +77,7 @@ class Told(NamedTuple):
         return error
 
     def _meaning(self, shown: EndpointError) -> Meaning | None:
-        """By the words as they came, as an SDK's error holds them: a word that the prompt has too may be what tells."""
+        """The kind of fault by the unscrubbed text. Scrubbing may remove a decisive word that is in the prompt too."""
         if not self.says and self.body is None:
             return None
         text = self.says if self.body is None else str(self.body)
@@ -112,7 +112,7 @@ def error_event(error: Any) -> Told:
 
 
 def bare_error(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The body itself, where it has an error's parts and a reply's neither: an `event: error` often has no more."""
+    """The body itself, if it has an error's fields and no reply's; an `event: error` is often like that."""
     told = any(isinstance(body.get(name), str) and body[name] for name in ("message", "detail", "code"))
     return body if told and not body.get("choices") else None
 
@@ -123,7 +123,7 @@ def not_a_reply(what: str) -> Told:
 
 
 def kind_of(body: bytes) -> str:
-    """What a body is, without quoting it, but for the one page of nginx's that is about the request."""
+    """A description of the body without quoting it, except nginx's page about the request."""
     if not body.strip():
         return "an empty body"
     if not looks_like_html(body):
@@ -132,7 +132,7 @@ def kind_of(body: bytes) -> str:
 
 
 def looks_like_html(body: bytes) -> bool:
-    """Whether it is a page for people."""
+    """Whether the body is HTML."""
     return body.lstrip()[:1] == b"<"
 
 
@@ -162,7 +162,7 @@ def _from_error(kind: type[EndpointError], what: str, error: Any, status: int | 
 
 
 def connection(model: str, error: Exception) -> str:
-    """What broke, without quoting bytes from the wire."""
+    """A description of a connection error, without quoting received bytes."""
     if isinstance(error, httpcore.ConnectError):
         if tls := why_tls(error):
             return f"{model} could not be reached: {tls}"

@@ -14,7 +14,7 @@ from capability_router.request import Finish, Reply, Usage
 
 
 class ToolCall:
-    """A tool call as far as it has come; `arguments` is JSON text."""
+    """A tool call as received so far; `arguments` is JSON text."""
 
     __slots__ = ("_pieces", "id", "index", "name")
 
@@ -31,7 +31,7 @@ class ToolCall:
 
     @property
     def arguments(self) -> str:
-        """What has come of the arguments."""
+        """The arguments received so far."""
         return "".join(self._pieces)
 
     @property
@@ -43,7 +43,7 @@ class ToolCall:
             return False
 
     def to_dict(self) -> dict[str, Any]:
-        """As Chat Completions writes it."""
+        """The call in Chat Completions form."""
         return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
 
 
@@ -94,7 +94,7 @@ class Assembly:
         self.calls.append(ToolCall(piece))
 
     def only_calls_of_others(self, tools: Offered) -> bool:
-        """Whether all that has come are calls of tools that were not offered."""
+        """Whether everything so far is calls of tools that were not offered."""
         if tools is None or any(map(str.strip, self._text)) or self._reasoning or self._refusal:
             return False
         return bool(self.calls) and all(strange(call.name, tools) for call in self.calls)
@@ -110,7 +110,7 @@ class Assembly:
         return "".join(self._reasoning)
 
     def message(self) -> dict[str, Any]:
-        """The assistant's message as Chat Completions writes it."""
+        """The assistant's message in Chat Completions form."""
         message: dict[str, Any] = {"role": "assistant", "content": self.text or None}
         if self._reasoning:
             message["reasoning_content"] = self.reasoning
@@ -123,9 +123,9 @@ class Assembly:
     def reply(
         self, headers: Mapping[str, str] | None = None, *, stream: bool = False, tools: Offered = None
     ) -> Reply:  # fmt: skip
-        """The reply so far. A refusal without text is told as such, its words being the text.
+        """The reply so far. A refusal without other text has Finish.REFUSAL, with its words as the text.
 
-        `tools`: the names of those that were offered; a call of another one is malformed.
+        `tools`: the names of the offered tools; a call of another one is malformed.
         """
         by_header = billed({}, headers, stream=stream) if headers else None
         refusal = "".join(self._refusal)

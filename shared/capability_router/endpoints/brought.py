@@ -1,7 +1,7 @@
-"""What one call brings along for itself, by the keywords that clients of OpenAI's kind take: it is no part of the body.
+"""Headers and API key of a single call, from the same keywords as in OpenAI's client.
 
-`extra_headers` go over the endpoint's own, and `extra_body` over the body. A key among those headers, or an `api_key`,
-is sent in the place of the endpoint's.
+`extra_headers` override the endpoint's own, and `extra_body` overrides the body. A key among those headers, or an
+`api_key`, replaces the endpoint's.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from capability_router.request import KEY_HEADERS
 _KEYWORDS = frozenset({"extra_headers", "extra_body", "api_key"})
 _BEARER = "Bearer "
 CLIENTS_OWN = frozenset({"content-length", "transfer-encoding", "connection", "accept"})
-"""Headers that the client alone can set rightly."""
+"""Headers that only the client may set."""
 
 
 class Brought(NamedTuple):
-    """`headers` by their names in lower case, the `key` among them ("" = none), which is to be scrubbed."""
+    """`headers` with names in lower case, and the `key` in them ("" = none), which must be scrubbed from errors."""
 
     headers: Mapping[str, str]
     key: str
@@ -29,7 +29,7 @@ class Brought(NamedTuple):
         return f"Brought({', '.join(self.headers) or 'nothing'})"
 
     def over(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """The endpoint's headers with these in their place."""
+        """The endpoint's headers, overridden by these."""
         named = {name.encode() for name in self.headers} | ({b"authorization"} if self.key else set())
         own = [(name.encode(), value.encode()) for name, value in self.headers.items()]
         return [(name, value) for name, value in headers if name.lower() not in named] + own
@@ -39,8 +39,8 @@ NOTHING = Brought({}, "")
 
 
 def taken_out(body: Mapping[str, Any], model: str) -> tuple[Mapping[str, Any], Brought]:
-    """The body that is sent, and what goes beside it. Raises ConfigError for headers or a key that can't be sent."""
-    if _KEYWORDS.isdisjoint(body):  # as of most calls
+    """The body to send, and the call's own headers. Raises ConfigError for headers or a key that can't be sent."""
+    if _KEYWORDS.isdisjoint(body):  # the usual case
         return body, NOTHING
     more = body.get("extra_body") or {}
     if not isinstance(more, Mapping):

@@ -24,16 +24,16 @@ class Chosen(Protocol):
 
 
 class LaunchLike(Protocol):
-    """What a launch of the core says, as far as it matters here."""
+    """The parts of a Launch that are needed here."""
 
     @property
     def candidate(self) -> Chosen:
-        """Whom to call."""
+        """The candidate to call."""
         ...
 
     @property
     def timeouts(self) -> TimeoutsLike:
-        """The attempt's four limits."""
+        """The attempt's four timeouts."""
         ...
 
 
@@ -56,12 +56,12 @@ class ChatCalls:
         return f"ChatCalls({self._request!r}, {list(self._clients)})"
 
     def start(self, launch: LaunchLike) -> Exchange:
-        """An attempt on the launch's candidate; nothing is sent before its chunks are asked for."""
+        """An attempt on the launch's candidate. Nothing is sent before its chunks are iterated."""
         client = self._clients.get(launch.candidate.id)
         if client is None:
             raise ConfigError(f"model {launch.candidate.id!r} has no endpoint; known: {', '.join(self._clients)}")
         return client.start(self._request.payload, stream=self._request.stream, timeouts=launch.timeouts)
 
     def fault(self, error: BaseException) -> Fault | None:
-        """What the error means; None for what is no server's doing (a cancellation, a body that is not JSON)."""
+        """The error as a fault of the server; None if it is none (a cancellation, a request body that is not JSON)."""
         return self._classify(error) if isinstance(error, EndpointError) else None

@@ -1,6 +1,6 @@
-"""What LangChain's messages say of tokens and cost -> Usage and the provider's bill.
+"""Reads tokens and cost from LangChain's messages: a Usage and the provider's bill.
 
-Here because both adapters read such messages (RouterLLM takes LangChain's models, too); plain mappings, no framework.
+It is in the core because both adapters need it (RouterLLM takes LangChain's models, too). It reads plain mappings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KEPT = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 def counted(told: Mapping[str, Any]) -> Usage:
-    """The counts of a message or chunk. (A chunk's may be negative: Gemini corrects what it said before.)"""
+    """The counts of a message or chunk. A chunk's may be negative, because Gemini corrects earlier ones."""
     into, out = told.get("input_token_details"), told.get("output_token_details")
     if not into and not out:
         return Usage(_whole(told.get("input_tokens")), _whole(told.get("output_tokens")))
@@ -33,7 +33,7 @@ def _wholes(details: Any) -> dict[str, int]:
 
 
 def _whole(count: Any) -> int:
-    """A count, whatever a server sent in its place, which packages pass on as it came."""
+    """A value as a count; packages pass on whatever a server sent."""
     if type(count) is int:
         return count
     if not isinstance(count, (int, float)) or isnan(count):
@@ -42,15 +42,15 @@ def _whole(count: Any) -> int:
 
 
 Counting = Literal["anew", "on", ""]
-"""What a later chunk's counts are: those of all so far ("anew"), what came since ("on"); "" = unknown."""
+"""The meaning of a later chunk's counts: the total so far ("anew") or an increment ("on"); "" = unknown."""
 
 
 class Tally:
-    """The counts of one streamed answer, from what its chunks tell one after the other.
+    """The counts of one streamed answer, from the counts in its chunks.
 
-    Servers that tell their counts with every chunk, as vLLM, SGLang and Perplexity can, or twice at the end, tell
-    those of all so far; some packages hand on only what is new. Where it isn't known which, a chunk that counts
-    the whole input again is of the first kind: an input is read once. `again`: counts were told that may not be added.
+    Servers that report counts with every chunk, as vLLM, SGLang and Perplexity can, or twice at the end, report the
+    total so far; some packages pass on only the increment. If it is unknown which, a chunk that repeats the whole
+    input count is a total. `again`: there were totals, so the chunks' counts must not be added up.
     """
 
     __slots__ = ("_counting", "again", "usage")
@@ -61,7 +61,7 @@ class Tally:
         self.again = False
 
     def take(self, now: Usage) -> None:
-        """A chunk's counts, in order."""
+        """Take in a chunk's counts, in order."""
         before = self.usage
         if before is None:
             self.usage = now
@@ -76,7 +76,7 @@ class Tally:
 
 
 def states(usage: Usage) -> bool:
-    """Whether it counts anything: ChatOpenAI makes zeros of a `usage` that the provider left empty."""
+    """Whether any count is above 0. ChatOpenAI gives zeros for an empty `usage`."""
     return bool(usage.input_tokens or usage.output_tokens) or any(getattr(usage, name) for name in TOKENS)
 
 
@@ -88,9 +88,9 @@ def counted_apart(metadata: Mapping[str, Any]) -> Usage | None:
 
 
 def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | None:
-    """The counts with what only the provider's own words in a `response_metadata` say of its cache.
+    """The counts with the cached tokens that are only in the provider's own fields of a `response_metadata`.
 
-    ChatOpenAI passes over the names of DeepSeek, Moonshot and LiteLLM's proxy; of a stream it does not pass them on.
+    ChatOpenAI does not read the fields of DeepSeek, Moonshot and LiteLLM's proxy, and drops them in a stream.
     """
     counts = metadata.get("token_usage")
     if usage is None or not counts or (usage.cache_read_tokens and usage.cache_creation_tokens):
@@ -98,7 +98,7 @@ def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | Non
     if not isinstance(counts, Mapping):
         return usage
     own_read, own_written, own_hour = cached_in(counts)
-    if not (own_read or own_written):  # as of most calls
+    if not (own_read or own_written):  # the usual case
         return usage
     read, written = usage.cache_read_tokens or own_read, usage.cache_creation_tokens or own_written
     same = usage_from(counts).input_tokens == usage.input_tokens
@@ -127,7 +127,7 @@ def _unmarked(details: Mapping[str, Any], mark: str) -> dict[str, Any]:
 
 
 def details(usage: Usage) -> tuple[dict[str, int], dict[str, int]]:
-    """The input's and the output's details under LangChain's names, and under ours where it has none."""
+    """The details of input and output under LangChain's names, and under the router's where it has none."""
     hour = usage.cache_creation_1h_tokens
     parts = {_KEPT[0]: usage.cache_creation_tokens - hour, _KEPT[1]: hour}  # ChatAnthropic puts them in the sum's place
     into = {
@@ -141,7 +141,7 @@ def details(usage: Usage) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def tier_of(metadata: Mapping[str, Any]) -> str:
-    """The service tier in a `response_metadata`: beside the counts, or, Anthropic's, among them."""
+    """The service tier in a `response_metadata`: beside the counts, or in them, as Anthropic's."""
     word = metadata.get("service_tier") or metadata.get("serviceTier")
     if word is None and (inner := metadata.get("usage")) and isinstance(inner, Mapping):
         word = inner.get("service_tier")
@@ -149,7 +149,7 @@ def tier_of(metadata: Mapping[str, Any]) -> str:
 
 
 def under(usage: Usage | None, tier: str) -> Usage | None:
-    """The counts under the tier that was told apart from them."""
+    """The counts with a service tier that was reported separately."""
     return usage if usage is None or not tier or usage.service_tier else replace(usage, service_tier=tier)
 
 
@@ -169,7 +169,7 @@ def cost_of(metadata: Mapping[str, Any], headers: Mapping[str, str], *, stream: 
 
 
 def _beside(told: Mapping[str, Any], details: Mapping[str, Any], reasoning: int) -> int:
-    """What the output leaves out: xAI's reasoning, which the total has; ChatPerplexity's, and its citations."""
+    """Tokens missing in the output count: xAI's reasoning, which is in the total; ChatPerplexity's, and citations."""
     if "citation_tokens" in details:
         return int(details["citation_tokens"]) + reasoning
     in_all = _whole(told.get("input_tokens")) + _whole(told.get("output_tokens")) + reasoning

@@ -1,4 +1,4 @@
-"""A Chat Completions call as the core's Request: the way in for those who use no framework."""
+"""Makes the core's Request from a Chat Completions call, for use without a framework."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def request_from_chat(
 ) -> Request:  # fmt: skip
     """The Request of a Chat Completions call; a string stands for one user message.
 
-    The words of `routing(...)` (tenant, task, tags, pin, deadline_s, ...) are taken out of `options`
-    and laid over the terms in force; all else is sent as it is. `payload` is the request's body.
-    Raises ConfigError for messages that are none, and for ill-typed routing terms.
+    The terms of `routing(...)` (tenant, task, tags, pin, deadline_s, ...) are taken out of `options` and override
+    the current ones; everything else is sent unchanged. `payload` is the request's body. Raises ConfigError for invalid
+    messages and routing terms of a wrong type.
     """
     chat = _checked(messages)
     terms = {name: options.pop(name) for name in _TERMS & options.keys()}
@@ -108,7 +108,7 @@ _NEVER_SAID = frozenset({"messages", "tools", "model", "api_key", "extra_headers
 
 
 def _beside(chat: Sequence[Mapping[str, Any]], body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Of most calls nothing: they have plain texts alone."""
+    """All texts that are sent beside messages and tools; for most calls none."""
     others: list[Any] = [_unread(part) for message in chat for part in _parts(message)]
     others += [_without(message, _READ) for message in chat if not _READ.issuperset(message)]
     if not _NEVER_SAID.issuperset(body):
@@ -136,7 +136,7 @@ def _media(content: Any) -> Iterator[Attached]:
 
 
 def _kind(part: Mapping[str, Any]) -> str:
-    """What is attached; a file says it by its data URL, and is taken for a PDF if it doesn't."""
+    """The kind of an attached part; for a file by its data URL, else "pdf"."""
     kind = _MEDIA[part["type"]]
     held = part.get("file")
     data = held.get("file_data") if isinstance(held, Mapping) else None

@@ -1,4 +1,4 @@
-"""The four clocks of one call: connect, first_token, between_tokens, total."""
+"""The four timeouts of one call: connect, first_token, between_tokens, total."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from capability_router.errors import ConfigError
 
 
 class TimeoutsLike(Protocol):
-    """Four limits in seconds; None = not limited."""
+    """Four timeouts in seconds; None = no limit."""
 
     @property
     def connect(self) -> float | None:
@@ -35,7 +35,7 @@ class TimeoutsLike(Protocol):
 
 
 class Clocks(NamedTuple):
-    """An endpoint's own limits in seconds; what a call says goes before them.
+    """An endpoint's own timeouts in seconds; a call's own ones override them.
 
     `first_token` counts from the start of the call to the first text, reasoning or tool call;
     both it and `between_tokens` (two events of a stream) are for streams only.
@@ -47,7 +47,7 @@ class Clocks(NamedTuple):
     total: float | None = 600.0
 
     def under(self, asked: TimeoutsLike | None) -> Clocks:
-        """These limits with a call's own over them."""
+        """These timeouts, overridden by a call's own."""
         if asked is None:
             return self
         mine = zip(self, (asked.connect, asked.first_token, asked.between_tokens, asked.total), strict=True)
@@ -77,8 +77,8 @@ def _seconds(owner: str, name: str, value: Any) -> float | None:
 class Patience:
     """How long the next read or write of one call may still take.
 
-    The sockets ask `left()` before every read, so that a limit may change in the middle of a
-    response, which a timeout fixed at its start cannot.
+    The sockets call `left()` before every read, so that the limit can change in the middle of a response. A timeout
+    that is set at the start could not.
     """
 
     __slots__ = (
@@ -97,11 +97,11 @@ class Patience:
         self.lateness = Lateness(hard=total_by == "deadline_s")
 
     def anew(self) -> None:
-        """The same call is sent again: the clocks run on as if nothing had come."""
+        """The same call is sent again: the timeouts run on as if nothing had been received."""
         self.step, self._step_end, self._fresh = "first_token", self._first_end, False
 
     def left(self) -> float | None:
-        """Seconds until the nearest of the running clocks; None = no limit. May be 0 or less."""
+        """Seconds until the next timeout; None = no limit. May be 0 or less."""
         end = min(self._end, self._step_end)
         return None if end == math.inf else end - self._now()
 
@@ -111,28 +111,28 @@ class Patience:
         return max(min(limits), 1e-3) if limits else None
 
     def event(self, carries: bool) -> None:
-        """An event of the stream came; `carries` = the first text, reasoning or tool call that is an answer's."""
+        """An event of the stream came; `carries`: it has the answer's first text, reasoning or tool call."""
         self._fresh = True
         if carries:
             self.step = "between_tokens"
 
     def waiting(self) -> None:
-        """The reader waits again. Time the caller spent between two chunks is not the server's."""
+        """The reader waits again. The time that the caller spent between two chunks does not count."""
         if self._fresh and self.step == "between_tokens":
             pause = self.clocks.between_tokens
             self._step_end = math.inf if pause is None else self._now() + pause
         self._fresh = False
 
     def linger(self, seconds: float) -> None:
-        """All that counts has come: wait for the end of the response this long at most."""
+        """Everything needed has come: wait at most this long for the end of the response."""
         self.step, self._step_end, self._fresh = "", self._now() + seconds, False
 
     def setting(self, clock: str) -> str:
-        """The setting by which this clock runs, for error texts."""
+        """The setting of this timeout, for error texts."""
         return self._total_by if clock == "total" else f"timeouts.{clock}"
 
     def ran_out(self, *, connecting: bool) -> tuple[str, float | None]:
-        """Which clock was the nearest, and its limit."""
+        """Which timeout has passed, and its limit."""
         limit = self.clocks.connect
         if connecting and limit is not None and min(self._end, self._step_end) > self._now():
             return "connect", limit

@@ -1,8 +1,8 @@
-"""Keep-alive connections to one server, taken and given back in constant time.
+"""A pool of keep-alive connections to one server, with constant time for taking and returning one.
 
-httpcore's own pool looks at every connection at every request: with 50 calls in flight that is
-nine tenths of a call's cost. Here connections are on a stack: the last one used is taken first, and
-nothing is scanned. There is no upper limit: the router decides how many calls run.
+httpcore's own pool scans all connections at every request, which with 50 calls in flight is nine tenths of a call's
+cost. Here connections are on a stack: the last one used is taken first, and nothing is scanned. There is no upper
+limit, because the router decides how many calls run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Server(NamedTuple):
 
     @property
     def origin(self) -> httpcore.Origin:
-        """As httpcore names it."""
+        """The server in httpcore's form."""
         return httpcore.Origin(self.scheme.encode(), self.host.encode(), self.port)
 
     def proxy(self) -> str | None:
@@ -80,13 +80,13 @@ IdleT = TypeVar("IdleT", bound=_Idle)
 
 
 class _Stack(Generic[IdleT]):
-    """Idle connections, the freshest on top. Safe between threads: a deque's ends are."""
+    """Idle connections, the last used on top. Thread-safe, because a deque's `append` and `pop` are."""
 
     def __init__(self) -> None:
         self.links: deque[IdleT] = deque()
 
     def pop(self) -> tuple[IdleT | None, list[IdleT]]:
-        """A live connection, if any, and the dead ones that lay above it (to be closed)."""
+        """A live connection, if any, and the dead ones above it, which must be closed."""
         dead: list[IdleT] = []
         while self.links:
             try:
@@ -197,8 +197,8 @@ _by_loop: dict[asyncio.AbstractEventLoop, _LoopPool] = {}
 class _LoopPool:
     """The connection pools of one event loop, closed with it.
 
-    asyncio closes a loop's asynchronous generators before the loop itself; the generator kept here
-    is there to be closed, so that no socket outlives its loop and none is used in another.
+    asyncio closes a loop's async generators before the loop itself. The generator kept here closes the sockets then, so
+    that none outlives its loop or is used in another one.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -233,7 +233,7 @@ async def _enter(loop: asyncio.AbstractEventLoop) -> _LoopPool:
     for old in [known for known in list(_by_loop) if known.is_closed()]:
         _by_loop.pop(old, None)
     mine = _by_loop[loop] = _LoopPool(loop)
-    await anext(mine.end)  # gives at once, and has asyncio know the generator
+    await anext(mine.end)  # returns at once; asyncio then knows the generator
     return mine
 
 
@@ -245,6 +245,6 @@ def close_idle() -> None:
 
 atexit.register(close_idle)
 if hasattr(os, "register_at_fork"):
-    # A child must not talk on its parent's sockets; forgetting them closes its copies alone.
+    # A forked child must not use its parent's sockets; dropping them closes only its own copies.
     os.register_at_fork(after_in_child=_by_server.clear)
     os.register_at_fork(after_in_child=_by_loop.clear)

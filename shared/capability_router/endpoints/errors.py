@@ -1,13 +1,13 @@
-"""What may go wrong on the way to a model and back.
+"""The errors of the built-in client.
 
     EndpointError                  model, status_code, code, type, headers, request_id
     ├── EndpointStatusError        the server answered with a status other than 2xx
     ├── EndpointStreamError        an error event inside a stream that began well
     ├── EndpointReplyError         a 2xx answer that is not a Chat Completions reply
-    ├── EndpointTimeout            one of the four clocks ran out                          .clock
+    ├── EndpointTimeout            one of the four timeouts passed                         .clock
     └── EndpointConnectionError    refused, reset, cut off, no such host, a bad certificate
 
-None of them holds a key, a prompt or a completion: what a server says is scrubbed first (scrub.py).
+None of them contains a key, a prompt or a completion: the server's texts are scrubbed first (scrub.py).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Answer(NamedTuple):
 class EndpointError(RouterError):
     """A call to a model's server failed.
 
-    `status_code` is None when no status tells of the fault. `code`, `type` and `param` are the
-    provider's own words, "" if it gave none. `headers` holds only rate-limit and retry hints.
-    `usage`: the tokens that it told before or beside; None = none. `page`: it answered with a page for people.
-    `told`: what all of its answer means, of which this error holds no more than may be shown; None = that is all.
-    `whole`: the answer itself, in errors that are read for their meaning and never raised.
+    `status_code` is None if there is no error status. `code`, `type` and `param` are the provider's own, "" if it gave
+    none. `headers`: only rate-limit and retry hints. `usage`: the tokens reported before or with the error; None =
+    none. `page`: the answer was an HTML page. `told`: the Meaning of the whole answer, of which this error contains
+    only what may be shown; None = it contains all. `whole`: the answer itself, in errors that are only classified,
+    never raised.
     """
 
     usage: Usage | None = None
@@ -54,12 +54,12 @@ class EndpointError(RouterError):
 
     @property
     def response(self) -> Answer:
-        """Status and hint headers, for code that looks for them where HTTP clients put them."""
+        """Status and hint headers, in the attribute where HTTP clients have them."""
         return Answer(self.status_code, self.headers)
 
     @property
     def body(self) -> Any:
-        """The provider's error object as far as it is kept: code, type, param; never its message."""
+        """The kept parts of the provider's error object: code, type, param; never its message."""
         return self.whole or {"error": {"code": self.code, "type": self.type, "param": self.param}}
 
 
@@ -76,7 +76,7 @@ class EndpointReplyError(EndpointError):
 
 
 class EndpointTimeout(EndpointError):
-    """A clock ran out. `clock`: connect, first_token, between_tokens or total; `limit_s` in seconds."""
+    """A timeout passed. `clock`: connect, first_token, between_tokens or total; `limit_s` in seconds."""
 
     def __init__(self, message: str, *, clock: str = "", limit_s: float | None = None, **known: Any) -> None:
         super().__init__(message, **known)
@@ -84,7 +84,7 @@ class EndpointTimeout(EndpointError):
 
 
 class EndpointConnectionError(EndpointError):
-    """The server was not reached, or the connection broke before the reply was whole.
+    """The server was not reached, or the connection broke before the reply was complete.
 
     `sent`: whether the request may have reached the server, which may then bill for it.
     """

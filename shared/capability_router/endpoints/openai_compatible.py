@@ -57,14 +57,14 @@ class OpenAICompatible:
         return f"OpenAICompatible({self.spec!r})"
 
     def start(self, body: Mapping[str, Any], *, stream: bool = False, timeouts: TimeoutsLike | None = None) -> Exchange:
-        """A call with this body (`messages`, options); nothing is sent before its chunks are asked for.
+        """A call with this body (`messages`, options). Nothing is sent before its chunks are iterated.
 
-        `extra_headers`, `extra_body` and an `api_key` among the options are of this call alone (`brought.py`).
-        `timeouts` go before the endpoint's own; its clocks start now.
+        `extra_headers`, `extra_body` and an `api_key` among the options are for this call only (`brought.py`).
+        `timeouts` override the endpoint's own; they start now.
         """
         clocks, told = self.spec.timeouts.under(timeouts), {}
         if timeouts is not None and timeouts.total is not None:
-            told = {"total_by": getattr(timeouts, "total_by", "timeouts.total")}  # a router says which setting it is
+            told = {"total_by": getattr(timeouts, "total_by", "timeouts.total")}  # the router's timeouts name it
         patience = Patience(clocks, stream=stream, now=self._clock.now, **told)
         whole, brought = taken_out(body, self.model)
         return Exchange(self, whole, stream=stream, patience=patience, brought=brought)

@@ -1,4 +1,4 @@
-"""Known OpenAI-compatible servers: what "provider:model" means when no native client is installed."""
+"""Known OpenAI-compatible servers: the endpoint for "provider:model" if no native client is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from capability_router.nearest import nearest
 
 
 class Provider(NamedTuple):
-    """Where a provider's Chat Completions are, and the variable that holds its key ("" = no key)."""
+    """A provider's Chat Completions URL, and the environment variable of its key ("" = no key)."""
 
     base_url: str
     api_key_env: str = ""
@@ -47,7 +47,7 @@ ALIASES = {
     "moonshotai": "moonshot", "moonshot_ai": "moonshot", "kimi": "moonshot", "z_ai": "zai", "zhipu": "zai",
     "zhipuai": "zai", "qwen": "alibaba", "dashscope": "alibaba",
 }  # fmt: skip
-"""Other frameworks' words for the same provider."""
+"""Other frameworks' names for the same provider."""
 
 
 def known(provider: str) -> Provider | None:
@@ -57,7 +57,7 @@ def known(provider: str) -> Provider | None:
 
 
 def without(package: str) -> str:
-    """What `check` says of a "provider:model" whose own package is not installed."""
+    """The text that `check` prints for a "provider:model" whose own package is not installed."""
     return f"{package} is not installed, so the built-in client calls the provider's OpenAI-compatible server"
 
 

@@ -1,7 +1,7 @@
-"""Take key, prompt and completion out of what a server says, before it goes into an exception.
+"""Removes key, prompt and completion from a server's error text, before it goes into an exception.
 
-Servers quote the request in their error texts. What remains must still tell a full window from an
-empty account, so words that error texts are made of stay, even if the prompt has them too.
+Servers quote the request in their error texts. The rest must still distinguish a full window from an empty account, so
+words that are common in error texts are kept, even if the prompt contains them too.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ PLAIN_WORDS = frozenset(
 
 
 def scrub(told: str, sent: str = "", key: str = "") -> str:
-    """`told` without the key, anything key-like, and any word that was sent, unless errors are made of it.
+    """`told` without the key, anything key-like, and the words of the request, except common words of error texts.
 
-    `sent` is the request body as JSON text. At most 300 characters come back, on one line.
+    `sent`: the request body as JSON text. The result has at most 300 characters, on one line.
     """
     text = told[:_READ]
     if key:
@@ -64,7 +64,7 @@ def _kept(word: str, sent: str) -> str:
 
 
 def identifier(value: object, sent: str = "", key: str = "") -> str:
-    """A provider's code or type if it reads like one ("rate_limit_exceeded", "429"), else ""."""
+    """A provider's code or type if it looks like one ("rate_limit_exceeded", "429"), else ""."""
     text = "" if value is None else str(value)
     if not _TELLING.fullmatch(text) or (key and key in text):
         return ""

@@ -1,7 +1,7 @@
-"""The sockets under the connections: each read and write asks the call's patience how long it may take.
+"""The sockets of the connections: each read and write asks the call's Patience how long it may take.
 
-httpcore passes a timeout on to its network streams unread; ours take a Patience in its place. That
-is how all four clocks hold to the point, also in blocking code and in the middle of a response.
+httpcore passes its timeout argument on to its network streams unchanged; these take a Patience instead. So all four
+timeouts are exact, also in blocking code and in the middle of a response.
 """
 
 from __future__ import annotations

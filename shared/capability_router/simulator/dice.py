@@ -1,11 +1,11 @@
-"""Chance that repeats: a draw is a hash of what it is about, so the same request gets the same luck."""
+"""Reproducible random numbers: each is a hash of its arguments, so the same request gets the same result."""
 
 from __future__ import annotations
 
 import hashlib
 
 _FULL = float(2**64)
-_OWN_SHARE = 0.25  # of the requests a model's luck is its own; on the rest hard is hard for every model
+_OWN_SHARE = 0.25  # the share of requests that are drawn per model; the others are equally hard for all models
 
 
 def digest(*parts: object) -> str:
