@@ -33,9 +33,9 @@ class Admission:
             pick = self._targets.pick(at)
         return pick
 
-    def over(self, at: float, number: int) -> Pick | Fund | None:
-        """A target that is full by its learned limit, if the money is there; see `Targets.over`."""
-        pick = self._targets.over(at)
+    def beyond_learned_limit(self, at: float, number: int) -> Pick | Fund | None:
+        """A target that is full by its learned limit, if the money is there; see `Targets.beyond_learned_limit`."""
+        pick = self._targets.beyond_learned_limit(at)
         return None if pick is None else self._opened(pick, at, number)
 
     def beside(self, pick: Pick | None, at: float, number: int) -> Pick | None:

@@ -192,7 +192,7 @@ class Execution:
             if pick.turn is not None and pick.turn <= latest:
                 self._until = min(pick.look, latest)
                 return NOTHING
-            pick = None if self._limits.elsewhere else self._admission.over(at, self.launched + 1)
+            pick = None if self._limits.elsewhere else self._admission.beyond_learned_limit(at, self.launched + 1)
         if isinstance(pick, Pick):
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
         return self._give_up(at) if pick is None else (pick,)
@@ -274,7 +274,7 @@ class Execution:
         return (*aborted, *late, *self._end(event.at, run.candidate, None))
 
     def _raised(self, event: Faulted) -> tuple[Effect, ...]:
-        fault = event.fault.over(self._brought) if self._brought else event.fault
+        fault = event.fault.attributed(self._brought) if self._brought else event.fault
         return self._faulted(event.at, event.attempt, fault, event.reply, event.others)
 
     def _faulted(

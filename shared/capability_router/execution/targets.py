@@ -118,7 +118,7 @@ class Targets:
             self.leave()
         return pick
 
-    def over(self, at: float) -> Pick | None:
+    def beyond_learned_limit(self, at: float) -> Pick | None:
         """A target that is full only by its learned limit: the last resort before the request is refused."""
         for candidate in [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]:
             permit = self._gate.surpass(candidate.id, at, self._tokens)

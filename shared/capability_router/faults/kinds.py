@@ -113,7 +113,7 @@ class Fault:
             return _OWN[self.kind]
         return KINDS[self.kind] if self.again else _NOT_AGAIN[self.kind]
 
-    def over(self, brought: Collection[str]) -> Fault:
+    def attributed(self, brought: Collection[str]) -> Fault:
         """This fault, marked `own` if it blames a credential or model name that the call itself gave.
 
         `brought`: the blames, "credential" or "model", that the call gave. The candidate's own key and name still work.
