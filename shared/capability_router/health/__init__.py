@@ -1,1 +1,1 @@
-"""How each candidate fares: breaker, gates, limiter, latency, one board over all."""
+"""The health of the candidates: breakers, rate-limit gates, concurrency limits, latencies, and one board over all."""

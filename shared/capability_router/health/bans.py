@@ -8,10 +8,10 @@ is disabled. A model that its provider doesn't know is disabled as (base_url, mo
     due       one, on trial        -                       -            -               on
     on trial  no other             off, for longer         on           due             on
 
-Keys are rotated and accounts topped up, and the router is not told. So one call is let through as a trial, after a time
-that doubles with each refusal and is half random: a dead key costs a few calls in its first hour and at most two in
-each later one. A time that the provider named is never cut short. Calls that were sent before the last refusal say
-nothing new. If a trial has not been refused after some seconds, a further call may try as well.
+The router can't know when a key is rotated or an account topped up. So one call is let through as a trial, after a time
+that doubles with each rejection and is half random: a dead key costs a few calls in its first hour and at most two in
+each later one. A time that the provider named is never shortened. Calls that were sent before the last rejection do not
+count. If a trial was not rejected after some seconds, another call may try, too.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from capability_router.health.permit import Verdict
 
 What = Literal["credential", "model"]
 _REFUSED_IN_S = 10.0
-"""Refusals come at once: after so long a trial may be an answer that takes its time, and others are let through."""
+"""Seconds after which a trial is probably accepted, because rejections come at once; then other calls may try too."""
 _UNTOLD = {"credential": "rejected by the provider", "model": "unknown to the provider"}
 
 
 class Ban:
     """One credential or model that is off. Times are monotonic seconds.
 
-    `what`: credential or model; `until`: when a trial is due; `tried_until`: until when others wait for the trial under
-    way, 0.0 = none is; `since`: the last refusal; `refusals`: how often in a row.
+    `what`: credential or model. `until`: when a trial is due. `tried_until`: until when others wait for the trial under
+    way; 0.0 = none is. `since`: the last rejection. `refusals`: the rejections in a row.
     """
 
     __slots__ = ("reason", "refusals", "since", "tried_until", "until", "what")
@@ -48,7 +48,7 @@ class Ban:
         return f"Ban({self.what}, refusals={self.refusals}, until={self.until:g})"
 
     def held(self, now: float) -> str:
-        """Why no call is admitted, and when one is."""
+        """Why no call is admitted, and until when."""
         if now < self.until:
             return f"{self.reason}; tried again in {_wait(self.until - now)}"
         return f"{self.reason}; one call is trying it again"
@@ -75,7 +75,7 @@ class Bans:
         if not self.found:
             return []
         credential, model = self.found.get(_key(address, "credential")), self.found.get(_key(address, "model"))
-        if credential is None and model is None:  # as most are, of others than the one that is off
+        if credential is None and model is None:  # the usual case, even if another one is disabled
             return []
         return [ban for ban in (credential, model) if ban is not None]
 
@@ -85,7 +85,7 @@ class Bans:
         return max(standing, key=lambda ban: ban.until, default=None)
 
     def on_trial(self, address: Address, now: float) -> Ban | None:
-        """What another call is trying."""
+        """The ban of this address that another call is trying; None = there is none."""
         return next((ban for ban in self.of(address) if now < ban.tried_until), None)
 
     def trying(self, address: Address, now: float) -> bool:

@@ -42,7 +42,7 @@ def _idle() -> float:
 
 _GONE_WELL = 3
 _UNTIMED_GATE_S = 1.0
-"""How long a provider's "nothing left" holds when it doesn't say until when."""
+"""Seconds for which a gate is closed if a provider reports that nothing is left, without a time."""
 
 
 class _Lanes(dict[str, Lane]):
@@ -155,7 +155,7 @@ class Board(Lasting):
     def failing(self, now: float) -> Mapping[str, float]:
         """The chance that a call fails, 0 to 1, by the candidate's last calls; only of candidates with failures.
 
-        Few calls say little, so three more successes are assumed.
+        Three additional successes are counted, so that a few calls do not decide alone.
         """
         if now >= self._failed_until:
             return _NOTHING
@@ -257,7 +257,7 @@ class Board(Lasting):
                 self._lanes[id].probed = True
 
     def reopens_at(self, id: str) -> float | None:
-        """When an open breaker or a disabled credential or model lets a call through; None = nothing forbids one."""
+        """When an open breaker or a disabled credential or model admits a call again; None = neither holds it."""
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
@@ -362,7 +362,7 @@ class Board(Lasting):
         while self._events:
             try:
                 event = self._events.popleft()
-            except IndexError:  # another thread told the last one
+            except IndexError:  # another thread has sent the last one
                 return
             if self._on_event is not None:
                 try:

@@ -45,7 +45,7 @@ from capability_router.health.window import Window
 
 CLOSED, OPEN, HALF_OPEN, ISOLATED = "closed", "open", "half_open", "isolated"
 _DEGRADED = 0.5
-"""For this share of the open time others go first."""
+"""The share of the open time for which other models are preferred."""
 _PATIENT_PROBES = 2
 """Failed probes in a row that do not lengthen the open time yet."""
 
@@ -56,8 +56,8 @@ class BreakerConfig:
 
     Opens on `consecutive` failures in a row, or on a share of `failure_rate` failures among at least
     `min_calls` in `window_s`, or on a share of `slow_rate` calls slower than `slow_after_s` (to the
-    first token; None = never slow). `disabled_s`: for how long a refused credential or model is left alone at
-    first, doubled with each further refusal up to `max_disabled_s`. Raises ConfigError for impossible values.
+    first token; None = never slow). `disabled_s`: for how long a rejected credential or model is not used, doubled with
+    each further rejection up to `max_disabled_s`. Raises ConfigError for impossible values.
     """
 
     consecutive: int = 5
@@ -169,7 +169,7 @@ class Breaker:
             self._probe_failed(now, "a probe failed")
 
     def neutral(self, epoch: int, *, probe: bool = False) -> None:
-        """A call ended without saying anything about health; a probe's permit comes back."""
+        """A call ended without a result for health; a probe's permit is given back."""
         if probe and epoch == self.epoch and self.probing:
             self.probing -= 1
 

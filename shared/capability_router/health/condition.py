@@ -19,9 +19,9 @@ QUIET: tuple[EventKind, ...] = ("rate_limit_over", "degraded", "recovered")
 class Condition:
     """A live view: one object per candidate, brought up to date in place. Read, never keep or change.
 
-    `held`: "" = usable now, else why not, for a person; `until`: when to look again (monotonic seconds,
+    `held`: "" = usable now, else why not, as a text; `until`: when to check again (monotonic seconds,
     infinity = when it is reset). `waits`: only a limit holds it, for `queue_s`. `queue_s`: predicted wait for a
-    slot. An answer of n tokens to an input of i is foreseen to take `wait_s + i * s_per_input + n * s_per_token`;
+    slot. An answer of n tokens to an input of i is predicted to take `wait_s + i * s_per_input + n * s_per_token`;
     `ttft_s`: streams' wait for the first token. Seconds; None = unknown. `pressure_s(now)`: the recent peak of waits
     times the calls that would share it.
     """
@@ -43,7 +43,7 @@ class Condition:
         self.waits = False
 
     def pressure_s(self, now: float) -> float:
-        """Seconds. A busy model of which nothing is known counts as taking a second."""
+        """Seconds. A busy model with unknown latency counts as taking a second."""
         busy = 1.0 if self.in_flight else 0.0
         return (self._peak.value(now) or busy) * (self.in_flight + 1)
 

@@ -1,12 +1,12 @@
-"""A model that begins to fail is degraded: other models go first, long before the breaker forbids it.
+"""A model that begins to fail is degraded: other models are preferred, long before the breaker opens.
 
-Each call that fails costs its caller a time limit or a second call. So a model is degraded as soon as two of its last
-few calls have failed. "Few" is the last eight calls, or as many as are under way: successes from before an outage must
-not hide it, and a busy model must not be degraded for two failures that happen to fall together. When many calls are
-under way, a share of them (15 %) has to fail.
+Each failed call costs its caller a timeout or a second call. So a model is degraded as soon as two of its last few
+calls have failed. "Few" is the last eight calls, or as many as are under way: successes from before an outage must not
+hide it, and a busy model must not be degraded for two coincident failures. When many calls are under way, a share of
+them (15 %) must fail.
 
 A degradation ends when its time is over, or when few of the last calls have failed. Only successes of calls that began
-after the last failed one count for that: calls that ran beside it say nothing about now.
+after the last failed one count for that, because calls that ran at the same time may be older than the failure.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections import deque
 from itertools import takewhile
 
 _LEAST, _NEAR, _SHARE = 2, 8, 0.15
-"""So many failures, and this share, among so many calls, or among as many as are under way."""
-_KEPT = 256  # failures that are remembered: enough for the share of 1,700 calls at once
+"""The least failures; the number of last calls, unless more are under way; and the least share of failures."""
+_KEPT = 256  # remembered failures: enough for the share of 1,700 calls at once
 
 
 class Degradation:

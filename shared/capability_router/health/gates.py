@@ -17,12 +17,12 @@ from __future__ import annotations
 from math import inf
 
 _FIRST_S, _LONGEST_GUESS_S, _LONGEST_S = 1.0, 60.0, 3600.0
-_SOON_S, _LASTS_S = 0.001, 60.0  # a limit is whole again no sooner; for so long after that it is believed in
+_SOON_S, _LASTS_S = 0.001, 60.0  # the least time until a limit is refilled; how long it is believed after that
 _EPSILON = 1e-6  # below this, what is lacking is rounding
 
 
 class Allowance:
-    """What a provider says is left of a limit, less what is under way. Without a lock or clock; monotonic seconds.
+    """What is left of a limit by the provider's report, less the calls under way. No lock, no clock; monotonic seconds.
 
     The provider may have counted a call under way or not; it is subtracted in any case. The answers of a burst may come
     in any order. So the answer to a call that was sent before the last answer came may be older than that one, and can
@@ -43,7 +43,7 @@ class Allowance:
         whole_in_s = min(max(whole_in_s, _SOON_S), _LONGEST_S)
         known = limit is not None and limit > left
         self._limit = float(limit) if limit is not None and known else inf
-        # What is left is told as a whole number: one more may be there, so that less than the difference fills up.
+        # The report is a whole number, so up to one more may be left, and less than the difference refills.
         self._per_s = max(self._limit - left - 1.0, 0.5) / whole_in_s if known else 0.0
         self._left, self._at, self._told_at = min(left - self.under_way, most), now, now
         self.until = now + whole_in_s + (_LASTS_S if known else 0.0)

@@ -1,10 +1,10 @@
 """One candidate: the breaker, gate and bans it shares with others, and what is its own.
 
-A lane is *calm* when nothing holds it and no request waits for it; then planning and admission need not look further.
-Time alone can't end calm, because gates open, buckets fill and breakers recover. Only a call or an operator can, and if
-that concerns a shared part, every lane of that base URL is woken. There are two exceptions. Silent calls are a matter
-of time: `silence.look_at` says when to look for them. And a degraded lane is calm only as long as its reported time
-left is still about right.
+A lane is *calm* when nothing holds it and no request waits for it; then planning and admission need no further checks.
+Time alone does not end calm, because with time gates open, buckets fill and breakers recover. Only a call or an
+operator ends it; if a shared part changes, every lane of that base URL is checked again. There are two exceptions.
+Calls become silent with time: `silence.look_at` says when to check. And a degraded lane is calm only as long as its
+reported remaining time is still about right.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _STATE_EVENTS: dict[str, EventKind] = {
 _DISABLED: dict[What, EventKind] = {"credential": "credential_disabled", "model": "model_disabled"}
 _ENABLED: dict[What, EventKind] = {"credential": "credential_enabled", "model": "model_enabled"}
 _PROBE_S = 5.0
-"""For so long after an open time the first call is left to the probe."""
+"""Seconds after an open time for which the first call is reserved for the probe."""
 _BUSY = 0.25
-"""A process that works for more than this share of a wait may be what the wait is due to."""
+"""If this process worked for more than this share of a wait, the wait may be its own fault."""
 _TRIAL_LOOK_S = 1.0
-"""A model that one call is trying again is looked at no later."""
+"""Seconds after which a model on trial is checked again at the latest."""
 _UNTIL_HEARD = "other models are preferred until one is heard"
 _TOLD_S = 0.1
-"""For so long what is left of a degradation is told the same: it is told in tenths of a second."""
+"""The remaining time of a degradation is reported in tenths of a second, so it stays the same for this long."""
 _LEAST_WAIT_S = 0.001
-"""A full model is never looked at again in the same instant, however short its calls are."""
+"""The least time until a full model is checked again, however short its calls are."""
 
 
 class Shared(NamedTuple):
@@ -109,7 +109,7 @@ class Lane:
         seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
         if hold is None:
             seen.held, seen.until = self._degraded(now)
-        quiet = hold is None and not seen.queue_s and not self.silence.why  # which ends with the first that is heard
+        quiet = hold is None and not seen.queue_s and not self.silence.why  # silence ends with the first content
         quiet = quiet and self.breaker.state == CLOSED and not self.bans.of(self.address)
         self.calm_until = 0.0 if not quiet else min(seen.until, now + _TOLD_S) if seen.held else math.inf
 
@@ -148,7 +148,7 @@ class Lane:
         return self._grant(now, 0, forced=forced)
 
     def surpass(self, now: float, tokens: int) -> Permit | Hold:
-        """A permit past a limit that is only learned, of calls at once or from what the provider told."""
+        """A permit past a learned limit: of concurrent calls, or from the provider's rate-limit headers."""
         hold = self._stopped(now) or self._paused(now) or self._no_budget(now, tokens)
         if hold is None and self.limiter.in_flight >= self.limiter.stated:
             hold = self._no_slot(now)
@@ -203,9 +203,9 @@ class Lane:
             self.limiter.bear(learned_limit.limit)
 
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
-        """The wait for the first token; None where this process was busy meanwhile: it may have been late itself.
+        """The wait for the first token; None if this process was busy meanwhile, so that it may have been late itself.
 
-        Nor of a call whose size is not known here: it was pushed past a limit, or forced.
+        None also for a call whose size is unknown here, because it was admitted past a limit.
         """
         waited = verdict.ttft_s
         if waited is None or permit.forced or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
@@ -364,12 +364,16 @@ class Lane:
         return "disabled"
 
     def _excused(self, permit: Permit, now: float) -> bool:
-        """Of calls that one delay of this process cut off only the first may count, and of the first delay none."""
+        """Whether a timeout for which this process was late does not count.
+
+        It does not if it is the first such one, or if the call began before the last such one: then one delay has cut
+        off several calls.
+        """
         before, self._late_at = self._late_at, now
         return before is None or permit.taken_at < before
 
     def _answered(self, permit: Permit, verdict: Verdict, now: float) -> None:
-        """Rejections of the request and poor answers prove health too, but teach nothing of speed."""
+        """Count an answer for health. Rejections of the request and poor answers count too, but not for latency."""
         breaker, latency, ttft, elapsed = self.breaker, self.latency, verdict.ttft_s, verdict.elapsed_s
         if verdict.ok:
             latency.answered(ttft, elapsed, verdict.output_tokens, _read(permit, verdict))
@@ -391,13 +395,13 @@ class Lane:
             self.latency.timed_out(verdict.elapsed_s, permit.tokens, whole=verdict.whole)
 
     def _look_beside(self) -> None:
-        """Have the lanes that share this breaker look at it again: a degradation may have begun."""
+        """Have the lanes that share this breaker check it again, because a degradation may have begun."""
         for lane in self.kin:
             if lane.breaker is self.breaker:
                 lane.calm_until = 0.0
 
     def _counted(self, now: float) -> None:
-        """Have the lanes that share the gate look at it again, once nothing is left."""
+        """Have the lanes that share the gate check it again, once nothing is left."""
         if self.gate.allowed_in_s(1.0, now):
             for lane in self.kin:
                 if lane.gate is self.gate:
@@ -411,7 +415,7 @@ class Lane:
     def _notice(self, now: float) -> None:
         """Report once that a degradation or a closed gate has begun, or has ended."""
         degradation, gate = self.breaker.degradation, self.gate
-        if not (degradation.until or degradation.told or gate.until or gate.told or self.silence.why):  # as mostly
+        if not (degradation.until or degradation.told or gate.until or gate.told or self.silence.why):  # the usual case
             return
         failing = degradation.until > now
         if degradation.told != (failing or self.silence.why != ""):
@@ -436,7 +440,7 @@ class Lane:
     def _passes(self, begun: bool, until: float, kind: EventKind, ended: EventKind, why: str, now: float) -> None:
         if begun:
             self._wake(kind, why, now)
-        else:  # what ends before its time has no time any more
+        else:  # `until` is 0 if it ended early
             self._wake(ended, "its time is over" if until else "ended before its time", now)
 
     def _loaded(self) -> None:
