@@ -1,7 +1,6 @@
-"""One routed call: its chain run, its attempts, what its caller gets and what is noted about it.
+"""One routed call: its chain run, its attempts, the chunks for its caller and the recorded result.
 
-`chunks` and `achunks` are the only two ways through; every public verb of ChatRouter is one of them.
-A call that isn't a stream is a stream of one chunk.
+Every public method of ChatRouter uses `chunks` or `achunks`. A call that isn't a stream is a stream of one chunk.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _SESSIONS = ("thread_id", "session_id", "conversation_id")
 class RoutedCall:
     """Iterate once, sync or async.
 
-    `asked_under`: the terms that were in force when a stream was asked for, for one that is read elsewhere.
+    `asked_under`: the routing terms at the time when a stream was requested, because it may be read elsewhere.
     """
 
     def __init__(
@@ -71,11 +70,11 @@ class RoutedCall:
 
     @property
     def outcome(self) -> Outcome | None:
-        """What became of the request; None before it is over, or when nothing was sent."""
+        """The result of the request; None before it is over, or if nothing was sent."""
         return self._run.outcome if self._run is not None else None
 
     def chunks(self) -> Generator[Any, None, None]:
-        """Make the call in this thread; gives what the chosen model gives."""
+        """Make the call in this thread; yields the chosen model's chunks."""
         manager = configured(CallbackManager, self._config, self._local)
         traced = begun(manager, self._inputs(), self._config, self._model)
         try:
@@ -97,7 +96,7 @@ class RoutedCall:
                 traced.on_chain_end(self._outputs())
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
-        """Make the call in this task; gives what the chosen model gives."""
+        """Make the call in this task; yields the chosen model's chunks."""
         manager = configured(AsyncCallbackManager, self._config, self._local)
         traced = await abegun(manager, self._inputs(), self._config, self._model)
         try:
@@ -122,7 +121,7 @@ class RoutedCall:
             for chunk in self._end_well(traced):
                 yield chunk
         finally:  # also for a caller who stops at the last chunk: the call was over
-            if traced.handlers:  # else core would still make a task, to no use
+            if traced.handlers:  # without handlers core would still create a task
                 await traced.on_chain_end(self._outputs())
 
     # -- the run ----------------------------------------------------------------------------------
@@ -150,13 +149,13 @@ class RoutedCall:
         return self._run
 
     def _unheard(self, kind: type[ChainRun]) -> Attempts:
-        """The same call once more, for a shadow: no handler and no tracer of the caller's hears of it."""
+        """The attempts of the same call for a shadow, without the caller's handlers and tracers."""
         config = RunnableConfig(callbacks=None, recursion_limit=self._config["recursion_limit"])
         config["configurable"] = self._config["configurable"]
         return Attempts(self._model.children, self._call, kind.get_noop_manager(), config)
 
     def _terms(self, manager: BaseCallbackManager) -> Routing:
-        """The terms in force, with those of the config over them and attribution filled in."""
+        """The current routing terms, overridden by those in the config, with attribution filled in."""
         here = current_routing()
         if self._asked_under is not None and self._asked_under is not here and self._asked_under != _NOBODY:
             self._config = carrying(self._config, self._asked_under)
@@ -178,18 +177,18 @@ class RoutedCall:
 
     @property
     def _handed(self) -> Callable[[Any], Sequence[Any]]:
-        """What tells of each chunk what may be handed on now."""
+        """A function from each chunk to the chunks that may be yielded now."""
         return self._ready if self._splice is None else partial(self._fitted, self._splice)
 
     def _fitted(self, splice: Splice, event: Any) -> Sequence[Any]:
-        """v3 events as they fit into one message, should the answer be gone on with."""
+        """The v3 events, changed so that a resumed answer is still one message."""
         begun = self._run.begun[0] if self._run is not None else 0
         return [ready for part in splice.take(event, begun) for ready in self._ready(part)]
 
     def _ready(self, chunk: Any) -> Sequence[Any]:
-        """What may be handed on now: all but the last chunk, which is kept for its annotation."""
+        """The chunks that may be yielded now: all but the last one, which is kept to be annotated."""
         if isinstance(chunk, Unparsed):
-            raise chunk.error  # no model did better: as it would have been without a router
+            raise chunk.error  # no model gave a better answer: raise as without a router
         if self._traced is not None:
             self._traced.append(chunk)
         before: Sequence[Any] = () if self._held is _NOTHING else (self._held,)
@@ -203,7 +202,7 @@ class RoutedCall:
         return (*before, chunk)
 
     def _end_well(self, traced: ChainRun) -> Sequence[Any]:
-        """Record the call; gives the chunk that was kept, with its annotation."""
+        """Record the call; returns the kept chunk with its annotation."""
         outcome = self._record(traced)
         if self._open is not None:  # it broke off after its terminal reason, before its last chunk
             self._held = ending(self._open)
@@ -214,13 +213,13 @@ class RoutedCall:
         return (annotated(self._held, outcome.annotation()),)
 
     def _end_failed(self, traced: ChainRun, error: BaseException) -> BaseException:
-        """Record the call; gives the error as one of langchain-core's."""
+        """Record the call; returns the error as one of langchain-core's classes."""
         error = as_model_error(error)
         self._record(traced, error.refusals if isinstance(error, NoEligibleModel) else ())
         return error
 
     def _record(self, traced: ChainRun, refusals: Sequence[Any] = ()) -> Outcome | None:
-        """Write the decision and its cost on the router's run, and tell the handlers that add costs up."""
+        """Write the decision and its cost on the router's run, and give them to the handlers that add up costs."""
         outcome = self.outcome
         if traced.handlers:
             note(traced, outcome, self._run.plan if self._run is not None else None, refusals)
@@ -239,7 +238,7 @@ class RoutedCall:
                 handler.on_routed(own, self._routing)
 
     def _outputs(self) -> dict[str, Any]:
-        """What the chain run ends with. A list of messages: a bare one would be counted as a model's usage."""
+        """The outputs of the chain run. A list of messages, because tracers count a single one as a model's usage."""
         seen = self._traced or []
         if isinstance(self._call.bound, Structured) or not seen:
             return {"output": seen[-1] if seen else None}

@@ -1,8 +1,8 @@
-"""The runs that are under way and the names of their outermost ones: under which chain a call is booked.
+"""The names of the outermost runs under way, by which a call's chain is booked.
 
-LangChain tells the name of a run to callback handlers and to nothing else: a step knows its parent's id, not its name.
-So one handler hears of every chain and tool from the import of this package on, and of nothing else. It is no tracer:
-it keeps a name for each run, until that ends.
+LangChain gives the name of a run only to callback handlers: a step knows its parent's id, not its name. So one handler
+receives the events of all chains and tools, and no others, once this package is imported. It is not a tracer: it keeps
+only a name for each run, until the run ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST = 10_000
 
 
 class Runs(BaseCallbackHandler):
-    """Hears of chains and tools. Thread-safe without a lock, which a forked child might find held."""
+    """The callback handler for chains and tools. Thread-safe without a lock, which could be held during a fork."""
 
     run_inline = True  # else each of its calls would be a task
     ignore_llm = ignore_chat_model = ignore_retriever = ignore_retry = ignore_custom_event = True
@@ -93,10 +93,10 @@ def given(name: str | None) -> str:
 
 
 def without_runs(configure: Callable[[], ManagerT], *, inherits: bool) -> ManagerT:
-    """A manager, as `configure` makes it, without the handler that hears of chains.
+    """The manager made by `configure`, without the handler of this module.
 
-    A routed call's own run and its attempts are none of these: nobody is told who wouldn't be anyhow. `inherits`:
-    whether there is a manager above, which may have the handler.
+    A routed call's own run and its attempts need no names. `inherits`: whether there is a parent manager, which may
+    have the handler.
     """
     token = _HEARD.set(None)  # a handler that is not added needs not be taken out
     try:
@@ -109,5 +109,5 @@ def without_runs(configure: Callable[[], ManagerT], *, inherits: bool) -> Manage
 
 
 def stop_hearing() -> None:
-    """Of what is begun in this context from now on; for the models' own calls, token by token."""
+    """Switch the handler off for runs that begin in this context, such as the models' own calls."""
     _HEARD.set(None)

@@ -1,6 +1,6 @@
-"""The clocks of the attempt in whose context a call is made.
+"""The timeouts of the current attempt.
 
-A context variable and no call keyword: a keyword would be part of a cache's key and of every trace.
+A context variable and not a call keyword, because keywords are part of cache keys and of every trace.
 """
 
 from __future__ import annotations

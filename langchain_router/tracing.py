@@ -1,7 +1,7 @@
-"""The chain run that every routed call is in LangChain's traces, and what is noted on it.
+"""The chain run of each routed call in LangChain's traces, and the data on it.
 
-A chain run, not a model run: a model run inside a model run is counted and priced twice by every
-tracer, and stamps its own name on the models that really answered.
+It is a chain run, not a model run: tracers would count and price a model run inside a model run twice, and show the
+router's name for the models that answered.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _STEP_TAGS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")
 
 
 class Local:
-    """What the router's own constructor says of callbacks: passed on to the models, unlike a model's own."""
+    """Callbacks, tags and metadata of the router's own constructor; unlike a model's, the attempts inherit them."""
 
     __slots__ = ("handlers", "metadata", "tags", "verbose")
 
@@ -127,7 +127,7 @@ def attempt_config(run: ChainRun, config: RunnableConfig, launch: Launch) -> Run
 
 
 def _child_of(run: ChainRun) -> BaseCallbackManager:
-    """`run.get_child()`, which is quicker made where there are no two handlers of which one may be the other."""
+    """`run.get_child()`, made faster if there are not two handlers that may be duplicates."""
     if len(run.inheritable_handlers) > 1:
         return run.get_child()
     if isinstance(run, CallbackManagerForChainRun):
@@ -150,9 +150,9 @@ def _inheriting(kind: type[ManagerT], run: BaseRunManager) -> ManagerT:
 
 
 def attempt_context(config: RunnableConfig) -> AbstractContextManager[Context]:
-    """The context for an attempt's steps: what its model calls is below its run.
+    """The context for an attempt's steps, in which the calls of its model are children of its run.
 
-    Without a tracer there is nothing to tell and nothing to clean up: the context is a copy, thrown away.
+    Without a tracer it is only a copy of the context, with nothing to clean up.
     """
     if tracers_of(config["callbacks"].handlers):  # type: ignore[union-attr]  # a child manager
         return set_config_context(config)
@@ -183,7 +183,7 @@ def facts_of(outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any]
 
 
 def _listed(items: Sequence[str]) -> str:
-    """As many whole items as there is room for, and how many more there are."""
+    """As many complete items as fit, and the number of the others."""
     room, shown = _ROOM - 20, list[str]()
     for item in items:
         item = _cut(item, _ITEM)
@@ -199,7 +199,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def note(run: ChainRun, outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any] = ()) -> None:
-    """Write the facts on the router's own run, in all that keep it and are attached, before it ends."""
+    """Write the facts on the router's own run in all attached tracers, before it ends."""
     tracers = tracers_of(run.handlers)
     if not tracers and not observed(run.handlers):
         return
@@ -237,5 +237,5 @@ def _outermost(tracer: BaseTracer, run_id: Any) -> str:
 
 
 def caller_tags(config: RunnableConfig) -> list[str]:
-    """The tags that a person wrote, without those that LangChain gives to the steps of a chain."""
+    """The caller's own tags, without those that LangChain adds to the steps of a chain."""
     return [tag for tag in config.get("tags") or () if not tag.startswith(_STEP_TAGS)]

@@ -1,4 +1,4 @@
-"""A LangChain call -> the core's Request. Reads messages and call keywords, changes nothing.
+"""Converts a LangChain call to the core's Request. It reads messages and call keywords and does not change them.
 
 Content blocks come in LangChain's own form (v0 and v1) and in the shapes of OpenAI (Chat Completions
 and Responses), Anthropic, Google and Bedrock; all are told apart by `type` and MIME type alone.
@@ -41,9 +41,9 @@ _NO_REASONING = (None, "", "none", False, 0)
 def to_request(
     call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False, screens: bool = False
 ) -> Request:
-    """What the core has to know of a call. `shown_live`: others see its answer as it is made.
+    """The core's Request for a call. `shown_live`: callbacks show its answer while it is made.
 
-    `screens`: a screen looks at it, and so at all that is sent.
+    `screens`: a screen will check the request, so all texts that are sent are needed.
     """
     texts, attached, roles = _read(call.messages)
     media = tuple([part.kind for part in attached]) if attached else ()
@@ -142,7 +142,7 @@ def _tools(call: Call, tools: Sequence[Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _beside(call: Call, keywords: Mapping[str, Any]) -> tuple[str, ...]:
-    """A binding's tools are read, and what the call says of tools takes no part then."""
+    """All other texts that are sent. With a binding, the call's own tools are not used and not read."""
     read = _TEXT_KEYS if call.bound is not None else (*_TEXT_KEYS, "tools")
     return beside(call.messages, keywords, read)
 

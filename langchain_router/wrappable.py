@@ -1,4 +1,4 @@
-"""The methods of a chat model that wrap it, made so that the wrapper of a router can be explained as the router can."""
+"""The methods of a chat model that return a wrapper of it; for a router these wrappers have `explain`, too."""
 
 from __future__ import annotations
 

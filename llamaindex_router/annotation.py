@@ -1,4 +1,4 @@
-"""What the router says on each reply: `additional_kwargs["router"]`, in copies, never in messages."""
+"""Adds the router's annotation to replies: `additional_kwargs["router"]`, in copies, never in messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RESPONSES = (ChatResponse, CompletionResponse)
 
 
 def annotated(response: Any, facts: Mapping[str, Any]) -> Any:
-    """A shallow copy of the response that carries the facts; anything else as it is."""
+    """A shallow copy of the response with the facts; any other object unchanged."""
     if not isinstance(response, _RESPONSES):
         return response
     told = {**(response.additional_kwargs or {}), KEY: facts}

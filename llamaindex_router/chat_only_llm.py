@@ -1,4 +1,4 @@
-"""An LLM that has only chats to make: LlamaIndex's other calls are spelt as these."""
+"""A base class for LLMs that implement only chat methods: LlamaIndex's other methods are built on these."""
 
 from __future__ import annotations
 

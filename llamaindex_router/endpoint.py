@@ -135,7 +135,7 @@ class EndpointLLM(ChatOnlyLLM):
         return _revived, (type(self), self.blueprint(), self._token)
 
     def to_payload(self) -> dict[str, Any]:
-        """What observability may show of it. Made here, not in a base class: 0.14.5's has no such method."""
+        """The fields that tracing may show. Defined here, because the base class of 0.14.5 has no such method."""
         own = {"model": self.model, "temperature": self.temperature}
         return {"class_name": self.class_name(), **self.metadata.model_dump(), **own}
 

@@ -4,8 +4,7 @@
     costs = RouterEventHandler()
     get_dispatcher().add_event_handler(costs)
 
-Tracers warn about events they don't know, so ours travel on a dispatcher of their own and, besides
-that, only to RouterEventHandlers.
+Tracers warn about unknown events, so these events are sent only on a separate dispatcher and to RouterEventHandlers.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ class RouterEventHandler(BaseEventHandler):
         return "RouterEventHandler"
 
     def handle(self, event: BaseEvent, **_: Any) -> None:
-        """Note a routed call; other events are none of ours."""
+        """Add a routed call; other events are ignored."""
         if isinstance(event, RouterCallEvent):
             self._spending.add(event.facts)
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        """The calls so far, each as in `additional_kwargs["router"]` with tokens and who asked."""
+        """The calls so far, each as in `additional_kwargs["router"]`, with tokens and routing terms."""
         return self._spending.calls
 
     @property
@@ -67,7 +66,7 @@ class RouterEventHandler(BaseEventHandler):
 
 
 def announce(request: Request, outcome: Outcome) -> None:
-    """Tell the handlers that listen; costs nothing when none does."""
+    """Send the event to the handlers, if there are any."""
     roots: Sequence[Any] = dispatcher.root.event_handlers
     listeners = [h for h in roots if isinstance(h, RouterEventHandler)]
     if not listeners and not dispatcher.event_handlers:
