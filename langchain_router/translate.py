@@ -142,7 +142,7 @@ def _tools(call: Call, tools: Sequence[Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _beside(call: Call, keywords: Mapping[str, Any]) -> tuple[str, ...]:
-    """All other texts that are sent. With a binding, the call's own tools are not used and not read."""
+    """All other texts that are sent. Only without a binding were the call's own `tools` read as tools before."""
     read = _TEXT_KEYS if call.bound is not None else (*_TEXT_KEYS, "tools")
     return beside(call.messages, keywords, read)
 
