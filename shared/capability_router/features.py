@@ -116,7 +116,7 @@ def _hardness(look: str) -> float:
     bytes_, digits = len(data), len(data) - len(data.translate(None, _DIGITS))
     negations = signs = 0
     for word in _NEGATIONS:
-        if word in look:  # mostly it is not, and that is told sooner than how often it is
+        if word in look:  # mostly false, and faster than counting
             negations += count(word)
     for sign in _SIGNS:
         if sign in look:

@@ -75,7 +75,7 @@ BROKEN_ENDS = {
     "insufficient_system_resource": Finish.OVERLOADED,
     "malformed_function_call": Finish.MALFORMED_CALL, "unexpected_tool_call": Finish.MALFORMED_CALL,
 }  # fmt: skip
-"""The providers' words for an end that is a fault of theirs, in lower case."""
+"""The providers' terminal reasons for an error on their side, in lower case."""
 
 
 _BYTES, _AT_ONCE = 16, 256
@@ -97,20 +97,19 @@ def _new_id() -> str:
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request in no framework's terms.
+    """One request, independent of the framework.
 
-    `texts` are the message texts in order (read for features, never stored), `media` the kinds of the attached parts
-    ("image", "pdf", "audio", "video"), `attached` the same with their sizes, `tools` the tools' JSON schemas as text
-    (counted as input), `provider_tools` those among them that only some providers have, `follows` the ids of the tool
-    calls that it answers, `answered_by` the candidate that gave the conversation's last answer as its messages say,
-    `input_tokens` an exact count if the caller has one, `model` the name of another model that the caller asks the
-    provider for (its price counts, not the candidate's), `resumable` whether a stream that was cut off can be
-    continued by another model from the text so far, `shown_live` whether others see the answer of a call that is no
-    stream as it is made (two attempts at once would be seen mixed), `payload` whatever the endpoint needs to make the
-    call, `service` the service tier that it asks for (see `service_tier()`), `answers` how many answers it asks for
-    at once (`n`; None = it doesn't say), `roles` who says each of the texts, in the framework's own words, `own_key`
-    whether it brings along a key of its own, `screened` what a screen found in it (None = none looked), `beside` what
-    is sent beside texts and tools (other parts of messages, keywords of the call), where a screen is to look at it.
+    `texts`: the message texts in order (read for features, never stored). `roles`: the role of each text, as the
+    framework names it. `media`: the kinds of the attached parts ("image", "pdf", "audio", "video"). `attached`: the
+    same with their sizes. `tools`: the tools' JSON schemas as text (counted as input). `provider_tools`: those of the
+    tools that only some providers have. `follows`: the ids of the tool calls that it answers. `answered_by`: the
+    candidate that gave the conversation's last answer, according to its messages. `input_tokens`: an exact count, if
+    the caller has one. `model`: a model name in the call, which replaces the candidate's (and its price). `own_key`:
+    whether the call has its own API key. `service`: the requested service tier (see `service_tier()`). `answers`: how
+    many answers it asks for at once (`n`; None = not stated). `resumable`: whether another model can continue an
+    interrupted stream. `shown_live`: whether callbacks show the answer of a unary call while it is made, so that two
+    attempts at once would be mixed up. `screened`: what a screen found; None = none has checked it. `beside`: all other
+    texts that are sent, for a screen. `payload`: what the endpoint needs to make the call.
     """
 
     texts: tuple[str, ...]
@@ -142,8 +141,8 @@ class Request:
 
     @property
     def brought(self) -> tuple[str, ...]:
-        """What the call replaces of a candidate: of ("model", "credential")."""
-        if not self.model and not self.own_key:  # as most
+        """What the call itself gives instead of the candidate: "model", "credential" or both."""
+        if not self.model and not self.own_key:  # the usual case
             return ()
         return ("model",) * bool(self.model) + ("credential",) * self.own_key
 
@@ -180,7 +179,7 @@ def own_service(model: object) -> str:
 
 
 def asked_answers(keywords: Mapping[str, Any]) -> int | None:
-    """How many answers a call's keywords ask for at once (OpenAI's `n`, Google's `candidate_count`); None = unsaid."""
+    """How many answers a call's keywords ask for (OpenAI's `n`, Google's `candidate_count`); None = not stated."""
     nested = (keywords.get(name) for name in ("extra_body", "generation_config"))
     places = (keywords, *(place for place in nested if isinstance(place, Mapping)))
     stated = (place.get(word) for place in places for word in _ANSWERS)
@@ -201,10 +200,10 @@ def _of_its_own(model: object, *fields: str) -> list[Mapping[str, Any]]:
 
 
 def service_tier(word: object) -> str:
-    """A provider's word for a service tier, as prices name it: "" = the usual one, "batch", "flex", "priority".
+    """The name of a service tier as in prices, from a provider's name: "" = default, "batch", "flex", "priority".
 
-    Any other word is kept: that tier has a price of its own, which is unknown. (OpenAI's "fast"
-    is its "priority"; Google's words begin with "on_demand", Bedrock's stand in a mapping.)
+    Any other name is kept: that tier has its own price, which is unknown. (OpenAI's "fast" is "priority"; Google's
+    names begin with "on_demand", Bedrock's are in a mapping.)
     """
     told = word.get("type") if isinstance(word, Mapping) else word
     text = told.lower().removeprefix("traffic_type_").removeprefix("on_demand_") if isinstance(told, str) else ""
@@ -272,14 +271,13 @@ TOKENS = tuple(f.name for f in fields(Usage) if f.name not in ("service_tier", "
 class Reply:
     """What an attempt has returned so far; complete once its stream has ended.
 
-    `finish` is None when the provider gave no terminal reason. `cost_usd` is the provider's own
-    bill when it sends one. `text` is kept only as far as it was seen.
-    `hollow`: no chunk so far held content or a terminal reason, which this format always gives.
-    `carried`: it held content, if only reasoning or a block that is no text.
-    `mute`: its client may have kept the terminal reason to itself.
-    `other`: it held content of another kind than text, reasoning and tool calls (an image, sound, a block of the
-    provider's own).
-    `unoffered_tool_calls`: how many of those that are malformed are of no tool of the request.
+    `finish` is None if the provider gave no terminal reason. `cost_usd`: the provider's own bill, if it sends one.
+    `text`: as far as it was received.
+    `hollow`: no chunk so far had content or a terminal reason, which this format always gives.
+    `carried`: it had content, even if only reasoning or a block without text.
+    `mute`: its client may have dropped the terminal reason.
+    `other`: it had content other than text, reasoning and tool calls (an image, sound, a provider's own block).
+    `unoffered_tool_calls`: how many of the malformed tool calls name a tool that the request does not have.
     """
 
     usage: Usage | None = None
@@ -310,7 +308,7 @@ class Reply:
 class AttemptRecord:
     """One attempt, ended. `fault` is None for the one that answered; times in seconds.
 
-    `window`: tokens that the model holds by its own word, when it found the input too long.
+    `window`: the model's window in tokens, if it stated it when it rejected the input as too long.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""Routing terms: who asks, and what `with routing(...)` requires of the calls inside it.
+"""Routing terms: attribution and requirements that `with routing(...)` sets for the calls inside it.
 
 The terms are in a context variable. So they apply to every call made inside the block, in this thread or task and in
 those that copy its context.
@@ -49,7 +49,7 @@ TERMS = frozenset(RoutingTerms.__annotations__) | set(DATA_TERMS)
 ONLY_TERMS = frozenset(
     {"tenant", "pin", "allow", "deny", "require_tags", "quality_target", "max_cost_usd", "deadline_s"}
 )
-"""Terms by whose names no model's call takes anything; a server may well know a `priority`, a `session` or a `task`."""
+"""Terms that are never keywords of a model's call. Others may be: a server may know `priority`, `session` or `task`."""
 
 
 def check_keywords(names: Iterable[str], otherwise: str = "") -> None:
@@ -144,7 +144,7 @@ EVALUATION_TAG = "router:evaluation"
 
 
 def evaluating(terms: Routing, deadline_s: float) -> Routing:
-    """The terms of an evaluator's own calls: the data rules and who pays stay those of the request."""
+    """The terms of an evaluator's own calls: the request's data rules and attribution still apply."""
     return Routing(
         tenant=terms.tenant, tags=(EVALUATION_TAG,), priority="batch", allow=terms.allow, deny=terms.deny,
         require_tags=terms.require_tags, regions=terms.regions, retention=terms.retention, training=terms.training,
