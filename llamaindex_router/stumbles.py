@@ -23,6 +23,9 @@ _HELD = ("part", "response_dict", "chunk", "data")
 """Under which names SDKs hold it."""
 _UNTOLD = object()
 _SOUGHT = ("choices", "output")
+_CHOICES = ("choices",)
+_BODIES = ("chunk", "raw", "result", "response_dict", "partial_response", "response", "data")
+"""Under which names integrations hold it that read it themselves."""
 
 
 def stumbled_over(error: BaseException) -> Fault | None:
@@ -61,6 +64,9 @@ def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
         return no_reply(None, error)
     if isinstance(error, IndexError) and _choiceless(frame.f_locals.get("chunk")):
         return no_reply(None, error)
+    body = _without_choices(frame.f_locals) if isinstance(error, KeyError) and error.args == _CHOICES else None
+    if body is not None:
+        return no_reply(_told_instead(body), error)
     replies = (held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error))
     held = next(replies, None)
     return None if held is None else no_reply(_told_instead(held), error, usage_of(counts_of(held), tier_of(held)))
@@ -69,6 +75,11 @@ def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
 def _choiceless(chunk: object) -> bool:
     """Whether it is a chunk without choices, as servers send for counts: some integrations read the first of each."""
     return bool(field(field(chunk, "data") or chunk, "choices") == [])
+
+
+def _without_choices(held: Mapping[str, Any]) -> object:
+    """The body or event, of an integration that reads the JSON itself, in which it looked for them."""
+    return next((body for name in _BODIES if isinstance(body := held.get(name), dict) and "choices" not in body), None)
 
 
 def _replies(held: Mapping[str, Any]) -> Iterator[Any]:
@@ -108,8 +119,15 @@ def _hollow(response: object) -> bool:
     """
     if isinstance(response, dict):
         return not (any(map(response.get, _CONTENTS)) or isinstance(response.get("message"), Mapping))
-    choices: Any = getattr(response, "choices", _UNTOLD)
-    output: Any = getattr(response, "output", _UNTOLD)
+    choices, output = _part(response, "choices"), _part(response, "output")
     if choices is _UNTOLD or output is None:
-        return output is None or (output is _UNTOLD and getattr(response, "content", _UNTOLD) is None)
+        return output is None or (output is _UNTOLD and _part(response, "content") is None)
     return not choices or not isinstance(choices, list) or getattr(choices[0], "message", _UNTOLD) is None
+
+
+def _part(response: object, name: str) -> Any:
+    """A part of a body. What can't be read is untold: an HTTP client's own response raises where it is streamed."""
+    try:
+        return getattr(response, name, _UNTOLD)
+    except Exception:  # noqa: BLE001 - a foreign property may raise anything
+        return _UNTOLD

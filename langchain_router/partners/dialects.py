@@ -235,6 +235,10 @@ DIALECTS: tuple[Dialect, ...] = (
         calls_at_end=True,
     ),
     Dialect(
+        "langchain_azure_ai", "AzureAIChatCompletionsModel", quiet={"retry_total": 0}, gives_reason=True,
+        url_fields=("endpoint",),
+    ),
+    Dialect(
         "langchain_fireworks", "ChatFireworks", ("fireworks",), retries=Retries(0, _at_each_call), gives_reason=True,
         no_chunks="Received empty stream from Fireworks", url_fields=("fireworks_api_base", "base_url"),
     ),

@@ -36,6 +36,8 @@ _CAME = frozenset({"response", "data", "chunk"})
 _MESSAGES = ("AIMessage", "AIMessageChunk")
 _HELD = ("response_dict", "response", "data", "chunk", "part")
 """Under which names the readers hold it."""
+_STUMBLES = (*STUMBLES, UnboundLocalError)
+"""The last where code goes on with what it made of each choice, and there was none."""
 _CORE, _BESIDE_IT = "langchain_core.language_models.chat_models", "langchain_router.attempts.attempt"
 _TAKING = "_whole"
 """Of the router's own attempts, what takes the first generation of a result as core's `invoke` does."""
@@ -53,7 +55,7 @@ def stumbled(error: BaseException) -> Fault | None:
     if reader is not None and (_over_a_call(frames, error) or (about_a_call(error) and (by_sdk or _of_message(error)))):
         told = "arguments that are no JSON object"
         return Fault("malformed_tool_call", told, usage=_usage_in(reader), started=True, error=error)
-    if reader is not None and (isinstance(error, STUMBLES) or (is_check(error) and (by_sdk or _of_message(error)))):
+    if reader is not None and (isinstance(error, _STUMBLES) or (is_check(error) and (by_sdk or _of_message(error)))):
         return no_reply(_error_in(reader) or error_refused(error), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
@@ -70,8 +72,8 @@ def _by_parser(frames: list[FrameType], error: BaseException) -> Fault | None:
 
 
 def _over_a_call(frames: list[FrameType], error: BaseException) -> bool:
-    """Whether a package failed to parse the arguments of a tool call, because they are not JSON (ChatCohere)."""
-    if not isinstance(error, JSONDecodeError):
+    """Whether a package, or LangChain's own parser, failed to parse the arguments of a tool call: they are no JSON."""
+    if not isinstance(error, JSONDecodeError) and not isinstance(error.__cause__, JSONDecodeError):
         return False
     *_, last = (frame for frame in frames if home(frame) != "json")
     return home(last).startswith("langchain_") and "tool_call" in last.f_code.co_name

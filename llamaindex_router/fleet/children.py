@@ -18,6 +18,7 @@ from llama_index.core.llms.llm import LLM
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
 from capability_router.connections.aws import config_without_retries, without_retries
 from capability_router.connections.closed_loops import Loops
+from capability_router.connections.rooted import sending_once as sent_once
 from capability_router.connections.shared_clients import without_end
 from capability_router.connections.watsonx import sending_once
 from capability_router.endpoints.providers import known, spec_for
@@ -151,14 +152,13 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     hears = next((client for home, client in _HALF_HEARD.items() if home in homes), None)
     model = (llm.__pydantic_private__ or {}).get("_model")
     quiet = sending_once(model)  # WatsonxLLM's
-    if not changes and hears is None and quiet is model:
+    single = _single_clients(llm)
+    if not (changes or single) and hears is None and quiet is model:
         return llm
     copied = without_end(llm.model_copy(update=changes))
-    options = {name: changes[name] for name in (_RETRIES, "timeout") if name in changes}
-    for name in _CLIENTS:
-        renew = getattr(getattr(copied, name, None), "with_options", None)
-        if options and renew is not None:
-            setattr(copied, name, renew(**options))
+    for name, client in single.items():
+        setattr(copied, name, client)
+    _renew_clients(copied, {name: changes[name] for name in (_RETRIES, "timeout") if name in changes})
     if quiet is not model:
         copied._model = quiet  # type: ignore[attr-defined]  # the integration's own
     if _RETRIES in changes:
@@ -166,6 +166,20 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     if hears is not None and not isinstance(copied._client, hears):  # type: ignore[attr-defined]  # the integration's own
         copied._client = hears(copied._client)  # type: ignore[attr-defined]  # likewise
     return copied
+
+
+def _renew_clients(copied: LLM, options: Mapping[str, Any]) -> None:
+    for name in _CLIENTS:
+        renew = getattr(getattr(copied, name, None), "with_options", None)
+        if options and renew is not None:
+            setattr(copied, name, renew(**options))
+
+
+def _single_clients(llm: LLM) -> dict[str, Any]:
+    """In the place of the clients that it holds and that repeat by themselves, whatever its fields say."""
+    private = llm.__pydantic_private__ or {}
+    held = {name: client for name in _CLIENTS if (client := private.get(name)) is not None}
+    return {name: once for name, client in held.items() if (once := sent_once(client)) is not client}
 
 
 def _once_by_sdk(llm: LLM) -> dict[str, Any]:

@@ -102,6 +102,22 @@ def test_an_sdk_that_can_not_be_had_without_retries_is_reported(caplog: pytest.L
     assert "retries up to 2 times by itself" in caplog.text
 
 
+class Told(Scripted):
+    """Keeps the keywords of its calls."""
+
+    told: list[dict[str, Any]]
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        self.told.append(kwargs)
+        return super()._generate(messages, stop, run_manager)
+
+
+def test_azures_inference_sdk_is_told_with_each_call_to_send_it_once() -> None:
+    model = _named(Told, "langchain_azure_ai", "AzureAIChatCompletionsModel")(script=["good"], told=[])
+    _routed(model).invoke("hi", temperature=0)
+    assert model.told == [{"retry_total": 0, "temperature": 0}]
+
+
 # -- ChatCohere -----------------------------------------------------------------------------------
 
 
@@ -169,23 +185,40 @@ def test_a_class_without_include_raw_is_not_told_of_it() -> None:
 
 READER = """
 import json
+from langchain_core.output_parsers.openai_tools import parse_tool_call
 
 def _tool_call_of(call):
     return json.loads(call)
 
+def _create_chat_result(response):
+    for choice in response["choices"]:
+        message = parse_tool_call({"id": "t", "function": {"name": "double", "arguments": choice}})
+    return message
+
 def _generate(self, messages, stop=None, run_manager=None, **kwargs):
-    response = {"call": '{"a": 1, "b'}
-    return _tool_call_of(response["call"])
+    response = {"choices": self.choices}
+    return _tool_call_of(response["choices"][0]) if self.itself else _create_chat_result(response)
 """
+"""A package reads the arguments of a call itself, or has core's parser do it, and goes on with what it made last."""
+READ = [(True, ['{"a": 1, "b'], "malformed_tool_call"), (False, ['{"n":'], "malformed_tool_call"),
+        (False, [], "server_error")]  # fmt: skip
 
 
-def test_arguments_that_a_package_could_not_read_are_the_models_fault() -> None:
+class Reading(Scripted):
+    itself: bool
+    choices: list[str]
+
+
+@pytest.mark.parametrize(("itself", "choices", "fault"), READ)
+def test_what_a_package_could_not_read_is_the_models_fault_or_the_servers(
+    itself: bool, choices: list[str], fault: str
+) -> None:
     module = ModuleType("langchain_cohere.chat_models")
     exec(READER, vars(module))  # noqa: S102 - our own source, in a module of that name
-    made = type("ChatCohere", (Scripted,), {"__module__": module.__name__, "_generate": vars(module)["_generate"]})
-    llm = _routed(made())
+    made = type("ChatCohere", (Reading,), {"__module__": module.__name__, "_generate": vars(module)["_generate"]})
+    llm = _routed(made(itself=itself, choices=choices))
     assert llm.invoke("hi").content == "good"
-    assert _faults(llm) == ["malformed_tool_call", None]
+    assert _faults(llm) == [fault, None]
 
 
 # -- what a stream owes ---------------------------------------------------------------------------
@@ -194,7 +227,7 @@ TEXT = AIMessageChunk(content="one", response_metadata={"finish_reason": "FINISH
 """With the word that ChatVertexAI has for no reason."""
 SILENT = [
     ("langchain_nvidia_ai_endpoints", "ChatNVIDIA"), ("langchain_sambanova", "ChatSambaNova"),
-    ("langchain_google_vertexai", "ChatVertexAI"),
+    ("langchain_google_vertexai", "ChatVertexAI"), ("langchain_azure_ai", "AzureAIChatCompletionsModel"),
 ]  # fmt: skip
 
 
