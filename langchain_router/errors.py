@@ -3,6 +3,7 @@
 `AllCandidatesFailed` is also the ModelError subclass of the first attempt's fault: an application
 that caught ModelRateLimitError around one model still does. `NoEligibleModel` is also a
 ContextOverflowError when every model was refused for its window, else an invalid-request error.
+`RouterBusy` is a ModelRateLimitError where models are held by their limits: after enough 429s nothing is sent.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ def as_model_error(error: BaseException) -> BaseException:
     elif isinstance(error, NoEligibleModel):
         windows = bool(error.refusals) and all(r.rule in WINDOWS for r in error.refusals)
         _widen(error, core.ContextOverflowError if windows else core.ModelInvalidRequestError)
+    elif isinstance(error, RouterBusy) and error.held_by:
+        _widen(error, core.ModelRateLimitError)
+        error.is_retryable = True  # type: ignore[attr-defined]  # likewise
     return error
 
 

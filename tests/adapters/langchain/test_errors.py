@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from langchain_core import exceptions as core
 from langchain_core.messages import HumanMessage
 from routers import DOWN, add, router
 
-from langchain_router import AllCandidatesFailed, ChatRouter, NoEligibleModel
+from langchain_router import AllCandidatesFailed, ChatRouter, NoEligibleModel, RouterBusy
 
 
 class RateLimited(core.ModelRateLimitError):
@@ -30,6 +31,33 @@ def test_all_failed_is_also_the_model_error_of_the_first_fault() -> None:
     assert error.is_retryable
     assert [f.fault for f in error.failures] == ["rate_limited", "connection"]
     assert isinstance(error.__cause__, RateLimited)
+
+
+class SlowDown(RateLimited):
+    """With the wait that the provider asked for."""
+
+    body = {"error": {"message": "Rate limit reached. Please try again in 20s.", "code": "rate_limit_exceeded"}}
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
+def test_a_router_that_waits_for_a_providers_limit_is_rate_limited_itself(way: str) -> None:
+    """After a 429 the model's gate is shut, and the next calls are turned away without being sent."""
+    model = router(Scripted(script=[SlowDown("slow"), SlowDown("slow")]), retry={"attempts": 1, "max_wait_s": 0.01})
+    asks: dict[str, Callable[[], Any]] = {
+        "invoke": lambda: model.invoke("hi"), "ainvoke": lambda: asyncio.run(model.ainvoke("hi")),
+        "stream": lambda: list(model.stream("hi")),
+    }  # fmt: skip
+    with pytest.raises(core.ModelRateLimitError):
+        model.invoke("hi")
+    with pytest.raises(core.ModelRateLimitError) as caught:
+        asks[way]()
+    busy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - its own bytes
+    assert isinstance(busy, RouterBusy)
+    assert isinstance(busy, core.ModelRateLimitError)
+    assert busy.is_retryable
+    assert busy.held_by
+    assert busy.retry_after_s is not None
+    assert 0 < busy.retry_after_s <= 20
 
 
 def test_no_eligible_model_is_a_context_overflow_if_every_window_is_too_small() -> None:
