@@ -6,7 +6,7 @@ import asyncio
 import copy
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fakes import Scripted
@@ -36,7 +36,9 @@ def test_all_failed_is_also_the_model_error_of_the_first_fault() -> None:
 class SlowDown(RateLimited):
     """With the wait that the provider asked for."""
 
-    body = {"error": {"message": "Rate limit reached. Please try again in 20s.", "code": "rate_limit_exceeded"}}
+    body: ClassVar = {
+        "error": {"message": "Rate limit reached. Please try again in 20s.", "code": "rate_limit_exceeded"}
+    }
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
