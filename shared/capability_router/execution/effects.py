@@ -36,7 +36,8 @@ class Launch:
     """Start this attempt.
 
     `after`: the previous attempt's fault; "" for the first, "silence" for a hedge. `prefix`: the beginning of the
-    answer, if this attempt is to continue one. `elsewhere`: whether there is another target to try.
+    answer, if this attempt is to continue one. `elsewhere`: whether there is another target to try. `moves`: whether
+    its server is another than that of the attempt that failed before it; True for the first.
     """
 
     attempt: int
@@ -45,6 +46,7 @@ class Launch:
     after: str = ""
     prefix: str = ""
     elsewhere: bool = False
+    moves: bool = True
 
     def __repr__(self) -> str:
         """Without the answer's text."""

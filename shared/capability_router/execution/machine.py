@@ -213,7 +213,8 @@ class Execution:
             delay = self._hedging.delay_s(candidate.id, self._plan.input_tokens, whole=permit.whole)
             self._hedge_at = None if delay is None else at + delay
         elsewhere = self._limits.elsewhere or (index < self._limits.attempts and self._targets.others)
-        return (Launch(index, candidate, clocks, after, self._prefix, elsewhere),)
+        moves = index == 1 or self._targets.moves(candidate)
+        return (Launch(index, candidate, clocks, after, self._prefix, elsewhere, moves),)
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """Start a second attempt in another failure domain, if one is free and the hedging and money budgets allow."""

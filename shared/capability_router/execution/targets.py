@@ -73,7 +73,7 @@ class Targets:
     """
 
     __slots__ = (
-        "_again", "_budget", "_continues", "_fresh", "_gate", "_held", "_limits", "_ousted", "_patience_s", "_place",
+        "_again", "_budget", "_continues", "_failed", "_fresh", "_gate", "_held", "_limits", "_ousted", "_patience_s", "_place",
         "_priority", "_queue", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away",
         "denials", "keys", "wakeup",
     )  # fmt: skip
@@ -96,6 +96,7 @@ class Targets:
         self._turned_away = self._tried = self._ousted = False
         self._fresh = Fresh(candidates)
         self._again: list[Again] = []
+        self._failed = ""  # the one that failed last
         self._repeats: dict[str, int] = {}
         self._held: dict[str, Hold] = {}
         self._rest: dict[str, float] = {}  # by failed candidate, until when not to call it (by its Retry-After)
@@ -224,6 +225,10 @@ class Targets:
                 return None
         return None
 
+    def moves(self, candidate: Candidate) -> bool:
+        """Whether it is on another server than the one that failed last."""
+        return not self._failed or self._gate.domain(self._failed) != self._gate.domain(candidate.id)
+
     @property
     def others(self) -> bool:
         """Whether an untried candidate is left that is not known to be held."""
@@ -253,6 +258,7 @@ class Targets:
         be retried after a fault that otherwise rules that out.
         """
         row = fault.row
+        self._failed = candidate.id
         never_again = row.blame in ("credential", "model")
         self._rest[candidate.id] = _ENDLESS if never_again else at + (fault.retry_after_s or 0.0)
         if row.other == "larger_window":

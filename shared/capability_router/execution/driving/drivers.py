@@ -81,11 +81,11 @@ async def adrive(
     One long function, because every nested async generator costs time for each chunk, and every `aclosing` for each
     call.
 
-    The first attempt begins in the next turn of the event loop. So many requests made at once are first all planned and
-    then all sent, which keeps the code in the processor's cache (docs/performance.md). There is no turn between a plan
-    and its permits, so that each request sees what those before it have taken. A further attempt begins at once: after
-    another turn, calls that failed together would first all return their connections, and httpx's pool would search
-    these idle connections for each call.
+    The first attempt begins in the next turn of the event loop, and so does a further one on another server. So many
+    requests made at once are first all planned and then all sent, which keeps the code in the processor's cache
+    (docs/performance.md). There is no turn between a plan and its permits, so that each request sees what those before
+    it have taken. A further attempt on the same server begins at once: after another turn, calls that failed together
+    would first all return their connections, and httpx's pool would search these idle connections for each call.
     """
     show: Performance[C] = Performance(machine, endpoint, clock)
     seen = watch()
@@ -102,7 +102,7 @@ async def adrive(
             if not show.launches:
                 await show.await_turn()
             for index, attempt in show.started():
-                await _turn(index)
+                await _turn(show.moves)
                 pieces = _aattempt(show, index, attempt)
                 step = first_step(pieces)
                 try:
@@ -123,9 +123,9 @@ async def adrive(
 
 
 @coroutine
-def _turn(index: int) -> Generator[None, None, None]:
-    """Before the first attempt, wait for the next turn of the event loop, as `asyncio.sleep(0)` does."""
-    if index == 1:
+def _turn(moves: bool) -> Generator[None, None, None]:
+    """Before an attempt on another server, wait for the next turn of the event loop, as `asyncio.sleep(0)` does."""
+    if moves:
         yield
 
 

@@ -50,7 +50,7 @@ class Performance(Generic[C]):
 
     __slots__ = (
         "_attempts", "_between", "_clock", "_endpoint", "_forks", "_fund", "_hard", "_held", "_late", "_machine",
-        "alarm", "delivering", "launches",
+        "alarm", "delivering", "launches", "moves",
     )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
@@ -61,6 +61,7 @@ class Performance(Generic[C]):
         self.alarm: float | None = None
         self.launches: list[Launch] = []
         self.delivering = 0
+        self.moves = True  # whether the newest attempt is on another server than the one before it
         self._between: float | None = None
         self._hard, self._late = False, _IN_TIME
         self._forks = forks()
@@ -91,6 +92,7 @@ class Performance(Generic[C]):
             except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault
                 self.raised(launch.attempt, error)
             else:
+                self.moves = launch.moves
                 yield launch.attempt, attempt
 
     def took(self, index: int, chunk: C) -> bool:

@@ -100,20 +100,27 @@ def test_of_many_at_once_all_are_planned_and_then_all_sent(loop: Loop, monkeypat
 
 
 @pytest.mark.parametrize("settings", [{}, {"timeouts": {"total": 20}}], ids=["no clock", "a clock"])
-def test_a_further_attempt_begins_at_once(loop: Loop, settings: dict[str, Any]) -> None:
-    """A turn between would let calls that failed together give back all their connections first."""
+@pytest.mark.parametrize("url, order", [("http://a.test", ["refused", "sent"]), ("http://b.test", ["a turn", "sent"])])
+def test_a_further_attempt_has_a_turn_of_its_own_on_another_server_alone(
+    loop: Loop, settings: dict[str, Any], url: str, order: list[str]
+) -> None:
+    """On the same one it would let calls that failed together give back all their connections first."""
     log: list[str] = []
 
-    class Refused(Scripted):
+    class Hosted(Scripted):
+        base_url: str
+
+    class Refused(Hosted):
         async def _agenerate(self, *_: Any, **__: Any) -> Any:
             log.append("refused")
             asyncio.get_running_loop().call_soon(log.append, "a turn")
             raise ConnectionError("refused")
 
-    class Sent(Scripted):
+    class Sent(Hosted):
         async def _agenerate(self, *given: Any, **options: Any) -> Any:
             log.append("sent")
             return await super()._agenerate(*given, **options)
 
-    assert loop.run_until_complete(ChatRouter([Refused(), Sent()], **settings).ainvoke("hi")).content == "a b c"
-    assert log[:2] == ["refused", "sent"]
+    llm = ChatRouter([Refused(base_url="http://a.test"), (Sent(base_url=url), {"id": "sent"})], **settings)
+    assert loop.run_until_complete(llm.ainvoke("hi")).content == "a b c"
+    assert log[log.index("sent") - 1 :][:2] == order
