@@ -73,8 +73,8 @@ class Targets:
     """
 
     __slots__ = (
-        "_again", "_budget", "_continues", "_failed", "_fresh", "_gate", "_held", "_limits", "_ousted", "_patience_s", "_place",
-        "_priority", "_queue", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away",
+        "_again", "_budget", "_continues", "_failed", "_fresh", "_gate", "_held", "_limits", "_ousted", "_patience_s",
+        "_place", "_priority", "_queue", "_repeats", "_rest", "_second", "_since", "_tokens", "_tried", "_turned_away",
         "denials", "keys", "wakeup",
     )  # fmt: skip
 

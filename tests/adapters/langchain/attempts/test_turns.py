@@ -100,7 +100,9 @@ def test_of_many_at_once_all_are_planned_and_then_all_sent(loop: Loop, monkeypat
 
 
 @pytest.mark.parametrize("settings", [{}, {"timeouts": {"total": 20}}], ids=["no clock", "a clock"])
-@pytest.mark.parametrize("url, order", [("http://a.test", ["refused", "sent"]), ("http://b.test", ["a turn", "sent"])])
+@pytest.mark.parametrize(
+    ("url", "order"), [("http://a.test", ["refused", "sent"]), ("http://b.test", ["a turn", "sent"])]
+)
 def test_a_further_attempt_has_a_turn_of_its_own_on_another_server_alone(
     loop: Loop, settings: dict[str, Any], url: str, order: list[str]
 ) -> None:
