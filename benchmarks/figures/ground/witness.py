@@ -49,7 +49,7 @@ class Witness:
             assert 0 <= breaker.probing <= permits, "probes beyond the permits"
         for purse in self._purses():
             assert purse.all_spent + purse.all_reserved <= purse.limit, "a cap was exceeded"
-            assert purse.held + purse.spent - purse.told <= purse.lent, "more is held than was lent"
+            assert purse.held + purse.spent - purse.reported <= purse.lent, "more is held than was lent"
 
     def ended(self, journey: Any, now: float, *, cancelled: bool) -> None:
         """A request is over: its outcome, its text and its error must be of one piece."""
