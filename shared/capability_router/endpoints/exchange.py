@@ -184,8 +184,16 @@ class Exchange:
         except zlib.error:
             raise self._tell(answers.not_a_reply("a body whose compression is broken")) from None
 
-    def _deltas(self, payloads: list[bytes]) -> Iterator[Delta]:
-        """One by one: what came before an error is to be seen before that, for `reply` has it."""
+    def _deltas(self, payloads: list[bytes]) -> Iterable[Delta]:
+        """Deltas that were read together with an error are given before it, because `reply` contains them.
+
+        But not if the answer had not begun before: nobody sees them then, so that another model can answer.
+        """
+        begun = self._patience.step != "first_token"
+        deltas = self._each(payloads)
+        return deltas if begun else list(deltas)
+
+    def _each(self, payloads: list[bytes]) -> Iterator[Delta]:
         for payload in payloads:
             if payload == DONE:
                 self._done = True

@@ -68,7 +68,7 @@ def test_a_mistake_that_every_package_finds_is_of_the_class_that_it_raises(serve
 def test_what_a_package_has_against_a_binding_is_in_the_cause(server: Server) -> None:
     plain = ChatOpenAI(model="ok-x", base_url=server.url, api_key="k", use_responses_api=False)
     bound = ChatRouter(models=[plain], policy="single").with_structured_output({"title": "x"}, method="json_shema")
-    with pytest.raises(ValueError, match=r"the text of this error's `__cause__`") as caught:
+    with pytest.raises(ValueError, match=r"The details are in this error's `__cause__`") as caught:
         bound.invoke("hi")
     assert "json_shema" in str(caught.value.__cause__)
 
