@@ -134,7 +134,8 @@ class ChatRouter(Wrappable):
     def _plan(self, prompt: LanguageModelInput, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Plan:
         routing, kwargs = split_terms(keywords)
         tools = kwargs.pop("tools", ())
-        bound = {BOUND: Tools(tuple(tools))} if tools and not isinstance(tools, Listed) else {}
+        listed = BOUND in kwargs and isinstance(tools, Listed)
+        bound = {BOUND: Tools(tuple(tools))} if tools and not listed else {}
         mode: Mode = "stream" if kwargs.pop("stream", False) else "invoke"
         call = self._call(prompt, None, {**kwargs, **bound}, mode)
         return self.router.explain(self._request(call, {**call.terms, **stated_terms(config or {}), **routing}))

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
-from llamaindex_router.extended import is_extended
+from llamaindex_router.system_prompt import is_extended
 
 R = TypeVar("R")
 Rewrite = Callable[[Sequence[ChatMessage]], Sequence[ChatMessage]]
@@ -26,7 +26,7 @@ class Call(Generic[R]):
     """A method of a LlamaIndex LLM without its sync, async or stream prefix, and its arguments.
 
     `messages` are what will be read by the model, for the core to look at; never sent from here. `extended`: each
-    model puts its own system prompt in front (extended.py). R is what the method gives.
+    model puts its own system prompt in front (system_prompt.py). R is what the method gives.
     """
 
     method: str
@@ -105,7 +105,9 @@ def complete(
 ) -> Call[CompletionResponse]:
     """`complete` and its three siblings."""
     given = {**kwargs, "formatted": True} if formatted else kwargs
-    return Call("complete", (prompt,), given, (prompt,), stream, extended=is_extended(prompt))
+    extended = is_extended(prompt)
+    text = str(prompt) if extended else prompt  # the mark is not the model's
+    return Call("complete", (text,), given, (text,), stream, extended=extended)
 
 
 def with_tools(

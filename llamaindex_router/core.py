@@ -75,8 +75,7 @@ class Core:
         self.router.count_with(tokens_of, "of LlamaIndex")
         self.children = Children(self.router.registry, recipe.defaults, recipe.api_key)
         self.origins = Origins()
-        self._token = token or uuid.uuid4().hex
-        _cores[self._token] = self
+        self._go_by(token or uuid.uuid4().hex)
         with _making:
             if self.router not in _routers:
                 _routers.add(self.router)
@@ -86,9 +85,16 @@ class Core:
         """One around the same router, whose models have these defaults; None takes one away."""
         whole = {**self._recipe.defaults, **defaults}
         stated = {name: value for name, value in whole.items() if value is not None}
-        core = Core(self._recipe._replace(defaults=stated), self.router)
-        core.origins = self.origins
+        core = Core.__new__(Core)
+        core._recipe = self._recipe._replace(defaults=stated)
+        core.router, core.origins, core.children = self.router, self.origins, self.children.under(stated)
+        core._go_by(uuid.uuid4().hex)
         return core
+
+    def _go_by(self, token: str) -> None:
+        """By this token a pickle finds it again while it lives."""
+        self._token = token
+        _cores[token] = self
 
     def start(self, call: Call[R], request: Request, manager: CallbackManager, *, annotate: bool) -> Routed[R]:
         """Plan a call; raises NoEligibleModel or BudgetExceeded before anything is sent."""

@@ -35,11 +35,11 @@ from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
 from llamaindex_router.call import R
 from llamaindex_router.core import Core, Recipe, picklable
-from llamaindex_router.extended import ExtendedMessages, ExtendedText
 from llamaindex_router.fleet.description import metadata_of
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.routed import Routed
 from llamaindex_router.structured import extended, formatted
+from llamaindex_router.system_prompt import ExtendedMessages, ExtendedText
 from llamaindex_router.tracing import unspanned
 from llamaindex_router.translate import request_of
 from llamaindex_router.window import ContextWindow, checked, metadata_for
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from capability_router.router import Router
 
 _SETTLED = ("temperature", "max_tokens", "context_window", "pydantic_program_mode")
+_OF_MODELS = ("temperature", "max_tokens", "timeout", "pydantic_program_mode")
 _KEYWORDS = (
     "router", "context_window", "api_key", "max_retries", "temperature", "max_tokens", "top_p",
     "stop", "timeout", "callback_manager", "system_prompt", "output_parser", "query_wrapper_prompt",
@@ -95,8 +96,7 @@ class RouterLLM(FunctionCallingLLM):
         own = {name: settings.pop(name) for name in LLM.model_fields if name in settings}
         defaults = {name: settings.pop(name) for name in _CALL_DEFAULTS if settings.get(name) is not None}
         held = {name: value for name, value in defaults.items() if name in type(self).model_fields}
-        mode = PydanticProgramMode(own.get("pydantic_program_mode") or PydanticProgramMode.DEFAULT)
-        if mode is not PydanticProgramMode.DEFAULT:
+        if (mode := _stated_mode(own.get("pydantic_program_mode"))) is not None:
             defaults["pydantic_program_mode"] = mode
         check_constructor("RouterLLM", settings, _KEYWORDS, models, "to a call: llm.complete(..., {}=...)")
         if policy is not None:
@@ -127,9 +127,13 @@ class RouterLLM(FunctionCallingLLM):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy that shares the router. What `update` says of the models' defaults holds for its calls."""
         copied = super().model_copy(update=update, deep=deep)
-        changed = {name: value for name, value in (update or {}).items() if name in _SETTLED}
+        stated = update or {}
+        changed = {name: stated[name] for name in _OF_MODELS if name in stated}
+        if "pydantic_program_mode" in changed:
+            changed["pydantic_program_mode"] = _stated_mode(changed["pydantic_program_mode"])
         if changed:
-            copied._core = self._core.under({name: changed[name] for name in changed if name != "context_window"})
+            copied._core = self._core.under(changed)
+        if changed or "context_window" in stated:
             copied._metadata = copied._described()
         return copied
 
@@ -413,6 +417,12 @@ def _core(recipe: Recipe, router: Router | None) -> Core:
     if router is not None and recipe.settings:
         raise ConfigError(f"{', '.join(recipe.settings)}: settings belong to the Router that is given as router=")
     return Core(recipe, router)
+
+
+def _stated_mode(mode: Any) -> PydanticProgramMode | None:
+    """The mode that the models have to have; None = each its own."""
+    stated = PydanticProgramMode(mode or PydanticProgramMode.DEFAULT)
+    return None if stated is PydanticProgramMode.DEFAULT else stated
 
 
 def _tool_terms(kwargs: Mapping[str, Any], verbose: bool, parallel: bool, required: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from capability_router.connections.shared_clients import without_end
-from langchain_router.partners.dialects import UNKNOWN, dialect_of, loudest, silent_clients
+from langchain_router.partners.dialects import dialect_of, loudest, silent_clients
 
 
 def without_retries(model: BaseChatModel) -> BaseChatModel:
@@ -48,14 +48,18 @@ def retries_left(model: BaseChatModel) -> int:
 
 def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChatModel:
     """A copy with temperature, max_tokens, ... in this model's fields; those for which it has none are left out."""
-    update = {name: value for word, value in defaults.items() if (name := _field(model, word)) is not None}
+    heeded = {word: value for word, value in defaults.items() if not _stricter(model, word)}
+    update = {name: value for word, value in heeded.items() if (name := _field(model, word)) is not None}
     return without_end(model.model_copy(update=update)) if update else model
 
 
+def _stricter(model: BaseChatModel, word: str) -> bool:
+    """Whether it never streams, which a router that streams without tools must not change."""
+    return word == "disable_streaming" and model.disable_streaming is True
+
+
 def as_keywords(model: BaseChatModel, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The defaults without a field in this model, as keywords of its calls, if these may accept them."""
-    if dialect_of(model) is not UNKNOWN:
-        return {}
+    """The defaults without a field in this model, as keywords of its calls."""
     return {word: defaults[word] for word in _SAID if word in defaults and _field(model, word) is None}
 
 

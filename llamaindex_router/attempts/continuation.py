@@ -39,7 +39,9 @@ def going_on(call: Call[Any], llm: LLM, prefix: str, provider: str) -> Call[Any]
         return replace(call, method="chat", args=([asked, begun],), kwargs=given)
     formatter = None if call.kwargs.get("formatted") else llm.completion_to_prompt
     whole = formatter(prompt) if formatter is not None else prompt
-    return replace(call, args=(whole + prefix.rstrip(),), kwargs={**given, "formatted": True})
+    if call.extended:  # here, because what wraps the prompt must not wrap the beginning
+        whole = llm._extend_prompt(whole)
+    return replace(call, args=(whole + prefix.rstrip(),), kwargs={**given, "formatted": True}, extended=False)
 
 
 def _chats(llm: LLM) -> bool:

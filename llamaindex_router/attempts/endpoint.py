@@ -15,10 +15,10 @@ from llamaindex_router.attempts.faults import fault_of, note_terms, stumbled
 from llamaindex_router.attempts.told import told
 from llamaindex_router.attempts.told_usage import ASKED, wants_asking
 from llamaindex_router.call import Call, with_extras
-from llamaindex_router.extended import extend
 from llamaindex_router.fleet.children import Children
 from llamaindex_router.fleet.description import home_of
 from llamaindex_router.messages.handover import Origins
+from llamaindex_router.system_prompt import extend
 
 
 class LlamaEndpoint:

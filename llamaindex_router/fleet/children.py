@@ -16,11 +16,10 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
+from capability_router.connections import rooted, watsonx
 from capability_router.connections.aws import config_without_retries, without_retries
 from capability_router.connections.closed_loops import Loops
-from capability_router.connections.rooted import sending_once as sent_once
 from capability_router.connections.shared_clients import without_end
-from capability_router.connections.watsonx import sending_once
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
 from llamaindex_router.fleet.chain_model import held_by, is_chat_model
@@ -67,13 +66,22 @@ class Children:
     """
 
     def __init__(self, registry: Registry, defaults: Mapping[str, Any], api_key: str | None = None) -> None:
-        self._sources = {entry.card.id: llm_of(entry, api_key) for entry in registry}  # some end the copies' client
-        self._llms = {id: prepared(llm, defaults) for id, llm in self._sources.items()}
+        self._prepare({entry.card.id: llm_of(entry, api_key) for entry in registry}, defaults)
+
+    def _prepare(self, sources: Mapping[str, LLM], defaults: Mapping[str, Any]) -> None:
+        self._sources = sources  # some end the copies' client
+        self._llms = {id: prepared(llm, defaults) for id, llm in sources.items()}
         self.loops = Loops(self._llms.values())
         self._extras = {
             name: {k: v for k, v in defaults.items() if k not in type(llm).model_fields and k != "timeout"}
             for name, llm in self._llms.items()
         }
+
+    def under(self, defaults: Mapping[str, Any]) -> Children:
+        """The same LLMs with these defaults instead. What was made of a name is not made again."""
+        others = Children.__new__(Children)
+        others._prepare(self._sources, defaults)
+        return others
 
     def get(self, candidate: str) -> LLM | None:
         """The candidate's LLM; None for an unknown id."""
@@ -151,7 +159,7 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     homes = _homes(llm)
     hears = next((client for home, client in _HALF_HEARD.items() if home in homes), None)
     model = (llm.__pydantic_private__ or {}).get("_model")
-    quiet = sending_once(model)  # WatsonxLLM's
+    quiet = watsonx.sending_once(model)  # WatsonxLLM's
     single = _single_clients(llm)
     if not (changes or single) and hears is None and quiet is model:
         return llm
@@ -179,7 +187,7 @@ def _single_clients(llm: LLM) -> dict[str, Any]:
     """In the place of the clients that it holds and that repeat by themselves, whatever its fields say."""
     private = llm.__pydantic_private__ or {}
     held = {name: client for name in _CLIENTS if (client := private.get(name)) is not None}
-    return {name: once for name, client in held.items() if (once := sent_once(client)) is not client}
+    return {name: once for name, client in held.items() if (once := rooted.sending_once(client)) is not client}
 
 
 def _once_by_sdk(llm: LLM) -> dict[str, Any]:

@@ -82,6 +82,13 @@ def test_streaming_that_is_switched_off_is_off_in_a_graphs_stream(server: Server
     assert streamed(ChatRouter(models=[own], disable_streaming=off)) == ["AIMessage"]
 
 
+def test_a_model_that_never_streams_does_not_begin_to_under_a_milder_setting_of_the_router(server: Server) -> None:
+    own = ChatOpenAI(model="ok-y", base_url=server.url, api_key="k", disable_streaming=True)
+    assert len([chunk for chunk in own.stream("hi") if chunk.content]) == 1
+    routed = ChatRouter(models=[own], disable_streaming="tool_calling")
+    assert len([chunk for chunk in routed.stream("hi") if chunk.content]) == 1
+
+
 def test_several_stream_modes_at_once(models: list[BaseChatModel]) -> None:
     results = []
     for model in models:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from adapters.llamaindex.chat_server import ChatServer, Say
+from adapters.processes import Processes
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.llms import MockLLM
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
@@ -46,3 +49,43 @@ def test_the_way_to_a_structured_answer(child: Callable[..., Any], server: ChatS
     assert not {"tools", "response_format"} & body.keys()
     with pytest.raises(ConfigError, match="pydantic_program_mode went into"):
         llm.pydantic_program_mode = PydanticProgramMode.FUNCTION
+
+
+COPIED = """
+import pickle, sys
+from llama_index.core.llms import ChatMessage
+llm = pickle.loads(sys.stdin.buffer.read())
+llm.chat([ChatMessage(content="hi")])
+print(llm.temperature, llm.router.settings.policy.name)
+"""
+
+
+def test_a_copy_of_a_router_from_a_file_opens_in_another_process(processes: Processes, server: ChatServer) -> None:
+    entry = {"id": "e", "endpoint": {"base_url": server.url, "model": "e"}}
+    copied = RouterLLM.from_config({"models": [entry], "policy": "single"}).model_copy(update={"temperature": 0.7})
+    ran = processes.run(COPIED, stdin=pickle.dumps(copied))
+    assert ran.stdout.split() == ["0.7", "single"], ran.stderr
+    assert [body["temperature"] for body in server.requests] == [0.7]
+
+
+def test_a_copy_makes_no_model_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    llm = RouterLLM(models=["openai:gpt-5.4-nano"])
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert llm.model_copy(update={"temperature": 0}).temperature == 0
+
+
+def test_a_copys_time_limit_and_way_to_a_structured_answer() -> None:
+    mode = "pydantic_program_mode"
+    own = (Waiting().model_copy(update={mode: PydanticProgramMode.OPENAI}), {"id": "a"})
+    stated = RouterLLM(models=[own], timeout=1, pydantic_program_mode="llm")
+    ((_, strict),) = stated._core.children
+    assert (strict.timeout, strict.pydantic_program_mode) == (1, "llm")  # type: ignore[attr-defined]  # a Waiting
+    ((_, freed),) = stated.model_copy(update={"timeout": 60, mode: PydanticProgramMode.DEFAULT})._core.children
+    assert (freed.timeout, freed.pydantic_program_mode) == (60, PydanticProgramMode.OPENAI)  # type: ignore[attr-defined]  # likewise
+
+
+class Waiting(MockLLM):
+    """With a time limit, as clients have it."""
+
+    timeout: float = 30.0

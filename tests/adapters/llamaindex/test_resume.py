@@ -202,6 +202,17 @@ def test_a_model_of_plain_completions_gets_the_text_behind_its_prompt(
     assert plain._prompts == ["<hi>one two"]
 
 
+def test_what_wraps_its_prompt_does_not_wrap_the_beginning(gpt: Callable[[str], OpenAI], server: ChatServer) -> None:
+    server.script(FIRST, Cut(after=2))
+    plain = Plain().model_copy(
+        update={"system_prompt": "Be brief.", "query_wrapper_prompt": PromptTemplate("<q>{query_str}</q>")}
+    )
+    first = gpt(FIRST)
+    llm = RouterLLM(models=[first, (plain, ABLE)], policy="single", resume=True)
+    assert [c.text for c in llm.stream_complete(llm._extend_prompt("hi"), formatted=True)][-1] == "one two three"
+    assert plain._prompts == ["<q>Be brief.\n\nhi</q>one two"]
+
+
 class Plain(CustomLLM):
     """Goes on with any text; gives increments only."""
 

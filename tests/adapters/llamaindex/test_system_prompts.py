@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.llamaindex.chat_server import ChatServer, Say
 from llama_index.core.base.llms.types import ChatMessage
-from llama_index.core.llms import MockLLM
+from llama_index.core.llms import CompletionResponse, MockLLM
 from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
@@ -63,3 +63,15 @@ def test_so_it_is_with_prompts_that_are_texts() -> None:
     llm = RouterLLM(models=[MockLLM().model_copy(update=own)])
     assert llm.predict(PROMPT, place="Paris") == "<q>Be brief.\n\nTell about Paris.</q>"
     assert llm.complete("hi", formatted=True).text == "hi"
+
+
+def test_a_model_is_given_a_plain_text() -> None:
+    llm = RouterLLM(models=[Taking()])
+    assert llm.predict(PROMPT, place="Paris") == "str"
+
+
+class Taking(MockLLM):
+    """Answers with the class of its prompt."""
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return CompletionResponse(text=type(prompt).__name__)

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from fakes import Scripted
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableLambda
 from loopback.chat_server import ChatServer, reply
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from routers import add
 
 from langchain_router import AllCandidatesFailed, ChatRouter, StreamInterrupted
@@ -116,6 +116,28 @@ def test_azures_inference_sdk_is_told_with_each_call_to_send_it_once() -> None:
     model = _named(Told, "langchain_azure_ai", "AzureAIChatCompletionsModel")(script=["good"], told=[])
     _routed(model).invoke("hi", temperature=0)
     assert model.told == [{"retry_total": 0, "temperature": 0}]
+
+
+@pytest.mark.parametrize(("package", "name"), [("langchain_community", "ChatTongyi"), ("house", "ChatHouse")])
+def test_a_class_without_fields_for_them_is_given_the_routers_defaults_with_each_call(package: str, name: str) -> None:
+    model = _named(Fieldless, package, name)()
+    ChatRouter(models=[(model, {"id": "a"})], temperature=0, max_tokens=9).invoke("hi")
+    assert model.told == [{"temperature": 0, "max_tokens": 9}]
+
+
+class Fieldless(BaseChatModel):
+    """As ChatTongyi, which sends whatever keywords a call has."""
+
+    max_retries: int = 10
+    told: list[dict[str, Any]] = Field(default_factory=list)
+
+    @property
+    def _llm_type(self) -> str:
+        return "fieldless"
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        self.told.append(kwargs)
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("good"))])
 
 
 # -- ChatCohere -----------------------------------------------------------------------------------

@@ -54,6 +54,15 @@ def test_bound_tools_are_explained_and_a_calls_own_tools_replace_them() -> None:
     assert [[tool["function"]["name"] for tool in options["tools"]] for options in can[0].options] == [["add"], []]
 
 
+def test_tools_read_from_one_binding_and_bound_by_hand_are_explained_as_they_are_sent() -> None:
+    cannot, can = (Scripted(name_="x"), {"tool_calling": False}), (Scripted(name_="y"), {"tool_calling": True})
+    model = router(cannot, can)
+    by_hand = model.bind(tools=model.bind_tools([add]).kwargs["tools"])
+    by_hand.invoke("hi")
+    assert [tool["function"]["name"] for tool in can[0].options[0]["tools"]] == ["add"]
+    assert by_hand.explain("hi").chosen.id == "fake/y"
+
+
 def test_what_is_bound_decides_who_is_eligible() -> None:
     cannot, can = (Scripted(name_="x"), {"tool_calling": False}), (Scripted(name_="y"), {"tool_calling": True})
     model = router(cannot, can)
