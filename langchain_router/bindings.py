@@ -27,7 +27,7 @@ _MOST = 256
 
 
 class Listed(list[dict[str, Any]]):
-    """Bound tools, as whoever reads a binding's keyword `tools` expects them. Never sent: the recorded ones are.
+    """Bound tools, as readers of a binding's `kwargs["tools"]` expect them. Beside a recorded call it is not sent.
 
     LangGraph's `create_react_agent` looks there, and binds its tools anew to a model that has none.
     """

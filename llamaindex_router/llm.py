@@ -122,7 +122,10 @@ class RouterLLM(FunctionCallingLLM):
                 f"{name} went into the router's models when they were made, so setting it would have no effect; "
                 f"{way}make a RouterLLM with it"
             )
+        changed = name == "timeout" and value != self.timeout  # the models of its calls have it, too
         super().__setattr__(name, value)
+        if changed:
+            self._core = self._core.under({name: value})
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy that shares the router. What `update` says of the models' defaults holds for its calls."""

@@ -83,6 +83,8 @@ def test_a_copys_time_limit_and_way_to_a_structured_answer() -> None:
     assert (strict.timeout, strict.pydantic_program_mode) == (1, "llm")  # type: ignore[attr-defined]  # a Waiting
     ((_, freed),) = stated.model_copy(update={"timeout": 60, mode: PydanticProgramMode.DEFAULT})._core.children
     assert (freed.timeout, freed.pydantic_program_mode) == (60, PydanticProgramMode.OPENAI)  # type: ignore[attr-defined]  # likewise
+    stated.timeout = 90
+    assert [llm.timeout for _, llm in stated._core.children] == [90]  # type: ignore[attr-defined]  # likewise
 
 
 class Waiting(MockLLM):
