@@ -54,7 +54,7 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
 
 
 def _stricter(model: BaseChatModel, word: str) -> bool:
-    """Whether it never streams, which a router that streams without tools must not change."""
+    """Whether the model keeps its own setting: one that never streams must not begin to under "tool_calling"."""
     return word == "disable_streaming" and model.disable_streaming is True
 
 

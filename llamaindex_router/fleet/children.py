@@ -184,7 +184,7 @@ def _renew_clients(copied: LLM, options: Mapping[str, Any]) -> None:
 
 
 def _single_clients(llm: LLM) -> dict[str, Any]:
-    """In the place of the clients that it holds and that repeat by themselves, whatever its fields say."""
+    """For each client that it holds and that retries by itself, whatever its fields say, the same without retries."""
     private = llm.__pydantic_private__ or {}
     held = {name: client for name in _CLIENTS if (client := private.get(name)) is not None}
     return {name: once for name, client in held.items() if (once := rooted.sending_once(client)) is not client}
