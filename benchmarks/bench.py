@@ -67,7 +67,8 @@ def measured(name: str, scale: float) -> str:
     asked, where = command(name, scale), machine()
     done = subprocess.run([sys.executable, *asked], check=False, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - a module of ours
     if done.returncode:
-        sys.exit(f"NOT MEASURED: {name}: `python {' '.join(asked)}` failed; its part of {PAGE.name} is left as it was")
+        told = f"NOT MEASURED: {name}: `python {' '.join(asked)}` failed; its part of {PAGE.name} is left as it was"
+        sys.exit(told + ("; --no-peers measures all others" if name == "peers" else ""))
     printed = done.stdout.strip("\n")
     shown = printed if "|---" in printed else "\n".join(f"    {line}".rstrip() for line in printed.split("\n"))
     return f"`python {' '.join(asked)}`: {where}\n\n{shown}"

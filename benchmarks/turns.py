@@ -21,6 +21,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from benchmarks.overhead.server import running
+from benchmarks.whole_number import at_least_one
 from langchain_router import ChatRouter
 
 QUESTION, CALLS, WAVE = "What is a capability?", 20, 20
@@ -143,7 +144,7 @@ def table(loop: Counting, url: str, rounds: int) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.turns", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=at_least_one, default=60)
     given = parser.parse_args()
     logging.getLogger("capability_router").setLevel(logging.ERROR)  # of each breaker that opens, and each reset
     loop = Counting()

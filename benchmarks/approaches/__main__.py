@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: there is a process for each core
 
 from benchmarks.approaches import anatomy, fitting, frontier, reach, schooling, sensitivity, verdict
-from benchmarks.approaches.approach import RULES, SINGLE, Approach, approaches
+from benchmarks.approaches.approach import NAMES, RULES, SINGLE, approaches
 from benchmarks.approaches.bounds import Bounds
 from benchmarks.approaches.estimate import estimate
 from benchmarks.approaches.pool import Limit, Place, Task, bounded, carried_out, foreseen_by_all, ground
@@ -21,6 +21,7 @@ from benchmarks.approaches.questions import Missing
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.table import choices, lines
 from benchmarks.approaches.workload import MIXES
+from benchmarks.whole_number import at_least_one
 
 LENGTH_S = 600.0
 
@@ -44,10 +45,11 @@ def _given() -> argparse.Namespace:
     )
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where data/routing/ is")
     parser.add_argument("--workload", choices=[*MIXES], default="mixed")
-    parser.add_argument("--seeds", type=int, default=20, help="runs of each approach")
+    parser.add_argument("--seeds", type=at_least_one, default=20, help="runs of each approach")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=LENGTH_S, help="of virtual time, in each run")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these approaches, and no targets")
+    only = f"these approaches, and no targets; of: {'; '.join(NAMES)}"
+    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=only)
     parser.add_argument("--calm", action="store_true", help="nobody is away, and nobody has limits")
     parser.add_argument("--frontier", type=Path, metavar="FILE", help="draw cost and success at other targets (SVG)")
     parser.add_argument("--sensitivity", type=Path, metavar="FILE", help="other workloads and prices instead (SVG)")
@@ -85,18 +87,10 @@ def _reach(given: argparse.Namespace, place: Place, seeds: range) -> int:
     return 0
 
 
-def _chosen(found: Iterator[Approach], names: Sequence[str] | None) -> list[Approach]:
-    every = list(found)
-    known = [each.name for each in every]
-    if unknown := [name for name in names or () if name not in known]:
-        raise SystemExit(f"There is no approach {unknown[0]!r}; there are: {', '.join(known)}")
-    return [each for each in every if names is None or each.name in names]
-
-
 def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
     settings = fitting.prepared(stands)
-    every = _chosen(approaches(stands), given.only)
+    every = [each for each in approaches(stands) if given.only is None or each.name in given.only]
     tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
     found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
     for task, sheet in carried_out(place, tasks):

@@ -22,6 +22,7 @@ GOOD_ENOUGH = 0.85
 AS_GOOD = 0.95
 """Of the best model's mean score of a kind: what is asked of a kind's model where rules are fitted to the log."""
 UNSET = "adaptive, no settings"
+NAMES = (SINGLE, FALLBACKS, CHEAPEST, FASTEST, RULES, FITTED, ADAPTIVE, UNSET)
 UNLIMITED = 1_000_000
 SETTINGS: Mapping[str, Any] = {
     "deadline_s": 120.0, "timeouts": {"first_token": 12.0},

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 from benchmarks.overhead import beside_a_model, beside_peers
 from benchmarks.peers.environment import NotInstalled
+from benchmarks.whole_number import at_least_one
 
 MOST_RATIO, MOST_CHUNK_US = 2.5, 20.0
 
@@ -36,7 +37,7 @@ def _lines(rounds: int, peers: str | None) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=at_least_one, default=15)
     parser.add_argument(
         "--peers", nargs="?", const="too", choices=["too", "only"], help="the peers' table too, or only it"
     )

@@ -16,6 +16,7 @@ from benchmarks.overhead.parrot import Parrot
 from benchmarks.overhead.prompt import PROMPT, prompt
 from benchmarks.overhead.samples import Rounds, added, mean, measured, ratio
 from benchmarks.overhead.uses import each_us
+from benchmarks.whole_number import at_least_one
 from langchain_router import ChatRouter
 
 MODELS, SIZES_KB, AMONG, CALLS = (2, 10, 50, 200), (1, 10, 100), (1, 10), 60
@@ -96,7 +97,7 @@ def _row(name: str, seen: dict[str, Rounds], slope: float | None, unit: str) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead.growth", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=at_least_one, default=15)
     for line in table(parser.parse_args().rounds):
         print(line, flush=True)
 

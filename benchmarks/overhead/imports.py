@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any, NamedTuple
 
+from benchmarks.whole_number import at_least_one
+
 _PROGRAM = """
 import json, os, sys, time
 
@@ -99,7 +101,7 @@ def _row(each: Import, found: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead.imports", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=at_least_one, default=15)
     for line in table(parser.parse_args().rounds):
         print(line, flush=True)
 

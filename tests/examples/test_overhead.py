@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -116,6 +117,38 @@ def test_a_way_that_nobody_knows_is_told_without_a_traceback() -> None:
     assert done.returncode == 2
     assert "no way is called 'carrier pigeon'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+WRONG = (
+    ("overhead", "--rounds 0", "'0' is not a whole number from 1 on"),
+    ("overhead.growth", "--rounds -2", "'-2' is not a whole number from 1 on"),
+    ("overhead.imports", "--rounds x", "'x' is not a whole number from 1 on"),
+    ("approaches", "--seeds 0", "'0' is not a whole number from 1 on"),
+    ("approaches", "--only pigeons", "invalid choice: 'pigeons'"),
+    ("peers", "--peer pigeons", "no peer has 'pigeons' in its name; there are: ours: ChatOpenAI"),
+)
+
+
+@pytest.mark.parametrize(("module", "option", "told"), WRONG, ids=[f"{name} {option}" for name, option, _ in WRONG])
+def test_a_wrong_option_is_told_before_anything_is_measured(
+    module: str, option: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [module, *option.split()])
+    command = importlib.import_module(f"benchmarks.{module}" + ("" if "." in module else ".__main__"))
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert told in f"{ended.value}{capsys.readouterr().err}"
+
+
+@pytest.mark.parametrize(("told", "line"), [("391", "1.2 / 1.0 us | 2 us |"), ("994", "1.2 / 4.1 us: missed | 2 us |")])
+def test_what_a_further_model_adds_is_told_of_the_decision_and_of_the_whole_call(told: str, line: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    core = re.sub(r"( 200 adaptive +\S+ +/ +\S+ +)\S+", r"\g<1>263.1", part(page, "core"))
+    core = re.sub(r"(  2 adaptive +\S+ +/ +\S+ +)\S+", r"\g<1>25.5", core)
+    growth = re.sub(r"(\| 200 models.* x \| )\d+", rf"\g<1>{told}", part(page, "growth"))
+    growth = re.sub(r"(\| 2 models.* x \| )\d+", r"\g<1>190", growth)
+    page = spliced(spliced(page, "core", core.rstrip("\n")), "growth", growth.rstrip("\n"))
+    assert summed_up(page).splitlines()[-1].endswith(line)
 
 
 @pytest.mark.parametrize(
