@@ -21,6 +21,7 @@ FEWER = 6
 """Seeds of the picture. Seeds differ by a quarter in cost, so all that it shows is of the same ones."""
 KEPT = tuple(round(0.92 + 0.005 * step, 3) for step in range(13))
 """Parts of the single model's success at which it is shown what any prices come to."""
+LINES = "Dotted: the target. Dashed: what no prices beat."
 _FAR_BELOW = 0.05
 """A model whose score is lower than all others by more is told in words: the rest would have no room."""
 
@@ -48,10 +49,10 @@ def drawn(place: Place, stands: Ground, seeds: range, length_s: float, found: Se
     ]
     bounds = _bounds(stands, some, length_s, found)
     title = f"{name}, seeds {some.start}-{some.stop - 1}: success of answered requests and"
-    note = f"Blue: adaptive at quality_share {SHARES[0]:g} to {SHARES[-1]:g}. Grey: one model for every request. "
-    note += "Dotted: the target. Dashed: what no prices beat."
+    note = f"Blue: adaptive at quality_share {SHARES[0]:g} to {SHARES[-1]:g}. "
+    grey = "Grey: one model for every request, never away. "
     return frontiers([
-        plane._replace(title=f"{title} {plane.title}", note=note, mixed=bound)
+        plane._replace(title=f"{title} {plane.title}", note=f"{note}{grey if plane.models else ''}{LINES}", mixed=bound)
         for plane, bound in zip(planes, bounds, strict=True)
     ])  # fmt: skip
 
