@@ -28,7 +28,7 @@ def main() -> None:
         sys.exit(f"NOTHING WAS MEASURED: no row has {' or '.join(map(repr, asked.only))} in its title")
     chosen = [peer for peer in peers() if not asked.peer or any(part in peer.name for part in asked.peer)]
     if not chosen:
-        known = ", ".join(peer.name for peer in peers())
+        known = "; ".join(peer.name for peer in peers())
         sys.exit(
             f"NOTHING WAS MEASURED: no peer has {' or '.join(map(repr, asked.peer))} in its name; there are: {known}"
         )
