@@ -56,7 +56,10 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--anatomy", action="store_true", help="what the slowest are, and what was paid for, instead")
     parser.add_argument("--reach", action="store_true", help="what prices chosen afterwards could come to, instead")
     parser.add_argument("--http", action="store_true", help="a short run over loopback HTTP instead, compared")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.seconds <= 0.0:
+        parser.error(f"argument --seconds: {given.seconds:g} s hold no request; say more than 0")
+    return given
 
 
 def _measure(given: argparse.Namespace, place: Place) -> int:

@@ -50,7 +50,7 @@ def drawn(place: Place, stands: Ground, seeds: range, length_s: float, found: Se
     bounds = _bounds(stands, some, length_s, found)
     title = f"{name}, seeds {some.start}-{some.stop - 1}: success of answered requests and"
     note = f"Blue: adaptive at quality_share {SHARES[0]:g} to {SHARES[-1]:g}. "
-    grey = "Grey: one model for every request, never away. "
+    grey = "Grey: one model for all, never away. "
     return frontiers([
         plane._replace(title=f"{title} {plane.title}", note=f"{note}{grey if plane.models else ''}{LINES}", mixed=bound)
         for plane, bound in zip(planes, bounds, strict=True)

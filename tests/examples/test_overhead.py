@@ -124,6 +124,7 @@ WRONG = (
     ("overhead.growth", "--rounds -2", "'-2' is not a whole number from 1 on"),
     ("overhead.imports", "--rounds x", "'x' is not a whole number from 1 on"),
     ("approaches", "--seeds 0", "'0' is not a whole number from 1 on"),
+    ("approaches", "--seconds 0", "0 s hold no request"),
     ("approaches", "--only pigeons", "invalid choice: 'pigeons'"),
     ("peers", "--peer pigeons", "no peer has 'pigeons' in its name; there are: ours: ChatOpenAI"),
 )
