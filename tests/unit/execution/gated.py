@@ -23,6 +23,7 @@ class GatedModel:
     ) -> None:
         self.chunks, self._opens = chunks, opens
         self.gates = {i: threading.Event() for i in shut}
+        self.reached = threading.Event()  # set when a call has come to a gate
         self.calls = self.closed = self.aborted = 0
 
     def begin(self) -> None:
@@ -50,6 +51,7 @@ class GatedAttempt:
         try:
             for i, step in enumerate(self._steps()):
                 if i in self._model.gates:
+                    self._model.reached.set()
                     self._model.gates[i].wait(20)
                 yield _given(step)
             self._ended = True

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from unit.execution.gated import GatedEndpoint, GatedModel
+from unit.execution.gated import GatedAttempt, GatedEndpoint, GatedModel
 
 from capability_router import AllCandidatesFailed, Request, StreamInterrupted, routing
 from capability_router.clock import ManualClock, SystemClock
+from capability_router.connections.readers import READERS
 from capability_router.execution.run import Run
+from capability_router.request import Finish, Reply
 from capability_router.testing import assert_books_balanced, scripted_router
 
 SHORT = 0.05
@@ -173,28 +175,66 @@ async def test_one_who_was_away_first_reads_what_has_come() -> None:
     assert got == ["1", "2", "3"]
 
 
+def told_when_shown(attempt: GatedAttempt) -> Reply:
+    """As of most integrations, whose terminal reason is read off the chunk that is shown."""
+    end = Finish.STOP if attempt._seen[-1:] == ["end"] else None
+    return Reply(finish=end, text="".join(attempt._seen))
+
+
+@pytest.mark.parametrize("told", [GatedAttempt.reply, told_when_shown])
 @pytest.mark.parametrize("awaited", [False, True])
-def test_what_was_read_ahead_to_its_end_is_whole(awaited: bool) -> None:
+def test_what_was_read_ahead_to_its_end_is_whole(monkeypatch: pytest.MonkeyPatch, awaited: bool, told: Any) -> None:
+    monkeypatch.setattr(GatedAttempt, "reply", told)
     clock, got = ManualClock(), list[str]()
     hedge: Any = {"on": True, "after_s": 9.0}
     router = scripted_router({"a": ["ok"]}, clock=clock, deadline_s=3.0, hedge=hedge)
-    model = GatedModel([f"{n} " for n in range(20)])
+    model = GatedModel([*(f"{n} " for n in range(20)), "end"])
     run = router.start(Request(("hi",), stream=True), GatedEndpoint({"a": model}, stream=True))
 
     async def each() -> None:
         async for chunk in run:
             got.append(chunk)
-            while not model.closed:  # noqa: ASYNC110 - it knows no event
+            while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - it knows no event
                 await asyncio.sleep(0)
             clock.advance(1.0)
 
     def every() -> None:
+        before = set(READERS._under_way)
         for chunk in run:
             got.append(chunk)
-            while not model.closed:
+            while READERS._under_way - before:
                 time.sleep(0.001)
             clock.advance(1.0)
 
     asyncio.run(each()) if awaited else every()
     assert got == model.chunks
+    assert faults(run) == [("a", None, "")]
+
+
+@pytest.mark.parametrize("hedge", [False, True])
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_late_chunk_that_ends_the_answer_makes_it_whole(
+    monkeypatch: pytest.MonkeyPatch, awaited: bool, hedge: bool
+) -> None:
+    monkeypatch.setattr(GatedAttempt, "reply", told_when_shown)
+    clock, got = ManualClock(), list[str]()
+    settings: dict[str, Any] = {"hedge": {"on": True, "after_s": 9.0}} if hedge else {}
+    router = scripted_router({"a": ["ok"]}, clock=clock, deadline_s=3.0, **settings)
+    model = GatedModel(["0 ", "1 ", "2 ", "end", "tokens"], shut=[4])
+    run = router.start(Request(("hi",), stream=True), GatedEndpoint({"a": model}, stream=True))
+
+    async def each() -> None:
+        async for chunk in run:
+            got.append(chunk)
+            clock.advance(1.0)
+
+    def every() -> None:
+        for chunk in run:
+            got.append(chunk)
+            assert model.reached.wait(20)
+            clock.advance(1.0)
+
+    asyncio.run(each()) if awaited else every()
+    model.open()
+    assert got == ["0 ", "1 ", "2 ", "end"]
     assert faults(run) == [("a", None, "")]

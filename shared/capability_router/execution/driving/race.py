@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Collection, Generator, Sequence
 from contextlib import aclosing, closing, suppress
 from contextvars import copy_context
 from functools import partial
@@ -60,6 +60,11 @@ class Runner(Reader, Generic[C]):
         except RuntimeError:  # the system has no thread left, or the process is ending
             READERS.discard(self)
             raise
+
+    @property
+    def gave_all(self) -> bool:
+        """Whether its attempt has ended: what is left of it is in the box."""
+        return self._ended
 
     def took(self) -> None:
         """One of its chunks has been taken out of the box: there is room for another."""
@@ -129,8 +134,9 @@ def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Ge
             given = _taken(box, patience)
             if given is not None and given.attempt in runners:
                 runners[given.attempt].took()
-            late = patience == 0.0 and _too_late(show, given)
-            yield from heard(show, given)
+            chunks = heard(show, given)
+            late = patience == 0.0 and _too_late(show, given, [i for i, runner in runners.items() if runner.gave_all])
+            yield from chunks
             _end(show, late)
             for index in [i for i in runners if not show.in_flight(i)]:
                 runners.pop(index).stop()
@@ -145,9 +151,14 @@ def _taken(box: Box, patience_s: float | None) -> Given | None:
     return None
 
 
-def _too_late(show: Performance[C], given: Given | None) -> bool:
-    """Whether the answer goes on, with this, although its time is over."""
-    return given is not None and not given.last and show.goes_on_late(given.attempt, ahead=True)
+def _too_late(show: Performance[C], given: Given | None, ended: Collection[int]) -> bool:
+    """Whether the answer goes on, with this, although its time is over. What has been read to its end may be shown.
+
+    Most attempts know their terminal reason only when its chunk is shown; so `ended` has those that gave all they give.
+    """
+    if given is None or given.last or given.attempt in ended:
+        return False
+    return show.goes_on_late(given.attempt, ahead=True)
 
 
 def _end(show: Performance[C], late: bool) -> None:
@@ -187,8 +198,9 @@ async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
                 await show.await_turn()
                 continue
             given = await _ataken(box, waits)
-            late = waits.late and _too_late(show, given)
-            for chunk in heard(show, given):
+            chunks = heard(show, given)
+            late = waits.late and _too_late(show, given, [i for i, task in runners.items() if task.done()])
+            for chunk in chunks:
                 yield chunk
             _end(show, late)
             for index, task in runners.items():
