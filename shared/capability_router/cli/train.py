@@ -182,10 +182,9 @@ def _write(path: Path, text: str, mode: int = 0o666) -> None:
     """Whole or not at all; a link goes on leading to the file, and a device or a pipe is written straight."""
     place = Path(os.path.realpath(path))
     beside = place.with_name(f".{place.name}.{os.getpid()}.new")
-    straight = place.exists() and not place.is_file()
     try:
-        if straight:
-            place.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():  # by its own name: what a shell's `>(...)` leads to has none
+            path.write_text(text, encoding="utf-8")
         else:
             _replace(place, beside, text, mode)
     except OSError as error:

@@ -169,6 +169,19 @@ def test_a_pipe_or_a_device_is_written_and_not_replaced(paying: Path, tmp_path: 
         os.close(reader)
 
 
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="this system has no names for open files")
+def test_a_pipe_of_the_shell_is_written(paying: Path) -> None:
+    """`--plot >(...)` and `--plot /dev/stdout` name a pipe that has no name of its own."""
+    reader, writer = os.pipe()
+    try:
+        found = run(paying, "--plot", f"/dev/fd/{writer}")
+        assert (found.exit_code, found.stderr) == (0, "")
+        assert os.read(reader, 4) == b"<svg"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 def test_the_drawing_does_not_take_the_place_of_the_state(paying: Path, tmp_path: Path) -> None:
     found = run(paying, "-o", tmp_path / "new", "--plot", tmp_path / "." / "new")
     assert (found.exit_code, "would take the place of the state" in found.stderr) == (1, True)

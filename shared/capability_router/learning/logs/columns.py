@@ -14,6 +14,7 @@ from capability_router.decision_log.following import LONGEST
 from capability_router.errors import ConfigError
 from capability_router.json_text import parsed
 from capability_router.learning.logs.items import Source
+from capability_router.learning.logs.seen import texts_of
 from capability_router.learning.logs.table_rows import NEEDED
 from capability_router.nearest import nearest
 
@@ -64,7 +65,9 @@ def _opened(line: dict[str, Any]) -> dict[str, Any]:
     told = line.get("messages")
     if isinstance(told, str) and told.lstrip()[:1] in ("[", "{"):
         with suppress(ValueError):  # a text that only begins so
-            line["messages"] = parsed(told)
+            found = parsed(told)
+            if texts_of(found):  # else the JSON is the prompt
+                line["messages"] = found
     return line
 
 

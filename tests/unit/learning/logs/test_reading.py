@@ -259,6 +259,14 @@ def test_messages_in_a_cell_are_read_as_messages(tmp_path: Path) -> None:
     assert text.worded, "a text that only begins like JSON"
 
 
+@pytest.mark.parametrize("prompt", ['{"sum": 12.5, "lines": [3, 4]}', "[3, 1, 2]"])
+def test_json_without_a_message_is_the_prompt_itself(tmp_path: Path, prompt: str) -> None:
+    line = {"id": "1", "messages": prompt, "model": "a", "score": 1}
+    (cell,) = read([written_csv(tmp_path / "t.csv", [line])]).rows
+    (plain,) = read([lines(tmp_path / "t.jsonl", line)]).rows
+    assert (cell.worded, cell.size) == (True, plain.size)
+
+
 def test_csv_and_parquet_tell_the_same(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
