@@ -52,6 +52,8 @@ def test_a_learned_state_that_is_not_there_is_told(
     assert "there is no file" not in caplog.text, "the router's own is made with the first score"
     made(**{place: second})
     assert f"{place}.state: there is no file 'lerned.json'" in caplog.text
+    with pytest.raises(ConfigError, match="cannot read 'lll"):  # a longer name than any file has
+        made(**{place: {**second, "state": 300 * "l"}})
 
 
 # -- shadow ---------------------------------------------------------------------------------------
