@@ -165,14 +165,24 @@ def test_a_reader_who_takes_the_time_itself_is_told_when_it_is_over_and_has_all_
     assert_books_balanced(router)
 
 
-async def test_one_who_was_away_first_reads_what_has_come() -> None:
+@pytest.mark.parametrize("awaited", [False, True])
+def test_one_who_was_away_first_reads_what_has_come(monkeypatch: pytest.MonkeyPatch, awaited: bool) -> None:
+    monkeypatch.setattr(GatedAttempt, "keeps_time", True)  # so that no thread reads ahead
     clock, got = ManualClock(), list[str]()
     router = scripted_router({"a": ["ok"]}, clock=clock, deadline_s=3.0)
     run = router.start(Request(("hi",), stream=True), GatedEndpoint({"a": GatedModel(["1", "2", "3"])}, stream=True))
-    async for chunk in run:
+
+    def read(chunk: str) -> None:
         got.append(chunk)
         clock.advance(9.0 if chunk == "1" else 0.01)
+
+    async def each() -> None:
+        async for chunk in run:
+            read(chunk)
+
+    asyncio.run(each()) if awaited else [read(chunk) for chunk in run]
     assert got == ["1", "2", "3"]
+    assert router.health()[0]["failed"] == 0
 
 
 def told_when_shown(attempt: GatedAttempt) -> Reply:

@@ -60,7 +60,7 @@ def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator
                 show.in_time()
             for chunk in chunks:
                 show.goes_on(index, chunk)
-                late = show.late
+                late = show.late and show.goes_on_late(index)
                 yield chunk
                 _ring(late)
         finally:
