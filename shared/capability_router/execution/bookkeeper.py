@@ -59,6 +59,7 @@ def verdict(
         )  # fmt: skip
     return Verdict(
         ok=False,
+        neutral=fault.by_reader,
         blame=fault.row.blame,
         retry_after_s=fault.retry_after_s,
         ttft_s=ttft,

@@ -74,11 +74,15 @@ class Funded:
 
 @dataclass(slots=True)
 class AlarmRang:
-    """The time of SetAlarm has come. `late_s`: how late, in seconds, because this process was busy or stopped."""
+    """The time of SetAlarm has come. `late_s`: how late, in seconds, because this process was busy or stopped.
+
+    `by_reader`: the answer goes on, but its reader took the time.
+    """
 
     at: float
     replies: Replies = field(default_factory=dict)
     late_s: float = 0.0
+    by_reader: bool = False
 
 
 Event = Began | ChunkArrived | Completed | Faulted | Cancelled | AlarmRang | Funded

@@ -337,7 +337,13 @@ class Execution:
             if run.index not in self._runs:  # the one before had its whole answer, so this one was aborted
                 continue
             reply = event.replies.get(run.index, Reply())
-            fault = Fault("timeout", run.told(at, event.late_s), clock=run.clock(at), late_s=event.late_s)
+            fault = Fault(
+                "timeout",
+                run.told(at, event.late_s),
+                clock=run.clock(at),
+                late_s=event.late_s,
+                by_reader=event.by_reader,
+            )
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
         if self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))

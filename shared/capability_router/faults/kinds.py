@@ -85,6 +85,7 @@ class Fault:
     `started`: True if a response had begun (an error event inside a 200 stream).
     `answered`: True if an answer came, and the SDK raised because of its finish reason or content.
     `late_s`: how late this process was when the timeout passed, so it may be its own delay; 0 = it was not.
+    `by_reader`: True if the reader of the answer took the time, while that went on; it then counts against no model.
     `usage`: the tokens that the provider reported, if only the exception has them.
     `own`: True if the fault is about a model name or API key given in the call; it then counts against no model.
     `error`: the raised exception, for `__cause__` only; it never reaches telemetry.
@@ -102,6 +103,7 @@ class Fault:
     started: bool = False
     answered: bool = False
     late_s: float = 0.0
+    by_reader: bool = False
     usage: Usage | None = None
     own: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)

@@ -162,6 +162,7 @@ def test_a_reader_who_takes_the_time_itself_is_told_when_it_is_over_and_has_all_
         asyncio.run(each()) if awaited else [read(chunk) for chunk in run]
     assert got == ["0 ", "1 ", "2 ", "3 "]
     assert caught.value.partial == "".join(got)
+    assert (router.health()[0]["failed"], router.health()[0]["neutral"]) == (0, 1), "the model was in time"
     assert_books_balanced(router)
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from capability_router.clock import Clock
 from capability_router.concurrency.loop_lag import watch
 from capability_router.concurrency.unlisted import END, first_step
-from capability_router.execution.driving.performance import Performance, Rang
+from capability_router.execution.driving.performance import Overran, Performance, Rang
 from capability_router.execution.driving.race import arace, race
 from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
@@ -65,8 +65,8 @@ def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator
                 _ring(late)
         finally:
             chunks.close()
-    except Rang:
-        show.rang()
+    except Rang as rang:
+        show.rang(by_reader=isinstance(rang, Overran))
     except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault
         show.raised(index, error)
     else:
@@ -131,7 +131,7 @@ def _turn(moves: bool) -> Generator[None, None, None]:
 
 def _ring(late: bool) -> None:
     if late:
-        raise Rang
+        raise Overran
 
 
 async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:
@@ -155,8 +155,8 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
         finally:
             waits.over()
             await chunks.aclose()
-    except Rang:
-        show.rang()
+    except Rang as rang:
+        show.rang(by_reader=isinstance(rang, Overran))
     except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault
         show.raised(index, error)
     else:

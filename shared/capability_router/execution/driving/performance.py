@@ -45,6 +45,10 @@ class Rang(Exception):
     """The alarm's time came before the next chunk."""
 
 
+class Overran(Rang):
+    """It came while the reader was at work: the answer goes on."""
+
+
 class Performance(Generic[C]):
     """One request being carried out: its state machine, its attempts in flight and their held chunks."""
 
@@ -135,15 +139,18 @@ class Performance(Generic[C]):
         others = self._others(index) if self._attempts else NONE
         self._perform(self._machine.feed(Faulted(self._clock.now(), index, fault, reply, others)))
 
-    def rang(self) -> None:
-        """The alarm's time has come."""
-        self._perform(self._machine.feed(AlarmRang(self._clock.now(), self._replies(), self.lateness.by_s)))
+    def rang(self, *, by_reader: bool = False) -> None:
+        """The alarm's time has come. `by_reader`: while the answer's reader was at work."""
+        self._ring(self._replies(), by_reader=by_reader)
 
     def overran(self) -> None:
         """It has come for the answer while that was read ahead. An end that has been read since was not shown."""
         replies = {**self._replies()}
         replies[self.delivering] = altered(replies[self.delivering], finish=None)
-        self._perform(self._machine.feed(AlarmRang(self._clock.now(), replies, self.lateness.by_s)))
+        self._ring(replies, by_reader=True)
+
+    def _ring(self, replies: Replies, *, by_reader: bool) -> None:
+        self._perform(self._machine.feed(AlarmRang(self._clock.now(), replies, self.lateness.by_s, by_reader)))
 
     def _late_s(self) -> float:
         """Seconds by which this process was late when the attempt's own client timed out."""
