@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +38,20 @@ def _forget_clients() -> None:
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _silent_ledgers() -> Iterator[None]:
+    """A ledger that an earlier test left goes on in its own thread: that its store is back is no news of this test."""
+    earlier = {thread.ident for thread in threading.enumerate() if thread.name == "router ledger"}
+    log = logging.getLogger("capability_router")
+
+    def of_this_test(record: logging.LogRecord) -> bool:
+        return record.thread not in earlier
+
+    log.addFilter(of_this_test)
+    yield
+    log.removeFilter(of_this_test)
 
 
 @pytest.fixture(scope="session")
