@@ -117,16 +117,18 @@ class Prober(Lasting):
         return 0.0
 
     def _first(self, owner: Owner) -> tuple[str | None, float]:
-        """The model to probe first, and in how many seconds. One that is due is removed from the set."""
-        board = owner.board
-        with self._lock:
-            times = [(at, id) for id in self._open if (at := board.reopens_at(id)) is not None]
-            self._open = {id for _, id in times}
-            self._running = bool(times)
-            if not times:
-                return None, 0.0
-            at, id = min(times)
+        """The model to probe first, and in how many seconds. One that is due is removed from the set.
+
+        The board is asked without the lock: it may first send an event, for which `heard` takes the lock.
+        """
+        while True:
+            with self._lock:
+                looked, self._open = self._open, set()
+            times = [(at, id) for id in looked if (at := owner.board.reopens_at(id)) is not None]
+            at, id = min(times, default=(0.0, None))
             left = at - owner.clock.now()
-            if left <= 0:
-                self._open.discard(id)
-            return id, left
+            with self._lock:
+                self._open.update(other for _, other in times if other != id or left > 0)
+                self._running = bool(times or self._open)
+                if times or not self._open:
+                    return id, left

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from capability_router.address import Address
 from capability_router.execution.probing import Prober
-from capability_router.health.board import HealthEvent
+from capability_router.health.board import Board, BreakerConfig, HealthEvent, Verdict
 from capability_router.testing import ManualClock
 
 OPENED = HealthEvent("breaker_opened", "m", "", 0.0)
+DOWN = Verdict(False, blame="breaker")
 
 
 class Owner:
@@ -58,3 +60,42 @@ def test_a_forked_child_probes_by_itself() -> None:
         os._exit(0 if owner.asked.wait(10) else 1)
     owner.over.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_it_may_hear_of_a_breaker_that_opens_while_it_asks_when_another_closes() -> None:
+    """Verdicts are settled by whoever takes the board's lock next: that may be the prober, which then hears of it."""
+    owner: Any = Owner()
+    owner.board = Board(BreakerConfig(consecutive=1), seed=1, on_event=lambda event: prober.heard(event))
+    prober = Prober(owner, {"a", "b"})
+    prober._running = True  # no thread of its own
+    for id in "ab":
+        owner.board.register(id, Address(f"http://{id}", id))
+    failed = [owner.board.admit(id, 1.0) for id in "ab"]
+    owner.board.settle(failed[0], DOWN, 1.0)
+    assert owner.board._lock.take()
+    owner.board.settle(failed[1], DOWN, 1.0)  # another thread has the lock
+    owner.board._lock._lock.release()  # and has looked at the queue before it came
+    asking = threading.Thread(target=prober._turn, daemon=True)
+    asking.start()
+    asking.join(10)
+    assert not asking.is_alive()
+    assert prober._open == {"a", "b"}
+
+
+def test_it_goes_on_with_what_it_heard_while_nothing_else_was_left_to_ask() -> None:
+    owner: Any = Owner()
+    shut: dict[str, float] = {"b": 9.0}
+
+    def reopens_at(id: str) -> float | None:
+        if id == "a":
+            prober.heard(HealthEvent("breaker_opened", "b", "", 0.0))
+        return shut.get(id)
+
+    owner.reopens_at = reopens_at
+    prober = Prober(owner, {"a", "b"})
+    prober._running, prober._open = True, {"a"}
+    assert prober._turn() == 0.5
+    assert (prober._open, prober._running) == ({"b"}, True)
+    shut.clear()
+    assert prober._turn() is None
+    assert (prober._open, prober._running) == (set(), False)
