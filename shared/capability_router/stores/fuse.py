@@ -24,7 +24,9 @@ class Fuse:
         return self._failures > 0 and self._now() < self._until
 
     def blow(self, why: str) -> None:
-        """The store has failed."""
+        """The store has failed. Calls that were under way when it first did fail after it, and lengthen nothing."""
+        if self.blown:
+            return
         self.why = why
         self._until = self._now() + min(FIRST_S * 2.0**self._failures, LONGEST_S)
         self._failures = min(self._failures + 1, 16)
