@@ -70,7 +70,7 @@ class Rules(Static):
         """Falling numbers: the rule's models first, then the rest."""
         then = self._match(scene)[1]
         by_id = {row.card.id: row for row in scene.rows} if any(isinstance(step, Tier) for step in then) else {}
-        places = {model: i for i, model in enumerate(order(then, scene.request, by_id))}
+        places = {model: i for i, model in enumerate(dict.fromkeys(order(then, scene.request, by_id)))}
         behind = len(places)
         return Judgement([-float(places.get(row.card.id, behind + i)) for i, row in enumerate(scene.rows)])
 

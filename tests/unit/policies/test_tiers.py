@@ -114,3 +114,8 @@ def test_a_name_of_several_models_stands_for_each_of_them() -> None:
     )  # fmt: skip
     firsts = Counter(router.explain(Request(("hello",), id=f"r{n}")).candidates[0].id for n in range(100))
     assert min(firsts["one"], firsts["two"]) > 25
+
+
+def test_a_model_that_is_named_before_a_step_and_again_in_it_keeps_its_first_place() -> None:
+    router = routed({"then": ["a", {"share": ["a", "b"]}, "a"]})
+    assert {tuple(order(router, f"r{n}")[:2]) for n in range(30)} == {("a", "b")}
