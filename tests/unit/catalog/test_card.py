@@ -11,6 +11,7 @@ from capability_router.routing import retention_days
     [
         ({"id": ""}, "id"), ({"context_window": 0}, "context_window"), ({"context_window": -5}, "context_window"),
         ({"context_window": True}, "context_window"), ({"limits": {"rpm": -1}}, "limits.rpm"),
+        ({"limits": {"tpm": 10**400}}, "limits.tpm is above 1,000,000,000,000,000; leave it out"),
         ({"limits": {"rmp": 1}}, "rmp"), ({"quality": {"default": float("nan")}}, "quality.default"),
         ({"quality": {"code": 1.5}}, "quality.code"), ({"latency": {"ttft_s": -1}}, "ttft_s"),
         ({"latency": {"ttft": 1}}, "ttft"), ({"data": {"region": "eu"}}, "region"),
