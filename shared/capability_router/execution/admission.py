@@ -35,8 +35,11 @@ class Admission:
 
     def beyond_learned_limit(self, at: float, number: int) -> Pick | Fund | None:
         """A target that is full by its learned limit, if the money is there; see `Targets.beyond_learned_limit`."""
-        pick = self._targets.beyond_learned_limit(at)
-        return None if pick is None else self._opened(pick, at, number)
+        while (pick := self._targets.beyond_learned_limit(at)) is not None:
+            found = self._opened(pick, at, number)
+            if found is not None:
+                return found
+        return None
 
     def beside(self, pick: Pick | None, at: float, number: int) -> Pick | None:
         """The target for a hedge, if its money need not be borrowed first; else None."""
@@ -56,7 +59,11 @@ class Admission:
             self._targets.returned(kept, at)
 
     def _opened(self, pick: Pick, at: float, number: int) -> Pick | Fund | None:
-        denial = self._books.open(number, pick.candidate)
+        try:
+            denial = self._books.open(number, pick.candidate)
+        except BaseException:
+            self._targets.returned(pick, at)
+            raise
         if denial is None:
             return pick
         if isinstance(denial, Short):

@@ -418,12 +418,16 @@ class Execution:
         ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
         index, candidate = run.index, run.candidate
         model = candidate.id
-        usage, cost = self._books.close(
-            index, candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
-        )
-        seen = _NOTHING_SEEN if cancelled else verdict(fault, reply.usage, usage, ttft, elapsed, not self.streaming)
-        self._gate.settle(run.permit, seen, at)
-        self._targets.freed(model)
+        seen = _NOTHING_SEEN
+        try:
+            usage, cost = self._books.close(
+                index, candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled
+            )
+            if not cancelled:
+                seen = verdict(fault, reply.usage, usage, ttft, elapsed, not self.streaming)
+        finally:  # what the books raise must not cost the model a place
+            self._gate.settle(run.permit, seen, at)
+            self._targets.freed(model)
         if reply.headers and not cancelled:  # a cancellation may come from the garbage collector, so it must not wait
             self._gate.note_limits(model, reply.headers, at, run.started)
         said = "" if fault is None else fault.told if run.first_at is None else fault.told_begun

@@ -12,6 +12,7 @@ from capability_router import Request, RouterBusy
 from capability_router.clock import SystemClock
 from capability_router.health.permit import Permit, Verdict
 from capability_router.router import Router
+from capability_router.testing import ask as asked
 from capability_router.testing import assert_books_balanced, scripted_router
 
 
@@ -68,3 +69,17 @@ def test_it_says_what_it_was_learned_from() -> None:
     hold = router.board.admit("a", now)
     assert hold.reason == "full: 4 calls in flight, limit 4, learned from refusals (429, 529) under load"
     assert hold.mend == "switch learned limits off (health: {learns_limits: false})"
+
+
+def test_where_a_budget_forbids_one_model_beyond_its_limit_the_next_is_taken() -> None:
+    cap = {"scope": "model:a", "limit_usd": 0.0, "on_exceed": "degrade"}
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, budgets=[cap], retry={"max_wait_s": 0})
+    now = router.clock.now()
+    for id in "ab":
+        permits = [router.board.admit(id, now) for _ in range(5)]
+        for permit in permits:
+            assert isinstance(permit, Permit)
+            router.board.settle(permit, Verdict(ok=False, blame="none", overloaded=True), now)
+        for _ in range(4):
+            router.board.admit(id, now)
+    assert asked(router).outcome.model == "b"

@@ -11,6 +11,7 @@ from capability_router import Reply
 from capability_router.execution.events import AlarmRang
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
+from capability_router.testing import ask, scripted_router
 
 # -- what health hears of it ----------------------------------------------------------------------
 
@@ -82,3 +83,20 @@ def test_nor_what_broke_an_answer_off_that_was_gone_on_with() -> None:
     del error
     assert held() is None
     assert stage.outcome.resumed == 1
+
+
+class Broken(Exception):
+    """What a defect of the books may raise."""
+
+
+@pytest.mark.parametrize("what", ["open", "settle"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_books_that_raise_cost_the_model_no_place(what: str, stream: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise Broken
+
+    router = scripted_router({"a": ["ok"]}, cards={"a": {"limits": {"concurrency": 1}}})
+    monkeypatch.setattr(router.ledger, what, broken)
+    with pytest.raises(Broken):
+        ask(router, stream=stream)
+    assert router.health()[0]["in_flight"] == 0
