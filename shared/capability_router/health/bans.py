@@ -11,12 +11,14 @@ is disabled. A model that its provider doesn't know is disabled as (base_url, mo
 The router can't know when a key is rotated or an account topped up. So one call is let through as a trial, after a time
 that doubles with each rejection and is half random: a dead key costs a few calls in its first hour and at most two in
 each later one. A time that the provider named is never shortened. Calls that were sent before the last rejection do not
-count. If a trial was not rejected after some seconds, another call may try, too.
+count, nor do rejections of calls that were sent before it was enabled again. If a trial was not rejected after some
+seconds, another call may try, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Literal
 
 from capability_router.address import Address
@@ -26,7 +28,7 @@ from capability_router.health.permit import Verdict
 What = Literal["credential", "model"]
 _REFUSED_IN_S = 10.0
 """Seconds after which a trial is probably accepted, because rejections come at once; then other calls may try too."""
-_UNTOLD = {"credential": "rejected by the provider", "model": "unknown to the provider"}
+_UNTOLD: dict[What, str] = {"credential": "rejected by the provider", "model": "unknown to the provider"}
 
 
 class Ban:
@@ -61,11 +63,12 @@ class Ban:
 class Bans:
     """What is disabled, in `found`. Without a lock: the board locks. `draw` gives a random number from 0 to 1."""
 
-    __slots__ = ("_config", "_draw", "found")
+    __slots__ = ("_config", "_draw", "_enabled", "found")
 
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
         self._config, self._draw = config, draw
         self.found: dict[tuple[str, str, str], Ban] = {}
+        self._enabled: dict[tuple[str, str, str], float] = {}  # when it was enabled, or the call sent that did it
 
     def __bool__(self) -> bool:
         return bool(self.found)
@@ -98,6 +101,8 @@ class Bans:
     def refused(self, what: What, address: Address, verdict: Verdict, taken_at: float, now: float) -> Ban | None:
         """A call sent at `taken_at` was refused for its credential or model: the ban, if that is news."""
         key = _key(address, what)
+        if taken_at < self._enabled.get(key, -inf):
+            return None
         ban, hint = self.found.get(key), verdict.retry_after_s or 0.0
         if ban is not None and taken_at <= ban.since:
             ban.until = max(ban.until, now + hint)
@@ -117,7 +122,7 @@ class Bans:
             if taken_at > ban.since:
                 ban.tried_until = 0.0
                 if good:
-                    del self.found[_key(address, ban.what)]
+                    self._enable(_key(address, ban.what), taken_at)
                     yield ban
 
     def forked(self) -> None:
@@ -125,10 +130,14 @@ class Bans:
         for ban in self.found.values():
             ban.tried_until = 0.0
 
-    def allow(self, address: Address) -> None:
-        """Enable credential and model again."""
-        for ban in self.of(address):
-            del self.found[_key(address, ban.what)]
+    def allow(self, address: Address, now: float) -> None:
+        """Enable credential and model again. A refusal of a call that is under way now does not disable them."""
+        for what in _UNTOLD:
+            self._enable(_key(address, what), now)
+
+    def _enable(self, key: tuple[str, str, str], since: float) -> None:
+        self.found.pop(key, None)
+        self._enabled[key] = since
 
     def _length(self, refusals: int) -> float:
         config = self._config

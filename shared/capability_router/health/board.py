@@ -299,7 +299,10 @@ class Board(Lasting):
         self._after()
 
     def reset(self, id: str, now: float | None = None) -> None:
-        """Close the breaker, open the gate, enable credential and model, for all who share them."""
+        """Close the breaker, open the gate, enable credential and model, for all who share them.
+
+        How the calls under way end undoes nothing of that, unless a provider names a time to wait.
+        """
         with self._lock:
             self._work_off()
             self._lanes[id].reset(self._latest if now is None else now)

@@ -82,15 +82,15 @@ class Gate:
     def __init__(self) -> None:
         self.requests, self.tokens = Allowance(), Allowance()
         self.counts = self.told = False
+        self._closed_at = -inf
         self.open()
 
     def __repr__(self) -> str:
         return f"Gate(until={self.until:g})"
 
     def open(self) -> None:
-        """Forget the count."""
+        """Forget the guesses, but not when it was closed: refusals of calls that were sent before say nothing new."""
         self.until = 0.0
-        self._closed_at = -inf
         self._guesses = 0
 
     def take(self, tokens: float, now: float) -> None:
@@ -129,9 +129,10 @@ class Gate:
         self.until = max(self.until, now + min(seconds, _LONGEST_S))
         self._closed_at = now
 
-    def forget(self) -> None:
-        """Open it, and forget what is left."""
+    def forget(self, now: float) -> None:
+        """Open it, and forget what is left. Calls under way say nothing new, unless they bring a provider's hint."""
         self.open()
+        self._closed_at = now
         self.requests.until = self.tokens.until = 0.0
         self.counts = False
 

@@ -239,11 +239,11 @@ class Lane:
         """Breaker closed, gate open, credential and model allowed. What is in flight stays so."""
         self.breaker.reset()
         self.silence.heard_since = now
-        self.gate.forget()
+        self.gate.forget(now)
         if self.learned_limit is not None:
             self.learned_limit = ConcurrencyLimit()
             self.limiter.bear(self.learned_limit.limit)
-        self.bans.allow(self.address)
+        self.bans.allow(self.address, now)
         self._notice(now)
         self._wake("reset", "reset by an operator", now)
 

@@ -96,7 +96,7 @@ def test_a_refusal_ends_the_trial(bans: Bans) -> None:
 
 def test_an_operator_switches_on(bans: Bans) -> None:
     refused(bans, 0.0, 1.0)
-    bans.allow(HERE)
+    bans.allow(HERE, 100.0)
     assert (bans.of(OTHER), bool(bans)) == ([], False)
 
 

@@ -176,3 +176,44 @@ def test_a_model_registered_later_is_barred_with_its_credential():
     call(made, "a", Verdict(False, blame="credential"), 10.0)
     made.register("e", Address(URL, "other", "key-1"))
     assert "e" in made.barred(10.0)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_refusal_of_a_call_that_was_sent_before_a_reset_disables_nothing(what: str):
+    made, _ = board()
+    early, late = made.admit("a", 1.0), made.admit("a", 2.0)
+    assert isinstance(early, Permit)
+    assert isinstance(late, Permit)
+    made.settle(early, REFUSED[what], 3.0)
+    assert made.barred(3.0)
+    made.reset("a", 4.0)
+    made.settle(late, REFUSED[what], 5.0)
+    assert made.barred(5.0) == {}
+    call(made, "a", REFUSED[what], 6.0)
+    assert made.barred(6.0)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_nor_does_one_of_a_call_that_was_sent_before_the_trial_that_was_answered(what: str):
+    made, _ = board()
+    slow = made.admit("a", 1.0)
+    assert isinstance(slow, Permit)
+    call(made, "a", REFUSED[what], 2.0)
+    until = due(made, "a", 2.0)
+    call(made, "a", OK, until)
+    made.settle(slow, REFUSED[what], until + 1.0)
+    assert made.barred(until + 1.0) == {}
+
+
+def test_after_a_reset_a_rate_limit_closes_only_for_later_calls_or_a_time_that_the_provider_names():
+    made, _ = board()
+    permits = [made.admit("a", 1.0) for _ in range(3)]
+    for permit, verdict, at in zip(
+        permits, (LIMITED, LIMITED, replace(LIMITED, retry_after_s=9.0)), (2, 3, 4), strict=True
+    ):
+        assert isinstance(permit, Permit)
+        made.settle(permit, verdict, float(at))
+        if at == 2:
+            assert made.condition("a", 2.0).held
+            made.reset("a", 2.5)
+        assert (made.condition("a", float(at)).held != "") is (at == 4)

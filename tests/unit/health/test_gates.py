@@ -130,3 +130,13 @@ def test_a_limit_that_is_whole_says_nothing_of_its_speed():
     allowance = told(10, 10, 0.0)
     assert admitted(allowance, 100.0) == 10
     assert admitted(allowance, 100.01) == 50
+
+
+def test_a_late_refusal_does_not_close_what_a_later_call_has_proved_open():
+    gate = Gate()
+    gate.refused(100.0, 99.0, None)
+    gate.passed(101.5)
+    gate.refused(103.0, 99.0, None)
+    assert gate.until == 0.0
+    gate.refused(104.0, 103.5, None)
+    assert gate.until == 105.0
