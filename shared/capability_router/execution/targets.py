@@ -25,7 +25,7 @@ LONG_WAIT_S = 1.0  # up to this wait for a working target is preferred to callin
 _PATIENCE = 0.25  # the share of a request's time for which it waits for a better model while a worse one is free
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _ENDLESS = float("inf")
-_NEUTRAL = Verdict(ok=False, neutral=True)
+_UNSENT = Verdict(ok=False, neutral=True, sent=False)
 
 
 class Gate(Protocol):
@@ -148,7 +148,7 @@ class Targets:
             if not isinstance(permit, Permit):
                 self._held[candidate.id] = permit
             elif permit.trial and self._tried:
-                self._gate.settle(permit, _NEUTRAL, at)
+                self._gate.settle(permit, _UNSENT, at)
                 late.append(candidate)
             else:
                 return self._taken(candidate, permit)
@@ -220,7 +220,7 @@ class Targets:
             if not permit.trial and may():
                 self._fresh.remove(candidate)
                 return Pick(candidate, permit)
-            self._gate.settle(permit, _NEUTRAL, at)
+            self._gate.settle(permit, _UNSENT, at)
             if not permit.trial:
                 return None
         return None
@@ -272,12 +272,12 @@ class Targets:
 
     def denied(self, permit: Permit, candidate: Candidate, why: Denial, at: float) -> None:
         """A budget forbids this target: give its permit back and drop it."""
-        self._gate.settle(permit, _NEUTRAL, at)
+        self._gate.settle(permit, _UNSENT, at)
         self.denials[candidate.id] = why
 
     def returned(self, pick: Pick, at: float) -> None:
         """This target is not launched after all: give its permit back and keep the candidate for later."""
-        self._gate.settle(pick.permit, _NEUTRAL, at)
+        self._gate.settle(pick.permit, _UNSENT, at)
         self._fresh.append(pick.candidate)
 
     def _pause(self, fault: Fault, repetition: int) -> float:
@@ -292,7 +292,7 @@ class Targets:
             if isinstance(permit, Permit):
                 if self._budget.spend():
                     return Pick(again.candidate, permit)
-                self._gate.settle(permit, _NEUTRAL, at)
+                self._gate.settle(permit, _UNSENT, at)
                 continue
             if permit.kind == "rate_limit" and permit.until is not None:
                 self._again.append(Again(again.candidate, permit.until))

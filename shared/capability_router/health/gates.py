@@ -58,6 +58,11 @@ class Allowance:
         """That call has ended."""
         self.under_way -= amount
 
+    def give(self, amount: float, now: float) -> None:
+        """That call was never sent: what was subtracted for it is left."""
+        if now < self.until:
+            self._left, self._at = self.left(now) + amount, now
+
     def left(self, now: float) -> float:
         """How many are left; infinite if unknown."""
         return min(self._left + (now - self._at) * self._per_s, self._limit) if now < self.until else inf
@@ -107,6 +112,12 @@ class Gate:
         requests, sizes = self.requests, self.tokens
         requests.under_way = requests.under_way - 1.0 if requests.under_way > 1.0 else 0.0
         sizes.under_way = sizes.under_way - tokens if sizes.under_way > tokens else 0.0
+
+    def give(self, tokens: float, now: float) -> None:
+        """A call that has ended was never sent."""
+        if self.counts:
+            self.requests.give(1.0, now)
+            self.tokens.give(tokens, now)
 
     def forked(self) -> None:
         """In the child of a fork: the calls under way are its parent's."""

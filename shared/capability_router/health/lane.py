@@ -170,11 +170,7 @@ class Lane:
         self.silence.flying.pop(permit, None)
         if permit.silent and how not in ("neutral", "failed"):
             permit.heard()
-        self.gate.end(permit.tokens)
-        if self.metered:
-            self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=not verdict.neutral)
-        else:
-            self.limiter.in_flight -= self.limiter.in_flight > 0  # a forked child may end what its parent began
+        self._left(permit, verdict, how, now)
         self._loaded()
         self._timed()
         self._notice(now)
@@ -186,6 +182,16 @@ class Lane:
         self.limiter.in_flight = 0
         self.gate.forked()
         self._loaded()
+
+    def _left(self, permit: Permit, verdict: Verdict, how: str, now: float) -> None:
+        """Give back its slot, and what it took of the limits if it was never sent."""
+        self.gate.end(permit.tokens)
+        if not verdict.sent:
+            self.gate.give(permit.tokens, now)
+        if self.metered:
+            self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=verdict.sent)
+        else:
+            self.limiter.in_flight -= self.limiter.in_flight > 0  # a forked child may end what its parent began
 
     def _timed(self) -> None:
         seen, latency = self.condition, self.latency
@@ -463,7 +469,7 @@ class Lane:
 
 def _used(verdict: Verdict, how: str) -> int | None:
     """Tokens the provider will have counted; None = take the estimate."""
-    if verdict.neutral or how == "refused":
+    if not verdict.sent or how == "refused":
         return 0
     return verdict.tokens if verdict.tokens > 0 else None
 

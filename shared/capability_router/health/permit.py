@@ -80,7 +80,8 @@ class Verdict:
     """How a call ended. Seconds and tokens; None and 0 = unknown.
 
     `blame` is the fault's (`FaultKind.blame`); `ok` overrides it. `neutral`: it was never sent, or its caller left, so
-    it says nothing. `tokens`: input and output together. `slow`: a time limit cut it off, so it counts as slow
+    it says nothing. `sent`: its provider may have counted it; only what was not sent is given back to limits per
+    minute. `tokens`: input and output together. `slow`: a time limit cut it off, so it counts as slow
     however short it was. `late`: this process was late for that limit. `overloaded`: the provider was overloaded.
     `whole`: it was no stream, so it has no `ttft_s`, and its duration depends on its length, not on a queue. `detail`
     holds no prompt and no key.
@@ -100,3 +101,4 @@ class Verdict:
     overloaded: bool = False
     late: bool = False
     whole: bool = False
+    sent: bool = True

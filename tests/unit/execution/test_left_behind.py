@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import weakref
+from typing import Any
 
 import pytest
 from unit.execution.staged import Stage
 
-from capability_router import Reply
+from capability_router import Reply, Request
 from capability_router.execution.events import AlarmRang
 from capability_router.faults.kinds import Fault
-from capability_router.health.board import Permit, Verdict
-from capability_router.testing import ask, scripted_router
+from capability_router.health.board import Hold, Permit, Verdict
+from capability_router.testing import ScriptedEndpoint, ask, assert_books_balanced, scripted_router
 
 # -- what health hears of it ----------------------------------------------------------------------
 
@@ -83,6 +84,20 @@ def test_nor_what_broke_an_answer_off_that_was_gone_on_with() -> None:
     del error
     assert held() is None
     assert stage.outcome.resumed == 1
+
+
+def test_a_stream_that_its_reader_closes_stays_counted_in_the_limit_per_minute() -> None:
+    router = scripted_router({"a": ["one two"] * 3}, cards={"a": {"limits": {"rpm": 3}}})
+    for _ in range(3):
+        chunks = iter(router.start(Request(("hi",), stream=True), _endpoint(router)))
+        next(chunks)
+        chunks.close()
+    assert isinstance(router.board.admit("a", router.clock.now()), Hold)
+    assert_books_balanced(router)
+
+
+def _endpoint(router: Any) -> ScriptedEndpoint:
+    return ScriptedEndpoint(router.scripted, router.clock, stream=True)
 
 
 class Broken(Exception):

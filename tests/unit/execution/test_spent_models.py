@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from capability_router import AllCandidatesFailed, BudgetExceeded, Router
+from capability_router import AllCandidatesFailed, BudgetExceeded, Request, Router
+from capability_router.routing import Routing
 from capability_router.testing import ask, assert_books_balanced, scripted_router
 
 CARDS: dict[str, dict[str, Any]] = {
@@ -49,6 +50,16 @@ def test_a_cap_on_all_that_refuses_is_final_and_told_once() -> None:
         ask(router)
     assert refused.value.fits == ("cheap",)
     assert str(refused.value).count("global: ") == 1
+
+
+def test_what_a_cap_forbids_takes_nothing_of_what_the_provider_reports_to_be_left() -> None:
+    router = routed({"scope": "global", "limit_usd": 0.0})
+    reported = {"x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "60s"}
+    router.board.note_limits("cheap", reported, router.clock.now())
+    for _ in range(3):
+        with pytest.raises(BudgetExceeded):
+            ask(router, Request(("hello",), routing=Routing(pin="cheap")))
+    assert router.board.free("cheap", router.clock.now()) == 2.0
 
 
 def test_a_model_whose_own_cap_is_spent_does_not_fit() -> None:

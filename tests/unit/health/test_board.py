@@ -234,18 +234,48 @@ def test_an_answer_that_is_the_requests_fault_is_a_sign_of_health(blame: str):
     assert made.condition("a", 10.0).ttft_s is None
 
 
-def test_neutral_gives_all_back_and_changes_nothing():
+def test_what_was_never_sent_gives_all_back_and_changes_nothing():
     made, told = board(rpm=10, tpm=1000, concurrency=1)
     before = made.snapshot(1.0)[0]
     level = made._lanes["a"].limiter
     assert level.requests is not None
     assert level.tokens is not None
     for _ in range(50):
-        call(made, "a", Verdict(False, neutral=True, blame="breaker", elapsed_s=9.0), 1.0, tokens=600)
+        call(made, "a", Verdict(False, neutral=True, blame="breaker", elapsed_s=9.0, sent=False), 1.0, tokens=600)
     after = made.snapshot(1.0)[0]
     assert (level.requests.level, level.tokens.level) == (10.0, 1000.0)
     assert after == {**before, "calls": 50, "neutral": 50}
     assert told == []
+
+
+def test_whose_caller_left_has_been_counted_by_its_provider_all_the_same():
+    made, told = board(rpm=10, tpm=1000, concurrency=1)
+    left = Verdict(False, neutral=True)
+    call(made, "a", left, 1.0, tokens=100)
+    call(made, "a", replace(left, tokens=250), 1.0, tokens=100)
+    limiter = made._lanes["a"].limiter
+    assert limiter.requests is not None
+    assert limiter.tokens is not None
+    assert (limiter.requests.level, limiter.tokens.level, limiter.in_flight) == (8.0, 650.0, 0)
+    assert told == []
+
+
+HEADERS = {"x-ratelimit-remaining-requests": "5", "x-ratelimit-reset-requests": "60s"}
+
+
+@pytest.mark.parametrize(("sent", "left"), [(False, 5.0), (True, 2.0)])
+@pytest.mark.parametrize("reported", ["before", "between"])
+def test_so_it_is_with_what_a_provider_reports_to_be_left(sent: bool, left: float, reported: str):
+    made, _ = board()
+    if reported == "before":
+        made.note_limits("a", HEADERS, 1.0)
+    permits = [made.admit("a", 2.0, 50) for _ in range(3)]
+    if reported == "between":
+        made.note_limits("a", HEADERS, 3.0)
+    for permit in permits:
+        assert isinstance(permit, Permit)
+        made.settle(permit, Verdict(False, neutral=True, sent=sent), 4.0)
+    assert made.free("a", 5.0) == left
 
 
 def test_a_timeout_is_slow_and_a_long_wait():

@@ -10,7 +10,7 @@ from capability_router.address import Address
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Hold, Permit, Verdict
 
 GRACE_S = 5.0
-NEVER_SENT = Verdict(False, neutral=True)
+NEVER_SENT = Verdict(False, neutral=True, sent=False)
 OVERLOADED = Verdict(False, blame="breaker", overloaded=True)
 
 
