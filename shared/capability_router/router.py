@@ -96,7 +96,7 @@ class Router:
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
         self._dispatch = Dispatch(s, registry, self.board)
         self.queue, pace = self._dispatch.queue, self._accounting.pace
-        self.planner = wiring.planner_of(registry, s, self.board, known, pace, self.queue.ahead_of_newcomer)
+        self.planner = wiring.planner_of(registry, s, self.board, known, pace, self._dispatch.wait_s)
         self._trying(known)
         self._lessons = wiring.lessons_of(self.planner, registry)
         self._trials = Trials(s, registry.named, learned, self._accounting.pace)

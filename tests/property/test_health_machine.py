@@ -11,6 +11,7 @@ from capability_router.address import Address
 from capability_router.faults.limits import RateLimits
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Permit, Verdict
 from capability_router.health.breaker import HALF_OPEN, ISOLATED, OPEN
+from capability_router.health.permit import Ahead
 
 ADDRESSES = {
     "a": Address("u", "m", "1"), "b": Address("u", "m", "2"), "c": Address("u", "n", "1"), "d": Address("v", "m", "1"),
@@ -26,6 +27,7 @@ verdicts = st.one_of(
         Verdict, st.booleans(), st.booleans(),
         st.sampled_from(["none", "quality", "breaker", "breaker", "breaker", "gate", "credential", "model"]),
         hints, seconds, seconds, st.integers(0, 300), st.integers(0, 900), st.just("why"), st.booleans(),
+        sent=st.booleans(),
     ),
 )  # fmt: skip
 
@@ -70,13 +72,28 @@ class HealthMachine(RuleBasedStateMachine):
             assert found.reason
             assert found.until is None or found.until > self.now
 
+    @rule(id=ids, tokens=st.integers(0, 3000), calls=st.integers(1, 4), more=st.integers(0, 3000))
+    def admit_behind(self, id: str, tokens: int, calls: int, more: int) -> None:
+        """Whoever is let in behind others would have been let in alone, and leaves them a place."""
+        lane = self.lane(id)
+        alone, most = lane.hold(self.now, tokens), lane.limiter.most
+        found = self.board.admit(id, self.now, tokens, ahead=Ahead(calls, more))
+        if isinstance(found, Permit):
+            assert alone is None
+            assert lane.limiter.in_flight + calls <= most
+            assert lane.limiter.requests is None or lane.limiter.requests.level >= calls - 1e-6
+            assert lane.limiter.tokens is None or lane.limiter.tokens.level >= more - 1e-6
+            self.take(found)
+        else:
+            assert found.until is None or found.until >= max(self.now, (alone and alone.until) or 0.0)
+
     @rule(id=ids)
     def force(self, id: str) -> None:
         lane = self.lane(id)
         barred = id in self.board.barred(self.now)
         tried = lane.bans.on_trial(lane.address, self.now) is not None
         found = self.board.force(id, self.now)
-        stopped = barred or tried or lane.breaker.state == ISOLATED or lane.limiter.full
+        stopped = barred or tried or lane.breaker.state == ISOLATED or lane.limiter.full_behind(0)
         assert isinstance(found, Permit) or stopped
         if isinstance(found, Permit):
             assert not barred

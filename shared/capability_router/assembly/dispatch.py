@@ -39,6 +39,11 @@ class Dispatch:
         self.whole_givers: set[str] = set()
         """Models whose whole replies state a finish reason. Many packages drop it from streams."""
 
+    def wait_s(self, id: str, priority: str, now: float, alone_s: float) -> float:
+        """Seconds that a newcomer waits for a model, behind those that wait already; `alone_s`: without these."""
+        ahead = self.queue.ahead_of_newcomer(id, priority, now)
+        return self._board.wait_s(id, now, ahead) if ahead else alone_s
+
     def machine(self, request: Request, plan: Plan, books: Bookkeeper, gate: Gate | None = None) -> Execution:
         """For one request, which earns its share of second attempts. `gate` admits in the board's place."""
         self._retries.earn()

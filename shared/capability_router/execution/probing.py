@@ -19,6 +19,7 @@ from capability_router.concurrency.latch import Latch
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import RouterError
 from capability_router.health.board import HealthEvent, Hold, Permit, Verdict
+from capability_router.health.permit import NOBODY, Ahead
 
 log = logging.getLogger("capability_router")
 PROBE_TAG = "router:probe"
@@ -30,13 +31,12 @@ _LOOK_S = 0.5  # between checks whether an operator has reset the breaker, or th
 class Probed(Protocol):
     """The part of the health board that probing needs."""
 
-    def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold: ...
+    def admit(
+        self, id: str, now: float, tokens: int = 0, *, probe: bool = False, ahead: Ahead = NOBODY
+    ) -> Permit | Hold: ...  # fmt: skip
     def force(self, id: str, now: float) -> Permit | Hold: ...
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
-    def wait_s(self, id: str, now: float) -> float: ...
-    def guesses(self, id: str) -> bool: ...
-    def free(self, id: str, now: float) -> float: ...
     def reopens_at(self, id: str) -> float | None: ...
 
 
@@ -45,12 +45,11 @@ class ProbeGate:
 
     def __init__(self, board: Probed) -> None:
         self._board = board
-        self.settle, self.domain, self.free = board.settle, board.domain, board.free
-        self.wait_s, self.guesses = board.wait_s, board.guesses
+        self.settle, self.domain = board.settle, board.domain
 
-    def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
+    def admit(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit for a probe, or why there is none now."""
-        return self._board.admit(id, now, tokens, probe=True)
+        return self._board.admit(id, now, tokens, probe=True, ahead=ahead)
 
     force = surpass = admit
 

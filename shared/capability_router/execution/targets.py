@@ -15,6 +15,7 @@ from capability_router.execution.retry import RetryBudget
 from capability_router.execution.wait_queue import Place, WaitQueue
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
+from capability_router.health.permit import NOBODY, Ahead
 from capability_router.money.budget.denial import Denial, each_once
 from capability_router.plan import Candidate
 
@@ -31,14 +32,11 @@ _UNSENT = Verdict(ok=False, neutral=True, sent=False)
 class Gate(Protocol):
     """The part of the health board that choosing a target needs."""
 
-    def admit(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
+    def admit(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold: ...
     def force(self, id: str, now: float) -> Permit | Hold: ...
-    def surpass(self, id: str, now: float, tokens: int = 0) -> Permit | Hold: ...
+    def surpass(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold: ...
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
-    def wait_s(self, id: str, now: float) -> float: ...
-    def guesses(self, id: str) -> bool: ...
-    def free(self, id: str, now: float) -> float: ...
 
 
 @dataclass(slots=True)
@@ -122,7 +120,7 @@ class Targets:
     def beyond_learned_limit(self, at: float) -> Pick | None:
         """A target that is full only by its learned limit: the last resort before the request is refused."""
         for candidate in [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]:
-            permit = self._gate.surpass(candidate.id, at, self._tokens)
+            permit = self._gate.surpass(candidate.id, at, self._tokens, ahead=self._ahead(candidate.id, at))
             if isinstance(permit, Permit):
                 self.leave()
                 return self._taken(candidate, permit)
@@ -178,13 +176,11 @@ class Targets:
         return Pick(candidate, permit)
 
     def _admit(self, id: str, at: float) -> Permit | Hold:
-        """A permit, unless all free places belong to requests ahead of this one in the queue."""
-        ahead = self._queue.ahead(id, self._place, self._priority, at)
-        if not ahead or ahead < self._gate.free(id, at):
-            return self._gate.admit(id, at, self._tokens)
-        turn = at + max(self._gate.wait_s(id, at), POLL_S) * (ahead + 1)
-        told = f"full: {ahead} request{'s wait' if ahead > 1 else ' waits'} before this one"
-        return Hold(told, turn, "full", guessed=self._gate.guesses(id))
+        """A permit, unless what is free belongs to requests ahead of this one in the queue."""
+        return self._gate.admit(id, at, self._tokens, ahead=self._ahead(id, at))
+
+    def _ahead(self, id: str, at: float) -> Ahead:
+        return self._queue.before(id, self._place, self._priority, at)
 
     def _stand(self, at: float, turn: float | None) -> Wait:
         """Join or keep the place in the queue, if a target will be free (`turn`) and the queue has room.
@@ -205,7 +201,7 @@ class Targets:
         if any(self._held[id].guessed for id in busy):
             turn = min(turn, at + SOON_S)
         self._place = place
-        self.wakeup = self._queue.stand(place, busy, look)
+        self.wakeup = self._queue.stand(place, busy, look, self._tokens)
         return Wait(look, turn)
 
     def elsewhere(self, at: float, id: str, may: Callable[[], bool]) -> Pick | None:
@@ -214,7 +210,7 @@ class Targets:
         for candidate in self._fresh:
             if self._gate.domain(candidate.id) == domain:
                 continue
-            permit = self._gate.admit(candidate.id, at, self._tokens)
+            permit = self._admit(candidate.id, at)
             if not isinstance(permit, Permit):
                 continue
             if not permit.trial and may():

@@ -11,7 +11,7 @@ because places become free in other ways too.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import count
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from typing import NamedTuple
 from capability_router.concurrency.latch import InnerLatch
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.concurrency.wakeup import Wakeup
+from capability_router.health.permit import NOBODY, Ahead
 from capability_router.routing import PRIORITIES
 
 _LATE_S = 2.0  # a request that is this late for its next check has gone away
@@ -42,6 +43,7 @@ class WaitQueue(Lasting):
 
     def _begin(self) -> None:
         self._waiting: dict[str, list[Place]] = {}
+        self._tokens: dict[str, list[int]] = {}  # of those that wait for each model, in the same order
         self._looks: dict[Place, float] = {}
         self._stands: dict[Place, tuple[str, ...]] = {}
         self._wakeups: dict[Place, Wakeup] = {}  # of all that are in `_waiting`
@@ -70,8 +72,11 @@ class WaitQueue(Lasting):
         """Whether the request may keep its place: one of higher priority may have replaced it in a full queue."""
         return place in self._stands or len(self._stands) < self._most
 
-    def stand(self, place: Place, models: Iterable[str], until: float) -> Wakeup:
-        """Wait for these models. The request promises to look again at `until`, or when the wakeup is set."""
+    def stand(self, place: Place, models: Iterable[str], until: float, tokens: int = 0) -> Wakeup:
+        """Wait for these models with so many tokens of input.
+
+        The request promises to look again at `until`, or when the wakeup is set.
+        """
         with self._lock:
             self._quit(place)
             names = self._stands[place] = tuple(models)
@@ -79,7 +84,10 @@ class WaitQueue(Lasting):
             self._gone_at = min(self._gone_at, until + _LATE_S)
             wakeup = self._wakeups[place] = Wakeup()
             for model in names:
-                insort(self._waiting.setdefault(model, []), place)
+                waiting = self._waiting.setdefault(model, [])
+                at = bisect_left(waiting, place)
+                waiting.insert(at, place)
+                self._tokens.setdefault(model, []).insert(at, tokens)
         return wakeup
 
     def freed(self, model: str) -> None:
@@ -106,6 +114,14 @@ class WaitQueue(Lasting):
                 self._forget(mine, now)
         return bisect_left(self._waiting.get(model, ()), mine)  # atomic: one step of the interpreter
 
+    def before(self, model: str, place: Place | None, priority: str, now: float) -> Ahead:
+        """The same requests with their tokens."""
+        if not self.ahead(model, place, priority, now):
+            return NOBODY
+        with self._lock:
+            calls = self.ahead(model, place, priority, now)
+            return Ahead(calls, sum(self._tokens.get(model, ())[:calls]))
+
     def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
         """How many requests wait for this model before one that comes now."""
         return self.ahead(model, None, priority, now)
@@ -119,11 +135,13 @@ class WaitQueue(Lasting):
     def _quit(self, place: Place) -> None:
         self._looks.pop(place, None)
         for model in self._stands.pop(place, ()):
-            waiting = self._waiting.get(model, [])
-            if place in waiting:
-                waiting.remove(place)
+            waiting, tokens = self._waiting.get(model, []), self._tokens.get(model, [])
+            at = bisect_left(waiting, place)
+            if at < len(waiting) and waiting[at] == place:
+                del waiting[at], tokens[at]
             if not waiting:
                 self._waiting.pop(model, None)
+                self._tokens.pop(model, None)
         self._wakeups.pop(place, None)
 
     def __repr__(self) -> str:

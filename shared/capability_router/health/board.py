@@ -28,7 +28,7 @@ from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
 from capability_router.health.condition import QUIET, Condition, HealthEvent
 from capability_router.health.gates import Gate
 from capability_router.health.lane import Lane, Shared
-from capability_router.health.permit import Hold, Permit, Verdict
+from capability_router.health.permit import NOBODY, Ahead, Hold, Permit, Verdict
 from capability_router.health.window import Window
 
 __all__ = ["QUIET", "Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
@@ -177,13 +177,18 @@ class Board(Lasting):
             window.slide(now)
         self._after()
 
-    def admit(self, id: str, now: float, tokens: int = 0, *, probe: bool = False) -> Permit | Hold:
-        """A permit for one call of about this many tokens, or the hold that forbids it now."""
+    def admit(
+        self, id: str, now: float, tokens: int = 0, *, probe: bool = False, ahead: Ahead = NOBODY
+    ) -> Permit | Hold:  # fmt: skip
+        """A permit for one call of about this many tokens, or the hold that forbids it now.
+
+        It leaves to those `ahead`, who wait for this candidate, what they need.
+        """
         lane = self._lanes[id]
         with self._lock:
             if self._line:
                 self._work_off()
-            found = lane.enter(now, tokens, probe=probe)
+            found = lane.enter(now, tokens, probe=probe, ahead=ahead)
         if self._line or self._events:
             self._after()
         return found
@@ -201,12 +206,15 @@ class Board(Lasting):
         self._after()
         return found
 
-    def surpass(self, id: str, now: float, tokens: int = 0) -> Permit | Hold:
-        """A permit past a concurrency limit that is only learned, if nothing else is left; else the hold."""
+    def surpass(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold:
+        """A permit past a limit that is only learned, if nothing else is left; else the hold.
+
+        It leaves to those `ahead` what they need of the limits that are stated.
+        """
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
-            found = lane.surpass(now, tokens)
+            found = lane.surpass(now, tokens, ahead)
         self._after()
         return found
 
@@ -267,24 +275,14 @@ class Board(Lasting):
             times.append(lane.breaker.until)
         return max(times, default=None)
 
-    def free(self, id: str, now: float) -> float:
-        """How many calls of usual size the candidate's limits would admit now."""
+    def wait_s(self, id: str, now: float, ahead: int = 0) -> float:
+        """Seconds that a call of usual size would wait for this candidate's limits, behind so many others."""
         lane = self._lanes[id]
-        if not lane.metered and not self._line:  # then it only reads
-            return lane.free(now)
         with self._lock:
             self._work_off()
-            found = lane.free(now)
+            found = lane.wait_s(now, ahead)
         self._after()
         return found
-
-    def wait_s(self, id: str, now: float) -> float:
-        """Seconds that a call of usual size would wait for this candidate's limits."""
-        return self.condition(id, now).queue_s
-
-    def guesses(self, id: str) -> bool:
-        """Whether the length of this candidate's calls is unknown, so that a wait for a free place is a guess."""
-        return self._lanes[id].latency.unknown
 
     def domain(self, id: str) -> tuple[str, str]:
         """The failure domain: the candidate's base URL (or the SDK's endpoint) and region."""

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from math import inf
 
+from capability_router.health.permit import NOBODY, Ahead
+
 _FIRST_S, _LONGEST_GUESS_S, _LONGEST_S = 1.0, 60.0, 3600.0
 _SOON_S, _LASTS_S = 0.001, 60.0  # the least time until a limit is refilled; how long it is believed after that
 _EPSILON = 1e-6  # below this, what is lacking is rounding
@@ -67,9 +69,12 @@ class Allowance:
         """How many are left; infinite if unknown."""
         return min(self._left + (now - self._at) * self._per_s, self._limit) if now < self.until else inf
 
-    def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until this much may be taken. More than the limit may be taken when it is full."""
-        short = min(amount, self._limit) - self.left(now)
+    def wait_s(self, amount: float, now: float, ahead: float = 0.0) -> float:
+        """Seconds until this much may be taken, and `ahead` before it.
+
+        More than the limit may be taken when it is full.
+        """
+        short = min(amount, self._limit) + ahead - self.left(now)
         if short <= _EPSILON:
             return 0.0
         return min(short / self._per_s, self.until - now) if self._per_s > 0.0 else self.until - now
@@ -123,9 +128,9 @@ class Gate:
         """In the child of a fork: the calls under way are its parent's."""
         self.requests.under_way = self.tokens.under_way = 0.0
 
-    def allowed_in_s(self, tokens: float, now: float) -> float:
-        """Seconds until the reported rest allows a call of so many tokens."""
-        return max(self.requests.wait_s(1.0, now), self.tokens.wait_s(tokens, now))
+    def allowed_in_s(self, tokens: float, now: float, ahead: Ahead = NOBODY) -> float:
+        """Seconds until the reported rest allows a call of so many tokens behind those ahead."""
+        return max(self.requests.wait_s(1.0, now, ahead.calls), self.tokens.wait_s(tokens, now, ahead.tokens))
 
     def refused(self, now: float, taken_at: float, retry_after_s: float | None) -> None:
         """A call sent at `taken_at` met the rate limit; `retry_after_s` is the provider's hint."""

@@ -23,7 +23,7 @@ from capability_router.health.degradation import Degradation
 from capability_router.health.gates import Gate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter
-from capability_router.health.permit import Hold, Permit, Verdict
+from capability_router.health.permit import NOBODY, Ahead, Hold, Permit, Verdict
 from capability_router.health.silence import LEAST_S
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ class Lane:
         seen.held = hold.reason if hold else ""
         seen.waits = hold is not None and hold.kind == "full"
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
-        queue = self.limiter.queue_s(now, self.latency.service_s())
-        seen.queue_s = max(queue, self.gate.allowed_in_s(1.0, now)) if self.gate.counts else queue
+        seen.queue_s = self.wait_s(now)
         if hold is None:
             seen.held, seen.until = self._degraded(now)
         quiet = hold is None and not seen.queue_s and not self.silence.why  # silence ends with the first content
@@ -121,23 +120,25 @@ class Lane:
             return f"{degradation.why}; other models are preferred for another {left}", degradation.until
         return (f"{silence.why}; {_UNTIL_HEARD}", silence.until) if silence.why else ("", 0.0)
 
-    def hold(self, now: float, tokens: int, *, probe: bool = False) -> Hold | None:
+    def hold(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Hold | None:
         """The hold that forbids a call of this many tokens now, or None."""
-        away = self._stopped(now, probe) or self._paused(now, probe)
-        return away or self._no_slot(now) or self._no_budget(now, tokens) or self._used_up(now, tokens)
+        away = self._stopped(now, probe) or self._paused(now, probe) or self._no_slot(now, ahead)
+        return away or self._no_budget(now, tokens, ahead) or self._used_up(now, tokens, ahead)
 
-    def enter(self, now: float, tokens: int, *, probe: bool = False) -> Permit | Hold:
+    def enter(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit for one call, or the hold that forbids it."""
         hold = None
-        if now >= self.calm_until:
-            hold = self.hold(now, tokens, probe=probe)
+        if now >= self.calm_until or ahead.calls:
+            hold = self.hold(now, tokens, probe=probe, ahead=ahead)
         elif self.metered or self.gate.counts:
             hold = self._no_budget(now, tokens) or self._used_up(now, tokens)
         return self._grant(now, tokens) if hold is None else hold
 
-    def free(self, now: float) -> float:
-        """How many calls of usual size its limits would admit now."""
-        return min(self.limiter.free(now), max(self.gate.requests.left(now), 0.0))
+    def wait_s(self, now: float, calls_ahead: int = 0) -> float:
+        """Seconds that a call of usual size would wait for its limits behind so many others."""
+        ahead = self.limiter.usual(calls_ahead) if calls_ahead else NOBODY
+        queue = self.limiter.queue_s(now, self.latency.service_s(), ahead)
+        return max(queue, self.gate.allowed_in_s(1.0, now, ahead)) if self.gate.counts else queue
 
     def push(self, now: float) -> Permit | Hold:
         """A permit past breaker, gate and limits per minute; a probe's if the breaker has one left."""
@@ -147,11 +148,11 @@ class Lane:
         forced = self._paused(now) is not None
         return self._grant(now, 0, forced=forced)
 
-    def surpass(self, now: float, tokens: int) -> Permit | Hold:
+    def surpass(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit past a learned limit: of concurrent calls, or from the provider's rate-limit headers."""
-        hold = self._stopped(now) or self._paused(now) or self._no_budget(now, tokens)
-        if hold is None and self.limiter.in_flight >= self.limiter.stated:
-            hold = self._no_slot(now)
+        hold = self._stopped(now) or self._paused(now) or self._no_budget(now, tokens, ahead)
+        if hold is None and self.limiter.in_flight + ahead.calls >= self.limiter.stated:
+            hold = self._no_slot(now, ahead)
         return self._grant(now, tokens) if hold is None else hold
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
@@ -306,13 +307,15 @@ class Lane:
             return Hold("breaker half-open, its probes are under way", broken, "breaker")
         return Hold(f"breaker open for another {_seconds(broken - now)}", broken, "breaker")
 
-    def _no_slot(self, now: float) -> Hold | None:
-        if not self.limiter.full:
+    def _no_slot(self, now: float, ahead: Ahead = NOBODY) -> Hold | None:
+        if not self.limiter.full_behind(ahead.calls):
             return None
-        wait = self.limiter.queue_s(now, self.latency.service_s())
+        wait = self.limiter.queue_s(now, self.latency.service_s(), ahead)
         count, limiter = self.limiter.in_flight, self.limiter
         flying = "1 call" if count == 1 else f"{count} calls"
         until = now + max(wait, _LEAST_WAIT_S)
+        if ahead.calls:
+            return Hold(_queued(ahead), until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
         if self.learned_limit is not None and count < limiter.stated:
             told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.learned_limit.why}"
             mend = "switch learned limits off (health: {learns_limits: false})"
@@ -320,18 +323,18 @@ class Lane:
         told = f"full: {flying} in flight, limit {limiter.stated}"
         return Hold(told, until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
 
-    def _no_budget(self, now: float, tokens: int) -> Hold | None:
-        wait = self.limiter.budget_wait_s(tokens, now) if self.metered else 0.0
+    def _no_budget(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Hold | None:
+        wait = self.limiter.budget_wait_s(tokens, now, ahead) if self.metered else 0.0
         if not wait:
             return None
-        told = f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
+        told = _queued(ahead) or f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
-    def _used_up(self, now: float, tokens: float) -> Hold | None:
-        wait = self.gate.allowed_in_s(max(tokens, 1.0), now) if self.gate.counts else 0.0
+    def _used_up(self, now: float, tokens: float, ahead: Ahead = NOBODY) -> Hold | None:
+        wait = self.gate.allowed_in_s(max(tokens, 1.0), now, ahead) if self.gate.counts else 0.0
         if not wait:
             return None
-        told = f"full: its provider reports nothing left for another {_seconds(wait)}"
+        told = _queued(ahead) or f"full: its provider reports nothing left for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
@@ -472,6 +475,12 @@ def _used(verdict: Verdict, how: str) -> int | None:
     if not verdict.sent or how == "refused":
         return 0
     return verdict.tokens if verdict.tokens > 0 else None
+
+
+def _queued(ahead: Ahead) -> str:
+    """Why one is held behind others; "" = it is not."""
+    calls = ahead.calls
+    return f"full: {calls} request{'s wait' if calls > 1 else ' waits'} before this one" if calls else ""
 
 
 def _read(permit: Permit, verdict: Verdict) -> int:

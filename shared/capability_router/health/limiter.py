@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+from capability_router.health.permit import NOBODY, Ahead
+
 _UNLIMITED = sys.maxsize
 _EPSILON = 1e-6
 """Below this, what a bucket lacks is rounding, not a shortage."""
@@ -31,13 +33,16 @@ class Bucket:
             self.level = min(self.capacity, self.level + (now - self._at) * self._per_s)
             self._at = now
 
-    def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until this much may be taken. More than it can hold may be taken when it is full."""
+    def wait_s(self, amount: float, now: float, ahead: float = 0.0) -> float:
+        """Seconds until this much may be taken, and `ahead` before it.
+
+        More than it can hold may be taken when it is full.
+        """
         if now > self._at:
             self.refill(now)
-        if amount <= self.level:
+        if amount + ahead <= self.level:
             return 0.0
-        short = min(amount, self.capacity) - self.level
+        short = min(amount, self.capacity) + ahead - self.level
         return short / self._per_s if short > _EPSILON else 0.0
 
     def take(self, amount: float, now: float) -> None:
@@ -86,11 +91,6 @@ class Limiter:
         return self.requests is not None or self.tokens is not None
 
     @property
-    def full(self) -> bool:
-        """Whether every slot is taken."""
-        return self.in_flight >= self.most
-
-    @property
     def tight(self) -> bool:
         """Whether the next call of usual size may have to wait."""
         if self.in_flight >= self.most or (self.requests is not None and self.requests.level < 1.0):
@@ -98,25 +98,25 @@ class Limiter:
         left = self.tokens
         return left is not None and (left.level < self._tokens_per_call or left.level < 1.0)
 
-    def free(self, now: float) -> float:
-        """How many calls of usual size could start now."""
-        free = float(self.most - self.in_flight)
-        for bucket, size in ((self.requests, 1.0), (self.tokens, self._tokens_per_call)):
-            if bucket is not None:
-                bucket.refill(now)
-                free = min(free, bucket.level / max(size, 1.0))
-        return free
+    def full_behind(self, calls: int) -> bool:
+        """Whether every slot is taken once so many more calls have started."""
+        return self.in_flight + calls >= self.most
 
-    def budget_wait_s(self, tokens: float, now: float) -> float:
-        """Seconds until the limits per minute allow a call of this many tokens."""
-        wait = 0.0 if self.requests is None else self.requests.wait_s(1.0, now)
-        more = 0.0 if self.tokens is None else self.tokens.wait_s(tokens, now)
+    def budget_wait_s(self, tokens: float, now: float, ahead: Ahead = NOBODY) -> float:
+        """Seconds until the limits per minute allow a call of this many tokens behind those ahead."""
+        wait = 0.0 if self.requests is None else self.requests.wait_s(1.0, now, ahead.calls)
+        more = 0.0 if self.tokens is None else self.tokens.wait_s(tokens, now, ahead.tokens)
         return more if more > wait else wait
 
-    def queue_s(self, now: float, service_s: float) -> float:
-        """Seconds that a call of usual size would wait here, given the mean duration of a call."""
-        slot = service_s / self.most if self.full else 0.0
-        return max(slot, self.budget_wait_s(self._tokens_per_call, now)) if self.metered else slot
+    def queue_s(self, now: float, service_s: float, ahead: Ahead = NOBODY) -> float:
+        """Seconds that a call of usual size would wait here behind those ahead, by the mean duration of a call."""
+        lacking = min(self.in_flight, self.most) + ahead.calls + 1 - self.most  # slots
+        slot = lacking * service_s / self.most if lacking > 0 else 0.0
+        return max(slot, self.budget_wait_s(self._tokens_per_call, now, ahead)) if self.metered else slot
+
+    def usual(self, calls: int) -> Ahead:
+        """So many requests of usual size."""
+        return Ahead(calls, round(calls * self._tokens_per_call))
 
     def enter(self, tokens: int, now: float) -> None:
         """A call starts; its tokens are an estimate."""

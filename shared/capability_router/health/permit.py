@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from capability_router.health.lane import Lane
 
 HoldKind = Literal["breaker", "rate_limit", "full", "disabled", "probing", "isolated"]
+
+
+class Ahead(NamedTuple):
+    """The requests that wait for a model before another one, and their input tokens: it leaves them what they need."""
+
+    calls: int = 0
+    tokens: int = 0
+
+
+NOBODY = Ahead()
 
 
 @dataclass(slots=True)

@@ -52,12 +52,12 @@ class Names(Protocol):
     def matches(self, name: str) -> Sequence[str]: ...
 
 
-Standing = Callable[[str, str, float], int]
-"""How many requests wait for a model before a newcomer of a priority, now."""
+Standing = Callable[[str, str, float, float], float]
+"""Seconds that a newcomer of a priority waits for a model now, behind those in its queue; the last: without these."""
 
 
-def _nobody(model: str, priority: str, now: float) -> int:
-    return 0
+def _nobody(model: str, priority: str, now: float, alone_s: float) -> float:
+    return alone_s
 
 
 @dataclass(slots=True)
@@ -181,7 +181,7 @@ class Planner:
                 latency += tokens_in * state.s_per_input + expected * (state.s_per_token or 0.0)
             held, queue = state.held, state.queue_s
             if held and weighs and state.waits:  # a wait that is known is weighed
-                held, queue = "", queue * (1 + self.standing(id, request.routing.priority, now))
+                held, queue = "", self.standing(id, request.routing.priority, now, queue)
             pressure = state.pressure_s(now) if balancing else 0.0
             row = Prospect(
                 card, quality, cost, latency, queue, state.in_flight, held, stays, pressure, 0, before, error, several,

@@ -59,7 +59,7 @@ def test_what_a_cap_forbids_takes_nothing_of_what_the_provider_reports_to_be_lef
     for _ in range(3):
         with pytest.raises(BudgetExceeded):
             ask(router, Request(("hello",), routing=Routing(pin="cheap")))
-    assert router.board.free("cheap", router.clock.now()) == 2.0
+    assert router.board._lanes["cheap"].gate.requests.left(router.clock.now()) == 2.0
 
 
 def test_a_model_whose_own_cap_is_spent_does_not_fit() -> None:

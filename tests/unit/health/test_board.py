@@ -275,7 +275,7 @@ def test_so_it_is_with_what_a_provider_reports_to_be_left(sent: bool, left: floa
     for permit in permits:
         assert isinstance(permit, Permit)
         made.settle(permit, Verdict(False, neutral=True, sent=sent), 4.0)
-    assert made.free("a", 5.0) == left
+    assert made._lanes["a"].gate.requests.left(5.0) == left
 
 
 def test_a_timeout_is_slow_and_a_long_wait():
@@ -507,7 +507,6 @@ def test_what_a_provider_says_is_left_holds_a_burst_before_it_refuses():
         text = "full: its provider reports nothing left for another 1.0 s"
         assert hold(made, id, 10.0) == Hold(text, 11.0, "full", f"ask the provider of {id} for higher limits")
         assert made.condition(id, 10.0).queue_s == 1.0
-        assert made.free(id, 10.0) == 0.0
     assert free(made, 10.0) == ["b", "c", "d"]
     assert not told
     call(made, "a", OK, 11.0)

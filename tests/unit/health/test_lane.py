@@ -8,6 +8,7 @@ from unit.health.test_board import DOWN, LIMITED, OK, URL, board, call, hold, tr
 
 from capability_router.address import Address
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Hold, Permit, Verdict
+from capability_router.health.permit import Ahead
 
 GRACE_S = 5.0
 NEVER_SENT = Verdict(False, neutral=True, sent=False)
@@ -214,16 +215,46 @@ def test_a_full_model_is_not_looked_at_again_in_the_same_instant() -> None:
     assert hold(made, "a", 1.0).until == 1.001
 
 
-def test_how_much_could_begin_now_is_the_least_of_all_limits() -> None:
-    made, _ = board(concurrency=5, rpm=60)
-    assert made.free("a", 0.0) == 5.0
-    assert made.free("b", 0.0) > 1e9
-    taken(made, "a", 0.0, 2)
-    assert made.free("a", 0.0) == 3.0
-    made.note_limits("c", {"x-ratelimit-remaining-requests": "2", "x-ratelimit-reset-requests": "60s"}, 0.0)
-    assert made.free("c", 0.0) == 2.0
-    taken(made, "c", 0.0)
-    assert made.free("c", 0.0) == 1.0
+@pytest.mark.parametrize("limits", [{"concurrency": 5}, {"rpm": 5}, {"tpm": 500}, {}])
+def test_who_comes_behind_others_leaves_them_what_they_need(limits: dict[str, int]) -> None:
+    made, _ = board(**limits)
+    if not limits:
+        made.note_limits("a", {"x-ratelimit-remaining-requests": "5", "x-ratelimit-reset-requests": "60s"}, 1.0)
+    held = made.admit("a", 1.0, 100, ahead=Ahead(5, 450))
+    assert isinstance(held, Hold)
+    assert (held.kind, held.reason) == ("full", "full: 5 requests wait before this one")
+    assert isinstance(made.surpass("a", 1.0, 100, ahead=Ahead(5, 450)), Permit) is not bool(limits)
+    assert isinstance(made.admit("a", 1.0, 100, ahead=Ahead(3, 400)), Permit)
+    held = made.admit("a", 1.0, 100, ahead=Ahead(4, 301))
+    assert isinstance(held, Hold)
+
+
+def test_the_wait_behind_others_is_theirs_and_ones_own() -> None:
+    made, _ = board(concurrency=2)
+    call(made, "a", Verdict(True, ttft_s=1.0, elapsed_s=8.0, output_tokens=50), 1.0)
+    taken(made, "a", 1.0, 1)
+    assert [made.wait_s("a", 1.0, ahead) for ahead in range(4)] == [0.0, 4.0, 8.0, 12.0]
+    taken(made, "a", 1.0, 1)
+    assert [made.wait_s("a", 1.0, ahead) for ahead in range(3)] == [4.0, 8.0, 12.0]
+
+
+def test_when_a_limit_is_refilled_at_once_all_who_wait_for_it_can_be_called() -> None:
+    made, _ = board()
+    made.note_limits("a", {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "20s"}, 1.0)
+    assert [made.wait_s("a", 1.0, ahead) for ahead in (0, 1, 9)] == [20.0] * 3
+
+
+def test_a_debt_is_waited_for_once_and_then_a_call_for_each_refill() -> None:
+    made, _ = board(rpm=60)
+    taken(made, "a", 1.0, 60)
+    assert [round(made.wait_s("a", 1.0, ahead), 6) for ahead in (0, 1, 9)] == [1.0, 2.0, 10.0]
+    made, _ = board(tpm=600)
+    for _ in range(20):
+        call(made, "a", Verdict(True, tokens=10), 1.0, tokens=10)
+    call(made, "a", Verdict(True, tokens=1_000), 1.0, tokens=10)
+    alone = made.wait_s("a", 1.0)
+    assert alone > 59.0
+    assert made.wait_s("a", 1.0, 9) < alone + 10.0
 
 
 @pytest.mark.parametrize("what", ["requests", "tokens"])

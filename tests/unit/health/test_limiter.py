@@ -55,9 +55,9 @@ def test_the_wait_is_predicted_from_slots_and_from_allowances():
     limiter = Limiter({"concurrency": 4})
     for _ in range(3):
         limiter.enter(0, 0.0)
-    assert (limiter.full, limiter.queue_s(0.0, 8.0)) == (False, 0.0)
+    assert (limiter.full_behind(0), limiter.queue_s(0.0, 8.0)) == (False, 0.0)
     limiter.enter(0, 0.0)
-    assert (limiter.full, limiter.tight, limiter.queue_s(0.0, 8.0)) == (True, True, 2.0)
+    assert (limiter.full_behind(0), limiter.tight, limiter.queue_s(0.0, 8.0)) == (True, True, 2.0)
     metered = Limiter({"rpm": 60})
     metered.enter(0, 0.0)
     metered.left(0, None, 0.0)
@@ -78,6 +78,6 @@ def test_no_limits_limit_nothing():
     limiter = Limiter({})
     for _ in range(10_000):
         limiter.enter(10**9, 0.0)
-    assert not limiter.full
+    assert not limiter.full_behind(1_000)
     assert not limiter.tight
     assert limiter.queue_s(0.0, 5.0) == 0.0
