@@ -348,3 +348,18 @@ def test_a_child_made_while_the_board_is_read_can_look_at_it() -> None:
             router.health()
             os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_who_died_before_the_clock_was_set_back_is_not_shown_as_alive_until_it_has_come_round(tmp_path: Path) -> None:
+    clock = ManualClock()
+    room = SqliteStore(tmp_path / "router.db", clock.unix).reports
+    room.tell("router", "dead", "{}")
+    room.tell("router", "alive", "{}")
+    clock.advance(-3_600.0)
+    assert room.reports() == []  # nobody has told anything by this clock
+    room.tell("router", "alive", "{}")
+    assert [(report.writer, report.age_s) for report in room.reports()] == [("alive", 0.0)]
+    clock.advance(-0.5)  # it was corrected
+    assert [(report.writer, report.age_s) for report in room.reports()] == [("alive", 0.0)]
+    clock.advance(KEPT_S)
+    assert [report.writer for report in room.reports()] == ["alive"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from capability_router.stores.reports import KEPT_S, Report
 from capability_router.stores.sqlite.database import Database
 
+_SLACK_S = 1.0  # by which clocks are corrected without being set
 _SCHEMA = (
     "CREATE TABLE reports (name TEXT NOT NULL, writer TEXT NOT NULL, at REAL NOT NULL, text TEXT NOT NULL, "
     "PRIMARY KEY (name, writer)) WITHOUT ROWID",
@@ -14,7 +15,10 @@ _SCHEMA = (
 
 
 class SqliteReports:
-    """See ReportRoom. The clock is that of the machine, which all processes share."""
+    """See ReportRoom. The clock is that of the machine, which all processes share.
+
+    A report from later than now was told before the clock was set back: whoever is alive tells another at once.
+    """
 
     def __init__(self, database: Database, unix: Callable[[], float]) -> None:
         self._database, self._unix = database, unix
@@ -25,7 +29,7 @@ class SqliteReports:
         with self._database.writing() as connection:
             now = self._unix()
             connection.execute("INSERT OR REPLACE INTO reports VALUES (?, ?, ?, ?)", (name, writer, now, text))
-            connection.execute("DELETE FROM reports WHERE at < ?", (now - KEPT_S,))
+            connection.execute("DELETE FROM reports WHERE at < ? OR at > ?", (now - KEPT_S, now + _SLACK_S))
 
     def withdraw(self, name: str, writer: str) -> None:
         """See ReportRoom."""
@@ -38,5 +42,5 @@ class SqliteReports:
             there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'reports'").fetchone()
             rows = connection.execute("SELECT name, writer, text, at FROM reports").fetchall() if there else []
         now = self._unix()
-        found = (Report(name, writer, text, max(now - at, 0.0)) for name, writer, text, at in rows)
-        return sorted(report for report in found if report.age_s <= KEPT_S)
+        told = [(name, writer, text, now - at) for name, writer, text, at in rows if -_SLACK_S <= now - at <= KEPT_S]
+        return sorted(Report(name, writer, text, max(age_s, 0.0)) for name, writer, text, age_s in told)
