@@ -120,7 +120,8 @@ class Targets:
     def beyond_learned_limit(self, at: float) -> Pick | None:
         """A target that is full only by its learned limit: the last resort before the request is refused."""
         for candidate in [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]:
-            permit = self._gate.surpass(candidate.id, at, self._tokens, ahead=self._ahead(candidate.id, at))
+            ahead = self._queue.before(candidate.id, self._place, self._priority, at)
+            permit = self._gate.surpass(candidate.id, at, self._tokens, ahead=ahead)
             if isinstance(permit, Permit):
                 self.leave()
                 return self._taken(candidate, permit)
@@ -177,10 +178,8 @@ class Targets:
 
     def _admit(self, id: str, at: float) -> Permit | Hold:
         """A permit, unless what is free belongs to requests ahead of this one in the queue."""
-        return self._gate.admit(id, at, self._tokens, ahead=self._ahead(id, at))
-
-    def _ahead(self, id: str, at: float) -> Ahead:
-        return self._queue.before(id, self._place, self._priority, at)
+        ahead = self._queue.before(id, self._place, self._priority, at)
+        return self._gate.admit(id, at, self._tokens, ahead=ahead)
 
     def _stand(self, at: float, turn: float | None) -> Wait:
         """Join or keep the place in the queue, if a target will be free (`turn`) and the queue has room.

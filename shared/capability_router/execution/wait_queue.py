@@ -11,9 +11,9 @@ because places become free in other ways too.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable
-from itertools import count
+from itertools import count, repeat
 from typing import NamedTuple
 
 from capability_router.concurrency.latch import InnerLatch
@@ -43,7 +43,7 @@ class WaitQueue(Lasting):
 
     def _begin(self) -> None:
         self._waiting: dict[str, list[Place]] = {}
-        self._tokens: dict[str, list[int]] = {}  # of those that wait for each model, in the same order
+        self._tokens: dict[Place, int] = {}
         self._looks: dict[Place, float] = {}
         self._stands: dict[Place, tuple[str, ...]] = {}
         self._wakeups: dict[Place, Wakeup] = {}  # of all that are in `_waiting`
@@ -83,11 +83,9 @@ class WaitQueue(Lasting):
             self._looks[place] = until
             self._gone_at = min(self._gone_at, until + _LATE_S)
             wakeup = self._wakeups[place] = Wakeup()
+            self._tokens[place] = tokens
             for model in names:
-                waiting = self._waiting.setdefault(model, [])
-                at = bisect_left(waiting, place)
-                waiting.insert(at, place)
-                self._tokens.setdefault(model, []).insert(at, tokens)
+                insort(self._waiting.setdefault(model, []), place)
         return wakeup
 
     def freed(self, model: str) -> None:
@@ -116,11 +114,10 @@ class WaitQueue(Lasting):
 
     def before(self, model: str, place: Place | None, priority: str, now: float) -> Ahead:
         """The same requests with their tokens."""
-        if not self.ahead(model, place, priority, now):
+        if model not in self._waiting or not (calls := self.ahead(model, place, priority, now)):
             return NOBODY
-        with self._lock:
-            calls = self.ahead(model, place, priority, now)
-            return Ahead(calls, sum(self._tokens.get(model, ())[:calls]))
+        places = self._waiting.get(model, [])[:calls]
+        return Ahead(len(places), sum(map(self._tokens.get, places, repeat(0))))
 
     def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
         """How many requests wait for this model before one that comes now."""
@@ -135,14 +132,13 @@ class WaitQueue(Lasting):
     def _quit(self, place: Place) -> None:
         self._looks.pop(place, None)
         for model in self._stands.pop(place, ()):
-            waiting, tokens = self._waiting.get(model, []), self._tokens.get(model, [])
-            at = bisect_left(waiting, place)
-            if at < len(waiting) and waiting[at] == place:
-                del waiting[at], tokens[at]
+            waiting = self._waiting.get(model, [])
+            if place in waiting:
+                waiting.remove(place)
             if not waiting:
                 self._waiting.pop(model, None)
-                self._tokens.pop(model, None)
         self._wakeups.pop(place, None)
+        self._tokens.pop(place, None)
 
     def __repr__(self) -> str:
         return f"<WaitQueue {len(self)} of {self._most} places taken>"

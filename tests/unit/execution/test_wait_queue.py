@@ -32,6 +32,22 @@ def test_first_come_first_served_and_interactive_before_batch() -> None:
     assert [queue.ahead("b", place, "batch", 0.0) for place in (second, batch)] == [0, 1]
 
 
+def test_those_before_one_have_their_tokens() -> None:
+    queue = WaitQueue()
+    batch, first, second = queue.place("batch"), queue.place("interactive"), queue.place("interactive")
+    for place, tokens in ((batch, 1), (first, 20), (second, 300)):
+        queue.stand(place, ["a"], 1.0, tokens)
+    assert [queue.before("a", place, "batch", 0.0) for place in (first, second, batch)] == [(0, 0), (1, 20), (2, 320)]
+    assert queue.before("a", None, "batch", 0.0) == (3, 321)
+    assert queue.before("b", None, "batch", 0.0) == (0, 0)
+    queue.stand(first, ["a"], 2.0, 50)  # it has grown
+    queue.leave(second)
+    assert queue.before("a", batch, "batch", 0.0) == (1, 50)
+    for place in (first, batch):
+        queue.leave(place)
+    assert queue._tokens == {}
+
+
 def test_it_is_bounded_and_forgets_who_went_away() -> None:
     queue = WaitQueue(2)
     gone, here = queue.place("interactive"), queue.place("interactive")
