@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from capability_router.clock import Clock
+from capability_router.concurrency.latch import Latch
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.policies.base import Knowledge
 from capability_router.stores.base import BudgetRoom, Claim, Pot
@@ -38,7 +39,7 @@ class OwnMoney:
     def __init__(self, most: int) -> None:
         self._most = most
         self._day, self._spent = -1, 0
-        self._lock = Lock()
+        self._lock = Latch()  # free in the child of a fork, though a thread of the parent's may hold it
 
     def left(self, now: float) -> int:
         """See ExplorationMoney."""

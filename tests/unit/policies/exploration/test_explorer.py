@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -190,3 +192,17 @@ def test_what_a_trial_would_cost_is_asked_for_where_there_is_less(tmp_path: Path
     costs = {c.id: c.cost_usd or 0.0 for c in plan.candidates}
     assert plan.chosen.id == "a"
     assert wanted == [round((min(costs["b"], costs["c"]) - costs["a"]) * 1e12)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_child_that_is_forked_while_money_is_counted_counts_on() -> None:
+    money = OwnMoney(100)
+    with money._lock:  # as another thread may
+        child = os.fork()
+        if child == 0:
+            asking = threading.Thread(target=money.left, args=(0.0,), daemon=True)
+            asking.start()
+            asking.join(5)
+            os._exit(1 if asking.is_alive() else 0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
