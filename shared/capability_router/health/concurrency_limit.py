@@ -23,14 +23,17 @@ _FORGOTTEN_S = 300.0
 
 
 class ConcurrencyLimit:
-    """One candidate's learned limit of calls in flight; `limit` is infinite while none is known. No lock, no clock."""
+    """One candidate's learned limit of calls in flight; `limit` is infinite while none is known. No lock, no clock.
+
+    Calls that were sent before `since` teach no limit.
+    """
 
     __slots__ = ("_cut_at", "_fast", "_seen", "_size", "_usual", "limit", "why")
 
-    def __init__(self) -> None:
+    def __init__(self, since: float = -math.inf) -> None:
         self.limit = math.inf
         self.why = ""  # what the limit was learned from
-        self._cut_at = -math.inf
+        self._cut_at = since
         self._fast = self._size = 0.0  # of the newest calls: their waits and tokens
         self._usual = WaitBySize()
         self._seen = 0

@@ -248,7 +248,7 @@ class Lane:
         self.silence.heard_since = now
         self.gate.forget(now)
         if self.learned_limit is not None:
-            self.learned_limit = ConcurrencyLimit()
+            self.learned_limit = ConcurrencyLimit(now)
             self.limiter.bear(self.learned_limit.limit)
         self.bans.allow(self.address, now)
         self._notice(now)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capability_router.address import Address
-from capability_router.health.board import Board, Hold, Verdict
+from capability_router.health.board import Board, Hold, Permit, Verdict
 from capability_router.health.concurrency_limit import ConcurrencyLimit
 
 REFUSED = Verdict(ok=False, blame="gate", retry_after_s=0.001, overloaded=True)
@@ -218,3 +218,21 @@ def test_sizes_that_say_nothing_of_waits_change_nothing() -> None:
     for i in range(300, 305):
         learned.answered(20, 1.0, float(i), float(i), 100 + 7_919 * i % 5_000)
     assert learned.limit < 20.0
+
+
+def test_after_a_reset_refusals_of_calls_that_were_sent_before_teach_no_limit() -> None:
+    board = Board(seed=1)
+    board.register("m", Address("u", "m"))
+    early = [board.admit("m", 1.0) for _ in range(9)]
+    refused = Verdict(ok=False, blame="gate", overloaded=True)
+    for number, permit in enumerate(early):
+        assert isinstance(permit, Permit)
+        board.settle(permit, refused, 2.0)
+        if number == 0:
+            assert board.snapshot(2.0)[0]["concurrency_limit"] == 7
+            board.reset("m", 2.0)
+        assert board.snapshot(2.0)[0]["concurrency_limit"] is None
+    late = [board.admit("m", 3.0) for _ in range(9)]
+    assert isinstance(late[0], Permit)
+    board.settle(late[0], refused, 4.0)
+    assert board.snapshot(4.0)[0]["concurrency_limit"] == 7
