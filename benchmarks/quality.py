@@ -49,15 +49,16 @@ class Bill:
 
     def usd(self, estimated: float, answer: float) -> float:
         """Of a prompt of so many estimated tokens and an answer of so many (NaN = as long as usual)."""
-        entered = self.counted[0] * estimated + self.counted[1]
-        return float(self.per_input * entered + self.per_output * (self.usual if np.isnan(answer) else answer))
+        entered = max(self.counted[0] * estimated + self.counted[1], 0.0)  # below the shortest prompt of the log, too
+        bill = self.per_input * entered + self.per_output * (self.usual if np.isnan(answer) else answer)
+        return max(float(bill), 0.0)  # a few rows fit any price
 
 
 class Learned:
     """The learned model of quality after a log, and what each model charges by the same log."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self.models = sorted(set.intersection(*(set(r["outcomes"]) for r in rows)))
+        self.models = _shared_models(rows)
         self.quality = Quality()
         self.quality.study((remembered(i, row["prompt"]), _results(row, self.models)) for i, row in enumerate(rows))
         sizes = [estimate_tokens(row["prompt"]) for row in rows]
@@ -109,13 +110,13 @@ class Online:
         self._usd = np.array([mean_usd[model] for model in models])
         self._cold, self._quality = Cold({model: mean_usd[model] for model in models}), Quality()
         self._frozen, self._asked = False, 0
-        self._sketch: Sketch | None = None
+        self._latest: tuple[str, Sketch] = "", sketch(traits(Request(("",))))
 
     def choose(self, prompt: str) -> str:
         seen, before = traits(Request((prompt,))), self._cold.of(prompt)
         expected = self._quality.expect(seen, [(model, before[model]) for model in self.models], PRICED)
         worth = expected.quality - self.price * self._costs(expected)
-        self._sketch = sketch(seen)
+        self._latest = prompt, sketch(seen)
         return self.models[int(worth.argmax())] if self._frozen else self._explored(expected, worth.tolist())
 
     def _explored(self, expected: Expected, worth: list[float]) -> str:
@@ -139,8 +140,10 @@ class Online:
     def update(self, prompt: str, model: str, score: float, cost: float) -> None:
         usual, self._asked = float(self._usd[self.models.index(model)]), self._asked + 1
         long = round(LIKE_THE_MEAN * cost / usual) if usual > 0.0 else None
-        assert self._sketch is not None
-        self._quality.learn(Remembered(str(self._asked), self._sketch), {model: Result(score, long)})
+        chosen, drawn = self._latest
+        if prompt != chosen:  # told later than for the prompt that was chosen for last
+            drawn = sketch(traits(Request((prompt,))))
+        self._quality.learn(Remembered(str(self._asked), drawn), {model: Result(score, long)})
         if self._quality.due:
             self._quality.refit()
 
@@ -156,13 +159,21 @@ def predictor(train_rows: Sequence[Row]) -> Learned:
 
 def cold_start(train_rows: Sequence[Row]) -> Cold:
     """For routing_quality.py --predictor: of the rows it takes the models' names and their mean costs, no score."""
-    models = sorted(set.intersection(*(set(r["outcomes"]) for r in train_rows)))
+    models = _shared_models(train_rows)
     return Cold({m: float(np.mean([r["outcomes"][m].get("cost_usd") or 0.0 for r in train_rows])) for m in models})
 
 
 def policy(models: Sequence[str], mean_cost: Mapping[str, float], price: float) -> Online:
     """For routing_online.py --policy."""
     return Online(models, mean_cost, price)
+
+
+def _shared_models(rows: Sequence[Row]) -> list[str]:
+    """The models that every row has an outcome of."""
+    models = sorted(set.intersection(*(set(r["outcomes"]) for r in rows))) if rows else []
+    if not models:
+        raise ValueError(f"{len(rows)} rows to learn from, and no model has an outcome in each: name the rows by --train")
+    return models
 
 
 def remembered(number: int, prompt: str) -> Remembered:

@@ -128,3 +128,45 @@ def test_recorded_outcomes_by_the_evaluators(factories: ModuleType, judge: Modul
     found = judge.evaluate(quality, cost, table)
     assert found["gapO"] > 0.0
     assert found["ece"] < 0.05
+
+
+def test_no_prompt_is_predicted_to_cost_less_than_nothing(factories: ModuleType) -> None:
+    priced = {"cheap": 0.6e-6, "dear": 10e-6}
+
+    def billed(words: int) -> dict[str, Any]:  # counted by a tokenizer that takes less of long prompts' first words
+        counted = 1.3 * words - 60
+        costs = {m: {"score": 1.0, "input_tokens": counted, "cost_usd": counted * usd} for m, usd in priced.items()}
+        return {"id": f"{words}", "prompt": "word " * words, "outcomes": costs}
+
+    short, long = factories.predictor([billed(words) for words in range(60, 160)]).predict_cost(["hi", "word " * 100])
+    assert all(usd >= 0.0 for usd in short.values())
+    assert short["dear"] >= short["cheap"]
+    assert long["dear"] > long["cheap"] > 0.0
+
+
+def test_scores_that_are_told_late_are_learned_of_their_own_prompts(factories: ModuleType) -> None:
+    def learned(late: bool) -> list[str]:
+        world, policy = World(3), factories.policy(list(MODELS), dict.fromkeys(MODELS, 0.001), 0.0)
+        for pair in range(150):
+            asked = [row(world, 2 * pair + n) for n in range(2)]
+            if late:
+                for each in asked:
+                    policy.choose(each["prompt"])
+            for n, each in enumerate(asked):
+                if not late:
+                    policy.choose(each["prompt"])
+                model = MODELS[(pair + n) % len(MODELS)]
+                policy.update(each["prompt"], model, each["outcomes"][model]["score"], 1e-3)
+        policy.freeze()
+        return [policy.choose(row(world, n)["prompt"]) for n in range(100)]
+
+    assert learned(late=True) == learned(late=False)
+
+
+@pytest.mark.parametrize("factory", ["predictor", "cold_start"])
+def test_nothing_to_learn_from_is_told(factories: ModuleType, factory: str) -> None:
+    first, second = rows(2, 1)
+    apart = [{**first, "outcomes": {"a": first["outcomes"]["cheap"]}}, second]
+    for known in ([], apart):
+        with pytest.raises(ValueError, match=f"{len(known)} rows to learn from, and no model"):
+            getattr(factories, factory)(known)
