@@ -172,7 +172,7 @@ def _shared_models(rows: Sequence[Row]) -> list[str]:
     """The models that every row has an outcome of."""
     models = sorted(set.intersection(*(set(r["outcomes"]) for r in rows))) if rows else []
     if not models:
-        raise ValueError(f"{len(rows)} rows to learn from, and no model has an outcome in each: name the rows by --train")
+        raise ValueError(f"{len(rows)} rows to learn from (--train), and no model has an outcome in each")
     return models
 
 

@@ -168,5 +168,5 @@ def test_nothing_to_learn_from_is_told(factories: ModuleType, factory: str) -> N
     first, second = rows(2, 1)
     apart = [{**first, "outcomes": {"a": first["outcomes"]["cheap"]}}, second]
     for known in ([], apart):
-        with pytest.raises(ValueError, match=f"{len(known)} rows to learn from, and no model"):
+        with pytest.raises(ValueError, match=f"{len(known)} rows to learn from \\(--train\\), and no model"):
             getattr(factories, factory)(known)
