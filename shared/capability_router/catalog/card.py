@@ -88,7 +88,8 @@ class ModelCard:
             put(self, "price", Price.parse(price))
         for name in ("tags", "tenants", "reasoning_effort_levels"):
             value = getattr(self, name)
-            put(self, name, (value,) if isinstance(value, str) else tuple(value))
+            put(self, name, (value,) if isinstance(value, str) else tuple(value or ()))
+        _check_kinds(self)
         if isinstance(self.data.get("regions"), str):
             put(self, "data", {**self.data, "regions": (self.data["regions"],)})
         for check in (_check_windows, _check_limits, _check_quality, _check_latency, _check_data):
@@ -139,6 +140,15 @@ def card_fields(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
     return dict(values)
 
 
+def _check_kinds(card: ModelCard) -> None:
+    for name in ("provider", "model"):
+        if not isinstance(getattr(card, name), str):
+            raise ConfigError(f"model {card.id!r}: {name} must be a text, got {getattr(card, name)!r}")
+    for name in ("limits", "data", "quality", "latency"):
+        if not isinstance(getattr(card, name), Mapping):
+            raise ConfigError(f"model {card.id!r}: {name} must be a mapping, got {getattr(card, name)!r}")
+
+
 def _check_windows(card: ModelCard) -> None:
     for name in (*_WINDOWS, "answers"):
         value = getattr(card, name)
@@ -175,3 +185,8 @@ def _check_data(card: ModelCard) -> None:
     for name in card.data:
         if name not in DATA_TERMS:
             raise ConfigError(f"model {card.id!r}: unknown data rule {name!r}; known: {', '.join(DATA_TERMS)}")
+    regions, training = card.data.get("regions") or (), card.data.get("training")
+    if not isinstance(regions, (list, tuple, set, frozenset)) or not all(isinstance(r, str) for r in regions):
+        raise ConfigError(f"model {card.id!r}: data.regions must be a list of texts, got {regions!r}")
+    if training is not None and not isinstance(training, bool):
+        raise ConfigError(f"model {card.id!r}: data.training must be true or false, got {training!r}")

@@ -15,12 +15,20 @@ from capability_router.routing import retention_days
         ({"limits": {"rmp": 1}}, "rmp"), ({"quality": {"default": float("nan")}}, "quality.default"),
         ({"quality": {"code": 1.5}}, "quality.code"), ({"latency": {"ttft_s": -1}}, "ttft_s"),
         ({"latency": {"ttft": 1}}, "ttft"), ({"data": {"region": "eu"}}, "region"),
-        ({"price": {"input_mtok": -1, "output_mtok": 1}}, "input_mtok"),
+        ({"price": {"input_mtok": -1, "output_mtok": 1}}, "input_mtok"), ({"provider": 3}, "provider must be a text"),
+        ({"quality": 0.5}, "quality must be a mapping"), ({"latency": 3}, "latency must be a mapping"),
+        ({"limits": [5]}, "limits must be a mapping"), ({"data": ["eu"]}, "data must be a mapping"),
+        ({"data": {"regions": ["eu", 3]}}, "data.regions"), ({"data": {"regions": 3}}, "data.regions"),
+        ({"data": {"training": "no"}}, "data.training"),
     ],
 )  # fmt: skip
 def test_impossible_cards_are_refused_with_the_field(fields: dict, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         ModelCard(**{"id": "m", **fields})
+
+
+def test_none_in_place_of_a_list_is_none_of_them() -> None:
+    assert ModelCard(id="m", tags=None).tags == ()  # type: ignore[arg-type]  # as a file may say it
 
 
 def test_unknown_field_names_the_nearest() -> None:
