@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from capability_router.errors import ConfigError
 from capability_router.router import Router
-from capability_router.settings.keywords import check_constructor
+from capability_router.settings.keywords import attempts_of, check_constructor, check_router
 from langchain_router.fleet.description import describe
 from langchain_router.fleet.fleet import Fleet
 
@@ -62,10 +62,12 @@ def plain_key(own: Mapping[str, Any]) -> str | None:
 def _check_beside(
     router: Router, models: Iterable[Any] | None, own: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> None:
+    check_router("ChatRouter", router, Router)
     if models is not None or settings:
         given = ", ".join(["models"] * (models is not None) + list(settings))
         raise ConfigError(f"router= brings its own models and settings; leave out {given}, or leave out router=")
-    if own.get("max_retries") is not None and own["max_retries"] + 1 != router.settings.retry.attempts:
+    retries = own.get("max_retries")
+    if retries is not None and attempts_of(retries) != router.settings.retry.attempts:
         raise ConfigError("router= brings its own attempts; leave out max_retries, or set it there")
 
 
@@ -74,7 +76,7 @@ def core_settings(own: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[s
     told = {"name": own["name"], **settings} if own.get("name") else dict(settings)
     if own.get("max_retries") is None:
         return told
-    return {**told, "retry": {"attempts": own["max_retries"] + 1, **(settings.get("retry") or {})}}
+    return {**told, "retry": {"attempts": attempts_of(own["max_retries"]), **(settings.get("retry") or {})}}
 
 
 def with_attempts(own: Mapping[str, Any], router: Router) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from pydantic import Field, PrivateAttr, SerializationInfo, SerializerFunctionWr
 
 from capability_router.errors import ConfigError
 from capability_router.routing import Routing, check_keywords, check_terms, current_routing, split_terms
-from capability_router.settings.keywords import check_constructor
+from capability_router.settings.keywords import attempts_of, check_constructor, check_router
 from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
 from llamaindex_router.call import R
@@ -102,7 +102,7 @@ class RouterLLM(FunctionCallingLLM):
         if policy is not None:
             settings["policy"] = policy
         if max_retries is not None:
-            settings["retry"] = {"attempts": max_retries + 1, **(settings.get("retry") or {})}
+            settings["retry"] = {"attempts": attempts_of(max_retries), **(settings.get("retry") or {})}
         core = core or _core(Recipe(models, config, settings, defaults, api_key), router)
         said = core.router.settings.annotate if annotate is None else annotate
         super().__init__(context_window=checked(context_window), annotate=said, **held, **own)
@@ -417,6 +417,10 @@ def _core(recipe: Recipe, router: Router | None) -> Core:
     given = [s for s in (recipe.models, recipe.config, router) if s is not None]
     if len(given) != 1:
         raise ConfigError("give models=[...] or router=..., one of them")
+    if router is not None:
+        from capability_router.router import Router  # at first use, as in core.py
+
+        check_router("RouterLLM", router, Router)
     if router is not None and recipe.settings:
         raise ConfigError(f"{', '.join(recipe.settings)}: settings belong to the Router that is given as router=")
     return Core(recipe, router)

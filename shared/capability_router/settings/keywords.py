@@ -13,6 +13,26 @@ _PASSED_ON = ("clock",)  # to the Router itself: tests and simulations bring the
 _ALIKE = 0.75  # a model's setting that is somewhat like one of ours (model_kwargs, models) is no misspelling of it
 
 
+_MOST_RETRIES = 19  # `retry.attempts` is at most 20
+
+
+def attempts_of(max_retries: Any) -> int:
+    """The attempts in all that an adapter's `max_retries` stands for; digits are a number, as models read them."""
+    told = int(max_retries) if isinstance(max_retries, str) and max_retries.isdecimal() else max_retries
+    if not isinstance(told, int) or not 0 <= told <= _MOST_RETRIES:
+        raise ConfigError(f"max_retries must be a whole number from 0 to {_MOST_RETRIES}, got {max_retries!r}")
+    return told + 1
+
+
+def check_router(whose: str, router: Any, kind: type) -> None:
+    """Raise ConfigError for another thing than a Router in its place."""
+    if not isinstance(router, kind):
+        raise ConfigError(
+            f"{whose}(router=...) takes a capability_router.Router, got a {type(router).__name__}; a configuration "
+            f"is for {whose}.from_config(...), models are for models=[...], and an adapter's Router is its .router"
+        )
+
+
 def check_constructor(whose: str, given: Mapping[str, Any], own: Iterable[str], models: Any, per_call: str) -> None:
     """ConfigError for a keyword that means nothing here: which was meant, or where it goes.
 

@@ -91,3 +91,15 @@ class Waiting(MockLLM):
     """With a time limit, as clients have it."""
 
     timeout: float = 30.0
+
+
+def test_retries_are_counted_as_models_read_them_and_others_are_told() -> None:
+    assert RouterLLM(models=[MockLLM()], max_retries="2").router.settings.retry.attempts == 3  # type: ignore[arg-type]  # as it comes from the environment
+    for given in (-1, 1.5, "two", 20):
+        with pytest.raises(ConfigError, match="max_retries must be a whole number from 0 to 19, got"):
+            RouterLLM(models=[MockLLM()], max_retries=given)  # type: ignore[arg-type]  # a mistake
+
+
+def test_another_thing_in_the_place_of_a_router_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"got a RouterLLM; .* is its \.router"):
+        RouterLLM(router=RouterLLM(models=[MockLLM()]))  # type: ignore[arg-type]  # a mistake

@@ -103,6 +103,21 @@ def test_attempts_of_a_shared_router_are_not_changed_unnoticed() -> None:
         configurable.with_config(configurable={"again": 0}).invoke("x")
 
 
+def test_retries_are_counted_as_models_read_them_and_others_are_told() -> None:
+    made = ChatRouter(models=[Scripted()], max_retries="2")  # as it comes from the environment
+    assert (made.max_retries, made.router.settings.retry.attempts) == (2, 3)
+    for given in (-1, 1.5, "two", 20):
+        with pytest.raises(ConfigError, match="max_retries must be a whole number from 0 to 19, got"):
+            ChatRouter(models=[Scripted()], max_retries=given)
+
+
+def test_another_thing_in_the_place_of_a_router_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"takes a capability_router.Router, got a str; .*from_config"):
+        ChatRouter(router="router.yaml")  # type: ignore[arg-type]  # a mistake
+    with pytest.raises(ConfigError, match=r"got a ChatRouter; .* is its \.router"):
+        ChatRouter(router=ChatRouter(models=[Scripted()]))  # type: ignore[arg-type]  # a mistake
+
+
 def test_secrets_are_nowhere() -> None:
     child = ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", api_key="sk-secret")
     model = ChatRouter(models=[child], api_key="sk-other")
