@@ -44,9 +44,8 @@ _making = Latch()
 
 
 class Recipe(NamedTuple):
-    """How to make a core. `models` or a `config` (router.yaml's path, or the same as a mapping);
-
-    `settings` of the router, `defaults` for the chosen model's call, a key for models given by name.
+    """How to make a core. `models` or a `config` (router.yaml's path, or the same as a mapping), which `models`
+    override; `settings` of the router, `defaults` for the chosen model's call, a key for models given by name.
     """
 
     models: Any = None
@@ -125,7 +124,8 @@ def _router(recipe: Recipe) -> Router:
     from capability_router.router import Router
 
     if recipe.config is not None:
-        return Router.from_config(recipe.config, describe=describe, api_key=recipe.api_key, **recipe.settings)
+        over = recipe.settings if recipe.models is None else {**recipe.settings, "models": recipe.models}
+        return Router.from_config(recipe.config, describe=describe, api_key=recipe.api_key, **over)
     return Router(recipe.models, describe=describe, api_key=recipe.api_key, **recipe.settings)
 
 

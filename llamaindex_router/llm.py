@@ -93,7 +93,7 @@ class RouterLLM(FunctionCallingLLM):
         if settings.get("rate_limiter") is not None:
             raise ConfigError("rate_limiter belongs to a candidate; for the router, set `limits` on the models' cards")
         core, config = settings.pop("_core", None), settings.pop("_config", None)
-        own = {name: settings.pop(name) for name in LLM.model_fields if name in settings}
+        own = {name: settings.pop(name) for name in (*LLM.model_fields, *_further(type(self))) if name in settings}
         defaults = {name: settings.pop(name) for name in _CALL_DEFAULTS if settings.get(name) is not None}
         held = {name: value for name, value in defaults.items() if name in type(self).model_fields}
         if (mode := _stated_mode(own.get("pydantic_program_mode"))) is not None:
@@ -414,8 +414,8 @@ class RouterLLM(FunctionCallingLLM):
 
 
 def _core(recipe: Recipe, router: Router | None) -> Core:
-    given = [s for s in (recipe.models, recipe.config, router) if s is not None]
-    if len(given) != 1:
+    described = recipe.models is not None or recipe.config is not None
+    if described == (router is not None):
         raise ConfigError("give models=[...] or router=..., one of them")
     if router is not None:
         from capability_router.router import Router  # at first use, as in core.py
@@ -430,6 +430,11 @@ def _stated_mode(mode: Any) -> PydanticProgramMode | None:
     """The mode that the models have to have; None = each its own."""
     stated = PydanticProgramMode(mode or PydanticProgramMode.DEFAULT)
     return None if stated is PydanticProgramMode.DEFAULT else stated
+
+
+def _further(kind: type[RouterLLM]) -> set[str]:
+    """The fields that a class of the user's own adds."""
+    return set(kind.model_fields) - set(RouterLLM.model_fields)
 
 
 def _tool_terms(kwargs: Mapping[str, Any], verbose: bool, parallel: bool, required: bool) -> dict[str, Any]:

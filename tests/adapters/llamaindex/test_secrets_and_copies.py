@@ -184,3 +184,32 @@ def test_a_pickle_opened_where_it_was_made_needs_no_key(
 def test_a_keyword_that_stood_on_the_model_before_says_where_it_goes(keywords: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         RouterLLM(**{"models": [OpenAI(model="gpt-5.4", api_key="k")], **keywords})
+
+
+class Shop(RouterLLM):
+    """With a field of the user's own."""
+
+    shelf: str = "top"
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda o: o.model_copy(),
+                                       lambda o: pickle.loads(pickle.dumps(o))])  # noqa: S301 # fmt: skip
+def test_fields_of_ones_own_class_are_set_and_copied(duplicate: Callable[[Any], Any]) -> None:
+    made = Shop(models=[MockLLM(max_tokens=1)], shelf="low")
+    assert (made.shelf, Shop.from_config({"models": [MockLLM()]}, shelf="mid").shelf) == ("low", "mid")
+    twin = duplicate(made)
+    assert (type(twin), twin.shelf, twin.router) == (Shop, "low", made.router)
+    with pytest.raises(ConfigError, match="takes no shelf="):
+        RouterLLM(models=[MockLLM()], shelf="low")
+
+
+def test_models_override_those_of_a_configuration_and_go_into_pickles(processes: Processes) -> None:
+    file = {"models": ["openai:gpt-5"], "policy": "single"}
+    made = RouterLLM.from_config(file, models=[(MockLLM(), {"id": "mock"})], max_tokens=2)
+    assert (list(made.router.registry.entries), made.router.settings.policy.name) == (["mock"], "single")
+    with pytest.raises(ConfigError, match="models is empty"):
+        RouterLLM.from_config(file, models=[])
+    with pytest.raises(ConfigError, match="one of them"):
+        RouterLLM.from_config(file, router=made.router)
+    ran = processes.run(WORKER, stdin=pickle.dumps(made))
+    assert ran.stdout.split() == ["mock", "2"], ran.stderr
