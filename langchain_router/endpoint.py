@@ -14,8 +14,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_serializer
 
+from capability_router.address import fingerprint, public_url
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.endpoints.openai_compatible import OpenAICompatible
@@ -72,11 +73,18 @@ class ChatEndpoint(BaseChatModel):
         own = {name: value for name, value in keywords.items() if name in type(self).model_fields}
         stated = {name: value for name, value in keywords.items() if name not in own}
         owner = str(own.get("model") or "endpoint")
-        own["card"] = {**(own.get("card") or {}), **card_fields(stated, owner)}
+        own["card"] = {**(own.get("card") or {}), **card_fields(stated, owner, type(self).model_fields)}
         ModelCard(**{"id": owner, **own["card"]})  # raises for impossible values
         if own.get("client") is None:
             own["client"] = OpenAICompatible(_spec(own, owner))
         super().__init__(**own)
+
+    @field_serializer("base_url")
+    def _shown_url(self, base_url: str) -> str:
+        return public_url(base_url)  # a key may stand in its query
+
+    def __repr_args__(self) -> Any:
+        return [(name, public_url(v) if name == "base_url" else v) for name, v in super().__repr_args__()]
 
     @classmethod
     def from_card(cls, card: ModelCard) -> ChatEndpoint:
@@ -210,7 +218,9 @@ class ChatEndpoint(BaseChatModel):
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
         sent = {name: value for name in _SENT if (value := getattr(self, name)) is not None}
-        return {"model": self.model, "base_url": self.base_url, **sent, **self.extra_body}
+        query = fingerprint(self.base_url.partition("?")[2])  # two that differ in it share no cached answer
+        where = {"base_url": public_url(self.base_url), **({"query": query} if query else {})}
+        return {"model": self.model, **where, **sent, **self.extra_body}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop or self._stops(), **kwargs)

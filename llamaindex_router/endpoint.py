@@ -20,10 +20,11 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_serializer
 
+from capability_router.address import public_url
 from capability_router.catalog.aliases import provider_of
-from capability_router.catalog.card import FIELDS, ModelCard
+from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
@@ -80,8 +81,8 @@ class EndpointLLM(ChatOnlyLLM):
         token = settings.pop("_token", "")
         own = {name: settings.pop(name) for name in type(self).model_fields if name in settings}
         own |= {"base_url": base_url, "model": model, "api_key_env": api_key_env}
-        known = {name: settings.pop(name) for name in FIELDS if name in settings}
-        super().__init__(**own, **settings)
+        known = card_fields(settings, str(model), (*type(self).model_fields, "api_key", "headers", "timeouts"))
+        super().__init__(**own)
         known = {"id": model, "provider": provider_of(base_url) or "endpoint", **known, "model": model}
         self._card = ModelCard(**known)
         spec = {"base_url": base_url, "model": model, "api_key": api_key, "api_key_env": api_key_env,
@@ -89,6 +90,13 @@ class EndpointLLM(ChatOnlyLLM):
         self._client = _clients.get(token) or client_for(spec, owner=self._card.id, model=model)
         self._token = token or uuid.uuid4().hex
         _clients[self._token] = self._client
+
+    @field_serializer("base_url")
+    def _shown_url(self, base_url: str) -> str:
+        return public_url(base_url)  # a key may stand in its query
+
+    def __repr_args__(self) -> Any:
+        return [(name, public_url(v) if name == "base_url" else v) for name, v in super().__repr_args__()]
 
     @classmethod
     def from_card(cls, card: ModelCard) -> EndpointLLM:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 
 class Address(NamedTuple):
@@ -31,3 +32,9 @@ def joint(addresses: Iterable[Address]) -> Address:
 def fingerprint(secret: str | None) -> str:
     """A short one-way mark by which two uses of one key are known to be the same."""
     return hashlib.sha256(secret.encode()).hexdigest()[:12] if secret else ""
+
+
+def public_url(base_url: str) -> str:
+    """The URL without a user, a password or a query."""
+    parts = urlsplit(base_url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")

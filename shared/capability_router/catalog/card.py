@@ -7,7 +7,7 @@ here turns an unknown into a no.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -132,11 +132,11 @@ class ModelCard:
 FIELDS = tuple(f.name for f in fields(ModelCard) if f.init)
 
 
-def card_fields(values: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    """The values, if each is a card field; else ConfigError naming the nearest."""
+def card_fields(values: Mapping[str, Any], owner: str, beside: Iterable[str] = ()) -> dict[str, Any]:
+    """The values, if each is a card field; else ConfigError naming the nearest, or the nearest of those `beside`."""
     for name in values:
         if name not in FIELDS:
-            raise ConfigError(f"model {owner!r}: unknown card field {name!r}{nearest(name, FIELDS)}")
+            raise ConfigError(f"model {owner!r}: unknown card field {name!r}{nearest(name, (*FIELDS, *beside))}")
     return dict(values)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from capability_router.address import Address, fingerprint
+from capability_router.address import Address, fingerprint, public_url
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.errors import ConfigError
@@ -174,7 +174,7 @@ def _reached(stated: Mapping[str, Any], where: str) -> Draft:
     endpoint = _endpoint(stated["endpoint"], stated.get("model"), where)
     base_url, model = endpoint["base_url"], endpoint["model"]
     told = {"provider": provider_of(base_url) or "endpoint", "model": model}
-    draft = Draft(where, None, None, {}, told, Address(_public(base_url), model, _account(endpoint)))
+    draft = Draft(where, None, None, {}, told, Address(public_url(base_url), model, _account(endpoint)))
     return overridden(draft, {**stated, "endpoint": endpoint})
 
 
@@ -206,12 +206,6 @@ def _account(endpoint: Mapping[str, Any]) -> str:
     key = key.get_secret_value() if hasattr(key, "get_secret_value") else key
     key = key or headers.get("authorization") or headers.get("x-api-key") or headers.get("api-key") or ""
     return fingerprint(key if isinstance(key, str) else f"{type(key).__name__}:{id(key)}")
-
-
-def _public(base_url: str) -> str:
-    """The URL without a user, a password or a query."""
-    parts = urlsplit(base_url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
 
 
 def _paired(item: tuple[Any, ...] | list[Any], where: str, describe: Describe | None) -> Draft:

@@ -213,3 +213,16 @@ def test_models_override_those_of_a_configuration_and_go_into_pickles(processes:
         RouterLLM.from_config(file, router=made.router)
     ran = processes.run(WORKER, stdin=pickle.dumps(made))
     assert ran.stdout.split() == ["mock", "2"], ran.stderr
+
+
+def test_a_key_in_a_urls_query_is_sent_and_not_shown(server: ChatServer) -> None:
+    made = EndpointLLM(base_url=f"{server.url}?key={KEY}", model="b")
+    shown = [repr(made), str(made), str(made.to_dict()), made.to_json(), made.model_dump_json(), str(made.to_payload())]
+    assert not any(KEY in text for text in shown)
+    assert copy.copy(made).base_url.endswith(KEY)
+
+
+@pytest.mark.parametrize(("given", "meant"), [("context_windw", "context_window"), ("tempereture", "temperature")])
+def test_an_endpoints_unknown_keyword_is_told(given: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown card field '{given}'; did you mean '{meant}'"):
+        EndpointLLM(base_url="http://127.0.0.1:9/v1", model="m", **{given: 5})

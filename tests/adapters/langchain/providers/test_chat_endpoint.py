@@ -6,14 +6,16 @@ import socket
 from typing import Any
 
 import pytest
+from fakes import Recorder
 from joke import Joke
+from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from openai_server import Server
 from pydantic import SecretStr
 
 from capability_router import ModelCard
 from capability_router.endpoints.errors import EndpointError, EndpointStatusError, EndpointTimeout
-from langchain_router import ChatEndpoint, ConfigError
+from langchain_router import ChatEndpoint, ChatRouter, ConfigError
 from langchain_router.messages.transcript import to_chat
 
 
@@ -116,6 +118,8 @@ def test_bad_construction_says_what_to_change(monkeypatch: pytest.MonkeyPatch) -
         ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", api_key_env="NO_SUCH_KEY")
     with pytest.raises(ConfigError, match="context_window"):
         ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", context_windw=5)
+    with pytest.raises(ConfigError, match="did you mean 'temperature'"):
+        ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", tempereture=0)
     with pytest.raises(ConfigError, match="context_window"):
         ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="m", context_window=-5)
     with pytest.raises(ConfigError, match="base_url"):
@@ -141,6 +145,18 @@ def test_no_secret_is_shown() -> None:
         model.invoke("hi")
     shown = [repr(model), str(model.asdict()), str(caught.value), model.model_dump_json(), repr(model.client)]
     assert not any("sk-" in text for text in shown)
+
+
+def test_a_key_in_a_urls_query_is_sent_and_not_shown(server: Server) -> None:
+    model, runs = ChatEndpoint(base_url=f"{server.url}?key=sk-secret", model="m"), Recorder()
+    ChatRouter(models=[model]).invoke("hi", {"callbacks": [runs]})
+    (run,) = runs.roots
+    shown = [repr(model), str(model), str(model.asdict()), model.model_dump_json(), dumps(model), str(run.child_runs)]
+    shown += [str((child.extra, child.serialized)) for child in run.child_runs]
+    assert not any("sk-secret" in text for text in shown)
+    assert model.model_copy().base_url.endswith("?key=sk-secret")
+    other = ChatEndpoint(base_url=f"{server.url}?key=sk-other", model="m")
+    assert model._get_llm_string() != other._get_llm_string()  # a cache tells them apart
 
 
 def test_messages_of_every_kind() -> None:
