@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from capability_router.errors import ConfigError
@@ -36,9 +36,9 @@ def request_from_chat(
     the current ones; everything else is sent unchanged. `payload` is the request's body. Raises ConfigError for invalid
     messages and routing terms of a wrong type.
     """
-    chat = _checked(messages)
+    chat, offered = _checked(messages), _offered(tools)
     terms = {name: options.pop(name) for name in _TERMS & options.keys()}
-    stated: dict[str, Any] = {"tools": list(tools), "tool_choice": tool_choice, "response_format": response_format}
+    stated: dict[str, Any] = {"tools": offered, "tool_choice": tool_choice, "response_format": response_format}
     body = {"messages": chat, **{name: value for name, value in stated.items() if value}, **options}
     attached = tuple(part for message in chat for part in _media(message.get("content")))
     media = tuple(part.kind for part in attached)
@@ -48,8 +48,8 @@ def request_from_chat(
         needs=_needs(body, media, stream=stream),
         media=media,
         attached=attached,
-        tools=json.dumps(body["tools"]) if tools else "",
-        tool_names=tuple(_tool_name(tool) for tool in tools),
+        tools=json.dumps(offered) if offered else "",
+        tool_names=tuple(_tool_name(tool) for tool in offered),
         max_tokens=_max_tokens(options),
         service=asked_service(options),
         answers=asked_answers(options),
@@ -68,10 +68,17 @@ def request_from_chat(
 def _checked(messages: str | Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     if isinstance(messages, str):
         return [{"role": "user", "content": messages}]
-    chat = list(messages)
+    chat = list(messages) if isinstance(messages, Iterable) else []
     if not chat or not all(isinstance(message, Mapping) and message.get("role") for message in chat):
         raise ConfigError("messages must be a string, or a list of mappings with a role and content, at least one")
     return chat
+
+
+def _offered(tools: Any) -> list[Mapping[str, Any]]:
+    offered = list(tools or ()) if isinstance(tools, Iterable) or not tools else [tools]
+    if not all(isinstance(tool, Mapping) for tool in offered):
+        raise ConfigError("tools must be a list of mappings, as Chat Completions takes them")
+    return offered
 
 
 def _needs(body: Mapping[str, Any], media: tuple[str, ...], *, stream: bool) -> Need:

@@ -92,10 +92,21 @@ def test_routing_terms_are_taken_out_and_laid_over_those_in_force() -> None:
     assert request.payload.keys() == {"messages", "user"}
 
 
-@pytest.mark.parametrize("messages", [[], [{}], ["hi"], [{"content": "x"}]])
+@pytest.mark.parametrize("messages", [[], [{}], ["hi"], [{"content": "x"}], None, 3])
 def test_messages_that_are_none_are_refused(messages: Any) -> None:
     with pytest.raises(ConfigError, match="messages"):
         request_from_chat(messages)
+
+
+@pytest.mark.parametrize("tools", [5, [5], "search", {"type": "function"}])
+def test_tools_that_are_none_are_refused(tools: Any) -> None:
+    with pytest.raises(ConfigError, match="tools must be a list of mappings"):
+        request_from_chat("x", tools=tools)
+
+
+def test_tools_of_an_iterator_are_read_once() -> None:
+    request = request_from_chat("x", tools=(tool for tool in [{"type": "function", "function": {"name": "f"}}]))  # type: ignore[arg-type]  # as a caller may write it
+    assert (request.tool_names, len(request.payload["tools"])) == (("f",), 1)
 
 
 class Launch:

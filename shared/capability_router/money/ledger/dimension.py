@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -24,6 +24,8 @@ Where = Mapping[str, str | Collection[str]]
 
 def checked(by: Sequence[str] | str | None, *, steps: Sequence[str] = STEPS) -> tuple[str, ...]:
     """The names of dimensions; raises ConfigError for one that is none, naming the nearest."""
+    if by is not None and not isinstance(by, Iterable):
+        raise ConfigError(f"by={by!r} must be the names of dimensions, such as ('tenant', 'model')")
     names = (by,) if isinstance(by, str) else tuple(by or ())
     for name in names:
         if name in OF_CALLS:

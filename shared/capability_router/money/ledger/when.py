@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from capability_router.errors import ConfigError
 
-Moment = datetime | date | float | str
-"""A datetime (a naive one is UTC), a date, Unix seconds, an ISO text, or an age such as '90m', '24h', '7d', '2w'."""
+Moment = datetime | date | timedelta | float | str
+"""A datetime (a naive one is UTC), a date, Unix seconds, an ISO text, or an age: a timedelta, '90m', '24h', '7d'."""
 STEPS = ("hour", "day", "week", "month")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -21,7 +21,7 @@ def unix_of(name: str, moment: Moment | None, now: float) -> float | None:
         return None
     try:
         seconds = _seconds(moment, now)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, TypeError, OverflowError, OSError):
         seconds = math.nan
     if not math.isfinite(seconds):
         raise ConfigError(
@@ -41,6 +41,8 @@ def _seconds(moment: Moment, now: float) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     if isinstance(moment, date):
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp()
+    if isinstance(moment, timedelta):
+        return now - moment.total_seconds()
     return math.nan if isinstance(moment, bool) else float(moment)
 
 

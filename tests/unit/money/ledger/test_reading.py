@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from itertools import combinations
@@ -91,6 +91,7 @@ def test_times_as_people_write_them(ledger: Ledger, since: Any, begin: int) -> N
 
 def test_an_age_is_counted_from_now() -> None:
     ledger = book(Ledger(unix=lambda: T0 + 86_400), CALLS)
+    assert ledger.calls(since=timedelta(hours=12)) == ledger.calls(since="12h")
     assert ledger.calls(since="12h") == [c for c in CALLS if c.at >= T0 + 43_200]
     assert ledger.total(since="1d").calls == len(CALLS)
 
@@ -148,7 +149,8 @@ def test_each_way_to_single_calls_gives_those_that_are_asked_for(ledger: Ledger,
     (lambda r: r.series(by=("day",)), "is no dimension of the ledger; there are tenant, tag, task, .*, fault$"),
     (lambda r: r.total(since="yesterdy"), "is no point in time"),
     (lambda r: r.total(since=float("nan")), "is no point in time"),
-    (lambda r: r.total(since=True), "is no point in time"),
+    (lambda r: r.total(since=True), "is no point in time"), (lambda r: r.total(since=[7]), "is no point in time"),
+    (lambda r: r.total(by=5), "by=5 must be the names of dimensions"),
     (lambda r: r.total(since="2026-11-25", until="2026-11-24"), "lies before"),
     (lambda r: r.of(tennant="a"), "did you mean 'tenant'"),
     (lambda r: r.export("x.xls"), "names no format"),
