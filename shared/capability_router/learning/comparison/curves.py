@@ -15,6 +15,7 @@ from capability_router.learning.comparison.panel import Matrix
 SHARES = np.linspace(0.0, 1.0, 11)
 _STEPS = 501
 _BINS = 10
+_ROUNDING = 1e-12  # of what is added up: a smaller lead is none
 
 
 def kept_lead(signal: Matrix, lead: Matrix, weights: Matrix) -> Matrix:
@@ -23,7 +24,7 @@ def kept_lead(signal: Matrix, lead: Matrix, weights: Matrix) -> Matrix:
     Equal signals share what they gain. NaN where the strong one is not ahead.
     """
     whole = float(lead @ weights)
-    if whole <= 0.0:
+    if whole <= _ROUNDING * float(np.abs(lead) @ weights):
         return np.full(len(SHARES), np.nan)
     _, tied = np.unique(-signal, return_inverse=True)
     share = np.cumsum(np.bincount(tied, weights)) / weights.sum()

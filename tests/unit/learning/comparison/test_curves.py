@@ -48,6 +48,14 @@ def test_without_a_lead_there_is_no_figure() -> None:
     assert np.isnan([curves.area(kept), curves.share_for(kept, 0.5)]).all()
 
 
+def test_a_lead_that_is_only_rounding_is_none() -> None:
+    lead, weights = np.array([1.0, 1.0, -1.0, 0.0]), np.array([0.1, 0.2, 0.3, 0.4])
+    assert lead @ weights > 0.0  # 6e-17, by which a figure would be in the billions
+    assert np.isnan(curves.area(curves.kept_lead(np.arange(4.0), lead, weights)))
+    small = curves.kept_lead(np.arange(4.0), np.array([1e-9, 1e-9, 0.0, 0.0]), weights)
+    assert not np.isnan(small).any()
+
+
 def test_the_hull_leaves_out_what_mixing_beats() -> None:
     usd, score = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 1.0]), np.array([0.2, 0.3, 0.8, 0.7, 0.9, 0.1])
     assert curves.hull(usd, score).tolist() == [[1.0, 0.2], [3.0, 0.8], [5.0, 0.9]]
