@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
+from capability_router.errors import ConfigError
 from llamaindex_router.system_prompt import is_extended
 
 R = TypeVar("R")
@@ -95,7 +96,13 @@ def _prompt(prompt: BasePromptTemplate, rewrite: Rewrite | None) -> BasePromptTe
 
 
 def chat(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: bool = False) -> Call[ChatResponse]:
-    """`chat` and its three siblings."""
+    """`chat` and its three siblings. Raises ConfigError where texts or mappings are in the place of messages."""
+    one = isinstance(messages, (str, ChatMessage))
+    if one or (isinstance(messages, (list, tuple)) and any(isinstance(m, (str, Mapping)) for m in messages)):
+        raise ConfigError(
+            "messages must be a list of ChatMessage, such as [ChatMessage(role='user', content='...')]; "
+            "`complete` takes a text"
+        )
     extended = is_extended(messages)
     return Call("chat", (list(messages) if extended else messages,), kwargs, messages, stream, extended=extended)
 

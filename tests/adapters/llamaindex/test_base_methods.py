@@ -201,6 +201,14 @@ def test_explain_calls_nobody(pair: RouterLLM, server: ChatServer) -> None:
     assert not server.requests
 
 
+@pytest.mark.parametrize("messages", ["hi", ["hi"], [{"role": "user", "content": "hi"}], ChatMessage(content="hi")])
+def test_what_is_no_list_of_messages_is_told_and_not_sent(pair: RouterLLM, server: ChatServer, messages: Any) -> None:
+    for ask in (pair.chat, pair.stream_chat):
+        with pytest.raises(ConfigError, match="must be a list of ChatMessage"):
+            ask(messages)
+    assert not server.requests
+
+
 def test_terms_hold(pair: RouterLLM) -> None:
     with routing(pin="b", tenant="acme", tags=["nightly"]):
         assert pair.chat(HI).additional_kwargs["router"]["model"] == "b"
