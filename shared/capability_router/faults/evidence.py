@@ -59,8 +59,13 @@ class Link(NamedTuple):
 
     @property
     def transport(self) -> bool:
-        """Whether it means that no answer came: a connection error or a timeout."""
-        return any(NAMES.get(name) in ("connection", "timeout") for name in self.names)
+        """Whether it means that no answer came: a connection error or a timeout.
+
+        httpx-sse derives its error over an answer that is no stream from httpx's TransportError.
+        """
+        return GARBLED_REPLY.isdisjoint(self.names) and any(
+            NAMES.get(name) in ("connection", "timeout") for name in self.names
+        )
 
 
 Evidence = tuple[Link, ...]

@@ -17,6 +17,7 @@ _NAMES = ("response", "resp", "res", "raw_response", "http_res", "http_response"
 _DEEP = 5  # frames, the innermost first: a body's parser, `loads`, `json`, the SDK's own
 _FRAMEWORKS = frozenset({"langchain_core", "langchain_router", "llamaindex_router", "capability_router"})
 _LONGEST = 4096
+_NOTHING: dict[str, Any] = {}
 _TOLD = frozenset({"error", "message", "detail", "code", "errors"})
 
 
@@ -47,6 +48,7 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 def _responses(frame: FrameType) -> Iterator[Any]:
     variables = frame.f_locals
     yield from (variables[name] for name in _NAMES if name in variables)
+    yield getattr(variables.get("self"), "__dict__", _NOTHING).get("_response")  # as httpx-sse's EventSource has it
 
 
 def _refuses(held: Any) -> bool:

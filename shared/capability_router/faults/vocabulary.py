@@ -96,7 +96,7 @@ DECISIVE_NAMES = _kinds(
         "StopCandidateException",
         "length": "LengthFinishReasonError",
         "refusal": "RefusalError ModelRefusalError OpenAIRefusalError",
-        "server_error": "DecodingError DecodeError ContentDecodingError ContentEncodingError SSEError",
+        "server_error": "DecodingError DecodeError ContentDecodingError ContentEncodingError",
     }
 )
 
@@ -129,7 +129,7 @@ NAMES = TELLING | _kinds(
             APIError ServerError InternalServerError ModelAPIError APIResponseValidationError EndpointReplyError
             EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway
             ContentTypeError ResponseValidationError ResponseParserError ChecksumMismatch InvalidHeadersLength
-            InvalidPayloadLength""",
+            InvalidPayloadLength SSEError""",
         "unparsable": "OutputParserException ValidationError",
     }
 ) | DECISIVE_NAMES  # fmt: skip

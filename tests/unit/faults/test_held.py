@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
+from httpx_sse import connect_sse
+from loopback.chat_server import ChatServer, reply
 from unit.faults.shapes import NOW, Response
 
 from capability_router.faults import classify
@@ -32,6 +35,32 @@ def test_a_refusal_that_the_raising_function_holds_counts_by_its_status(status: 
 
 def test_its_wait_is_read() -> None:
     assert classify(_raised(429, "request failed", {"retry-after": "7"}), NOW).retry_after_s == 7
+
+
+def _over_no_stream(status: int) -> Exception:
+    """As ChatZhipuAI of langchain-community reads its streams."""
+
+    def read(url: str) -> None:
+        with httpx.Client() as client, connect_sse(client, "POST", url, json={}) as source:
+            list(source.iter_sse())
+
+    with ChatServer(reply({"error": {"message": "no"}}, status, ["retry-after: 7"])) as server:
+        with pytest.raises(httpx.TransportError) as caught:
+            read(server.base_url)
+        return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, "auth"), (404, "not_found"), (400, "bad_request"), (503, "overloaded")]
+)
+def test_a_refused_stream_that_is_said_to_be_no_stream_counts_by_its_status(status: int, kind: str) -> None:
+    fault = classify(_over_no_stream(status), NOW)
+    assert (fault.kind, fault.status, fault.retry_after_s, fault.started) == (kind, status, 7, False)
+
+
+def test_an_answer_that_is_said_to_be_no_stream_and_is_no_refusal_is_the_servers_fault() -> None:
+    fault = classify(_over_no_stream(200), NOW)
+    assert (fault.kind, fault.started) == ("server_error", True)
 
 
 def test_an_answer_that_is_no_refusal_tells_nothing() -> None:
