@@ -46,6 +46,26 @@ def test_a_failed_model_is_replaced_and_the_books_hold() -> None:
     assert run.outcome.cost_pico == 11 * 10**6
 
 
+def test_a_free_quota_of_one_model_bars_no_other_of_its_key() -> None:
+    """As Alibaba answers for each model by itself."""
+    code = "AllocationQuota.FreeTierOnly"
+    spent = {"error": {"message": "The free quota has been exhausted.", "type": code, "code": code}}
+    with ChatServer(reply(spent, 403), reply(completion())) as server:
+        models = [{"id": name, "endpoint": {"base_url": server.base_url, "model": name}} for name in ("max", "plus")]
+        router = Router(models, policy="single")
+        clients = {c.id: client_for(c.endpoint or {}, owner=c.id) for c in router.registry.cards}
+
+        def answered_by() -> str:
+            request = request_from_chat("hi", tools=[])
+            run = router.start(request, ChatCalls(request, clients))
+            assert [delta.text for delta in run] == ["hello"]
+            assert run.outcome is not None
+            return run.outcome.model
+
+        assert [answered_by(), answered_by()] == ["plus", "plus"]
+        assert [call.fault for call in router.ledger.calls()] == ["quota_exhausted", None, None]
+
+
 async def test_a_stream_that_breaks_before_its_first_text_falls_back() -> None:
     ok = sse(piece("", role="assistant"), piece("hel"), piece("lo"), piece(finish="stop"))
     with ChatServer(sse(piece("", role="assistant"), end="cut")) as bad, ChatServer(ok) as good:

@@ -33,6 +33,7 @@ from capability_router.faults.vocabulary import (
     ITS_OWN,
     LONGEST_WORD,
     NAMES,
+    OF_ONE_MODEL,
     REPLY_PARTS,
     TELLING,
     UNSENT,
@@ -99,6 +100,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
         started=shape.started,
         answered=shape.answered,
         usage=shape.usage,
+        of_model=shape.of_model,
         error=error,
     )
 
@@ -114,6 +116,7 @@ class _Shape(NamedTuple):
     started: bool
     answered: bool
     usage: Usage | None
+    of_model: bool
 
 
 _MOST_SHAPES = 256
@@ -152,6 +155,7 @@ def _worked_out(evidence: Evidence, meant: Meaning | None) -> _Shape:
         started=any(map(_in_reply, evidence)) or _no_json(evidence),
         answered=any(not link.status and not ENDED.isdisjoint(link.names) for link in evidence),
         usage=_usage(evidence),
+        of_model=kind == "quota_exhausted" and not OF_ONE_MODEL.isdisjoint(map(normal, codes)),
     )
 
 

@@ -70,6 +70,7 @@ _WORDS = {
     "quota_exhausted": "has no quota left for the key that the call brings along",
     "not_found": "does not know the model that the call names",
 }
+_OF_MODEL = replace(KINDS["quota_exhausted"], blame="model", words="has no quota left for this model")
 _OWN = {name: replace(KINDS[name], blame="none", words=words) for name, words in _WORDS.items()}
 
 
@@ -88,6 +89,7 @@ class Fault:
     `by_reader`: True if the reader of the answer took the time, while that went on; it then counts against no model.
     `usage`: the tokens that the provider reported, if only the exception has them.
     `own`: True if the fault is about a model name or API key given in the call; it then counts against no model.
+    `of_model`: True if the quota that is exhausted is one of this model alone; others have theirs with the same key.
     `error`: the raised exception, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -106,6 +108,7 @@ class Fault:
     by_reader: bool = False
     usage: Usage | None = None
     own: bool = False
+    of_model: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -113,6 +116,8 @@ class Fault:
         """The table's row for this fault; without a retry if the provider forbids it."""
         if self.own:
             return _OWN[self.kind]
+        if self.of_model:
+            return _OF_MODEL
         return KINDS[self.kind] if self.again else _NOT_AGAIN[self.kind]
 
     def attributed(self, brought: Collection[str]) -> Fault:
@@ -120,7 +125,7 @@ class Fault:
 
         `brought`: the blames, "credential" or "model", that the call gave. The candidate's own key and name still work.
         """
-        return replace(self, own=True) if KINDS[self.kind].blame in brought else self
+        return replace(self, own=True) if self.row.blame in brought else self
 
     @property
     def told(self) -> str:

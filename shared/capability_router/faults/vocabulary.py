@@ -48,7 +48,7 @@ TELLING = _kinds(
         "quota_exhausted": """
             insufficient_quota quota_exceeded service_quota_exceeded exceeded_current_quota billing billing_not_active
             billing_hard_limit_reached insufficient_funds insufficient_balance insufficient_credits payment_required
-            budget_exceeded arrearage token_quota_reached""",
+            budget_exceeded arrearage token_quota_reached allocation_quota_free_tier_only""",
         "not_found": """
             not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
             invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
@@ -70,6 +70,9 @@ TELLING = _kinds(
             invalid_image invalid_image_format invalid_image_url invalid_base64_image image_parse_error""",
     }
 )
+
+OF_ONE_MODEL = frozenset({"allocationquotafreetieronly"})
+"""Codes for a quota of one model alone: at DashScope each model has a free quota of its own."""
 
 ITS_OWN = frozenset(map(normal, ["invalid_value", "invalid_type", "missing_required_parameter"]))
 """Codes about values in the request. The text that comes with them may quote the request, so it is not searched."""
