@@ -19,7 +19,7 @@ from capability_router.faults.evidence import Evidence, Link, class_names, links
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.meaning import Meaning, told_before
-from capability_router.faults.phrases import REGION, loose_rules, rules_for, told_by
+from capability_router.faults.phrases import EVENT, REGION, loose_rules, rules_for, told_by
 from capability_router.faults.unreached import why_unreached
 from capability_router.faults.vocabulary import (
     BROAD,
@@ -207,9 +207,12 @@ def _titled(text: str) -> str:
 def _in_reply(link: Link) -> bool:
     """Whether the error came inside a successful response: an event in a stream, or the body of a 200.
 
-    ChatOpenAI raises a ValueError with the body; Anthropic's SDK gives an error event the stream's status, Ollama's
-    gives it -1. An error status means that the response was not successful.
+    watsonx's SDK says so in its text, before the event's own words, which may state a status. ChatOpenAI raises a
+    ValueError with the body; Anthropic's SDK gives an error event the stream's status, Ollama's gives it -1. An error
+    status means that the response was not successful.
     """
+    if any(text.startswith(EVENT) for text in link.texts):
+        return True
     if link.status:
         return False
     if _over_a_reply(link):

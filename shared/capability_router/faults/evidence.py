@@ -345,7 +345,20 @@ def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str
     for body in bodies:
         told += [body[key] for key in _TEXT_KEYS if key in body]
         told.append(part_of(body, "metadata").get("raw"))
-    return [text[:LONGEST_TEXT].lower() for text in told if isinstance(text, str)]
+    texts = [text[:LONGEST_TEXT].lower() for text in told if isinstance(text, str)]
+    return texts if texts or error.args or isinstance(error, ValueError) else _shown(error)
+
+
+def _shown(error: BaseException) -> list[str]:
+    """What an error without arguments shows, as watsonx's SDK raises them: it gives keywords alone.
+
+    Not asked are ValueErrors: pydantic's shows the answer that it checked.
+    """
+    try:
+        shown = str(error)[:LONGEST_TEXT].lower()
+    except Exception:  # noqa: BLE001 - a foreign `str` may raise anything; then it shows nothing
+        shown = ""
+    return [shown] if shown else []
 
 
 def _first(values: object) -> object:

@@ -93,6 +93,8 @@ _STALE = re.compile(
     r"|\bfile not found: file[_-]|previous_response_not_found"
 )
 """A file or other object that the request names and the account does not have. Not about the model."""
+EVENT = "error event occurred during "
+"""How watsonx's SDK begins the text of an error for an event in a stream; the event's own words follow."""
 _LOOSE = (
     (re.compile(r"rate[ _]limit|too many requests"), "rate_limited"),
     (re.compile(r"overloaded|temporarily unavailable|service unavailable|no healthy upstream"), "overloaded"),
@@ -101,6 +103,7 @@ _LOOSE = (
     (re.compile(r"internal server error|bad gateway"), "server_error"),
     (re.compile(r"runner (?:process )?(?:has )?(?:terminated|unexpectedly stopped|failed)"), "server_error"),
     (re.compile(r"error was encountered while running the model"), "server_error"),
+    (re.compile(EVENT), "server_error"),
 )
 
 MONEY = ((_MONEY, "quota_exhausted"),)

@@ -67,6 +67,31 @@ def test_an_answer_that_is_no_refusal_tells_nothing() -> None:
     assert classify(_raised(200, "request failed"), NOW).kind == "unknown"
 
 
+class WMLClientError(Exception):
+    """As ibm_watsonx_ai 1.8 has it: without arguments, because it is called with keywords alone."""
+
+    def __init__(self, error_msg: str, reason: str) -> None:
+        self.error_msg, self.reason = error_msg, reason
+
+    def __str__(self) -> str:
+        return f"{self.error_msg}\nReason: {self.reason}"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (" Rate limit reached, try again in 7s", "rate_limited"), (" The model is overloaded", "overloaded"),
+        (" Downstream request failed", "server_error"),
+        (' {"errors": [{"code": "x"}], "status_code": 500}', "server_error"),
+        (" You exceeded your current quota", "quota_exhausted"),
+    ],
+)  # fmt: skip
+def test_an_error_event_of_plain_text_is_what_it_says_and_else_the_servers(said: str, kind: str) -> None:
+    fault = classify(WMLClientError(error_msg="Error event occurred during chat stream.", reason=said), NOW)
+    assert (fault.kind, fault.started) == (kind, True)
+    assert said not in repr(fault)
+
+
 def test_an_error_event_in_a_sentence_is_what_it_says() -> None:
     event = SDKError('Error event occurred.\nReason: {"error": {"code": "overloaded", "message": "busy"}}')
     assert classify(event, NOW).kind == "overloaded"
