@@ -9,6 +9,7 @@ from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
 
 from capability_router.faults.classify import classify
+from capability_router.faults.keys import of_key
 from capability_router.faults.kinds import Fault
 from capability_router.faults.passing import is_programming_error, mistake, passes_through
 from capability_router.faults.routers import of_router
@@ -37,7 +38,7 @@ def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | No
 
     `keywords`: the names of the call's keywords; the fault names those that a package doesn't accept.
     """
-    inner = of_router(error)
+    inner = of_router(error) or of_key(error)
     if inner is not None:
         return inner
     if passes_through(error) or isinstance(error, Warning):  # a warning that the caller's filters turn into an error

@@ -41,9 +41,10 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     programming errors without an HTTP status.
     """
     from capability_router.faults import classify, is_programming_error
+    from capability_router.faults.keys import of_key
     from capability_router.faults.routers import of_router
 
-    inner = of_router(error)
+    inner = of_router(error) or of_key(error)
     if inner is not None:
         return inner
     if passes(error):

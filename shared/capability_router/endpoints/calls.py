@@ -11,6 +11,7 @@ from capability_router.endpoints.exchange import Exchange
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.errors import ConfigError
 from capability_router.faults import Fault, classify
+from capability_router.faults.keys import of_key
 from capability_router.request import Request
 
 
@@ -63,5 +64,5 @@ class ChatCalls:
         return client.start(self._request.payload, stream=self._request.stream, timeouts=launch.timeouts)
 
     def fault(self, error: BaseException) -> Fault | None:
-        """The error as a fault of the server; None if it is none (a cancellation, a request body that is not JSON)."""
-        return self._classify(error) if isinstance(error, EndpointError) else None
+        """The error as a fault of the server or its key; None if it is none (a cancellation, a body that is no JSON)."""
+        return self._classify(error) if isinstance(error, EndpointError) else of_key(error)
