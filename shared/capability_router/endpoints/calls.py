@@ -64,5 +64,5 @@ class ChatCalls:
         return client.start(self._request.payload, stream=self._request.stream, timeouts=launch.timeouts)
 
     def fault(self, error: BaseException) -> Fault | None:
-        """The error as a fault of the server or its key; None if it is none (a cancellation, a body that is no JSON)."""
+        """The error as a fault of the server or its key; None if it is none (a cancellation, a body not in JSON)."""
         return self._classify(error) if isinstance(error, EndpointError) else of_key(error)
