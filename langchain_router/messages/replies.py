@@ -42,8 +42,8 @@ _FINISHES: dict[str, Finish] = {
     "refusal": Finish.REFUSAL,
     **BROKEN_ENDS,
 }  # fmt: skip
-_UNTOLD = "FINISH_REASON_UNSPECIFIED"
-"""Google's value for "no reason yet", which ChatVertexAI sets on each chunk without a reason."""
+_UNTOLD = frozenset({"FINISH_REASON_UNSPECIFIED", "null"})
+"""Google's and Alibaba's values for "no reason yet", which ChatVertexAI and ChatTongyi hand on."""
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 
 
@@ -52,7 +52,7 @@ def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
     if metadata.get("done_reason") == "load":
         return None  # Ollama has loaded the model and answered nothing
     for key in _REASON_KEYS:
-        if (word := metadata.get(key)) and word != _UNTOLD:
+        if (word := metadata.get(key)) and str(word) not in _UNTOLD:
             return _FINISHES.get(str(word).lower(), Finish.OTHER)
     if metadata.get("done") is True:
         return Finish.STOP  # Ollama's, before it gave reasons

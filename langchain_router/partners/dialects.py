@@ -229,7 +229,13 @@ DIALECTS: tuple[Dialect, ...] = (
         "langchain_aws", "ChatBedrockConverse", ("bedrock_converse",),
         retries=Retries(0, _botocore_client, hidden=True), gives_reason=True,
     ),
-    Dialect("langchain_community", "ChatTongyi", retries=Retries(1, _at_each_call)),  # tenacity's stop_after_attempt
+    Dialect(  # tenacity's stop_after_attempt
+        "langchain_community", "ChatTongyi", retries=Retries(1, _at_each_call), gives_reason=True, url_fields=(),
+    ),
+    Dialect(
+        "langchain_community", "ChatDeepInfra", retries=Retries(1, _at_each_call), url_fields=("url",),
+    ),
+    Dialect("langchain_community", "ChatZhipuAI", gives_reason=True, url_fields=("zhipuai_api_base",)),
     Dialect("databricks_langchain", "ChatDatabricks", retries=Retries(0, _cached_clients), gives_reason=True),
     Dialect(
         "langchain_cohere", "ChatCohere", ("cohere",), quiet={"request_options": {"max_retries": 0}}, gives_reason=True,

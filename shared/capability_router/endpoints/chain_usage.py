@@ -81,10 +81,15 @@ def states(usage: Usage) -> bool:
 
 
 def counted_apart(metadata: Mapping[str, Any]) -> Usage | None:
-    """The counts that only a `response_metadata` has: ChatCohere's of a stream. None = there are none."""
-    told = metadata.get("token_count")
-    usage = counted(told) if told and isinstance(told, Mapping) else None
-    return usage if usage is not None and states(usage) else None
+    """The counts that only a `response_metadata` has: ChatCohere's of a stream, and what langchain-community has.
+
+    The latter's are the provider's own, under its names. None = there are none.
+    """
+    told = metadata.get("token_count") or metadata.get("token_usage")
+    if not told or not isinstance(told, Mapping):
+        return None
+    usage = usage_from(told) if "prompt_tokens" in told else counted(told)
+    return usage if states(usage) else None
 
 
 def with_cached(usage: Usage | None, metadata: Mapping[str, Any]) -> Usage | None:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from routers import add
 
 from langchain_router import AllCandidatesFailed, ChatRouter, StreamInterrupted
+from langchain_router.fleet.copies import without_retries
 
 CLOSE = ["connection: close"]  # event loops end with their test
 PRICE = {"price": {"input_mtok": 1, "output_mtok": 2}, "tool_calling": True}
@@ -118,6 +119,14 @@ def test_azures_inference_sdk_is_told_with_each_call_to_send_it_once() -> None:
     assert model.told == [{"retry_total": 0, "temperature": 0}]
 
 
+@pytest.mark.parametrize("name", ["ChatTongyi", "ChatDeepInfra"])
+def test_a_number_of_attempts_is_not_told_to_be_one_of_retries(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    model = _named(Fieldless, "langchain_community", name)()
+    assert without_retries(model).max_retries == 1  # type: ignore[attr-defined]  # as Fieldless has it
+    ChatRouter(models=[(model, {"id": "a"})])
+    assert "by itself" not in caplog.text
+
+
 @pytest.mark.parametrize(("package", "name"), [("langchain_community", "ChatTongyi"), ("house", "ChatHouse")])
 def test_a_class_without_fields_for_them_is_given_the_routers_defaults_with_each_call(package: str, name: str) -> None:
     model = _named(Fieldless, package, name)()
@@ -184,6 +193,33 @@ def test_counts_that_stand_beside_the_reason_are_booked() -> None:
     assert "".join(str(chunk.content) for chunk in llm.stream("hi")) == "hi"
     (call,) = llm.router.ledger.calls()
     assert (call.input_tokens, call.output_tokens, call.estimated) == (9, 2, False)
+
+
+@pytest.mark.parametrize(
+    "told", [{"prompt_tokens": 9, "completion_tokens": 2}, {"input_tokens": 9, "output_tokens": 2}]
+)
+@pytest.mark.parametrize("name", ["ChatZhipuAI", "ChatTongyi"])
+def test_the_providers_own_counts_are_booked_where_a_package_has_no_others(name: str, told: dict[str, int]) -> None:
+    """As in langchain-community 0.4.2: the first of Zhipu, the other of Alibaba."""
+    whole = {"finish_reason": "stop", "token_usage": {**told, "total_tokens": 11}, "model_name": "m"}
+    llm = _community(name, [AIMessageChunk(content="hi", response_metadata=whole)])
+    assert "".join(str(chunk.content) for chunk in llm.stream("hi")) == "hi"
+    (call,) = llm.router.ledger.calls()
+    assert (call.input_tokens, call.output_tokens, call.estimated) == (9, 2, False)
+
+
+def _community(name: str, chunks: list[Any]) -> ChatRouter:
+    return _routed(_named(Streaming, "langchain_community", name)(chunks=chunks))
+
+
+@pytest.mark.parametrize("end", [{}, {"finish_reason": "null"}])
+@pytest.mark.parametrize("name", ["ChatZhipuAI", "ChatTongyi"])
+def test_a_stream_of_theirs_without_a_reason_broke_off(name: str, end: dict[str, str]) -> None:
+    """Alibaba writes "null" as long as an answer goes on."""
+    llm = _community(name, [AIMessageChunk(content="hi", response_metadata=end)])
+    with pytest.raises(StreamInterrupted):
+        list(llm.stream("hi"))
+    assert _faults(llm) == ["truncated"]
 
 
 class Answer(BaseModel):
