@@ -38,6 +38,18 @@ class AnswerWithheld(ValueError):
         self.filtered = filtered
 
 
+class Refused(RuntimeError):
+    """A refusal that its integration hands on as an answer without content.
+
+    Its text has the status and the provider's code alone: the provider's words, in `body`, may quote the prompt.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"refused ({status}): {code or 'without a code'}")
+        self.status_code = status
+        self.body = {"error": {"code": code, "message": message}}
+
+
 class ErrorEvent(RuntimeError):
     """An error event inside a stream that began well, which its integration hands on as one more chunk.
 

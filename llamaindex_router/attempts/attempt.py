@@ -28,6 +28,7 @@ from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.errors import AnswerWithheld, ErrorEvent
 from llamaindex_router.fleet.description import gives_reason, home_of, keeps_end
 from llamaindex_router.messages.piece import is_piece
+from llamaindex_router.messages.refused import refusal_in
 from llamaindex_router.messages.toolset import offered_by
 from llamaindex_router.messages.usage import error_event
 from llamaindex_router.passage import Passage
@@ -122,8 +123,14 @@ class LlamaAttempt:
             raise AnswerWithheld(filtered=end is Finish.CONTENT_FILTER) from error
 
     def _check_failed(self, answer: Any) -> None:
-        """Raise ErrorEvent for a unary reply of OpenAI's Responses API that contains an error; its tokens are read."""
-        code = error_event(getattr(answer, "raw", None))
+        """Raise ErrorEvent for a unary reply of OpenAI's Responses API that contains an error; its tokens are read.
+
+        Raises Refused for a refusal that was handed on as an answer.
+        """
+        raw = getattr(answer, "raw", None)
+        if (refused := refusal_in(raw)) is not None:
+            raise refused
+        code = error_event(raw)
         if code:
             self._seen.take(answer)
             raise ErrorEvent(code)
@@ -134,11 +141,13 @@ class LlamaAttempt:
     def _for_us(self, chunk: Any) -> bool:
         """Whether the chunk has only the token counts that the router requested; they are read, and it is not yielded.
 
-        Raises ErrorEvent for a chunk that contains an error.
+        Raises ErrorEvent for a chunk that contains an error, and Refused for one that is a refusal.
         """
         raw = getattr(chunk, "raw", None)
         if is_piece(raw):
             return False
+        if (refused := refusal_in(raw)) is not None:
+            raise refused
         code = error_event(raw)
         if code is not None:
             raise ErrorEvent(code)

@@ -25,7 +25,7 @@ _KEEPERS = ("Perplexity", "AzureAICompletionsModel", "VllmServer", "HuggingFaceI
 """Those of the integrations that read the end of a stream and keep it to themselves."""
 _REASONED = (
     "OpenAI", "OpenAIResponses", "Anthropic", "GoogleGenAI", "Ollama", "BedrockConverse", "MistralAI", "Cohere",
-    "WatsonxLLM",
+    "WatsonxLLM", "DashScope",
     *_KEEPERS,
 )  # fmt: skip
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}

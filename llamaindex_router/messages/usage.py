@@ -49,11 +49,11 @@ _WORDS = {
     Finish.REFUSAL: ("refusal",),
 }  # fmt: skip
 _FINISH = {word: finish for finish, words in _WORDS.items() for word in words} | BROKEN_ENDS
-_NONE_YET = ("", "not_finished", "finish_reason_unspecified")
+_NONE_YET = ("", "null", "not_finished", "finish_reason_unspecified")
 """Values that mean that there is no terminal reason yet: watsonx's and Google's."""
 REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
 _SAYING = ("message", "delta")
-_HOLDERS = ("choices", "candidates", "delta", "messageStop", "results")
+_HOLDERS = ("choices", "candidates", "delta", "messageStop", "results", "output")
 _ELSEWHERE = (
     "data", "event_type", "type", "response", "object", "status", "done", "prompt_feedback", "metadata",
     "_hidden_params", "output",
@@ -143,6 +143,8 @@ def _declines(response: Any) -> bool:
 def _held(raw: Any) -> Iterator[Any]:
     for name in may_have(raw, _HOLDERS) if raw is not None else ():
         inner = field(raw, name)
+        if name == "output":  # what DashScope's SDK has around the choices
+            inner = field(inner, "choices") if isinstance(inner, Mapping) else None
         yield from inner[:1] if isinstance(inner, (list, tuple)) else (() if inner is None else (inner,))
 
 
@@ -206,8 +208,9 @@ def _plain(counts: Any) -> dict[str, Any]:
     if counts is None or isinstance(counts, (str, bytes)):
         return {}
     # What a client's class doesn't know, such as a gateway's bill, stands apart from its fields.
-    extra = getattr(counts, "model_extra", None) or {}
-    found = counts if isinstance(counts, Mapping) else {**(getattr(counts, "__dict__", None) or {}), **extra}
+    mapped = isinstance(counts, Mapping)  # of DashScope's SDK, one whose missing attributes are KeyErrors
+    extra = {} if mapped else getattr(counts, "model_extra", None) or {}
+    found = counts if mapped else {**(getattr(counts, "__dict__", None) or {}), **extra}
     return {name: value for name, value in found.items() if value is not None}
 
 
