@@ -34,6 +34,7 @@ from langchain_router.attempts.heard import Heard
 from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
+from langchain_router.attempts.passed_over import PassedOver, check
 from langchain_router.attempts.seam import Seam
 from langchain_router.attempts.stop_handler import StopHandler
 from langchain_router.attempts.straight import goes_straight, unbound
@@ -67,7 +68,8 @@ class ModelAttempt:
 
     __slots__ = (
         "__weakref__", "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch",
-        "_loops", "_messages", "_model", "_reader", "_seam", "_shown", "_void", "heirs", "stop_handler", "unheard",
+        "_loops", "_messages", "_model", "_passed_over", "_reader", "_seam", "_shown", "_void", "heirs",
+        "stop_handler", "unheard",
     )  # fmt: skip
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
@@ -75,6 +77,7 @@ class ModelAttempt:
         self._dialect = dialect_of(model)
         self._call, self._config, self._launch, self._loops = call, config, launch, loops
         self._reader = self._read(model)
+        self._passed_over = PassedOver() if self._dialect.passes_over else None
         self._counted: Counted | None = None
         self._copied = self._model is not model
         self.stop_handler: StopHandler | None = None
@@ -150,6 +153,7 @@ class ModelAttempt:
             with closing_all(pieces):
                 for piece in self._once(_steps(pieces, context)):
                     yield self._given(piece, pieces)
+                self._over()
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task."""
@@ -180,6 +184,7 @@ class ModelAttempt:
                 while piece is not END:
                     yield self._given(piece, pieces)
                     piece = await inside(context, anext(pieces, END))
+                self._over()
 
     def _settle_in(self) -> None:
         """Set the context variables of a call in a thread."""
@@ -203,6 +208,8 @@ class ModelAttempt:
     def _given(self, piece: Any, pieces: Any) -> Any:
         """What to yield of a piece from `pieces`."""
         drops = self._dialect.drops_refusals
+        if self._passed_over is not None:
+            self._passed_over.watch(pieces)
         if drops and self._call.mode == "stream" and isinstance(piece, AIMessageChunk) and piece.usage_metadata:
             self._note_tier(piece, pieces)
         if self._dialect.ids_anew and isinstance(piece, AIMessageChunk):
@@ -212,6 +219,11 @@ class ModelAttempt:
         if drops and not self._reader.carried:
             return with_refusal(piece, pieces)
         return piece
+
+    def _over(self) -> None:
+        """After the last piece. Raises ErrorEvent if the package passed over one."""
+        if self._passed_over is not None:
+            self._passed_over.check()
 
     def _once(self, steps: Iterator[Any]) -> Iterator[Any]:
         """The steps without pieces of tool calls that the last chunk repeats complete under another id."""
@@ -264,6 +276,8 @@ class ModelAttempt:
             answer = answer.generations[0].message
         if not isinstance(answer, AIMessage):
             return answer
+        if self._dialect.passes_over and not answer.content and not answer.tool_calls:
+            check(answer.response_metadata)
         self._check_gathered((answer,))
         broken = self._broken()
         return unrepaired(answer, broken) if broken else answer

@@ -55,6 +55,7 @@ class Dialect:
     `drops_refusals`: it gives empty chunks for a streamed refusal, which OpenAI sends beside the content.
     `counting`: the meaning of the counts in a stream's later chunks ("anew" = total so far, "on" = increment);
     "" = found out from the counts.
+    `passes_over`: it passes over an error event in a stream.
     `no_chunks`: the beginning of its error text for a stream without a chunk.
     `fields`: the fields for LangChain's common parameters, if they may have other names.
     `fields_only`: the common parameters that it accepts only as fields, not as keywords of a call.
@@ -78,6 +79,7 @@ class Dialect:
     mute: bool = False
     calls_at_end: bool = False
     ids_anew: bool = False
+    passes_over: bool = False
     drops_refusals: bool = False
     counting: Counting = ""
     no_chunks: str = ""
@@ -217,7 +219,7 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect(
         "langchain_mistralai", "ChatMistralAI", ("mistralai", "mistral"),
         retries=Retries(1, _at_each_call),  # tenacity's stop_after_attempt
-        gives_reason=True, ids_anew=True, url_fields=("endpoint",),
+        gives_reason=True, ids_anew=True, passes_over=True, url_fields=("endpoint",),
     ),
     Dialect(
         "langchain_ollama", "ChatOllama", ("ollama",), gathers=True, gives_reason=True,
@@ -265,7 +267,7 @@ DIALECTS: tuple[Dialect, ...] = (
         "langchain_litellm", "ChatLiteLLM", retries=Retries(1, _litellm_keywords, hidden=True), gives_reason=True,
         url_fields=("api_base",),
     ),
-    Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",), gives_reason=True),
+    Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",), gives_reason=True, passes_over=True),
     Dialect(
         "langchain_openrouter", "ChatOpenRouter", ("openrouter",), retries=Retries(0, _openrouter_client),
         gives_reason=True, url_fields=("openrouter_api_base",),

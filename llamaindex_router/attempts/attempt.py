@@ -15,6 +15,7 @@ from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import sdk_streams
 from capability_router.connections.stale import past_stale
 from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.faults.error_event import ErrorEvent
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply
 from llamaindex_router.attempts.continuation import Seam
@@ -25,7 +26,7 @@ from llamaindex_router.attempts.told_usage import counts_alone
 from llamaindex_router.attempts.underway import Underway
 from llamaindex_router.call import Call, fresh, with_extras
 from llamaindex_router.endpoint import EndpointLLM
-from llamaindex_router.errors import AnswerWithheld, ErrorEvent
+from llamaindex_router.errors import AnswerWithheld
 from llamaindex_router.fleet.description import gives_reason, home_of, keeps_end
 from llamaindex_router.messages.piece import is_piece
 from llamaindex_router.messages.refused import refusal_in

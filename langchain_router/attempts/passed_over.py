@@ -1,0 +1,51 @@
+"""Finds the error event in a stream over which a package passes, as ChatMistralAI and ChatNVIDIA do.
+
+They skip what has no choices, so that the stream just ends. What they read last is still in a local variable
+of their generator, or of their client's, if a reference to its frame was kept.
+"""
+
+from __future__ import annotations
+
+from types import FrameType
+from typing import Any
+
+from capability_router.connections.sdk_streams import frames_below
+from capability_router.faults.error_event import ErrorEvent
+
+_READ = ("chunk", "response")
+"""The names of that variable."""
+
+
+class PassedOver:
+    """Watches one stream."""
+
+    __slots__ = ("_frames",)
+
+    def __init__(self) -> None:
+        self._frames: list[FrameType] = []
+
+    def watch(self, pieces: Any) -> None:
+        """Keep references to the frames. Called after the first piece, because the inner generators start then."""
+        self._frames = self._frames or frames_below(pieces)
+
+    def check(self) -> None:
+        """After the last piece: raise ErrorEvent if the package read an error last."""
+        frames, self._frames = self._frames, []
+        for frame in frames:
+            for name in _READ:
+                check(frame.f_locals.get(name))
+
+
+def check(held: Any) -> None:
+    """Raise ErrorEvent if what a package read, or keeps beside an empty answer, is an error."""
+    if type(held) is dict and (code := _error_in(held)) is not None:
+        raise ErrorEvent(code)
+
+
+def _error_in(event: dict[str, Any]) -> str | None:
+    """The code of the error that it is, "" without one; None = it is no error."""
+    if event.get("choices") or not event.get("error"):
+        return None
+    error = event["error"]
+    told = error if isinstance(error, dict) else {}
+    return next((str(told[name]) for name in ("code", "type") if told.get(name)), "")
