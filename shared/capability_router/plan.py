@@ -38,7 +38,7 @@ class Candidate(NamedTuple):
     cost_pico: int | None
     latency_s: float | None
     queue_s: float
-    terms: tuple[tuple[str, float], ...]
+    terms: Sequence[tuple[str, float]]
     held: str
     window: int | None
     fallback_pico: int = 0

@@ -46,7 +46,7 @@ class DeferringLock(Latch, Generic[T]):
         """Call `work(item)` under the lock: now if the lock is free, else by its holder before it lets go."""
         line, work = self._line, self._work
         line.append(item)
-        while line:  # `_collect` written out for speed: each request does this four times
+        while line:  # `_collect` written out for speed: each request does this six times
             if not self.take():
                 if len(line) > LONG:
                     _pause()

@@ -164,11 +164,10 @@ class Board(Lasting):
         found: dict[str, float] = {}
         for id, lane in list(self._lanes.items()):  # to read two counts takes no lock
             window = lane.breaker.window
-            if window.failed:
-                if window.lags(now):
-                    self._slide(window, now)
-                if window.failed:
-                    found[id] = window.failed / (window.calls + _GONE_WELL)
+            if window.failed and window.lags(now):
+                self._slide(window, now)
+            if failed := window.failed:
+                found[id] = failed / (window.calls + _GONE_WELL)
         return found
 
     def _slide(self, window: Window, now: float) -> None:

@@ -139,7 +139,7 @@ class Adaptive:
         sight, weights = self._weighing(scene, steering)
         price = weights.price
         if price is None:
-            price = self._priced(scene, _points(scene.rows, weights.mu), weights)
+            price = self._priced(scene, self._wanted(scene), _points(scene.rows, weights.mu), weights)
         asked = next((row for row in scene.rows if row.card.id == chosen), None) or self._pick(sight, weights, price)
         with self._lock:
             steering.observe(sight, weights, price, asked)
@@ -176,9 +176,8 @@ class Adaptive:
         if len(self._aims) > _TARGETS_KEPT:
             del self._aims[next(iter(self._aims))]
 
-    def price_of_quality(self, scene: Scene, points: Sequence[Point]) -> float:
+    def _price_of_quality(self, scene: Scene, wish: Wish | None, points: Sequence[Point]) -> float:
         """Lambda for this request, in quality points per USD."""
-        wish = self._wanted(scene)
         if wish is None:
             return self._usual(points, self._cost_weight)
         with self._lock:
@@ -214,17 +213,17 @@ class Adaptive:
         reference = self._strong_usd or USD(max(points, key=QUALITY))
         return weight / reference if reference > 0 else 0.0
 
-    def _priced(self, scene: Scene, points: Sequence[Point], weights: Weights | None) -> float:
+    def _priced(self, scene: Scene, wish: Wish | None, points: Sequence[Point], weights: Weights | None) -> float:
         """Lambda, whoever sets it.
 
         Beside a latency target it stays finite: else both weights would rise for ever where quality is above its target
         and the time is not.
         """
         if weights is None:
-            return self.price_of_quality(scene, points)
+            return self._price_of_quality(scene, wish, points)
         if weights.price is not None:
             return weights.price
-        price = self.price_of_quality(scene, points)
+        price = self._price_of_quality(scene, wish, points)
         return price if weights.wait is None else min(price, self._usual(points, _NO_MATTER))
 
     def _weighing(self, scene: Scene, steering: Steering) -> tuple[Sight, Weights]:
@@ -261,12 +260,13 @@ class Adaptive:
         """The utilities; models below `min_quality` rank last unless none reaches it."""
         weights = None if self._steering is None else self._weighing(scene, self._steering)[1]
         points = _points(scene.rows, self._mu if weights is None else weights.mu)
-        price, floor = self._priced(scene, points, weights), self._floor
+        wish, floor = self._wanted(scene), self._floor
+        price = self._priced(scene, wish, points, weights)
         if floor is not None and not any(QUALITY(p) >= floor for p in points):
             floor = None
         below = 0.0 if floor is None else _below(points, price)
         terms = partial(_terms, points, scene.rows, price, floor, below)
-        settings = Figures(partial(self._settings, price, self._wanted(scene), weights))
+        settings = Figures(partial(self._settings, price, wish, weights))
         second = 0.0 if not self.weighs_waits else self._mu if weights is None else max(weights.mu, self._mu)
         return Judgement(_scores(points, price, floor, below), settings, second, terms)
 
@@ -292,7 +292,7 @@ class Adaptive:
         if len(rows) < 2 or not any(_taught(row) for row in rows):
             return ""
         points = _points(rows, self._mu if weights is None else weights.mu)
-        price = self._priced(scene, points, weights)
+        price = self._priced(scene, self._wanted(scene), points, weights)
         judged = list(zip(map(worth(price), points), rows, strict=True))
         _, before = max(((w - row.quality + (row.believed or 0.0), row) for w, row in judged), key=_FIRST)
         _, other = max(((w, row) for w, row in judged if row is not best), key=_FIRST)

@@ -12,21 +12,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from capability_router.policies.base import Prospect, Terms
 
 
-def with_fallbacks(rows: Sequence[Prospect], order: Iterable[Prospect], failing: Mapping[str, float]) -> list[Prospect]:
-    """The rows, in their own order, with the expected cost of what follows them in `order` if they fail.
+def with_fallbacks(rows: Sequence[Prospect], order: Sequence[int], failing: Mapping[str, float]) -> list[Prospect]:
+    """The rows, in their own order, with the expected cost of what follows them if they fail.
 
-    `failing`: id -> chance of a failure, 0 to 1; who isn't named does not fail. An unknown price stays
-    unknown, and adds nothing to those before it.
+    `order`: their places, whoever is asked first in front. `failing`: id -> chance of a failure, 0 to 1; who isn't
+    named does not fail. An unknown price stays unknown, and adds nothing to those before it.
     """
-    raised: dict[str, Prospect] = {}
-    rest = 0.0
-    for row in reversed(list(order)):
-        chance, own = failing.get(row.card.id, 0.0), row.cost_pico
-        extra = int(chance * rest)
-        if own is not None and not row.held:
-            raised[row.card.id] = row.dearer(extra) if extra else row
-            rest = own + chance * rest
-    return [raised.get(row.card.id, row) for row in rows]
+    raised, rest = list(rows), 0.0
+    for at in reversed(order):
+        row = rows[at]
+        own = row.cost_pico
+        if own is None or row.held:
+            continue
+        added = failing.get(row.card.id, 0.0) * rest
+        if extra := int(added):
+            raised[at] = row.dearer(extra)
+        rest = own + added
+    return raised
 
 
 def shown(terms: Terms, row: Prospect) -> Terms:

@@ -122,8 +122,7 @@ class Planner:
         """The scene with the cost of fallbacks, by whom this policy would ask next."""
         rows = scene.rows
         order = _ordered(scene, self.policy.judge(scene).scores, stay, {}, {})
-        rows = with_fallbacks(rows, [rows[at] for at in order], failing)
-        return Scene(scene.request, scene.features, rows)
+        return Scene(scene.request, scene.features, with_fallbacks(rows, order, failing))
 
     def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing
@@ -310,7 +309,7 @@ def _ordered(
     """
     rows, bound = scene.rows, stay.model if stay.binding else ""
     places = range(len(rows))
-    if bound or without or tight or any(map(_HELD, rows)):
+    if bound or without or tight:
         ranks: list[tuple[object, ...]] = [
             (
                 row.held != "", row.card.id != bound, row.card.id in tight, row.card.id in without, -score,
@@ -320,9 +319,13 @@ def _ordered(
         ]  # fmt: skip
         return sorted(places, key=ranks.__getitem__)
     if len(set(scores)) == len(rows):  # as mostly: then numbers alone are compared
-        return sorted(places, key=scores.__getitem__, reverse=True)
-    keys = [(-score, row.cost_pico is None, row.load) for score, row in zip(scores, rows, strict=True)]
-    return sorted(places, key=keys.__getitem__)
+        order = sorted(places, key=scores.__getitem__, reverse=True)
+    else:
+        keys = [(-score, row.cost_pico is None, row.load) for score, row in zip(scores, rows, strict=True)]
+        order = sorted(places, key=keys.__getitem__)
+    if any(map(_HELD, rows)):
+        order.sort(key=[row.held != "" for row in rows].__getitem__)
+    return order
 
 
 def _without(scene: Scene) -> dict[str, tuple[str, ...]]:

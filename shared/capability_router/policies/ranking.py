@@ -6,14 +6,16 @@ For most requests the first one answers and the others are never read, however m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import overload
 
 from capability_router.catalog.card import ModelCard
 from capability_router.eligibility import window_of
 from capability_router.learning.windows import Learned
 from capability_router.plan import Candidate
-from capability_router.policies.base import Judgement, Prospect
+from capability_router.policies.base import Judgement, Prospect, Terms
 from capability_router.policies.expectation import shown
+from capability_router.policies.figures import Figures
 from capability_router.policies.sizing import Sizing
 from capability_router.tuple_like import TupleLike
 
@@ -64,10 +66,8 @@ class Ranking(TupleLike[Candidate]):
         return made
 
     def _make(self, at: int) -> Candidate:
-        row, tokens, scale, terms = self._rows[at], self._tokens, 1.0, self._judged.terms(at)
-        card = row.card
-        if row.fallback_pico:
-            terms = shown(terms, row)
+        row, tokens, scale = self._rows[at], self._tokens, 1.0
+        card, terms = row.card, Figures(partial(_terms, self._judged, row, at))
         if self._sizing is not None:
             tokens, scale = self._sizing.tokens(card), self._sizing.scale(card).factor
         return Candidate(
@@ -75,6 +75,12 @@ class Ranking(TupleLike[Candidate]):
             row.latency_s, row.queue_s, terms, row.held, _window(card, self._learned), row.fallback_pico, tokens, scale,
             row.answers,
         )  # fmt: skip
+
+
+def _terms(judged: Judgement, row: Prospect, at: int) -> Terms:
+    """The summands of the score at this place. The candidates of most requests are never asked for them."""
+    terms = judged.terms(at)
+    return shown(terms, row) if row.fallback_pico else terms
 
 
 def _window(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
