@@ -44,20 +44,21 @@ class DeferringLock(Latch, Generic[T]):
 
     def post(self, item: T) -> None:
         """Call `work(item)` under the lock: now if the lock is free, else by its holder before it lets go."""
-        line, work = self._line, self._work
-        line.append(item)
-        while line:  # `_collect` written out for speed: each request does this six times
-            if not self.take():
-                if len(line) > LONG:
-                    _pause()
-                return
-            try:
-                while line:
-                    work(line.popleft())
-            finally:
-                self._lock.release()
-                if self._waiting:
-                    self._tell()
+        line = self._line
+        if line or not self.take():  # what was handed in earlier is done earlier
+            line.append(item)
+            self._collect()
+            if len(line) > LONG:
+                _pause()
+            return
+        try:
+            self._work(item)
+        finally:  # `release` written out for speed: each request does this six times
+            self._lock.release()
+            if self._waiting:
+                self._tell()
+        if line:
+            self._collect()
 
     @property
     def busy(self) -> bool:
