@@ -125,7 +125,7 @@ class Eligible(NamedTuple):
 
     cards: list[ModelCard]
     refusals: list[Refusal]
-    notes: tuple[str, ...]
+    notes: Sequence[str]
     tight: Mapping[str, str] = MappingProxyType({})
 
 

@@ -72,7 +72,7 @@ class Candidate(NamedTuple):
 class Plan:
     """A decision before anything is sent. `candidates` are ranked, best first.
 
-    Candidates and `settings` may be built lazily, when they are read.
+    Candidates, `notes` and `settings` may be built lazily, when they are read.
 
     `input_tokens`: before any correction for a model. `output_tokens`: of one answer. `bucket`: the kind of text, if
     token counts are to be learned from it. `canary`: whether the canary decided; None = there is none, or the request
@@ -90,7 +90,7 @@ class Plan:
     output_tokens: int
     task: str
     needs: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    notes: Sequence[str] = ()
     settings: Sequence[tuple[str, float]] = ()
     propensity: float = 1.0
     bucket: str = ""

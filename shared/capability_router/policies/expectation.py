@@ -43,11 +43,12 @@ def shown(terms: Terms, row: Prospect) -> Terms:
     return (*terms[:at], ("cost", value * (1 - share)), ("fallback", value * share), *terms[at + 1 :])
 
 
-def remarks(rows: Iterable[Prospect], failing: Mapping[str, float]) -> list[str]:
-    """Why a model's expected cost is above its own, one line for each."""
-    return [
+def remarks(before: Iterable[str], rows: Iterable[Prospect], failing: Mapping[str, float]) -> tuple[str, ...]:
+    """The remarks there were, and why a model's expected cost is above its own, one line for each."""
+    told = [
         f"{row.card.id}: fails with a chance of {failing[row.card.id]:.0%} (recent calls), "
         f"so its expected cost includes ${row.fallback_pico / 1e12:.6f} for another model"
         for row in rows
         if row.fallback_pico
     ]
+    return (*before, *told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Protocol
 
@@ -26,6 +26,7 @@ from capability_router.policies.balance import Balance
 from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Prospect, Scene
 from capability_router.policies.expectation import remarks, with_fallbacks
 from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
+from capability_router.policies.later import Later
 from capability_router.policies.ranking import Ranking
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Need, Request
@@ -112,8 +113,8 @@ class Planner:
         scene = Scene(request, found, rows)
         if failing and len(rows) > 1 and any(row.card.id in failing and not row.held for row in rows):
             scene = self._expecting(scene, stay, failing)
-            if added := remarks(scene.rows, failing):
-                eligible = Eligible(eligible.cards, eligible.refusals, (*eligible.notes, *added), eligible.tight)
+            notes = Later(partial(remarks, eligible.notes, scene.rows, failing))
+            eligible = Eligible(eligible.cards, eligible.refusals, notes, eligible.tight)
         if self.signs is not None and (moved := _remarked(self.signs.shifts(request.routing.tenant), rows)):
             eligible = eligible._replace(notes=(*eligible.notes, moved))
         return self._decision(scene, eligible, stay, ask, sizing)

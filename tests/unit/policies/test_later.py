@@ -1,10 +1,10 @@
-"""A policy's own numbers in a plan: made when they are read, once, and equal to a tuple."""
+"""What a plan tells beside the order: made when it is read, once, and equal to a tuple."""
 
 import copy
 
 from capability_router.money.price import Price
 from capability_router.policies.base import Terms
-from capability_router.policies.figures import Figures
+from capability_router.policies.later import Later
 from capability_router.request import Request
 from capability_router.testing import ask, scripted_router
 
@@ -16,7 +16,7 @@ def test_they_are_made_once_and_when_they_are_read() -> None:
         asked.append(1)
         return (("price", 0.5), ("weight", 0.25))
 
-    figures = Figures(make)
+    figures = Later(make)
     assert not asked
     assert dict(figures) == {"price": 0.5, "weight": 0.25}
     assert (len(figures), figures[0], figures[1:]) == (2, ("price", 0.5), (("weight", 0.25),))
@@ -24,7 +24,7 @@ def test_they_are_made_once_and_when_they_are_read() -> None:
 
 
 def test_they_pass_for_a_tuple() -> None:
-    figures = Figures(lambda: (("price", 0.5),))
+    figures = Later(lambda: (("price", 0.5),))
     assert figures == (("price", 0.5),)
     assert (hash(figures), repr(figures)) == (hash((("price", 0.5),)), "(('price', 0.5),)")
     assert copy.copy(figures) == (("price", 0.5),)
