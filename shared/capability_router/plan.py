@@ -25,9 +25,9 @@ class Candidate(NamedTuple):
     """One model that may be tried. Costs in picodollars, times in seconds, quality 0 to 1.
 
     `fallback_pico`: the part of `cost_pico` that pays for other models, in case this one fails as often as lately.
-    `terms`: the summands of `score`. `held`: why it can't be used just now ("" = it can); held candidates rank last and
-    are tried only when the others have failed. `input_tokens`: an estimate in this model's own tokens, with the learned
-    factor `scale` in it. `answers`: how many answers it gives at once.
+    `terms`: the summands of `score`, found when they are read. `held`: why it can't be used just now ("" = it can);
+    held candidates rank last and are tried only when the others have failed. `input_tokens`: an estimate in this
+    model's own tokens, with the learned factor `scale` in it. `answers`: how many answers it gives at once.
     """
 
     id: str

@@ -37,14 +37,23 @@ def ranking(looked: Looked) -> Ranking:
     return Ranking([2, 0, 3, 1], ROWS, Judgement([1.0, -1.0, 2.0, 0.0], terms=looked.terms), 10)
 
 
-def test_only_those_that_are_looked_at_are_made_and_each_once(ranking: Ranking, looked: Looked) -> None:
+def test_only_those_that_are_looked_at_are_made_and_each_once(ranking: Ranking) -> None:
     assert (len(ranking), bool(ranking)) == (4, True)
-    assert not looked.places
-    assert (ranking[0].id, ranking[0].score, ranking[0].terms) == ("c", 2.0, (("quality", 2.0),))
+    assert not ranking._made
+    assert (ranking[0].id, ranking[0].score) == ("c", 2.0)
     assert ranking[0] is next(iter(ranking))
-    assert looked.places == [2]
+    assert list(ranking._made) == [2]
     assert [each.id for each in ranking] == ["c", "a", "d", "b"]
-    assert looked.places == [2, 0, 3, 1]
+    assert list(ranking._made) == [2, 0, 3, 1]
+
+
+def test_the_summands_of_a_score_are_found_when_they_are_read_and_once(ranking: Ranking, looked: Looked) -> None:
+    first, second = ranking[0], ranking[1]
+    assert not looked.places
+    assert (first.terms, dict(first.terms)) == ((("quality", 2.0),), {"quality": 2.0})
+    assert looked.places == [2]
+    assert second.to_dict()["terms"] == {"quality": 0.0}
+    assert looked.places == [2, 0]
 
 
 def test_it_reads_as_a_tuple(ranking: Ranking) -> None:
