@@ -127,6 +127,8 @@ class Adaptive:
                 self._away = {}
             return rows
         away = self._away = {row.card.id: self._away.get(row.card.id, 0) + 1 for row in rows if row.held}
+        if max(away.values()) <= QUALITY_WINDOW:
+            return rows
         return [row for row in rows if away.get(row.card.id, 0) <= QUALITY_WINDOW] or rows
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
