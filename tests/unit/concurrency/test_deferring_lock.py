@@ -91,3 +91,14 @@ def test_whoever_finds_the_line_long_gives_the_holder_its_turn_once(monkeypatch:
     assert done == list(range(LONG + 2))
     box.post(LONG + 2)
     assert len(pauses) == 2
+
+
+def test_what_was_handed_in_earlier_is_done_earlier() -> None:
+    done: list[str] = []
+    lock = DeferringLock(done.append)
+    assert lock.take()
+    lock.post("first")
+    lock.release()  # as a holder does whose thread then loses its turn: the line is not worked off yet
+    assert not done
+    lock.post("second")
+    assert done == ["first", "second"]
