@@ -12,6 +12,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from capability_router.connections.shared_clients import without_end
+from capability_router.connections.temperature import refused
 from langchain_router.partners.dialects import dialect_of, loudest, silent_clients
 
 
@@ -47,14 +48,19 @@ def retries_left(model: BaseChatModel) -> int:
 
 
 def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChatModel:
-    """A copy with temperature, max_tokens, ... in this model's fields; those for which it has none are left out."""
-    heeded = {word: value for word, value in defaults.items() if not _stricter(model, word)}
+    """A copy with temperature, max_tokens, ... in this model's fields.
+
+    Those for which it has none are left out, and so is a temperature that it rejects.
+    """
+    heeded = {word: value for word, value in defaults.items() if not _keeps_its_own(model, word, value)}
     update = {name: value for word, value in heeded.items() if (name := _field(model, word)) is not None}
     return without_end(model.model_copy(update=update)) if update else model
 
 
-def _stricter(model: BaseChatModel, word: str) -> bool:
+def _keeps_its_own(model: BaseChatModel, word: str, value: Any) -> bool:
     """Whether the model keeps its own setting: one that never streams must not begin to under "tool_calling"."""
+    if word == "temperature":
+        return refused(model, value)
     return word == "disable_streaming" and model.disable_streaming is True
 
 

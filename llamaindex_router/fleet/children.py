@@ -23,8 +23,10 @@ from capability_router.connections.shared_clients import without_end
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
 from llamaindex_router.fleet.chain_model import held_by, is_chat_model
+from llamaindex_router.fleet.description import homes_of
 from llamaindex_router.fleet.overheard import OverheardClient
 from llamaindex_router.fleet.stop_reasons import ReasoningClient
+from llamaindex_router.fleet.temperature import keeps_its_own
 
 if TYPE_CHECKING:
     from capability_router.catalog.entry import Entry
@@ -153,10 +155,12 @@ def llm_of(entry: Entry, api_key: str | None) -> LLM:
 def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     """The LLM with its own retries off, the defaults set and its streams' ends heard; itself if nothing changes."""
     changes = {name: value for name, value in defaults.items() if name in type(llm).model_fields}
+    if "temperature" in changes and keeps_its_own(llm, changes["temperature"]):
+        del changes["temperature"]
     if getattr(llm, _RETRIES, 0):
         changes[_RETRIES] = 0
     changes.update(_once_by_sdk(llm))
-    homes = _homes(llm)
+    homes = homes_of(llm)
     hears = next((client for home, client in _HALF_HEARD.items() if home in homes), None)
     model = (llm.__pydantic_private__ or {}).get("_model")
     quiet = watsonx.sending_once(model)  # WatsonxLLM's
@@ -192,16 +196,11 @@ def _single_clients(llm: LLM) -> dict[str, Any]:
 
 def _once_by_sdk(llm: LLM) -> dict[str, Any]:
     """The field by which an SDK that repeats beside its integration is told not to; what stands there stays."""
-    homes = _homes(llm)
+    homes = homes_of(llm)
     for home, (name, once) in _SENT_ONCE.items():
         if home in homes:
             return {name: {**once, **(getattr(llm, name, None) or {})}}
     return {}
-
-
-def _homes(llm: LLM) -> set[str]:
-    """The packages that its class and those above it come from: "llama_index.llms.openai"."""
-    return {".".join(kind.__module__.split(".")[:3]) for kind in type(llm).__mro__}
 
 
 def _sending_once(copied: LLM) -> None:

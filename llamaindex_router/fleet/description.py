@@ -111,6 +111,11 @@ def home_of(llm: LLM) -> str:
     return _home(type(llm))
 
 
+def homes_of(llm: LLM) -> set[str]:
+    """The packages that its class and those above it come from: "llama_index.llms.openai"."""
+    return {".".join(kind.__module__.split(".")[:3]) for kind in type(llm).__mro__}
+
+
 @lru_cache(maxsize=256)
 def _home(kind: type) -> str:
     modules = (base.__module__ for base in kind.__mro__)

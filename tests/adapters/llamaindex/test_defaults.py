@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 from adapters.llamaindex.chat_server import ChatServer, Say
 from adapters.processes import Processes
+from langchain_openai import ChatOpenAI
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms import MockLLM
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
+from llama_index.llms.anthropic import Anthropic
+from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel
 
 from llamaindex_router import ConfigError, RouterLLM
+from llamaindex_router.fleet.children import prepared
 
 HI = [ChatMessage(content="hi")]
 STATED: dict[str, Any] = {"temperature": 0.7, "max_tokens": 9}
@@ -103,3 +107,21 @@ def test_retries_are_counted_as_models_read_them_and_others_are_told() -> None:
 def test_another_thing_in_the_place_of_a_router_is_told() -> None:
     with pytest.raises(ConfigError, match=r"got a RouterLLM; .* is its \.router"):
         RouterLLM(router=RouterLLM(models=[MockLLM()]))  # type: ignore[arg-type]  # a mistake
+
+
+@pytest.mark.parametrize("name", ["gpt-5-mini", "gpt-4.1-mini"])
+def test_a_temperature_that_the_class_sets_by_itself_stays(name: str, server: ChatServer) -> None:
+    """OpenAI answers 400 to any but 1 for a model that thinks; the integration sees to it when an LLM is made."""
+    given: dict[str, Any] = {"model": name, "api_base": server.url, "api_key": "k", "max_retries": 0}
+    chained = ChatOpenAI(model=name, base_url=server.url, api_key="k")
+    OpenAI(**given, temperature=0).chat(HI)
+    for llm in (OpenAI(**given), chained):
+        RouterLLM(models=[llm], temperature=0).chat(HI)
+    plain, routed, by_langchain = (body.get("temperature") for body in server.requests)
+    assert routed == plain == (1 if name == "gpt-5-mini" else 0)
+    assert by_langchain == (None if name == "gpt-5-mini" else 0)
+
+
+def test_a_temperature_beside_extended_thinking_stays() -> None:
+    llm = Anthropic(model="claude-sonnet-4-0", api_key="k", thinking_dict={"type": "enabled", "budget_tokens": 1024})
+    assert prepared(llm, {"temperature": 0, "max_tokens": 9}).temperature == 1

@@ -107,3 +107,32 @@ class Particular(Scripted):
 
     def bind_tools(self, tools: Any, *, tool_choice: Any = None, **kwargs: Any) -> Any:
         raise ValueError("`strict` isn't known here, nor is 'this'")
+
+
+@pytest.mark.parametrize("beside", [{}, {"reasoning_effort": "none"}], ids=["thinks", "does not"])
+@pytest.mark.parametrize("name", ["gpt-5.4-mini", "gpt-4.1-mini"])
+def test_a_default_temperature_is_sent_where_the_class_would_send_it(
+    name: str, beside: dict[str, Any], server: Server
+) -> None:
+    """OpenAI answers 400 to one for a model that thinks; ChatOpenAI leaves it out, but only when it is made."""
+    given = {"model": name, "base_url": server.url, "api_key": "k", **beside}
+    ChatOpenAI(**given, temperature=0).invoke("x")
+    router = ChatRouter(models=[ChatOpenAI(**given)], temperature=0)
+    router.invoke("x")
+    router.model_copy(update={"temperature": 1}).invoke("x")
+    plain, routed, changed = (body.get("temperature") for _, body in server.seen[-3:])
+    assert (routed, changed) == (plain, 1)
+    assert plain == (None if name == "gpt-5.4-mini" and not beside else 0)
+
+
+def test_a_default_temperature_is_not_for_a_model_whose_profile_says_that_it_takes_none(
+    providers: ProviderServer,
+) -> None:
+    kept = {"temperature": False}
+    models = [
+        ChatAnthropic(model="ok-c", base_url=providers.url, api_key="k", profile=profile) for profile in (kept, {})
+    ]
+    for model in models:
+        ChatRouter(models=[model], temperature=0, max_tokens=9).invoke("x")
+    assert [body.get("temperature") for _, body in providers.seen] == [None, 0]
+    assert [body["max_tokens"] for _, body in providers.seen] == [9, 9]
