@@ -19,6 +19,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from capability_router.faults.offered import Offered, called_as, offered
 from langchain_router.messages.provider_tools import portable
+from langchain_router.partners.dialects import dialect_of
 
 BOUND = "router_bound"
 """The call keyword under which a binding travels from `bind_tools` to `invoke`."""
@@ -87,7 +88,8 @@ class Tools(Replayed):
         return self.tools
 
     def replay(self, model: BaseChatModel, provider: str = "") -> Runnable[Any, Any]:
-        tools, options, left_out = portable(self.tools, self.kwargs, provider)
+        told = _without_parallel(self.kwargs) if dialect_of(model).ever_parallel else self.kwargs
+        tools, options, left_out = portable(self.tools, told, provider)
         return model.bind(**options) if left_out and not tools else model.bind_tools(tools, **options)
 
     @property
@@ -143,6 +145,10 @@ class Structured(Replayed):
 
 
 Binding = Tools | Structured
+
+
+def _without_parallel(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in kwargs.items() if name != "parallel_tool_calls"}
 
 
 def describe_tools(tools: Any) -> tuple[str, tuple[str, ...]]:

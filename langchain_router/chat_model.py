@@ -232,10 +232,15 @@ class ChatRouter(Wrappable):
 
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *,
-        tool_choice: str | None = None, **kwargs: Any,
+        tool_choice: str | None = None, parallel_tool_calls: bool | None = None, **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:  # fmt: skip
-        """Bind tools; the chosen model's own `bind_tools` gets exactly these arguments."""
-        options = kwargs if tool_choice is None else {"tool_choice": tool_choice, **kwargs}
+        """Bind tools; the chosen model's own `bind_tools` gets exactly these arguments.
+
+        `parallel_tool_calls` is left out for a class whose calls have no such setting.
+        """
+        # Both are in the signature, because others look there: langgraph-supervisor for `parallel_tool_calls`.
+        named = {"tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
+        options = {**{name: value for name, value in named.items() if value is not None}, **kwargs}
         return self.bind(**Tools(tuple(tools), options).keywords)
 
     def with_structured_output(

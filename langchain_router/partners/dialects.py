@@ -52,6 +52,7 @@ class Dialect:
     these classes. `mute`: its unary replies have no terminal reason.
     `calls_at_end`: the last chunk of its streams repeats the complete tool calls.
     `ids_anew`: it invents an id for each piece of a streamed tool call without one.
+    `ever_parallel`: its calls can't be told to make one tool call at a time (`parallel_tool_calls`).
     `drops_refusals`: it gives empty chunks for a streamed refusal, which OpenAI sends beside the content.
     `counting`: the meaning of the counts in a stream's later chunks ("anew" = total so far, "on" = increment);
     "" = found out from the counts.
@@ -80,6 +81,7 @@ class Dialect:
     calls_at_end: bool = False
     ids_anew: bool = False
     passes_over: bool = False
+    ever_parallel: bool = False
     drops_refusals: bool = False
     counting: Counting = ""
     no_chunks: str = ""
@@ -210,7 +212,7 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect(
         "langchain_google_genai", "ChatGoogleGenerativeAI", ("google_genai", "google", "gemini"),
         retries=Retries(1, _at_each_call),  # it counts attempts; 0 means the SDK's own default
-        gives_reason=True, counting="on", fields_only=("max_tokens",), url_fields=("base_url",),
+        gives_reason=True, ever_parallel=True, counting="on", fields_only=("max_tokens",), url_fields=("base_url",),
     ),
     Dialect(
         "langchain_groq", "ChatGroq", ("groq",), retries=Retries(0, _generated_clients), takes_timeout=True,
@@ -222,14 +224,17 @@ DIALECTS: tuple[Dialect, ...] = (
         gives_reason=True, ids_anew=True, passes_over=True, url_fields=("endpoint",),
     ),
     Dialect(
-        "langchain_ollama", "ChatOllama", ("ollama",), gathers=True, gives_reason=True,
+        "langchain_ollama", "ChatOllama", ("ollama",), gathers=True, gives_reason=True, ever_parallel=True,
         no_chunks="No data received from Ollama stream", fields_only=("temperature", "max_tokens"),
         url_fields=("base_url",),
     ),
-    Dialect("langchain_aws", "ChatBedrock", ("bedrock",), retries=Retries(0, _botocore_client, hidden=True)),
+    Dialect(
+        "langchain_aws", "ChatBedrock", ("bedrock",), retries=Retries(0, _botocore_client, hidden=True),
+        ever_parallel=True,
+    ),
     Dialect(
         "langchain_aws", "ChatBedrockConverse", ("bedrock_converse",),
-        retries=Retries(0, _botocore_client, hidden=True), gives_reason=True,
+        retries=Retries(0, _botocore_client, hidden=True), gives_reason=True, ever_parallel=True,
     ),
     Dialect(  # tenacity's stop_after_attempt
         "langchain_community", "ChatTongyi", retries=Retries(1, _at_each_call), gives_reason=True, url_fields=(),
@@ -241,7 +246,7 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("databricks_langchain", "ChatDatabricks", retries=Retries(0, _cached_clients), gives_reason=True),
     Dialect(
         "langchain_cohere", "ChatCohere", ("cohere",), quiet={"request_options": {"max_retries": 0}}, gives_reason=True,
-        calls_at_end=True,
+        calls_at_end=True, ever_parallel=True,
     ),
     Dialect(
         "langchain_azure_ai", "AzureAIChatCompletionsModel", quiet={"retry_total": 0}, gives_reason=True,
@@ -253,7 +258,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",), retries=Retries(0, _at_each_call),
-        gives_reason=True,
+        gives_reason=True, ever_parallel=True,
     ),
     Dialect(
         "langchain_ibm", "ChatWatsonx", ("ibm",), retries=Retries(0, silence, hidden=True), gives_reason=True,

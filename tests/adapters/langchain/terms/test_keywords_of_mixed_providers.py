@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -107,6 +108,22 @@ class Particular(Scripted):
 
     def bind_tools(self, tools: Any, *, tool_choice: Any = None, **kwargs: Any) -> Any:
         raise ValueError("`strict` isn't known here, nor is 'this'")
+
+
+def test_one_tool_call_at_a_time_is_asked_of_those_that_can_be_asked(server: Server, providers: ProviderServer) -> None:
+    """langgraph-supervisor asks so wherever `bind_tools` states the keyword; without a router it asks no Gemini."""
+    router = ChatRouter(
+        models=[
+            ChatGoogleGenerativeAI(model="fail-g", base_url=providers.url, api_key="k"),
+            ChatOllama(model="fail-o", base_url=providers.url),
+            ChatOpenAI(model="ok-y", base_url=server.url, api_key="k"),
+        ],
+        policy="single",
+    )
+    assert "parallel_tool_calls" in inspect.signature(router.bind_tools).parameters
+    router.bind_tools([add], parallel_tool_calls=False).invoke("x")
+    assert [name for name, _ in providers.seen] == ["fail-g", "fail-o"]
+    assert server.seen[-1][1]["parallel_tool_calls"] is False
 
 
 @pytest.mark.parametrize("beside", [{}, {"reasoning_effort": "none"}], ids=["thinks", "does not"])
