@@ -15,6 +15,8 @@ from langchain_openai import ChatOpenAI
 from openai_server import Server
 
 from langchain_router import AllCandidatesFailed, ChatRouter
+from langchain_router.bindings import BOUND
+from langchain_router.fleet.copies import with_defaults
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")  # google-genai's own
 
@@ -110,20 +112,15 @@ class Particular(Scripted):
         raise ValueError("`strict` isn't known here, nor is 'this'")
 
 
-def test_one_tool_call_at_a_time_is_asked_of_those_that_can_be_asked(server: Server, providers: ProviderServer) -> None:
+def test_one_tool_call_at_a_time_is_asked_of_those_that_can_be_asked() -> None:
     """langgraph-supervisor asks so wherever `bind_tools` states the keyword; without a router it asks no Gemini."""
-    router = ChatRouter(
-        models=[
-            ChatGoogleGenerativeAI(model="fail-g", base_url=providers.url, api_key="k"),
-            ChatOllama(model="fail-o", base_url=providers.url),
-            ChatOpenAI(model="ok-y", base_url=server.url, api_key="k"),
-        ],
-        policy="single",
-    )
+    models: list[Any] = [
+        ChatGoogleGenerativeAI(model="g", api_key="k"), ChatOllama(model="o"), ChatOpenAI(model="y", api_key="k"),
+    ]  # fmt: skip
+    router = ChatRouter(models=models)
     assert "parallel_tool_calls" in inspect.signature(router.bind_tools).parameters
-    router.bind_tools([add], parallel_tool_calls=False).invoke("x")
-    assert [name for name, _ in providers.seen] == ["fail-g", "fail-o"]
-    assert server.seen[-1][1]["parallel_tool_calls"] is False
+    bound = router.bind_tools([add], parallel_tool_calls=False).kwargs[BOUND]
+    assert [bound.on(model).kwargs.get("parallel_tool_calls") for model in models] == [None, None, False]
 
 
 @pytest.mark.parametrize("beside", [{}, {"reasoning_effort": "none"}], ids=["thinks", "does not"])
@@ -142,14 +139,8 @@ def test_a_default_temperature_is_sent_where_the_class_would_send_it(
     assert plain == (None if name == "gpt-5.4-mini" and not beside else 0)
 
 
-def test_a_default_temperature_is_not_for_a_model_whose_profile_says_that_it_takes_none(
-    providers: ProviderServer,
-) -> None:
-    kept = {"temperature": False}
-    models = [
-        ChatAnthropic(model="ok-c", base_url=providers.url, api_key="k", profile=profile) for profile in (kept, {})
-    ]
-    for model in models:
-        ChatRouter(models=[model], temperature=0, max_tokens=9).invoke("x")
-    assert [body.get("temperature") for _, body in providers.seen] == [None, 0]
-    assert [body["max_tokens"] for _, body in providers.seen] == [9, 9]
+def test_a_default_temperature_is_not_for_a_model_whose_profile_says_that_it_takes_none() -> None:
+    defaults = {"temperature": 0, "max_tokens": 9}
+    profiles: list[Any] = [{"temperature": False}, {}]
+    copies = [with_defaults(ChatAnthropic(model="c", api_key="k", profile=each), defaults) for each in profiles]
+    assert [(copy.temperature, copy.max_tokens) for copy in copies] == [(None, 9), (0, 9)]
