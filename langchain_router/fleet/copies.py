@@ -54,7 +54,13 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
     """
     heeded = {word: value for word, value in defaults.items() if not _keeps_its_own(model, word, value)}
     update = {name: value for word, value in heeded.items() if (name := _field(model, word)) is not None}
-    return without_end(model.model_copy(update=update)) if update else model
+    return without_end(_differing(model.model_copy(update=update))) if update else model
+
+
+def _differing(copied: BaseChatModel) -> BaseChatModel:
+    """The copy without what core kept of the original: else its answers go by the original's name in a cache."""
+    copied.__dict__.pop("_serialized", None)
+    return copied
 
 
 def _keeps_its_own(model: BaseChatModel, word: str, value: Any) -> bool:

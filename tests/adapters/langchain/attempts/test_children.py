@@ -107,6 +107,14 @@ def test_defaults_go_by_each_models_own_field_names() -> None:
     assert with_defaults(ChatOpenAI(model="m", api_key="k"), defaults).max_tokens == 9
 
 
+def test_an_answer_kept_for_another_temperature_is_not_a_copys() -> None:
+    """Core keeps how a model is named in a cache at its first call, and its `model_copy` takes that along."""
+    model = ChatOpenAI(model="m", api_key="k")
+    first = model._get_llm_string()
+    others = [with_defaults(model, {"temperature": temperature})._get_llm_string() for temperature in (0, 0.5)]
+    assert len({first, *others}) == 3
+
+
 def test_names_become_models_of_their_providers_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
     assert isinstance(named("openai:gpt-4o-mini"), ChatOpenAI)
