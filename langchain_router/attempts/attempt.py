@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from capability_router.concurrency.longest import at_most
 from capability_router.concurrency.unlisted import END, first_step
 from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import aclosing_all, closing_all, sdk_chunk
@@ -362,7 +363,7 @@ class ModelAttempt:
         left, kwargs = self._launch.timeouts.total, self._quietly
         if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword would change the cache's key
             return kwargs
-        return {"timeout": left + GRACE_S, **kwargs} if self._dialect.takes_timeout else kwargs
+        return {"timeout": at_most(left + GRACE_S), **kwargs} if self._dialect.takes_timeout else kwargs
 
     def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
         if self._call.mode == "stream":  # not wrapped: a generator around it costs each chunk

@@ -10,6 +10,7 @@ from typing import Any
 
 from llama_index.core.llms.llm import LLM
 
+from capability_router.concurrency.longest import at_most
 from capability_router.concurrency.unlisted import END
 from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import sdk_streams
@@ -217,7 +218,7 @@ class LlamaAttempt:
         clocks = self._launch.timeouts
         limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
         if limit is not None and home_of(self._llm) in _BOUNDABLE:
-            self._kwargs = with_extras(self._call, self._kwargs, {"timeout": limit + GRACE_S})
+            self._kwargs = with_extras(self._call, self._kwargs, {"timeout": at_most(limit + GRACE_S)})
 
 
 def _close(stream: Any) -> None:

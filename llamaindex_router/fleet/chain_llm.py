@@ -20,6 +20,7 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from pydantic import Field, PrivateAttr
 
 from capability_router.catalog.entry import Description
+from capability_router.concurrency.longest import at_most
 from capability_router.endpoints.chain_usage import Tally
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.errors import CutShort
@@ -127,7 +128,7 @@ class ChainLLM(ChatOnlyLLM):
         model = self._tuned(options)
         clocks = current_passage().timeouts
         if clocks is not None and clocks.total is not None and is_a(model, *_TIMED):
-            options.setdefault("timeout", clocks.total)
+            options.setdefault("timeout", at_most(clocks.total))
         asked = {"tool_choice": choice} if choice not in (None, "auto") else {}
         return (model.bind_tools(tools, **asked) if tools else model), options
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Protocol
 
+from capability_router.concurrency.longest import at_most
 from capability_router.concurrency.loop_lag import count_beside, lag_s
 from capability_router.concurrency.wakeup import Wakeup
 
@@ -45,7 +46,6 @@ class SystemClock:
 
     now = staticmethod(time.monotonic)
     unix = staticmethod(time.time)
-    sleep = staticmethod(time.sleep)
 
     def __init__(self) -> None:
         self._read = (-_FRESH_S, 0.0)  # when, and what
@@ -57,6 +57,10 @@ class SystemClock:
             process_s = time.process_time()
             self._read = (now, process_s)
         return process_s + lag_s()
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        time.sleep(at_most(seconds))
 
     async def asleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -8,6 +8,8 @@ from contextlib import suppress
 from functools import partial
 from threading import Lock
 
+from capability_router.concurrency.longest import at_most
+
 
 class Wakeup:
     """An event that is set once, from any thread, for a waiter in a thread or a task. `told`: whether it is set.
@@ -34,7 +36,7 @@ class Wakeup:
         gate.acquire()
         self._wakes.append(gate.release)
         if not self.told:
-            gate.acquire(timeout=seconds)
+            gate.acquire(timeout=at_most(seconds))
 
     async def await_(self, seconds: float) -> None:
         """As `wait`, in asyncio."""

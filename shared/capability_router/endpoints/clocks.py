@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from capability_router.concurrency.longest import LONGEST_S
 from capability_router.concurrency.loop_timer import Lateness
 from capability_router.errors import ConfigError
 
@@ -108,7 +109,7 @@ class Patience:
     def connect(self) -> float | None:
         """Seconds that opening a connection may take."""
         limits = [s for s in (self.clocks.connect, self.left()) if s is not None]
-        return max(min(limits), 1e-3) if limits else None
+        return max(min(*limits, LONGEST_S), 1e-3) if limits else None
 
     def event(self, carries: bool) -> None:
         """An event of the stream came; `carries`: it has the answer's first text, reasoning or tool call."""

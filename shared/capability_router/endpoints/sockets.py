@@ -14,6 +14,7 @@ from typing import Any
 
 import httpcore
 
+from capability_router.concurrency.longest import limited
 from capability_router.concurrency.loop_timer import Lateness, LoopTimer
 from capability_router.endpoints.clocks import Patience
 
@@ -22,11 +23,11 @@ READ_AHEAD = 256 * 1024
 
 
 def seconds(limit: Limit) -> float | None:
-    """Seconds left; None = no limit. Raises httpcore.ReadTimeout when there are none."""
+    """Seconds left, as far as a socket counts; None = no limit. Raises httpcore.ReadTimeout if there are none."""
     left = limit.left() if isinstance(limit, Patience) else limit
     if left is not None and left <= 0:
         raise httpcore.ReadTimeout("no time left")
-    return left
+    return limited(left)
 
 
 class TimedStream(httpcore.NetworkStream):

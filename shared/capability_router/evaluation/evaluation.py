@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from capability_router.clock import Clock
 from capability_router.concurrency import lifetime
+from capability_router.concurrency.longest import at_most
 from capability_router.errors import BudgetExceeded
 from capability_router.evaluation.answer import Keeping
 from capability_router.evaluation.counts import Counts
@@ -243,7 +244,7 @@ class Evaluation(lifetime.Lasting):
         own = self._loop_thread.known
         with self._changed:
             if own is not None:
-                self._changed.wait_for(lambda: not self._of(own), self._terms.deadline_s + _GRACE_S)
+                self._changed.wait_for(lambda: not self._of(own), at_most(self._terms.deadline_s + _GRACE_S))
         if own is not None:
             self._counts.note("left", self._drop(own))
         self._loop_thread.stop()

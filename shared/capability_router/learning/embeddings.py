@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from capability_router.clock import Clock
 from capability_router.concurrency.latch import Latch
 from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.longest import at_most
 from capability_router.connections.readers import READERS
 from capability_router.errors import ConfigError
 from capability_router.learning.embedder import Embedder, Vectors, embedder_of
@@ -109,7 +110,7 @@ class Embeddings(Lasting):
         if isinstance(call, str):
             self._note(request.id, Took(0.0, call))
             return
-        there = call.done.wait(self._within_s)
+        there = call.done.wait(at_most(self._within_s))
         self._ended(request.id, text, began, "late" if not there else "failed" if call.failed else "ready")
 
     async def abefore(self, request: Request) -> None:

@@ -14,6 +14,7 @@ from threading import Lock, RLock, Thread, current_thread
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.concurrency.lifetime import Lasting, end_before_what_is_there, ending, watch
+from capability_router.concurrency.longest import at_most
 from capability_router.log_sampling import worth_logging
 
 MOST = 10_000
@@ -166,7 +167,7 @@ class _Route:
         done = Lock()
         done.acquire()
         self.take(_Queued(record, done, last))
-        return done.acquire(timeout=timeout_s)
+        return done.acquire(timeout=at_most(timeout_s))
 
     def end(self) -> None:
         """Accept no more records."""

@@ -15,6 +15,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from capability_router.concurrency.longest import limited
 from capability_router.connections.readers import READERS, Reader
 from capability_router.connections.unread import UNREAD
 from capability_router.execution.driving.performance import Performance, Rang
@@ -147,7 +148,7 @@ def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Ge
 
 def _taken(box: Box, patience_s: float | None) -> Given | None:
     with suppress(queue.Empty):
-        return box.get(timeout=patience_s)
+        return box.get(timeout=limited(patience_s))
     return None
 
 
