@@ -104,8 +104,13 @@ class Evaluation(lifetime.Lasting):
         self, request: Request, endpoint: Endpoint[Any], ended: Ended, teach: Teach
     ) -> tuple[Endpoint[Any], Ended]:
         """The endpoint and the end of a request whose answer is to be evaluated."""
+        try:
+            loop = self._loop()
+        except RuntimeError:  # the process has as many threads as it may have, or it is ending
+            self._counts.failed("no_thread", "has no thread to work in; none can be started now")
+            return endpoint, ended
         kept: Keeping[Any] = Keeping(endpoint)
-        item = _Item(request, kept, teach, self._loop())
+        item = _Item(request, kept, teach, loop)
         return kept, partial(self._ended, item, ended)
 
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -204,10 +209,17 @@ class Evaluation(lifetime.Lasting):
             try:
                 return ask()
             finally:
-                with self._changed:
-                    self._inside -= 1
+                self._left_one()
 
-        return in_thread(copy_context(), counted)
+        try:
+            return in_thread(copy_context(), counted)
+        except RuntimeError:  # nothing of it has run
+            self._left_one()
+            raise Ungraded("no_thread", "has no thread to work in; none can be started now") from None
+
+    def _left_one(self) -> None:
+        with self._changed:
+            self._inside -= 1
 
     def _over(self, item: _Item, task: asyncio.Task[None]) -> None:
         with self._changed:

@@ -34,14 +34,15 @@ class LoopThread:
         return self._loop
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop, running."""
+        """The loop, running. Raises RuntimeError if no thread can be started now; a later call tries again."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._rest = finalize(self, _ended, self._loop)
             if self._thread is None:
-                self._thread = Thread(target=_lived, args=(self._loop,), daemon=True, name="router evaluation")
-                self._thread.start()
+                thread = Thread(target=_lived, args=(self._loop,), daemon=True, name="router evaluation")
+                thread.start()
+                self._thread = thread
             return self._loop
 
     def stop(self) -> None:
@@ -111,7 +112,7 @@ def _ended(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
-    """What `work` gives, in a thread of its own; to be awaited in the running loop."""
+    """What `work` gives, in a thread of its own; to be awaited in the running loop. RuntimeError: no thread is left."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 

@@ -136,7 +136,10 @@ class Embeddings(Lasting):
         if isinstance(call, str):
             return call
         loop, done = asyncio.get_running_loop(), asyncio.Event()
-        threading.Thread(target=_rings, args=(call.done, loop, done), daemon=True).start()
+        try:
+            threading.Thread(target=_rings, args=(call.done, loop, done), daemon=True).start()
+        except RuntimeError:  # no thread is left
+            return "failed"
         await done.wait()
         return "failed" if call.failed else "ready"
 
@@ -162,7 +165,15 @@ class Embeddings(Lasting):
             if len(self._calls) >= _AT_ONCE:
                 return "late"
             call = self._calls[key] = _Call()
-        threading.Thread(target=self._made, args=(text, key, call), name="router embedding", daemon=True).start()
+        thread = threading.Thread(target=self._made, args=(text, key, call), name="router embedding", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is left: this one is decided without, the next one tries again
+            with self._lock:
+                del self._calls[key]
+            call.failed = True
+            call.done.set()  # for who has found it meanwhile
+            return "failed"
         return call
 
     def _made(self, text: str, key: bytes, call: _Call) -> None:

@@ -295,7 +295,11 @@ class Learner(Lasting):
     def _work_out(self) -> None:
         if self.quality.due and not ending() and self._busy.acquire(blocking=False):
             # No daemon: a thread that is ended within numpy's own code takes the whole process with it, by SIGABRT.
-            Thread(target=self._refit, name="capability-router-learning").start()
+            thread = Thread(target=self._refit, name="capability-router-learning")
+            try:
+                thread.start()
+            except RuntimeError:  # no thread is left: the next score tries again
+                self._busy.release()
 
     def _refit(self) -> None:
         try:

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from capability_router import ConfigError, Price, Request, current_routing, routing
+from capability_router.evaluation import loop_thread
 from capability_router.evaluation.answer import Answer
+from capability_router.evaluation.grade import Ungraded
 from capability_router.request import Finish, Reply
 from capability_router.router import Router
 from capability_router.routing import EVALUATION_TAG
@@ -495,3 +497,45 @@ def test_an_answer_that_was_refused_is_scored_as_any() -> None:
     router.scripted["a"].steps = [Reply(finish=Finish.REFUSAL, text="no")]  # type: ignore[attr-defined]  # its script
     ask(router)
     assert closed(router) == {"scored": 1}
+
+
+def test_without_a_thread_an_answer_is_given_unscored_and_a_later_one_is_scored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for awaited in (False, True):  # in a thread of its own, or in the thread of the loop
+        router, _ = made(_awaited if awaited else lambda request, answer: 1.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", _no_thread)
+            assert ask(router, "one").outcome.ok
+        assert router.evaluations()["failures"] == {"no_thread": 1}
+        ask(router, "two")
+        assert closed(router) == {"failed": 1, "scored": 1, "failures": {"no_thread": 1}}
+
+
+def test_a_loop_whose_evaluator_finds_no_thread_counts_it_as_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    router, _ = made(lambda request, answer: 1.0, {"share": 1.0, "at_once": 1})
+    evaluation = router._evaluation
+    assert evaluation is not None
+
+    async def asked() -> None:
+        with pytest.raises(Ungraded, match="no thread"):
+            evaluation._in_thread(lambda: 1.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop_thread, "Thread", _Unstarted)
+        for _ in range(4):
+            asyncio.run(asked())
+    ask(router, "two")
+    assert closed(router) == {"scored": 1}
+
+
+async def _awaited(request: Request, answer: Answer) -> float:
+    return 1.0
+
+
+def _no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+class _Unstarted(threading.Thread):
+    start = _no_thread

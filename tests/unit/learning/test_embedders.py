@@ -226,6 +226,22 @@ def test_only_the_newest_texts_are_kept(tmp_path: Path) -> None:
     assert asked == ["1a", "2a", "3a", "2a"]
 
 
+def test_without_a_thread_it_is_decided_without_and_the_next_one_is_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    router = made(written(tmp_path / "s.json"), by_trade, embedding={"within_ms": 20_000})
+    log = recorded(router)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(20):
+            ask(router, "please see to 1a")
+    ask(router, "please see to 1a")
+    assert embeddings(router, log) == ["failed"] * 20 + ["ready"]
+
+
 def test_a_state_is_trained_with_an_embedder_by_the_command(tmp_path: Path) -> None:
     dice, log, state = Random(4), tmp_path / "log.jsonl", tmp_path / "state.json"
     rows = [

@@ -253,6 +253,20 @@ def test_a_fit_is_written_though_its_scores_are_in_the_file_already(tmp_path: Pa
     assert loaded(path.read_text(encoding="utf-8")).fit is not None
 
 
+def test_without_a_thread_the_next_score_begins_the_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    learner, world = Learner(tmp_path / "state.json", Quality()), World()
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", refuse)
+        taught(learner, world, 60)
+    assert learner.quality.fit is None
+    taught(learner, world, 1)
+    with learner._busy:
+        assert learner.quality.fit is not None
+
+
 def test_a_process_that_ends_during_a_fit_ends_well(tmp_path: Path) -> None:
     """A daemon thread would be ended within numpy's own code, and the process with it, by SIGABRT, now and then."""
     learner = Learner(tmp_path / "state.json", Quality())

@@ -39,13 +39,20 @@ class StoreSync(Lasting):
         self._signals.put(self)
 
     def start(self) -> None:
-        """Start the thread if it does not run; not to be called from a settlement."""
+        """Start the thread if it does not run; not to be called from a settlement.
+
+        If no thread can be started now, what is spent waits, and the next request tries again.
+        """
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
                     args = (self._signals, weakref.ref(self))
-                    self._thread = threading.Thread(target=_run, args=args, name="router store sync", daemon=True)
-                    self._thread.start()
+                    thread = threading.Thread(target=_run, args=args, name="router store sync", daemon=True)
+                    try:
+                        thread.start()
+                    except RuntimeError:  # the interpreter is ending, or the thread limit is reached
+                        return
+                    self._thread = thread
 
     def close(self) -> None:
         """Report everything and give back what no call holds. The budgets can still be used."""

@@ -105,7 +105,8 @@ class Journal(Lasting):
             thread = threading.Thread(target=self._work, name="router ledger", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the process has as many threads as it may have; it is written at exit
+            except RuntimeError:  # the process has as many threads as it may have: the next call tries again
+                self._rung = False
                 return
             self._thread = thread
         self._signals.put(None)

@@ -240,3 +240,18 @@ def test_it_rests_a_moment_after_each_round_but_the_last(budgets: Process, monke
     monkeypatch.setattr(module.threading, "Event", Pause)
     module._run(signals, weakref.ref(sync))
     assert rests == [0.01]
+
+
+def test_without_a_thread_no_call_fails_and_a_later_one_begins_it(
+    budgets: Process, lender: Lender, sync: StoreSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        sync.start()
+        sync.close()
+    sync.start()
+    assert budgets.spend(10)
+    assert comes(lambda: heard(lender) == 10)

@@ -272,6 +272,20 @@ def test_without_a_thread_the_queue_is_written_at_the_end(
     assert singly(room) == [2]
 
 
+def test_without_a_thread_the_next_call_begins_one(
+    journal: Journal, room: Room, pace: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pace.go.set()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        take(journal, 2)
+    take(journal, 1)
+    assert comes(lambda: sum(singly(room)) == 3)
+
+
 # -- dropping what is old -------------------------------------------------------------------------
 
 
