@@ -25,7 +25,16 @@ from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import FORMER, Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
-from capability_router.learning.quality.state import base_of, body_of, dumped, loaded, merged, text_of
+from capability_router.learning.quality.state import (
+    NotOurs,
+    base_of,
+    body_of,
+    dumped,
+    loaded,
+    merged,
+    text_of,
+    unreadable,
+)
 from capability_router.learning.quality.traits import Traits, traits
 from capability_router.learning.sharing.lesson import USER, Lesson
 from capability_router.learning.signs import Counted
@@ -146,6 +155,7 @@ class Learner(Lasting):
     ) -> None:  # fmt: skip
         self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
+        self._foreign: NotOurs | None = None  # what is in its file that must stay there
         self._file, self._told = StateFile(path), False
         self._read: dict[str, None] = {}  # requests that were in the file: who writes them again has nothing new
         self._trained: str | None = None  # the text of `base`, written with the file
@@ -161,7 +171,7 @@ class Learner(Lasting):
 
         Raises ConfigError where the file can't be opened, or no file can be made.
         """
-        damaged, quality, base, file = False, Quality(), None, StateFile(path)
+        damaged, foreign, quality, base, file = False, None, Quality(), None, StateFile(path)
         try:
             text = file.read()
             quality, base = loaded(text), base_of(text)
@@ -173,11 +183,10 @@ class Learner(Lasting):
         except OSError as error:
             raise ConfigError(f"policy.state: cannot read {str(path)!r}: {error.strerror or error}") from error
         except (Unreadable, UnicodeDecodeError) as error:
-            log.warning("the learned state %s is damaged (%s): learning starts afresh", path, error)
-            damaged = True
+            damaged, foreign = _reported(path, _why(error), "learning starts afresh")
         meanings = fitting(quality, meanings, path)
         learner = cls(path, agreed(quality, meanings), damaged=damaged, meanings=meanings)
-        learner._file = file
+        learner._file, learner._foreign = file, foreign
         learner._note_read(quality.memory.rows)
         learner._begin(base)
         learner._work_out()
@@ -333,24 +342,32 @@ class Learner(Lasting):
             except OSError as error:
                 self._unsaved = True
                 log.error("the learned state %s can't be written: %s", self.path, error.strerror or error)
+            except NotOurs:  # told when it was read
+                self._unsaved = True
 
     def _written(self, others: bytes | None) -> str:
         """What is to be written, with what others have written since in it."""
         if others is not None:
             self._take_over(others)
+        elif self._foreign is not None and self.path.exists():
+            raise self._foreign
         elif self._damaged:
             self._file.move_aside()
-        self._damaged = False
+        self._damaged, self._foreign = False, None
         self._note_read(self.quality.memory.rows)
         return dumped(self.quality, self._trained)
 
     def _take_over(self, others: bytes) -> None:
-        """Learn what another process has written, or `train`: of each request once."""
+        """Learn what another process has written, or `train`: of each request once. Raises NotOurs."""
         try:
             text = others.decode()
             other = loaded(text)
         except (Unreadable, UnicodeDecodeError) as error:
-            log.warning("the learned state %s is damaged (%s): it is written anew", self.path, error)
+            why = _why(error)
+            if self._foreign is None or str(why) != str(self._foreign):
+                _, self._foreign = _reported(self.path, why, "it is written anew")
+            if self._foreign is not None:
+                raise self._foreign from error
             self._file.move_aside()
             return
         if other.tenants.known and not self._told:
@@ -384,3 +401,19 @@ class Learner(Lasting):
         """The child of a fork has none of its parent's threads, which may have held the locks."""
         self._busy, self._writing = Lock(), Lock()
         self.quality.forked()
+
+
+def _why(error: Unreadable | UnicodeDecodeError) -> Unreadable:
+    return error if isinstance(error, Unreadable) else unreadable(error.object, "no text")
+
+
+def _reported(path: Path, why: Unreadable, then: str) -> tuple[bool, NotOurs | None]:
+    """Log what is wrong with the file: whether it is a damaged one of ours, else what must be left as it is."""
+    if not isinstance(why, NotOurs):
+        log.warning("the learned state %s is damaged (%s): %s", path, why, then)
+        return True, None
+    log.error(
+        "policy.state %s is left as it is (%s): learning starts afresh, and what is learned is not kept. Name another "
+        "file, move this one away, or use the version that wrote it", path, why,
+    )  # fmt: skip
+    return False, why

@@ -26,9 +26,9 @@ class StateFile:
 
     def read(self) -> str:
         """The whole text."""
-        text = self.path.read_text(encoding="utf-8")
-        self._known = _digest(text)
-        return text
+        data = self.path.read_bytes()
+        self._known = _digest(data)
+        return data.decode()
 
     def write(self, made: Callable[[bytes | None], str]) -> None:
         """Write what `made` gives. It is told what somebody else has written since, None = nobody has."""

@@ -187,7 +187,10 @@ def test_enough_scores_work_the_words_out_in_the_background(tmp_path: Path) -> N
     assert Learner.open(path).quality.fit is not None
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"state": "capability-router quality", "schema": 99}'])
+OURS = '{"state": "capability-router quality", "schema": 4, "checksum": "12", "body": '
+
+
+@pytest.mark.parametrize("text", ["", "\0\0", OURS, f"{OURS}7}}", OURS.replace("4", "1")])
 def test_a_damaged_file_is_told_left_alone_by_looking_and_moved_aside_by_learning(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,6 +208,52 @@ def test_a_damaged_file_is_told_left_alone_by_looking_and_moved_aside_by_learnin
     router.close()
     assert (tmp_path / "state.json.damaged").read_text() == text
     assert Learner.open(path).quality.scored == 1
+
+
+FOREIGN = [
+    b"{", b"my notes", b'{"name": "package", "version": 4}', b"\xff\xd8\xff\xe0 a picture", b"[1, 2]",
+    OURS.replace("4", "99").encode(), f'{OURS.replace("4", "5")}{{}}}}'.encode(),
+    OURS.replace("4", "5").encode() + b"\xff",
+]  # fmt: skip
+
+
+def scored(router: Router) -> None:
+    request = Request(("hello",))
+    ask(router, request)
+    router.feedback(request.id, 1.0)
+    router.close()
+
+
+@pytest.mark.parametrize("data", FOREIGN)
+def test_a_file_of_something_else_or_of_a_newer_version_is_left_as_it_is(
+    tmp_path: Path, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(data)
+    router = made(path)
+    assert caplog.text.count("is left as it is") == 1
+    assert "Name another file, move this one away, or use the version that wrote it" in caplog.text
+    for _ in range(2):
+        scored(router)
+    assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (data, ["state.json"])
+    assert caplog.text.count("is left as it is") == 1
+    path.rename(tmp_path / "moved")
+    scored(router)
+    assert Learner.open(path).quality.scored == 3
+
+
+@pytest.mark.parametrize("data", FOREIGN)
+def test_what_somebody_puts_in_its_place_is_left_as_it_is(
+    tmp_path: Path, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state.json"
+    router = made(path)
+    scored(router)
+    path.write_bytes(data)
+    for _ in range(2):
+        scored(router)
+    assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (data, ["state.json"])
+    assert caplog.text.count("is left as it is") == 1
 
 
 def test_without_numpy_a_state_is_refused_with_the_extra_to_install(
@@ -344,7 +393,7 @@ def test_a_place_where_no_state_can_be_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_state_nested_too_deep_is_damaged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "state.json").write_text("[" * 100_000)
+    (tmp_path / "state.json").write_text(OURS + "[" * 100_000)
     assert Learner.open(tmp_path / "state.json").quality.scored == 0
     assert "is damaged (no JSON)" in caplog.text
 

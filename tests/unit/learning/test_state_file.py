@@ -106,6 +106,9 @@ def test_a_file_that_was_trained_anew_meanwhile_is_taken_over(tmp_path: Path) ->
     assert learner.base.scored == 60
 
 
+OURS = b'{"state": "capability-router quality", "schema": 4, "checksum": "12", "body": '  # and no more of it
+
+
 def test_what_others_left_damaged_is_kept_aside_and_nothing_is_lost(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -113,7 +116,7 @@ def test_what_others_left_damaged_is_kept_aside_and_nothing_is_lost(
     learner = opened(path)
     taught(learner, World(), 10)
     learner.save()
-    for damaged in (b"{", b"\xff\xfe"):
+    for damaged in (OURS, OURS + b"\xff\xfe"):
         path.write_bytes(damaged)
         taught(learner, World(2), 1)
         learner.save()
@@ -125,13 +128,13 @@ def test_what_others_left_damaged_is_kept_aside_and_nothing_is_lost(
 
 def test_a_damaged_file_that_another_process_has_mended_is_no_longer_damaged(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    path.write_text("{")
+    path.write_bytes(OURS)
     first, second = opened(path), opened(path)
     for learner, scored in ((first, 10), (second, 20)):
         taught(learner, World(scored), 10)
         learner.save()
         assert opened(path).quality.scored == scored
-        assert (tmp_path / "state.json.damaged").read_text() == "{"
+        assert (tmp_path / "state.json.damaged").read_bytes() == OURS
 
 
 def test_a_link_leads_where_it_led(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def drive(
 
 def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator[C, None, None]:
     try:
+        show.sends(index)
         chunks = closable(attempt.chunks())
         try:
             for chunk in chunks:
@@ -138,6 +139,7 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
     delivering = False
     waits: Waits[C] = Waits(show)
     try:
+        show.sends(index)
         chunks = aclosable(attempt.achunks())
         try:
             step = first_step(chunks)

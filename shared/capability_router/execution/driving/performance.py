@@ -29,7 +29,7 @@ from capability_router.execution.events import (
 )
 from capability_router.execution.machine import Execution
 from capability_router.faults.kinds import Fault
-from capability_router.request import Reply
+from capability_router.request import Reply, Usage
 from capability_router.value import altered
 
 C = TypeVar("C")
@@ -54,7 +54,7 @@ class Performance(Generic[C]):
 
     __slots__ = (
         "_attempts", "_between", "_clock", "_endpoint", "_forks", "_fund", "_hard", "_held", "_late", "_machine",
-        "alarm", "delivering", "launches", "moves",
+        "_sent", "alarm", "delivering", "launches", "moves",
     )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
@@ -68,6 +68,7 @@ class Performance(Generic[C]):
         self.moves = True  # whether the newest attempt is on another server than the one before it
         self._between: float | None = None
         self._hard, self._late = False, _IN_TIME
+        self._sent = 0  # a bit for each attempt whose chunks were asked for
         self._forks = forks()
 
     @property
@@ -98,6 +99,10 @@ class Performance(Generic[C]):
             else:
                 self.moves = launch.moves
                 yield launch.attempt, attempt
+
+    def sends(self, index: int) -> None:
+        """The attempt's first chunk is asked for: from now on its model may be at work."""
+        self._sent |= 1 << index
 
     def took(self, index: int, chunk: C) -> bool:
         """Hold a chunk of an attempt that has not committed yet; True if this chunk made it the answer."""
@@ -165,7 +170,7 @@ class Performance(Generic[C]):
         The child's garbage collector closes the streams that it has inherited; the parent ends them itself.
         """
         if self._machine.over is None and self._forks == forks():
-            self._perform(self._machine.feed(Cancelled(self._clock.now(), self._replies())))
+            self._perform(self._machine.feed(Cancelled(self._clock.now(), {**self._replies(), **self._unsent()})))
 
     def held(self) -> Sequence[C]:
         """The chunks that were held until their attempt became the answer; empty when called again."""
@@ -265,6 +270,10 @@ class Performance(Generic[C]):
 
     def _replies(self) -> Replies:
         return {index: attempt.reply() for index, attempt in self._attempts.items()} if self._attempts else NONE
+
+    def _unsent(self) -> Replies:
+        """Launches that were still waiting for their turn: their models have read nothing, so they cost nothing."""
+        return {i: Reply(usage=Usage()) for i in range(1, self._machine.launched + 1) if not self._sent >> i & 1}
 
     def _others(self, index: int) -> Replies:
         return {other: attempt.reply() for other, attempt in self._attempts.items() if other != index}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncGenerator, Collection, Generator, Sequence
+from collections.abc import AsyncGenerator, Collection, Generator, Iterable, Sequence
 from contextlib import aclosing, closing, suppress
 from contextvars import copy_context
 from functools import partial
@@ -121,11 +121,12 @@ class Runner(Reader, Generic[C]):
 def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Generator[C, None, None]:
     """Run all launches, each attempt in a thread; if `lone` is given, only that attempt."""
     box: Box = queue.SimpleQueue()
-    runners: dict[int, Runner[C]] = {} if lone is None else {lone[0]: Runner(*lone, box)}
+    runners: dict[int, Runner[C]] = {}
     try:
+        _run(show, () if lone is None else (lone,), runners, box)
         while runners if lone else show.running:
             if lone is None:
-                runners.update((index, Runner(index, attempt, box)) for index, attempt in show.started())
+                _run(show, show.started(), runners, box)
             if not runners:
                 show.wait_turn()
                 continue
@@ -144,6 +145,14 @@ def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Ge
     finally:
         for runner in runners.values():
             runner.stop()
+
+
+def _run(
+    show: Performance[C], attempts: Iterable[tuple[int, Attempt[C]]], runners: dict[int, Runner[C]], box: Box
+) -> None:
+    for index, attempt in attempts:
+        runners[index] = Runner(index, attempt, box)
+        show.sends(index)
 
 
 def _taken(box: Box, patience_s: float | None) -> Given | None:
@@ -194,7 +203,7 @@ async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
         while show.running:
             for index, attempt in show.started():
                 waits.over()  # the timer's lateness for one attempt must not count for the next
-                runners[index] = asyncio.create_task(_arun(index, attempt, box))
+                runners[index] = asyncio.create_task(_arun(show, index, attempt, box))
             if not any(show.in_flight(index) for index in runners):
                 await show.await_turn()
                 continue
@@ -226,7 +235,8 @@ async def _ataken(box: asyncio.Queue[Given], waits: Waits[Given]) -> Given | Non
     return None
 
 
-async def _arun(index: int, attempt: Attempt[C], box: asyncio.Queue[Given]) -> None:
+async def _arun(show: Performance[C], index: int, attempt: Attempt[C], box: asyncio.Queue[Given]) -> None:
+    show.sends(index)
     try:
         async with aclosing(aclosable(attempt.achunks())) as chunks:
             async for chunk in chunks:

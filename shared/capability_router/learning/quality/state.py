@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from hashlib import blake2b
@@ -37,6 +38,8 @@ from capability_router.learning.tenants import Own, Tenants
 SCHEMA = 4
 """Version 1 had no embedder, 2 no neighbours by form, 3 no trees. All are read as well."""
 _NAME = "capability-router quality"
+_HEAD = re.compile(rb'\{"state": "capability-router quality", "schema": (\d{1,9})')
+"""How `text_of` begins, in every version."""
 _MOST_SCORES = 1e6  # that a level counts; they fade
 
 
@@ -79,16 +82,22 @@ def text_of(body: Mapping[str, Any], base: str | None = None) -> str:
     return json.dumps(told if base is None else {**told, "base": base}, allow_nan=False)
 
 
+class NotOurs(Unreadable):
+    """It is whole for all that is known, but of something else or of a newer version: it is to stay as it is."""
+
+
 def loaded(text: str) -> Quality:
-    """From such a text; raises Unreadable for what is damaged, of another version, or no such state."""
+    """From such a text; raises NotOurs for what is of another kind or a newer version, Unreadable for a damaged one."""
     try:
         told = parsed(text)
     except ValueError as error:
-        raise Unreadable("no JSON") from error
+        raise unreadable(text.encode(), "no JSON") from error
     if not isinstance(told, Mapping) or told.get("state") != _NAME:
-        raise Unreadable("no state of the learned model")
-    if told.get("schema") not in (1, 2, 3, SCHEMA):
-        raise Unreadable(f"schema {told.get('schema')!r}, this version reads 1 to {SCHEMA}")
+        raise unreadable(text.encode(), "no state of the learned model")
+    schema = told.get("schema")
+    if schema not in (1, 2, 3, SCHEMA):
+        newer = isinstance(schema, (int, float)) and schema > SCHEMA
+        raise (NotOurs if newer else Unreadable)(f"schema {schema!r}, this version reads 1 to {SCHEMA}")
     body: Any = told.get("body")
     if told.get("checksum") != _checksum(json.dumps(body, sort_keys=True, separators=(",", ":"))):
         raise Unreadable("the checksum does not match")
@@ -96,6 +105,21 @@ def loaded(text: str) -> Quality:
         return _quality(body)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise error if isinstance(error, Unreadable) else Unreadable(f"{type(error).__name__} in it") from error
+
+
+def unreadable(data: bytes, why: str) -> Unreadable:
+    """The error for what can't be read: NotOurs, unless it begins as a state of this version or an older one does.
+
+    What is empty, or of nothing but zeros after a crash of the machine, holds nothing that could be lost.
+    """
+    head = _HEAD.match(data)
+    if head is None:
+        return NotOurs("no state of the learned model") if data.strip(b"\0 \t\r\n") else Unreadable(why)
+    return (
+        NotOurs(f"schema {int(head[1])}, this version reads 1 to {SCHEMA}")
+        if int(head[1]) > SCHEMA
+        else Unreadable(why)
+    )
 
 
 def merged(into: Quality, other: Quality) -> None:

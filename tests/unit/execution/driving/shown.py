@@ -76,7 +76,10 @@ class Shown:
         return Fault(error.kind, error=error.cause) if isinstance(error, Failed) else None
 
     def started(self) -> list[int]:
-        return [index for index, _ in self.show.started()]
+        indexes = [index for index, _ in self.show.started()]
+        for index in indexes:
+            self.show.sends(index)
+        return indexes
 
     def faults(self) -> list[tuple[str, str | None]]:
         assert_books_balanced(self.router)
