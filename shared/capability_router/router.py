@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,7 +30,7 @@ from capability_router.execution.targets import Gate
 from capability_router.health.board import QUIET, Board, HealthEvent
 from capability_router.health.health_table import HealthTable
 from capability_router.learning.guard import Guard
-from capability_router.learning.outcomes import Forgotten
+from capability_router.learning.outcomes import Forgotten, score_of
 from capability_router.listener import failed
 from capability_router.money.budget.coverage import scopes_of
 from capability_router.money.budget.denial import BudgetEvent
@@ -193,21 +194,22 @@ class Router:
             await self._meanings.abefore(request)
         return request
 
-    def feedback(self, request_id: str, score: float) -> bool:
-        """Tell the policy how good an answer was, from 0 to 1. True = the policy has learned from it.
+    def feedback(self, request_id: str, score: float | Decimal) -> bool:
+        """Tell the policy how good an answer was, from 0 to 1, or True or False. True = the policy has learned from it.
 
         False: neither this process nor a store remembers the request. The score is then only in the decision log, for
         `capability-router train`. Raises ConfigError for a bad score, or if the request is unknown and there is no log.
         """
         if not isinstance(request_id, str) or not request_id:
             raise ConfigError(f"feedback needs a request's id, a text, got {request_id!r}")
+        worth = score_of(score)
         try:
-            return self._taught(request_id, score, "user")
+            return self._taught(request_id, worth, "user")
         except Forgotten:
-            model = self._lessons.scored_elsewhere(request_id, float(score))
+            model = self._lessons.scored_elsewhere(request_id, worth)
             if model is None and not self.sinks:
                 raise
-        self._recorder.scored(request_id, model, float(score), "user")
+        self._recorder.scored(request_id, model, worth, "user")
         return model is not None
 
     def evaluations(self) -> dict[str, Any]:

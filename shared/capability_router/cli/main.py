@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -58,16 +60,28 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command {name!r}{nearest(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **settings: Any) -> click.Context:
+        """Reads the options, of which `--help` and `--version` write already."""
+        with _told_of_full_output():
+            return super().make_context(*args, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the subcommand; a wrong setting or a missing extra is told in one line, without a traceback."""
         try:
-            return super().invoke(ctx)
+            with _told_of_full_output():
+                return super().invoke(ctx)
         except (RouterError, ImportError) as error:
             raise click.ClickException(str(error)) from error
-        except OSError as error:
-            if error.errno not in FULL or error.filename is not None:
-                raise
-            raise click.ClickException(f"cannot write all of the output: {error.strerror}") from error
+
+
+@contextmanager
+def _told_of_full_output() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        raise click.ClickException(f"cannot write all of the output: {error.strerror}") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

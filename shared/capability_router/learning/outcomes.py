@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
+from decimal import Decimal
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -75,8 +77,7 @@ class Outcomes:
 
     def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
         """Who answered the request that got this score; raises ConfigError for a bad score, Forgotten for an id."""
-        if not _is_score(score):
-            raise ConfigError(f"feedback score must be a number from 0 to 1, got {repr(score)[:_SHOWN]}")
+        score_of(score)
         with self._lock:
             answered = self._answered.get(request_id)
             if answered is not None:
@@ -91,6 +92,16 @@ class Outcomes:
         return answered
 
 
-def _is_score(given: Any) -> bool:
-    """Numpy's numbers are Real; NaN is in no range."""
-    return type(given) is not bool and issubclass(type(given), Real) and bool(0 <= given <= 1)
+def score_of(given: Any) -> float:
+    """A number from 0 to 1 of any kind (also a Decimal, a number of numpy's, a tensor of one), True or False.
+
+    Raises ConfigError for anything else, NaN included: it is in no range.
+    """
+    plain = given.item() if getattr(given, "shape", None) == () and hasattr(given, "item") else given
+    try:
+        score = float(plain) if isinstance(plain, (Real, Decimal)) else math.nan
+    except (ValueError, OverflowError):  # a NaN that signals, a fraction beyond all floats
+        score = math.nan
+    if not 0.0 <= score <= 1.0:
+        raise ConfigError(f"feedback score must be a number from 0 to 1, True or False, got {repr(given)[:_SHOWN]}")
+    return score

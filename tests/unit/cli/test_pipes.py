@@ -65,8 +65,14 @@ def test_a_page_to_standard_output_is_nothing_but_the_page(log: bytes, tmp_path:
     assert not (tmp_path / "-").exists()
 
 
+WRITING = [
+    ("report", "-", "--json"), ("report", "-", "-o", "-"), ("tail", "decisions.jsonl"), ("--help",), ("--version",),
+    ("train", "--help"),
+]  # fmt: skip
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("words", [("report", "-", "--json"), ("report", "-", "-o", "-"), ("tail", "decisions.jsonl")])
+@pytest.mark.parametrize("words", WRITING)
 def test_an_output_that_takes_no_more_is_told_in_a_line(log: bytes, tmp_path: Path, words: tuple[str, ...]) -> None:
     command = [sys.executable, "-c", "from capability_router.cli.main import main; main()", *words]
     with open("/dev/full", "wb") as full:

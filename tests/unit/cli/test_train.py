@@ -52,6 +52,27 @@ def test_where_routing_pays_the_state_routes(paying: Path, tmp_path: Path) -> No
     assert picks == ["strong", "weak"]
 
 
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("helpfull", "--key: no run has feedback 'helpfull'; did you mean 'helpful'?"),
+        ("zzz", "--key: no run has feedback 'zzz'; known: correct, helpful"),
+    ],
+)
+def test_a_feedback_that_no_run_has_is_told(tmp_path: Path, key: str, told: str) -> None:
+    stats = {"correct": {"avg": 1}, "helpful": {"avg": 0}}
+    runs = [{"run_type": "llm", "id": f"{n}", "feedback_stats": stats} for n in range(3)]
+    found = run(logged(tmp_path / "runs.jsonl", runs), "--key", key)
+    assert (found.exit_code, found.stderr.strip()) == (1, f"Error: {told}")
+
+
+def test_the_kind_of_feedback_of_logs_that_have_none_is_told(paying: Path) -> None:
+    found = run(paying, "--key", "helpful")
+    assert found.exit_code == 1
+    assert "--key selects among several kinds of LangSmith feedback, and the logs have none" in found.stderr
+    assert "leave it out" in found.stderr
+
+
 def test_grades_of_another_scale_are_not_judged_by_their_zeros_and_ones(tmp_path: Path) -> None:
     """A score of 0 or 1 would pass, and a model that never fails would seem to have no score."""
     grades = [{"id": f"{n}", "model": m, "score": 100 * (n % 3 > least)} for n in range(60) for m, least in MODELS]

@@ -17,6 +17,7 @@ from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.scored_request import TOO_MANY, Answer, ScoredRequest, hold
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
 from capability_router.learning.logs.values import NO_SCORE, name_of, number_of, score_of, tokens_of, usd_of
+from capability_router.nearest import nearest
 
 _DEEP = 100  # runs around runs
 _STEPS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")  # tags that no person wrote
@@ -76,7 +77,7 @@ class LangSmith:
             self._scores[key][run].append(score)
 
     def rows(self) -> Iterator[ScoredRequest]:
-        """The answered requests that were scored. Raises ConfigError where it is not said which feedback counts."""
+        """The answered requests that were scored. Raises ConfigError if no or no known feedback is said to count."""
         scores = self._chosen()
         below: dict[str, list[str]] = defaultdict(list)
         asked = {id: run for id, run in self._runs.items() if run.model and not self._router_of(run)}
@@ -95,7 +96,15 @@ class LangSmith:
         if self._key is None and len(self._scores) > 1:
             keys = ", ".join(sorted(self._scores))
             raise ConfigError(f"the runs have several kinds of feedback ({keys}): say which one counts with --key")
+        if self._key is not None and self._key not in self._scores:
+            raise self._unknown(self._key)
         return self._scores.get(self._key or next(iter(self._scores), ""), {})
+
+    def _unknown(self, key: str) -> ConfigError:
+        if self._scores:
+            return ConfigError(f"--key: no run has feedback {key!r}{nearest(key, sorted(self._scores))}")
+        told = f"--key selects among several kinds of LangSmith feedback, and the logs have none, so none is {key!r}"
+        return ConfigError(f"{told}: leave it out, or add the export of the feedback")
 
     def _above(self, id: str) -> Iterator[str]:
         """The runs around it, the nearest first; a circle comes to an end."""

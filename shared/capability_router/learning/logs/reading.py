@@ -47,7 +47,7 @@ def read(
     Of more than `most` scored requests a sample is drawn, the same each time.
 
     With an embedder the texts get their embeddings, of `origin`. Raises ConfigError for a file that can't be opened,
-    a table without its columns, several kinds of feedback, an embedder that fails.
+    a table without its columns, several kinds of feedback or none of this key, an embedder that fails.
     """
     reader, batch = _Reader(key, most), None if embedder is None else Batch(embedder)
     before = BATCH.set(batch)
