@@ -29,6 +29,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import Field, PrivateAttr, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 from capability_router.errors import ConfigError
+from capability_router.nearest import nearest
 from capability_router.routing import Routing, check_keywords, check_terms, current_routing, split_terms
 from capability_router.settings.keywords import attempts_of, check_constructor, check_router
 from llamaindex_router import call as calls
@@ -360,7 +361,9 @@ class RouterLLM(FunctionCallingLLM):
 
     def _request(self, call: calls.Call[Any], routing: Routing) -> Request:
         router = self.router
-        return request_of(call, routing, self.max_tokens, router.registry.cards, screens=router.screens)
+        own = self._core.children.own_prompt if call.extended or call.structured else ""
+        cards = router.registry.cards
+        return request_of(call, routing, self.max_tokens, cards, screens=router.screens, own_prompt=own)
 
     def _routing(self, terms: Mapping[str, Any]) -> Routing:
         routing = current_routing()
@@ -427,8 +430,13 @@ def _core(recipe: Recipe, router: Router | None) -> Core:
 
 
 def _stated_mode(mode: Any) -> PydanticProgramMode | None:
-    """The mode that the models have to have; None = each its own."""
-    stated = PydanticProgramMode(mode or PydanticProgramMode.DEFAULT)
+    """The mode that the models have to have; None = each its own. Raises ConfigError for what is none."""
+    try:
+        stated = PydanticProgramMode(mode or PydanticProgramMode.DEFAULT)
+    except ValueError:
+        known = [str(each.value) for each in PydanticProgramMode]
+        told = f"pydantic_program_mode must be one of {', '.join(known)}, got {mode!r}{nearest(mode, known, '')}"
+        raise ConfigError(told) from None
     return None if stated is PydanticProgramMode.DEFAULT else stated
 
 

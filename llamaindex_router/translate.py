@@ -37,16 +37,20 @@ def request_of(
     cards: Sequence[ModelCard] = (),
     *,
     screens: bool = False,
+    own_prompt: str = "",
 ) -> Request:
     """The request the core plans on. `max_tokens` is the router's own default for the answer's length.
 
     `cards`: the models whose windows the prompt may fill; near one it is counted, else the core estimates.
-    `screens`: a screen looks at it, and so at all that is sent.
+    `screens`: a screen looks at it, and so at all that is sent. `own_prompt`: what a model itself may put in front.
     """
     messages = [m for m in call.messages if isinstance(m, ChatMessage)]
     parts = tuple(part for m in messages for part in _media(m.blocks))
     media = tuple(part.kind for part in parts)
     texts = tuple(m if isinstance(m, str) else text_of(m) for m in call.messages)
+    roles = tuple("user" if isinstance(m, str) else m.role.value for m in call.messages)
+    if own_prompt:
+        texts, roles = (own_prompt, *texts), ("system", *roles)
     said = _said(call.kwargs)
     tools, longest = _schemas(call), _max_tokens(said, max_tokens)
     return Request(
@@ -69,7 +73,7 @@ def request_of(
         routing=routing,
         model=str(call.kwargs.get("model") or ""),
         payload=call,
-        roles=tuple("user" if isinstance(m, str) else m.role.value for m in call.messages),
+        roles=roles,
         beside=_beside(call, messages) if screens else (),
     )
 

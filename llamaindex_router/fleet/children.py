@@ -6,6 +6,7 @@ switched off; the user's object is never changed, nor is it given another callba
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from capability_router.catalog.entry import Entry
     from capability_router.catalog.registry import Registry
 
+log = logging.getLogger("capability_router")
 PACKAGES = {
     "openai": ("llama_index.llms.openai", "OpenAI"),
     "anthropic": ("llama_index.llms.anthropic", "Anthropic"),
@@ -69,6 +71,9 @@ class Children:
 
     def __init__(self, registry: Registry, defaults: Mapping[str, Any], api_key: str | None = None) -> None:
         self._prepare({entry.card.id: llm_of(entry, api_key) for entry in registry}, defaults)
+        for name, llm in self._sources.items():
+            if llm.output_parser is not None:
+                log.warning("the output_parser of %s is not used; give it to the RouterLLM, or to the prompt", name)
 
     def _prepare(self, sources: Mapping[str, LLM], defaults: Mapping[str, Any]) -> None:
         self._sources = sources  # some end the copies' client
@@ -88,6 +93,11 @@ class Children:
     def get(self, candidate: str) -> LLM | None:
         """The candidate's LLM; None for an unknown id."""
         return self._llms.get(candidate)
+
+    @property
+    def own_prompt(self) -> str:
+        """The longest system prompt that an LLM has of its own, as it is not known yet which answers; "" = none."""
+        return max((llm.system_prompt or "" for llm in self._llms.values()), key=len)
 
     def __len__(self) -> int:
         return len(self._llms)

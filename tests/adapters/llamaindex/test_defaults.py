@@ -55,6 +55,14 @@ def test_the_way_to_a_structured_answer(child: Callable[..., Any], server: ChatS
         llm.pydantic_program_mode = PydanticProgramMode.FUNCTION
 
 
+def test_a_way_to_structured_answers_that_there_is_not() -> None:
+    told = "pydantic_program_mode must be one of default, openai, .*, got 'functoin'; did you mean 'function'"
+    with pytest.raises(ConfigError, match=told):
+        RouterLLM(models=[MockLLM()], pydantic_program_mode="functoin")
+    with pytest.raises(ConfigError, match=told):
+        RouterLLM(models=[MockLLM()]).model_copy(update={"pydantic_program_mode": "functoin"})
+
+
 COPIED = """
 import pickle, sys
 from llama_index.core.llms import ChatMessage

@@ -10,6 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms import CompletionResponse, MockLLM
 from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import BaseOutputParser
 from pydantic import BaseModel
 
 from llamaindex_router import RouterLLM
@@ -75,3 +76,36 @@ class Taking(MockLLM):
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         return CompletionResponse(text=type(prompt).__name__)
+
+
+def test_what_a_model_puts_in_front_is_counted_where_it_is_sent() -> None:
+    long = {"system_prompt": "Answer as a guide of the city would. " * 200}
+    models = [MockLLM().model_copy(update=own) for own in (OWN, long, {})]
+    llm, plain = RouterLLM(models=models), RouterLLM(models=[MockLLM()])
+    sizes = []
+    for each in (llm, plain):
+        seen: list[Any] = []
+        each.router.on_outcome(lambda request, _, seen=seen: seen.append(request))
+        each.predict(PROMPT, place="Paris")
+        each.complete("hi")
+        each.chat([ChatMessage(content="hi")])
+        sizes.append([sum(map(len, request.texts)) for request in seen])
+        assert all(len(request.roles) == len(request.texts) for request in seen)
+    put_in_front, *others = (own - without for own, without in zip(*sizes, strict=True))
+    assert put_in_front == len(long["system_prompt"])
+    assert others == [0, 0]
+
+
+def test_a_parser_of_a_models_own_is_told_to_be_of_no_use(caplog: Any) -> None:
+    class Loud(BaseOutputParser):
+        def parse(self, output: str) -> str:
+            return output.upper()
+
+        def format(self, query: str) -> str:
+            return query
+
+    RouterLLM(models=[MockLLM()]).model_copy(update={"timeout": 3.0})
+    assert "output_parser" not in caplog.text
+    RouterLLM(models=[MockLLM().model_copy(update={"output_parser": Loud()})]).model_copy(update={"timeout": 3.0})
+    assert caplog.text.count("is not used; give it to the RouterLLM, or to the prompt") == 1
+    assert RouterLLM(models=[MockLLM()], output_parser=Loud()).predict(PROMPT, place="Paris") == "TELL ABOUT PARIS."
