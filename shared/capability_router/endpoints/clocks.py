@@ -106,6 +106,14 @@ class Patience:
         end = min(self._end, self._step_end)
         return None if end == math.inf else end - self._now()
 
+    def grace_s(self, late_s: float) -> float | None:
+        """Seconds for a read that begins so late, to read what had come in time; None = it was not kept from it.
+
+        A blocking read is never late by itself, the program was busy. As with a LoopTimer a small delay is no excuse,
+        and who sends on and on is not read for ever.
+        """
+        return self.lateness.grace_s if self.lateness.excuses(late_s, 0.0, self._now()) else None
+
     def connect(self) -> float | None:
         """Seconds that opening a connection may take."""
         limits = [s for s in (self.clocks.connect, self.left()) if s is not None]

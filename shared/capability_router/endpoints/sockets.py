@@ -22,11 +22,16 @@ Limit = Patience | float | None
 READ_AHEAD = 256 * 1024
 
 
-def seconds(limit: Limit) -> float | None:
-    """Seconds left, as far as a socket counts; None = no limit. Raises httpcore.ReadTimeout if there are none."""
+def seconds(limit: Limit, *, reading: bool = False) -> float | None:
+    """Seconds left, as far as a socket counts; None = no limit. Raises httpcore.ReadTimeout if there are none.
+
+    `reading`: what came in time may still be read.
+    """
     left = limit.left() if isinstance(limit, Patience) else limit
     if left is not None and left <= 0:
-        raise httpcore.ReadTimeout("no time left")
+        left = limit.grace_s(-left) if reading and isinstance(limit, Patience) else None
+        if left is None:
+            raise httpcore.ReadTimeout("no time left")
     return limited(left)
 
 
@@ -37,8 +42,8 @@ class TimedStream(httpcore.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: Limit = None) -> bytes:
-        """Some bytes, b"" at the end."""
-        return self._inner.read(max_bytes, seconds(timeout))
+        """Some bytes, b"" at the end. What came while the program was busy is read although the time is over since."""
+        return self._inner.read(max_bytes, seconds(timeout, reading=True))
 
     def write(self, buffer: bytes, timeout: Limit = None) -> None:
         """All the bytes."""
