@@ -46,6 +46,7 @@ from capability_router.routing import EVALUATION_TAG
 from capability_router.stores.base import Store
 from capability_router.telemetry.recorder import Traces
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
+from capability_router.value import altered
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 log = logging.getLogger("capability_router")
+_NOTABLE_S = 0.001  # of a deadline
 
 
 class Router:
@@ -180,19 +182,26 @@ class Router:
         return self._screen is not None
 
     def _prepared(self, request: Request) -> Request:
+        began = self.clock.now()
         if self._screen is not None:
             request = self._screen.before(request)
         if self._meanings is not None and _may_be_embedded(request):
             self._meanings.before(request)
-        return request
+        return self._timed(request, began)
 
     async def prepare(self, request: Request) -> Request:
         """Screen and embed a request without blocking the event loop; returns the request to give to `start`."""
+        began = self.clock.now()
         if self._screen is not None:
             request = await self._screen.abefore(request)
         if self._meanings is not None and _may_be_embedded(request):
             await self._meanings.abefore(request)
-        return request
+        return self._timed(request, began)
+
+    def _timed(self, request: Request, began: float) -> Request:
+        """With the time that this took since, if it is worth a copy: it counts against the deadline."""
+        took_s = self.clock.now() - began
+        return altered(request, prepared_s=request.prepared_s + took_s) if took_s > _NOTABLE_S else request
 
     def feedback(self, request_id: str, score: float | Decimal) -> bool:
         """Tell the policy how good an answer was, from 0 to 1, or True or False. True = the policy has learned from it.

@@ -57,4 +57,5 @@ class Dispatch:
         return Execution(
             plan, limits, targets, self._board, books, request.stream, self.reason_givers, self.whole_givers,
             None if request.shown_live else self.hedging, request.brought,
+            request.prepared_s,
         )  # fmt: skip

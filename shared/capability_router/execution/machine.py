@@ -101,6 +101,7 @@ class Execution:
         self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper,
         streaming: bool, reason_givers: MutableSet[str], whole_givers: MutableSet[str],
         hedging: Hedging | None = None, brought: Collection[str] = (),
+        prepared_s: float = 0.0,
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
         self.streaming, self._hedging, self._brought = streaming, hedging, brought
@@ -112,7 +113,7 @@ class Execution:
         self._faults: list[Fault] = []
         self._poor: tuple[Running, Reply] | None = None
         self._answered: Candidate | None = None
-        self._start, self._deadline = 0.0, _ENDLESS
+        self._start, self._deadline = -prepared_s, _ENDLESS
         self._idle_since = 0.0  # the time since which no attempt is in flight
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
@@ -175,9 +176,10 @@ class Execution:
 
     def _began(self, event: Began) -> tuple[Effect, ...]:
         at = event.at
-        self._start = self._idle_since = at
+        self._start += at
+        self._idle_since = at
         if self._limits.deadline_s is not None:
-            self._deadline = at + self._limits.deadline_s
+            self._deadline = self._start + self._limits.deadline_s
         return self._next(at)
 
     def _funded(self, event: Funded) -> tuple[Effect, ...]:
