@@ -300,6 +300,46 @@ def test_a_syntax_error_has_line_and_column(file, text, line, column):
     assert f"router.yaml, line {line}, column {column}: not valid YAML" in told
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: 2024-02-30\n", "day is out of range for month; a text that looks like a date needs quotes"),
+        (f"name: {'1' * 5_000}\n", "not valid YAML: Exceeds the limit"),
+        ("name: 0x_\n", "not valid YAML: invalid literal"),
+        (f"name: {'[' * 5_000}\n", "nested too deep"),
+        ("models: &models [*models]\n", "settings are nested too deep, or one is within itself"),
+    ],
+)  # fmt: skip
+def test_what_yaml_itself_stumbles_over_is_told(file, text, told):
+    with pytest.raises(ConfigError) as failed:
+        load(file(text))
+    assert told in str(failed.value)
+    assert "router.yaml" in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"retry": {"attempts": 10**400}}, {"deadline_s": 10**400}, {"retry": {"wait": 10**400}},
+        {"policy": {"weights": {"cost": 10**400}}}, {"deadline_s": -(10**5_000)},
+    ],
+)  # fmt: skip
+def test_a_number_beyond_all_floats_is_wrong_and_no_crash(keywords):
+    with pytest.raises(ConfigError, match=r"must be .* got"):
+        load({"models": [], **keywords})
+
+
+def test_a_seed_has_all_its_digits():
+    models = [ModelCard(id="a", endpoint={"base_url": "http://127.0.0.1:9", "model": "a"})]
+    assert load({"models": models, "policy": {"seed": 2**60 + 1}}).policy.seed == 2**60 + 1
+
+
+@pytest.mark.parametrize("scale", [[0, math.inf], [-math.inf, 0], [math.nan, 1], [2, 1]])
+def test_a_scale_has_two_ends(scale):
+    with pytest.raises(ConfigError, match=r"scale: \[LOW, HIGH\], finite numbers, the lower first"):
+        load({"models": [], "evaluate": {"scale": scale}})
+
+
 def test_a_key_that_stands_twice_is_an_error_with_its_line(file):
     assert "line 3, column 1: not valid YAML: 'name' stands twice" in wrong(file("name: a\nmodels: []\nname: b\n"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import PlainValidator, model_validator
@@ -28,8 +29,8 @@ class Evaluate(Block):
 
     @model_validator(mode="after")
     def _sound(self) -> Evaluate:
-        if self.scale is not None and not self.scale[0] < self.scale[1]:
-            raise ValueError("needs scale: [LOW, HIGH], the lower first")
+        if self.scale is not None and not (self.scale[0] < self.scale[1] and all(map(math.isfinite, self.scale))):
+            raise ValueError("needs scale: [LOW, HIGH], finite numbers, the lower first")
         self.cap()
         return self
 

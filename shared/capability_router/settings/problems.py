@@ -45,7 +45,8 @@ def _problem(kind: str, place: Location, item: Mapping[str, Any], schema: type[B
 
 _WANTED = {
     "model_type": "a mapping", "mapping_type": "a mapping", "dict_type": "a mapping",
-    "tuple_type": "a list", "list_type": "a list",
+    "tuple_type": "a list", "list_type": "a list", "string_type": "a text", "float_type": "a number",
+    "float_parsing": "a number",
 }  # fmt: skip
 
 

@@ -39,11 +39,18 @@ def read(
     if not isinstance(source, (Mapping, str, os.PathLike)):
         raise ConfigError(f"a configuration is a path of a router.yaml or a mapping, got a {type(source).__name__}")
     if isinstance(source, Mapping):
-        return "", _mapping(interpolated(source, environ=environ), "")
+        return "", _mapping(_filled_in(source, "", environ), "")
     from capability_router.settings.yaml_text import parsed  # where there is a file: most routers have none
 
     path = Path(source)
-    return path.name, _mapping(interpolated(parsed(_text(path), path), f"{path.name}: ", environ), f"{path}: ")
+    return path.name, _mapping(_filled_in(parsed(_text(path), path), f"{path.name}: ", environ), f"{path}: ")
+
+
+def _filled_in(value: Any, where: str, environ: Mapping[str, str] | None) -> Any:
+    try:
+        return interpolated(value, where, environ)
+    except RecursionError:
+        raise ConfigError(f"{where}settings are nested too deep, or one is within itself") from None
 
 
 def _text(path: Path) -> str:

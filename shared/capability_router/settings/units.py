@@ -18,7 +18,10 @@ def shown(value: Any) -> str:
     """The value for an error text, short; a text from the environment shows its variable only."""
     if isinstance(value, (Mapping, list, tuple, set)):
         return f"a {type(value).__name__}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a number of thousands of digits"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
@@ -29,7 +32,7 @@ def _wrong(wanted: str, value: Any) -> ValueError:
 def _number(value: Any) -> float:
     try:
         return math.nan if isinstance(value, bool) or value is None else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a whole number may be beyond all floats
         return math.nan
 
 
@@ -64,7 +67,7 @@ def whole(least: int, most: int | None = None) -> Callable[[Any], int]:
         found = _number(value)
         if not found.is_integer() or found < least or (most is not None and found > most):
             raise _wrong(wanted, value)
-        return int(found)
+        return value if type(value) is int else int(found)  # a float has not all digits of a large one
 
     return check
 

@@ -40,3 +40,7 @@ def parsed(text: str, path: Path) -> Any:
         raise ConfigError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {type(error).__name__}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep") from None
+    except (ValueError, AttributeError) as error:  # a date that there is not, a number of thousands of digits
+        raise ConfigError(f"{path}: not valid YAML: {error}; a text that looks like a date needs quotes") from None
