@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-_SPAN = re.compile(r"^\s*(\d+)\s*(mo|months?|s|seconds?|m|minutes?|h|hours?|d|days?|w|weeks?)\s*$")
+_SPAN = re.compile(r"^\s*(\d{1,12})\s*(mo|months?|s|seconds?|m|minutes?|h|hours?|d|days?|w|weeks?)\s*$")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _WORDS = {"hourly": "1h", "daily": "1d", "weekly": "7d", "monthly": "1mo"}
 

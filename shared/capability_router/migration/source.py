@@ -75,6 +75,7 @@ def _yaml(text: str, path: Path) -> tuple[Any, dict[Place, int]]:
         if node is None:
             return None, {}
         lines = _counted(node, path)
+        _name_keys(node)
         return loader.construct_document(node), lines
     except ConfigError:
         raise
@@ -99,6 +100,16 @@ def _counted(node: yaml.Node, path: Path) -> dict[Place, int]:
             what = f"nested deeper than {_DEEP} levels" if len(place) > _DEEP else f"more than {_MANY:,} values"
             raise ConfigError(f"{path} is {what}" if len(place) > _DEEP else f"{path} has {what}")
     return lines
+
+
+def _name_keys(node: yaml.Node) -> None:
+    """A key is a text, as it is written: also `on`, `1` and a date."""
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            key.tag = "tag:yaml.org,2002:str"
+        _name_keys(value)
+    for item in node.value if isinstance(node, yaml.SequenceNode) else ():
+        _name_keys(item)
 
 
 def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:

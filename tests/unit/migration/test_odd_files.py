@@ -188,3 +188,22 @@ def test_whatever_values_stand_in_a_file_what_is_made_of_it_builds(
         if "${NAME}" in str(found.settings.get("store")):
             return  # a store at whatever a variable holds
         Router.from_config(target).explain("hello")
+
+
+@pytest.mark.parametrize("key", ["1", "on", "2024-01-01", "1.5", "null"])
+def test_a_key_that_yaml_takes_for_something_else_is_told_as_it_is_written(tmp_path: Path, key: str) -> None:
+    text = (
+        "model_list:\n- model_name: chat\n"
+        f"  litellm_params: {{model: openai/gpt-5.4-mini, {key}: x}}\n  model_info: {{{key}: x}}\n"
+        f"router_settings: {{{key}: x}}\n{key}: x\n"
+    )
+    told = [note.what for note in imported(written(tmp_path, text)).notes]
+    for place in ("model_list[0].litellm_params.", "model_list[0].model_info.", "router_settings.", ""):
+        assert f"{place}{key}" in told
+
+
+def test_a_span_beyond_all_numbers_is_none(tmp_path: Path) -> None:
+    settings = {"max_budget": 1, "budget_duration": f"{'9' * 5_000}d"}
+    found = imported(written(tmp_path, {"model_list": [GOOD], "litellm_settings": settings}))
+    assert "budgets" not in found.settings
+    assert any("it is no span" in note.told() for note in found.notes)
