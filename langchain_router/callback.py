@@ -6,17 +6,16 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
-from capability_router.money.spending import Spending, facts_of
+from capability_router.money.spending import ShowsSpending, Spending, facts_of
 from capability_router.request import Outcome, Usage
 from capability_router.routing import Routing, within
 
 
-class RouterCallbackHandler(BaseCallbackHandler):
+class RouterCallbackHandler(ShowsSpending, BaseCallbackHandler):
     """Adds up the cost of all routed calls below the run that it is attached to. Thread-safe.
 
     The router reports each request to it once, so nested chains count nothing twice. For a router within a router the
@@ -32,20 +31,6 @@ class RouterCallbackHandler(BaseCallbackHandler):
     def on_routed(self, outcome: Outcome, routing: Routing) -> None:
         """Called by the router after each request."""
         self._spending.add(facts_of(outcome, routing))
-
-    @property
-    def calls(self) -> list[dict[str, Any]]:
-        """The calls so far: `response_metadata["router"]` of each, with tokens and routing terms."""
-        return self._spending.calls
-
-    @property
-    def total_cost_usd(self) -> float:
-        """The sum of the known costs in USD, failed attempts included."""
-        return self._spending.total_cost_usd
-
-    def by(self, tag: str) -> dict[str, float]:
-        """USD by the values of a fact ('tenant', 'task', 'chain', 'model', 'provider', ..., 'tag'), or of one tag."""
-        return self._spending.by(tag)
 
     def __repr__(self) -> str:
         return f"<RouterCallbackHandler {len(self.calls)} calls, ${self.total_cost_usd:f}>"

@@ -43,43 +43,18 @@ class Runs(BaseCallbackHandler):
         """The name of the outermost run above this one, itself included, that has one; "" if none is known."""
         return self._outermost.get(run_id, "") if run_id is not None else ""
 
-    def _begun(self, run_id: UUID, parent_run_id: UUID | None, name: str | None) -> None:
+    def _begun(
+        self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, name: str | None = None, **__: Any
+    ) -> None:  # fmt: skip
         if len(self._outermost) >= self._most:  # what other threads write meanwhile may be lost, and is then unnamed
             self._outermost = dict(list(self._outermost.items())[self._most // 2 :])
         self._outermost[run_id] = self.outermost(parent_run_id) or given(name)
 
-    def _over(self, run_id: UUID) -> None:
+    def _over(self, *_: Any, run_id: UUID, **__: Any) -> None:
         self._outermost.pop(run_id, None)
 
-    def on_chain_start(
-        self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None,
-        name: str | None = None, **_: Any,
-    ) -> None:  # fmt: skip
-        """A chain, a graph or one of its nodes begins."""
-        self._begun(run_id, parent_run_id, name)
-
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
-        """It has ended."""
-        self._over(run_id)
-
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """It has ended with an error."""
-        self._over(run_id)
-
-    def on_tool_start(
-        self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None,
-        name: str | None = None, **_: Any,
-    ) -> None:  # fmt: skip
-        """A tool begins; what it calls is below the chain that calls it."""
-        self._begun(run_id, parent_run_id, name)
-
-    def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
-        """It has ended."""
-        self._over(run_id)
-
-    def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """It has ended with an error."""
-        self._over(run_id)
+    on_chain_start = on_tool_start = _begun  # a graph and its nodes are chains; what a tool calls is below its chain
+    on_chain_end = on_chain_error = on_tool_end = on_tool_error = _over
 
 
 RUNS = Runs()

@@ -17,7 +17,7 @@ from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from pydantic import Field, PrivateAttr
 
-from capability_router.money.spending import Spending, facts_of
+from capability_router.money.spending import ShowsSpending, Spending, facts_of
 from capability_router.request import Outcome, Request
 
 dispatcher = get_dispatcher(__name__)
@@ -35,7 +35,7 @@ class RouterCallEvent(BaseEvent):
         return "RouterCallEvent"
 
 
-class RouterEventHandler(BaseEventHandler):
+class RouterEventHandler(ShowsSpending, BaseEventHandler):
     """Adds up what the routed calls cost. Unknown costs count as 0 and show as None in `calls`."""
 
     _spending: Spending = PrivateAttr(default_factory=Spending)
@@ -49,20 +49,6 @@ class RouterEventHandler(BaseEventHandler):
         """Add a routed call; other events are ignored."""
         if isinstance(event, RouterCallEvent):
             self._spending.add(event.facts)
-
-    @property
-    def calls(self) -> list[dict[str, Any]]:
-        """The calls so far, each as in `additional_kwargs["router"]`, with tokens and routing terms."""
-        return self._spending.calls
-
-    @property
-    def total_cost_usd(self) -> float:
-        """The sum of the known costs in USD, failed attempts included."""
-        return self._spending.total_cost_usd
-
-    def by(self, tag: str) -> dict[str, float]:
-        """USD by the values of a fact ('tenant', 'task', 'chain', 'model', 'provider', ..., 'tag'), or of one tag."""
-        return self._spending.by(tag)
 
 
 def announce(request: Request, outcome: Outcome) -> None:

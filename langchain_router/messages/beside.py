@@ -12,18 +12,14 @@ from langchain_router.messages.kinds import is_ai
 
 _CALLS = ("tool_use", "tool_call", "function_call")
 _NEVER_SENT = frozenset({"model", "api_key", "base_url", "include_raw", "method"})
+"""These, and headers, hold credentials and addresses. That is no content, so screens do not read it."""
 
 
 def beside(messages: Sequence[BaseMessage], keywords: Mapping[str, Any], read: Container[str]) -> tuple[str, ...]:
     """All strings there. `read`: the names of blocks' items and of keywords that were read elsewhere."""
     found = [text for message in messages for text in _of(message, read)]
-    said = {name: value for name, value in keywords.items() if not (name in read or _is_own(name))}
+    said = {k: v for k, v in keywords.items() if k not in read and k not in _NEVER_SENT and not k.endswith("headers")}
     return (*found, *strings(said))
-
-
-def _is_own(keyword: str) -> bool:
-    """Whether the keyword holds credentials or addresses. That is no content, so screens do not read it."""
-    return keyword in _NEVER_SENT or keyword.endswith("headers")
 
 
 def _of(message: BaseMessage, read: Container[str]) -> Iterator[str]:

@@ -24,7 +24,6 @@ from capability_router.faults.offered import Offered, strange
 from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage, service_tier
 from langchain_router.messages.kinds import is_ai, is_chunk
 from langchain_router.messages.raw_calls import RawCalls
-from langchain_router.messages.white_space import blank
 
 _FINISHES: dict[str, Finish] = {
     "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
@@ -85,7 +84,7 @@ def _tells(content: Any, full: Callable[[Any], bool]) -> bool:
     """Whether a text, or one of the blocks that are full, is more than white space."""
     if isinstance(content, str):
         return bool(content.strip())
-    return any(full(each) and not blank(each) for each in content)
+    return any(full(each) and not _blank(each) for each in content)
 
 
 def _beside(message: AIMessage) -> bool:
@@ -111,6 +110,19 @@ def _full(block: Any) -> bool:
     values = (block.get(key) for key in ("text", "thinking", "reasoning"))
     told = [value for value in values if isinstance(value, str)]
     return any(told) if told or block.get("type") in ("text", "thinking", "reasoning") else True
+
+
+def _blank(content: Any) -> bool:
+    """Whether it is only white space: a text, a block of text or a list of these. An empty one is not.
+
+    A stream of white space alone is no answer, so it is held until other content comes.
+    """
+    if isinstance(content, str):
+        return content.isspace()
+    if isinstance(content, Mapping):
+        text = content.get("text") if content.get("type") == "text" else None
+        return isinstance(text, str) and text.isspace()
+    return bool(content) and all(map(_blank, content))
 
 
 def _as_said(message: BaseMessage) -> AIMessage:
@@ -343,7 +355,7 @@ class EventReader:
         if kind == "tool_call":
             return self._whole_call(block)
         self._malformed += kind == "invalid_tool_call"
-        return kind == "invalid_tool_call" or (_full(block) and not blank(block))
+        return kind == "invalid_tool_call" or (_full(block) and not _blank(block))
 
     def _whole_call(self, block: Mapping[str, Any]) -> bool:
         name = str(block.get("name") or "")

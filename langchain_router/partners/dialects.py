@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from capability_router.connections.watsonx import sending_once
 from capability_router.endpoints.chain_usage import Counting
-from langchain_router.partners.watsonx import silence
 
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 """The names of a limit of the answer's tokens, the common one first."""
@@ -183,6 +183,13 @@ def _litellm_keywords(model: Any) -> None:
     model.model_kwargs = {**model.model_kwargs, "max_retries": 0, "num_retries": 0}
 
 
+def _watsonx_sdk(model: Any) -> None:
+    """Give the model an SDK object that does not retry, over the same connections. Other versions are not changed."""
+    outer: Any = getattr(model, "watsonx_model", None)
+    if (quiet := sending_once(outer)) is not outer:
+        model.watsonx_model = quiet
+
+
 def _cached_clients(model: Any) -> None:
     """Remove cached clients, so that they are created again from the copy's fields."""
     for name in ("_client", "_async_client", "_client_params", "client", "async_client"):
@@ -261,7 +268,7 @@ DIALECTS: tuple[Dialect, ...] = (
         gives_reason=True, ever_parallel=True,
     ),
     Dialect(
-        "langchain_ibm", "ChatWatsonx", ("ibm",), retries=Retries(0, silence, hidden=True), gives_reason=True,
+        "langchain_ibm", "ChatWatsonx", ("ibm",), retries=Retries(0, _watsonx_sdk, hidden=True), gives_reason=True,
         url_fields=("url",),
     ),
     Dialect(

@@ -12,18 +12,14 @@ from capability_router.strings import strings
 _READ = frozenset({"text", "thinking", "tool_call"})  # kinds of blocks
 _NESTED = {"content", "cited_content"}
 _NEVER_SENT = frozenset({"model", "api_key", "api_base", "user_msg", "chat_history", "messages", "prompt"})
+"""These, and headers, hold credentials, addresses or the messages themselves, so screens do not read them."""
 
 
 def beside(messages: Sequence[ChatMessage], blocks: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[str, ...]:
     """All strings there. `blocks`: of all messages, nested ones too. `keywords`: those that were not read elsewhere."""
     others = [block.model_dump(exclude=_NESTED) for block in blocks if block.block_type not in _READ]
-    said = {name: value for name, value in keywords.items() if not _is_own(name)}
+    said = {name: v for name, v in keywords.items() if name not in _NEVER_SENT and not name.endswith("headers")}
     return (*strings(others), *(text for message in messages for text in _of(message)), *strings(said))
-
-
-def _is_own(keyword: str) -> bool:
-    """Whether the keyword holds credentials or addresses, or the messages themselves."""
-    return keyword in _NEVER_SENT or keyword.endswith("headers")
 
 
 def _of(message: ChatMessage) -> Iterator[str]:

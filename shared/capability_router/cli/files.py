@@ -42,6 +42,21 @@ def spare(path: Path | None, mark: bytes, what: str) -> None:
             raise ConfigError(f"{str(path)!r} is {what} and is left as it is; choose another path, or remove it")
 
 
+def write_page(output: Path, page: str) -> bool:
+    """Write the page to its file, or to standard output (False: nothing is to be printed beside it).
+
+    Raises ConfigError where it can't be written.
+    """
+    if output == STANDARD_OUTPUT:
+        click.echo(page.encode("utf-8"), nl=False)
+        return False
+    try:
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {str(output)!r}: {error.strerror or error}; choose another -o") from error
+    return True
+
+
 def takes_config(command: Callable[..., None]) -> Callable[..., None]:
     """A configuration by either spelling, CONFIG or --config; `config` is None where the command is given none."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.files import FILE
 
 if TYPE_CHECKING:
     from capability_router.migration.litellm import Imported
@@ -21,8 +22,8 @@ def imports() -> None:
 
 
 @imports.command()
-@click.argument("config", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output.")
+@click.argument("config", type=FILE)
+@click.option("-o", "--output", type=FILE, help="Default: standard output.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--group", help="Only this name (a model group or an alias), as a router for nothing else.")
 @click.option("--model", "models", multiple=True, help="A name that a wildcard is to stand for, once for each.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from capability_router.cli import screen
-from capability_router.cli.files import FILE, IS_PAGE, ROUTER_YAML, STANDARD_OUTPUT, spare, takes_config
+from capability_router.cli.files import FILE, IS_PAGE, ROUTER_YAML, STANDARD_OUTPUT, spare, takes_config, write_page
 from capability_router.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -168,17 +168,10 @@ def _nothing(_: int) -> None:
 
 
 def _write(found: Rehearsal, output: Path) -> None:
-    from capability_router.errors import ConfigError
     from capability_router.rehearsal.shown.page import page
 
-    if output == STANDARD_OUTPUT:
-        click.echo(page(found).encode("utf-8"), nl=False)
-        return
-    try:
-        output.write_text(page(found), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {str(output)!r}: {error.strerror or error}; choose another -o") from error
-    click.echo(f"{output}: {len(found.traffic.shapes)} requests", err=True)
+    if write_page(output, page(found)):
+        click.echo(f"{output}: {len(found.traffic.shapes)} requests", err=True)
 
 
 def _show(found: Rehearsal, as_json: bool) -> None:

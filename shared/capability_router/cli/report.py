@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capability_router.cli.files import FILE, IS_PAGE, STANDARD_OUTPUT, LogFile, spare
+from capability_router.cli.files import FILE, IS_PAGE, LogFile, spare, write_page
 
 if TYPE_CHECKING:
     from capability_router.decision_log.reading import Reading
@@ -107,15 +107,8 @@ def _write(
     spare(output, IS_PAGE, "no page")
     traffic = _gathered(logs, strongest)
     against = {name: total(_gathered([other]).requests) for name, other in _named(others)}
-    text = page_of(traffic, title=title, against=against, strongest=strongest)
-    if output == STANDARD_OUTPUT:
-        click.echo(text.encode("utf-8"), nl=False)
-        return traffic.omitted
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {str(output)!r}: {error.strerror or error}; choose another -o") from error
-    click.echo(f"{output}: {len(traffic.requests):,} requests")
+    if write_page(output, page_of(traffic, title=title, against=against, strongest=strongest)):
+        click.echo(f"{output}: {len(traffic.requests):,} requests")
     return traffic.omitted
 
 

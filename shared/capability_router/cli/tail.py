@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from capability_router.cli import screen
+from capability_router.cli.files import FILE
 from capability_router.table import folded, printable, wide
 
 _LOOK_S = 0.25
 
 
 @click.command()
-@click.argument("log", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("log", type=FILE)
 @click.option(
     "-n", "--lines", "last", type=click.IntRange(0), default=10, show_default=True, help="Begin with the last so many."
 )

@@ -57,3 +57,23 @@ class Spending:
             for each in value if isinstance(value, (list, tuple)) else (value,):
                 sums["" if each is None else str(each)] += call["cost_usd"] or 0.0
         return dict(sums)
+
+
+class ShowsSpending:
+    """What the callback handlers of both frameworks show of the calls that they have added up."""
+
+    _spending: Spending
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls so far: of each the annotation of its answer ("router"), with tokens and routing terms."""
+        return self._spending.calls
+
+    @property
+    def total_cost_usd(self) -> float:
+        """The sum of the known costs in USD, failed attempts included."""
+        return self._spending.total_cost_usd
+
+    def by(self, tag: str) -> dict[str, float]:
+        """USD by the values of a fact ('tenant', 'task', 'chain', 'model', 'provider', ..., 'tag'), or of one tag."""
+        return self._spending.by(tag)

@@ -67,10 +67,7 @@ class Asked(NamedTuple):
 
 
 class Rehearsal(NamedTuple):
-    """The results. `run`: the run with the faults. Summaries: `calm` without faults, `router` of `run`, `alone`.
-
-    `hits`: which requests lie in the faults' time.
-    """
+    """The results. `run`: the run with the faults. Summaries: `calm` without faults, `router` of `run`, `alone`."""
 
     name: str
     policy: str
@@ -81,7 +78,6 @@ class Rehearsal(NamedTuple):
     voices: Mapping[str, Voice]
     run: RunRecord
     alone_model: str
-    hits: Sequence[bool]
     calm: Summary
     router: Summary
     alone: Summary
@@ -182,7 +178,7 @@ class _Day:
         s, config = scene, self._config
         return Rehearsal(
             config.name, config.settings.policy.name, tuple(config.registry.entries), s.traffic, s.seed, s.spells,
-            s.voices, run, self._alone, hits, quiet, router, single, seen, advice,
+            s.voices, run, self._alone, quiet, router, single, seen, advice,
             judged(self._terms, router, seen),
             (*config.notes, *s.traffic.notes, *_assumed(s.voices), *_unpriced(config), *_idle(s, hits)),
         )  # fmt: skip

@@ -23,6 +23,18 @@ def section(title: str, note: str, *parts: Markup | str) -> Markup:
     return element("section", element("h2", title), told, *parts)
 
 
+def headline(figures: Iterable[tuple[str, str, str]]) -> Markup:
+    """The figures at the top of a page: the name of each, its value, and what else is to be known of it."""
+    items = (
+        element(
+            "div", element("dt", name), element("dd", value, class_="small" if len(value) > 9 else None),
+            element("dd", more),
+        )
+        for name, value, more in figures
+    )  # fmt: skip
+    return element("dl", *items, class_="headline")
+
+
 def part(title: str, *parts: Markup | str) -> Markup:
     """Something of its own within a section."""
     return element("div", element("h3", title), *parts, class_="part")

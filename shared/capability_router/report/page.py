@@ -22,7 +22,7 @@ from capability_router.report.drawn.timeline import breaker_chart, told_away
 from capability_router.report.figures import Account, Incident, Sum, accounts, incidents, refusals, span, sums, total
 from capability_router.report.fit import fits
 from capability_router.report.fitting import fit_section
-from capability_router.report.grid import chart, grid, part, said, section
+from capability_router.report.grid import chart, grid, headline, part, said, section
 from capability_router.report.listing import extremes, newest
 from capability_router.report.rows import Decision
 
@@ -100,16 +100,7 @@ def _headline(whole: Sum, savings: Savings | None) -> Markup:
         ("Fallbacks", share(whole.fallbacks, whole.requests), f"{count(whole.failed_attempts)} failed attempts"),
         ("Tokens", brief(whole.tokens), f"{brief(whole.input_tokens)} in, {brief(whole.output_tokens)} out"),
     ]
-    items = (
-        element(
-            "div",
-            element("dt", n),
-            element("dd", value, class_="small" if len(value) > 9 else None),
-            element("dd", more),
-        )
-        for n, value, more in figures
-    )
-    return element("dl", *items, class_="headline")
+    return headline(figures)
 
 
 def _saved(savings: Savings) -> tuple[str, str, str]:

@@ -16,10 +16,6 @@ class Span(NamedTuple):
     starts: float | None = None
     ends: float | None = None
 
-    def holds(self, unix: float) -> bool:
-        """Whether this time is in the window."""
-        return (self.starts is None or unix >= self.starts) and (self.ends is None or unix < self.ends)
-
 
 ALWAYS = Span("")
 

@@ -62,15 +62,6 @@ class Script:
         """Those that were about this model at any time between."""
         return [s for s in self.about(model) if s.from_s <= until and since < s.until_s]
 
-    def within(self, now: float) -> bool:
-        """Whether any fault holds now."""
-        return any(s.holds(now) for s in self.spells)
-
-    @property
-    def ends_s(self) -> float:
-        """When the last is over."""
-        return max((s.until_s for s in self.spells), default=0.0)
-
 
 def placed(lines: Sequence[FaultLine], aims: Aims, seconds: float) -> list[Spell]:
     """The faults in a run of so many seconds; ConfigError for targets that match no model."""

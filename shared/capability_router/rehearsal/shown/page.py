@@ -13,6 +13,7 @@ from capability_router.rehearsal.result import WHYS
 from capability_router.rehearsal.shown.drawing import STATES, latencies_chart, timeline_chart
 from capability_router.rehearsal.shown.told import FIGURES, back_of, judgement, left_of, percent, when_of
 from capability_router.report.drawn.palette import Palette
+from capability_router.report.grid import headline, section
 
 _FOOTER = (
     "Models, network and time are simulated; policy, health, budgets and retries are the router's own. "
@@ -40,25 +41,23 @@ def _header(found: Rehearsal) -> Markup:
 def _headline(found: Rehearsal) -> Markup:
     router, calm, alone = found.router, found.calm, found.alone
     lost = router.whole.requests - router.whole.answered
-    figures = (
+    return headline((
         ("Answered", percent(router.whole.success), f"{found.alone_model} alone: {percent(alone.whole.success)}"),
         ("In the faults' time", percent(router.during.success), f"alone: {percent(alone.during.success)}"),
         ("P95 latency", seconds(router.latency_s(0.95)), f"without faults {seconds(calm.latency_s(0.95))}"),
         ("Cost", money(router.cost_pico), f"without faults {money(calm.cost_pico)}"),
         ("Not answered", count(lost), f"of {count(router.whole.requests)}, {count(router.fallbacks)} by a fallback"),
-    )
-    items = (element("div", element("dt", n), element("dd", value), element("dd", more)) for n, value, more in figures)
-    return element("dl", *items, class_="headline")
+    ))  # fmt: skip
 
 
 def _expected(found: Rehearsal) -> Markup:
     told = [element("li", judgement(e), class_="good-text" if e.met else "bad-text") for e in found.expected]
-    return _section("Expected", "", element("ul", *told)) if told else Markup()
+    return section("Expected", "", element("ul", *told)) if told else Markup()
 
 
 def _advice(found: Rehearsal) -> Markup:
     told = [element("li", _coded(a.what), *_mended(a.mend, a.tried)) for a in found.advice]
-    return _section("Advice", "", element("ul", *told, class_="advice")) if told else Markup()
+    return section("Advice", "", element("ul", *told, class_="advice")) if told else Markup()
 
 
 def _mended(*parts: str) -> Iterable[Markup]:
@@ -77,7 +76,7 @@ def _timeline(found: Rehearsal, palette: Palette) -> Markup:
     )
     chart = _scroll(timeline_chart(found, palette), "Each model over time")
     seen = [s for s in STATES if any(look.state == s for look in found.run.looks)]
-    return _section("Over time", note, chart, _legend(seen))
+    return section("Over time", note, chart, _legend(seen))
 
 
 def _legend(states: Sequence[str]) -> Markup:
@@ -95,7 +94,7 @@ def _faults(found: Rehearsal) -> Markup:
         for e in found.episodes
     ]
     columns = ("fault", "model", "when", "calls that failed", "left alone", "back")
-    return _section("Faults", "", _scroll(_grid(columns, rows), "Faults")) if rows else Markup()
+    return section("Faults", "", _scroll(_grid(columns, rows), "Faults")) if rows else Markup()
 
 
 def _compared(found: Rehearsal) -> Markup:
@@ -103,13 +102,13 @@ def _compared(found: Rehearsal) -> Markup:
     rows = [(name, *(seen(s) for s in sums)) for name, seen in FIGURES]
     columns = ("", "router", "without faults", f"{found.alone_model} alone")
     note = "Alone: as a program without a router calls its one model, whose client repeats twice what may pass."
-    return _section("Compared", note, _scroll(_grid(columns, rows), "Compared"))
+    return section("Compared", note, _scroll(_grid(columns, rows), "Compared"))
 
 
 def _latency(found: Rehearsal, palette: Palette) -> Markup:
     slow = percentile(found.router.slow, 0.95)
     note = f"A dot is one answered request; a ring was answered by a fallback. In the faults' time P95 {seconds(slow)}."
-    return _section("Latency", note, latencies_chart(found, palette))
+    return section("Latency", note, latencies_chart(found, palette))
 
 
 def _lost(found: Rehearsal) -> Markup:
@@ -121,16 +120,12 @@ def _lost(found: Rehearsal) -> Markup:
         element("li", f"{count(n)} ({share(n, found.router.whole.requests)}): {WHYS[why]}", *_mended(example[why]))
         for why, n in whys.most_common()
     ]
-    return _section("Not answered", "With the first of each.", element("ul", *told, class_="advice"))
+    return section("Not answered", "With the first of each.", element("ul", *told, class_="advice"))
 
 
 def _notes(found: Rehearsal) -> Markup:
     told = [element("li", note) for note in found.notes]
-    return _section("Notes", "", element("ul", *told)) if told else Markup()
-
-
-def _section(title: str, note: str, *parts: Markup) -> Markup:
-    return element("section", element("h2", title), element("p", note, class_="note") if note else "", *parts)
+    return section("Notes", "", element("ul", *told)) if told else Markup()
 
 
 def _scroll(content: Markup, label: str) -> Markup:

@@ -51,27 +51,17 @@ class Shape(NamedTuple):
             answers=self.answers, resumable=self.stream and not self.needs,
         )  # fmt: skip
 
-    @property
-    def kind(self) -> str:
-        """What it asks for that not every model has: 'vision and tools'; '' = text alone."""
-        return told_needs(self.needs)
-
 
 def told_needs(needs: Need) -> str:
     """In words; '' = nothing special."""
     return " and ".join(word for need, word in _WORDS.items() if need in needs)
 
 
-def need_of(name: object) -> Need | None:
-    """The need of this name, as plans write it; None = there is none."""
-    return Need.__members__.get(name.upper()) if isinstance(name, str) else None
-
-
 def needs_of(names: Iterable[object]) -> Need:
-    """Several of them; strangers are left out."""
+    """The needs of these names, as plans write them; names of no need are left out."""
     found = Need.NONE
     for name in names:
-        found |= need_of(name) or Need.NONE
+        found |= Need.__members__.get(name.upper(), Need.NONE) if isinstance(name, str) else Need.NONE
     return found
 
 

@@ -27,8 +27,3 @@ class Traffic(NamedTuple):
     unix_s: float = 1_800_000_000.0
     paces: Mapping[str, Pace] = {}
     notes: tuple[str, ...] = ()
-
-    @property
-    def rate(self) -> float:
-        """Requests per second."""
-        return len(self.shapes) / self.seconds if self.seconds else 0.0

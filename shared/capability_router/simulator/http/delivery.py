@@ -39,7 +39,7 @@ class Delivery:
         settle: Callable[[int, bool], None],
     ) -> None:
         self._stage, self._pace, self._clock = stage, pace, clock
-        self._fault, self._headers, self._settle = fault, headers, settle
+        self._headers, self._settle = headers, settle
         self._late_s = fault.delay_s if fault and fault.kind == "slow_first_token" else 0.0
         self._break = fault if fault and fault.kind in BREAKS else None
         self._opened = False
