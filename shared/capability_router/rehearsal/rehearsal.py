@@ -23,7 +23,7 @@ from capability_router.rehearsal.configuration import Configuration, configurati
 from capability_router.rehearsal.episode import Episode, episodes
 from capability_router.rehearsal.expectation import Judged, Term, judged, parse_terms
 from capability_router.rehearsal.result import RunRecord
-from capability_router.rehearsal.script.fault_line import FaultLine, parse_lines
+from capability_router.rehearsal.script.fault_line import FaultLine, parse_line
 from capability_router.rehearsal.script.presets import preset_lines
 from capability_router.rehearsal.script.spell import Script, Spell, placed
 from capability_router.rehearsal.script.targets import Aims
@@ -148,7 +148,7 @@ class _Day:
         if asked.seconds is not None and not 0 < asked.seconds < 1e9:
             raise ConfigError(f"traffic: seconds must be a number above 0, got {asked.seconds!r}")
         lines = [*(f for f in asked.faults if isinstance(f, FaultLine)),
-                 *parse_lines(f for f in asked.faults if isinstance(f, str))]  # fmt: skip
+                 *(parse_line(f) for f in asked.faults if isinstance(f, str))]  # fmt: skip
         for line in lines:
             self._aims.meant(line.target)
         for name in asked.presets:

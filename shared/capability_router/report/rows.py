@@ -54,7 +54,6 @@ class Decision(NamedTuple):
     fallback: bool
     reason: str
     policy: str
-    framework: str
     tenant: str
     task: str
     chain: str
@@ -102,8 +101,8 @@ class Rows:
         return Decision(
             short(record["request_id"]), begun, float(record["elapsed_s"]),
             None if model is None else self._name(model), bool(record.get("fallback")),
-            short(record.get("reason") or ""), word("policy"), word("framework"),
-            word("tenant"), word("task") or self._name(plan.get("task") or ""), word("chain"),
+            short(record.get("reason") or ""), word("policy"), word("tenant"),
+            word("task") or self._name(plan.get("task") or ""), word("chain"),
             self._once(tuple(map(short, record.get("tags") or ()))), int(record.get("input_tokens") or 0),
             int(record.get("output_tokens") or 0), int(pico or 0), pico is None, tries, self._refusals(plan),
             self._once(_rivals(plan, own, {each.model for each in tries})),

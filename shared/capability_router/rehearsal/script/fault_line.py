@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -80,11 +79,6 @@ class FaultLine:
         return start if self.length is None or self.length.relative else start + self.length.amount
 
 
-def parse_lines(sources: Iterable[str]) -> list[FaultLine]:
-    """The faults of these lines, each `kind[=value][:target][@start][+duration][,option=value]`; ConfigError."""
-    return [parse_line(source) for source in sources]
-
-
 def read_lines(path: str | Path) -> list[FaultLine]:
     """Those in a file, one a line; blank lines and what follows a # are left out. ConfigError names the line."""
     try:
@@ -105,7 +99,7 @@ def read_lines(path: str | Path) -> list[FaultLine]:
 
 
 def parse_line(source: str) -> FaultLine:
-    """One fault; ConfigError tells what can't be read, and what could be written."""
+    """One fault, `kind[=value][:target][@start][+duration][,option=value]`; ConfigError says what can't be read."""
     text = source.strip()
     found = _LINE.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None:

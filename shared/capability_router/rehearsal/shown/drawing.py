@@ -101,7 +101,7 @@ def _decision(found: Rehearsal, row: RequestResult) -> Decision:
     )
     shape = row.shape
     return Decision(
-        "", row.at, row.elapsed_s, row.model or None, row.fallback, row.why, found.policy, "", shape.tenant, shape.task,
+        "", row.at, row.elapsed_s, row.model or None, row.fallback, row.why, found.policy, shape.tenant, shape.task,
         shape.chain, (), shape.input_tokens, shape.out, row.cost_pico or 0, row.cost_pico is None, tries, (), Rivals(),
         None,
     )  # fmt: skip
