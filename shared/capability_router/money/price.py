@@ -291,7 +291,7 @@ def _rate(usd_per_mtok: Number | None, otherwise: int = 0) -> int:
 
 
 def _of_text_alone(usage: Usage) -> bool:
-    """Whether nothing is told of caches, audio or images, whose tokens have prices of their own."""
+    """Whether there are no tokens of caches, audio or images, which have prices of their own."""
     special = (
         usage.cache_read_tokens or usage.cache_creation_tokens or usage.cache_creation_1h_tokens
         or usage.input_audio_tokens or usage.output_audio_tokens or usage.cache_audio_read_tokens
@@ -303,7 +303,7 @@ def _of_text_alone(usage: Usage) -> bool:
 def _by_kind(usage: Usage) -> tuple[int, ...]:
     """Each token once, in the order of Rates.
 
-    Not every provider tells how much of its audio or images was read from a cache: parts that together
+    Not every provider reports how much of its audio or images was read from a cache: parts that together
     are more than the whole overlap at least that much.
     """
     read, write = usage.cache_read_tokens, usage.cache_creation_tokens

@@ -111,26 +111,28 @@ def _away(found: Evidence, model: str, row: RequestResult) -> bool:
 def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[RequestResult]) -> Advice:
     size = max(row.shape.input_tokens for row in rows) if set(rules) & set(WINDOWS) else 0
     what = " and ".join(filter(None, [told_needs(needs_of(rules)), f"up to {size:,} tokens of input" if size else ""]))
-    who = f"requests with {what}" if what else "such requests"
+    requests = f"requests with {what}" if what else "such requests"
     others = _lacking(rows)
     if not able:
-        return Advice(f"No model can take {who}: {found.share(len(rows))} had nowhere to go{others}.", _add(what, ""))
+        return Advice(
+            f"No model can take {requests}: {found.share(len(rows))} had nowhere to go{others}.", _add(what, "")
+        )
     faults = _listed({s.line.text for row in rows for m in able for s in found.script.away(m, row.at, row.end_s)})
     if able == _all(found) and _everywhere(found, rows[0]):
         return Advice(f"Every model is away under {faults}: {found.share(len(rows))} had nowhere to go.")
     homes = sorted({found.config.registry.entry(m).card.provider or m for m in able})
     only = f"Only {_listed(able)}" if rules else "Every model"
-    takes = f"can take {who}, and {'is' if len(able) == 1 else 'all are'}" if rules else "is"
-    told = f"{only} {takes} away under {faults}: {found.share(len(rows))} had nowhere to go{others}."
-    return Advice(told, _add(what, _listed(homes)))
+    takes = f"can take {requests}, and {'is' if len(able) == 1 else 'all are'}" if rules else "is"
+    problem = f"{only} {takes} away under {faults}: {found.share(len(rows))} had nowhere to go{others}."
+    return Advice(problem, _add(what, _listed(homes)))
 
 
 def _lacking(rows: Sequence[RequestResult]) -> str:
     """' (house: image_inputs)'."""
     rules: dict[str, str] = dict(sorted({m: rule for row in rows for m, rule in row.rules.items()}.items()))
-    told = [f"{model}: {rule}" for model, rule in rules.items()]
-    more = f" and {len(told) - _LISTED} more" if len(told) > _LISTED else ""
-    return f" ({', '.join(told[:_LISTED])}{more})" if told else ""
+    lacks = [f"{model}: {rule}" for model, rule in rules.items()]
+    more = f" and {len(lacks) - _LISTED} more" if len(lacks) > _LISTED else ""
+    return f" ({', '.join(lacks[:_LISTED])}{more})" if lacks else ""
 
 
 def _add(what: str, homes: str) -> str:
@@ -145,19 +147,19 @@ def _failed(found: Evidence) -> Iterator[Advice]:
         own = [row for row in rows if row.why == why]
         calm = found.quiet.whys[why]
         for advice in _WHYS[why](found, own) if own else ():
-            told = f" (Without faults: {calm:,}.)" if calm else ""
-            yield advice._replace(what=advice.what + told, lost=len(own))
+            without = f" (Without faults: {calm:,}.)" if calm else ""
+            yield advice._replace(what=advice.what + without, lost=len(own))
 
 
 def _interrupted(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
-    told = f"{found.share(len(rows))} lost a stream after its first text, which no model may go on with."
+    problem = f"{found.share(len(rows))} lost a stream after its first text, which no model may go on with."
     cards = found.config.registry.cards
     if found.config.settings.resume:
-        yield Advice(told, "None of the models that were left has `assistant_prefill: true`.")
+        yield Advice(problem, "None of the models that were left has `assistant_prefill: true`.")
     elif any(card.assistant_prefill for card in cards):
-        yield Advice(told, "", Mend("resume: true", {"resume": True}, "lost"))
+        yield Advice(problem, "", Mend("resume: true", {"resume": True}, "lost"))
     else:
-        yield Advice(told, "`resume: true` continues one on a model whose card says `assistant_prefill: true`.")
+        yield Advice(problem, "`resume: true` continues one on a model whose card says `assistant_prefill: true`.")
 
 
 def _budget(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
@@ -169,11 +171,11 @@ def _budget(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     )
 
 
-def _full(found: Evidence, rows: Sequence[RequestResult], told: str) -> Advice:
+def _full(found: Evidence, rows: Sequence[RequestResult], problem: str) -> Advice:
     """Advice for requests lost because a healthy model was full by its learned concurrency limit."""
     model = Counter(model for row in rows for model in _spared(row)).most_common(1)[0][0]
     mend = Mend("health: {learns_limits: false}", {"learns_limits": False}, "lost")
-    return Advice(f"{told} {model} was full, by a limit of calls at once that was only learned.", "", mend)
+    return Advice(f"{problem} {model} was full, by a limit of calls at once that was only learned.", "", mend)
 
 
 def _spared(row: RequestResult) -> list[str]:
@@ -192,24 +194,24 @@ def _attempts(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice
     settings = found.config.settings
     filtered = [row for row in rows if row.tries and row.tries[-1].fault == "content_filtered"]
     if filtered and settings.on_content_filter == "return":
-        told = f"{found.share(len(filtered))} got the content filter's refusal, which is handed on as it is."
-        yield Advice(told, "", Mend("on_content_filter: fallback", {"on_content_filter": "fallback"}, "lost"))
+        problem = f"{found.share(len(filtered))} got the content filter's refusal, which is handed on as it is."
+        yield Advice(problem, "", Mend("on_content_filter: fallback", {"on_content_filter": "fallback"}, "lost"))
     rest = [row for row in rows if row not in filtered] if filtered else rows
     if not rest:
         return
     most = settings.retry.attempts
     faults = Counter(t.fault for row in rest for t in row.tries if t.fault)
-    told = f"{found.share(len(rest))} failed though another model could have answered ({_counted(faults)})."
+    problem = f"{found.share(len(rest))} failed though another model could have answered ({_counted(faults)})."
     if any(map(_spared, rest)):
-        yield _full(found, rest, told)
+        yield _full(found, rest, problem)
         return
     spent = sum(len(row.tries) >= most for row in rest)
     if spent:
         more = settings.retry.model_copy(update={"attempts": most + 2})
-        told += f" {spent:,} of them had used their {most} attempts up."
-        yield Advice(told, "", Mend(f"retry: {{attempts: {most + 2}}}", {"retry": more}, "lost"))
+        problem += f" {spent:,} of them had used their {most} attempts up."
+        yield Advice(problem, "", Mend(f"retry: {{attempts: {most + 2}}}", {"retry": more}, "lost"))
     else:
-        yield Advice(f"{told} For example: {_clipped(rest[0].detail)}")
+        yield Advice(f"{problem} For example: {_clipped(rest[0].detail)}")
 
 
 def _refused(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
@@ -249,10 +251,10 @@ def _slow(found: Evidence) -> Iterator[Advice]:
         return
     from capability_router.settings.resilience import Hedge  # here, because it loads pydantic
 
-    told = (
+    problem = (
         f"In the faults' time 95 % of the answers came within {seconds(seen)}, without faults within {seconds(calm)}."
     )
-    yield Advice(told, "", Mend("hedge: true", {"hedge": Hedge()}, "p95 in the faults' time"))
+    yield Advice(problem, "", Mend("hedge: true", {"hedge": Hedge()}, "p95 in the faults' time"))
 
 
 def _dear(found: Evidence) -> Iterator[Advice]:

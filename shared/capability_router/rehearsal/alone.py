@@ -33,19 +33,21 @@ class _Alone:
     def __init__(self, scene: Scenario, model: str, clock: LoopClock, cast: Cast) -> None:
         self._scene, self._model, self._clock, self._cast = scene, model, clock, cast
         self._card = scene.config.registry.entry(model).card
-        self._told = RunRecord(scene.traffic.seconds)
+        self._record = RunRecord(scene.traffic.seconds)
 
     async def all(self) -> RunRecord:
         async with asyncio.TaskGroup() as tasks:
             await arrive(tasks, self._scene, self._clock, self._one)
-        self._told.rows.sort(key=lambda row: row.at)
-        return self._told
+        self._record.rows.sort(key=lambda row: row.at)
+        return self._record
 
     async def _one(self, number: int, shape: Shape) -> None:
         self._scene.done(1)
         began, refused = self._clock.now(), self._refused(shape)
         if refused:
-            self._told.rows.append(RequestResult(shape, "", 0.0, 0, (), (), {self._model: refused}, "refused", refused))
+            self._record.rows.append(
+                RequestResult(shape, "", 0.0, 0, (), (), {self._model: refused}, "refused", refused)
+            )
             return
         tries, fault, cut = await self._tried(shape, str(number))
         price = self._card.price
@@ -54,7 +56,7 @@ class _Alone:
         )  # fmt: skip
         why = "" if not fault else "interrupted" if cut else "failed"
         took = self._clock.now() - began
-        self._told.rows.append(
+        self._record.rows.append(
             RequestResult(shape, "" if fault else self._model, took, cost, tuple(tries), (self._model,), {}, why, fault)
         )
 
@@ -71,10 +73,10 @@ class _Alone:
         for attempt in range(1, _REPETITIONS + 2):
             began, call = self._clock.now(), endpoint.call(self._model, attempt)
             fault, given = await self._called(endpoint, call)
-            told = "" if fault is None else fault.kind
-            tries.append(Tried(self._model, began, self._clock.now(), told))
+            failed = "" if fault is None else fault.kind
+            tries.append(Tried(self._model, began, self._clock.now(), failed))
             if fault is None or given or attempt > _REPETITIONS or not _passes(fault):
-                return tries, told, given
+                return tries, failed, given
             await asyncio.sleep(self._wait_s(fault, name, attempt))
         return tries, "", False
 

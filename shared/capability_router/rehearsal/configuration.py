@@ -47,8 +47,8 @@ def configuration_of(source: str | Path | Mapping[str, Any] | Router, seed: int,
     try:
         settings = load(source, environ=lent)
     except ConfigError as error:
-        told = f" (stand-ins were put in for {', '.join(lent.given)}, which are not set)" if lent.given else ""
-        raise ConfigError(f"{error}{told}") from None
+        stand_ins = f" (stand-ins were put in for {', '.join(lent.given)}, which are not set)" if lent.given else ""
+        raise ConfigError(f"{error}{stand_ins}") from None
     notes = [f"not set, a stand-in was put in: {', '.join(lent.given)}"] if lent.given else []
     name = settings.name if isinstance(source, Mapping) else Path(source).name
     return _tidied(name, Registry.build(settings.models), settings, notes, seed, folder)
@@ -83,14 +83,14 @@ def _tidied(name: str, registry: Registry, s: Settings, notes: list[str], seed: 
     from capability_router.settings.money import LedgerBlock
     from capability_router.settings.telemetry import Telemetry
 
-    told = [*notes, *s.warnings, *_left_out(s)]
+    remarks = [*notes, *s.warnings, *_left_out(s)]
     canary = s.canary.model_copy(update=_own(s.canary, seed, folder)) if s.canary else None
     settings = replace(
         s, models=(), policy=s.policy.model_copy(update=_own(s.policy, seed, folder)), canary=canary, shadow=None,
         probe=False, store="memory://", ledger=LedgerBlock(), telemetry=Telemetry(), embedding=Embedding(),
         counter="estimate", evaluator=None, screen=None, warnings=(),
     )  # fmt: skip
-    return Configuration(name, Registry(map(_apart, registry)), settings, tuple(dict.fromkeys(told)))
+    return Configuration(name, Registry(map(_apart, registry)), settings, tuple(dict.fromkeys(remarks)))
 
 
 def _apart(entry: Entry) -> Entry:

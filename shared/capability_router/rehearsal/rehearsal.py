@@ -142,7 +142,7 @@ def _rehearsed(source: Source, asked: Asked, done: Done, read: Done) -> Rehearsa
 class _Day:
     """One rehearsal under way."""
 
-    def __init__(self, config: Configuration, asked: Asked, terms: Sequence[Term], told: tuple[Done, Done]) -> None:
+    def __init__(self, config: Configuration, asked: Asked, terms: Sequence[Term], progress: tuple[Done, Done]) -> None:
         self._config, self._asked, self._terms = config, asked, terms
         self._aims = Aims(config.registry)
         if asked.seconds is not None and not 0 < asked.seconds < 1e9:
@@ -155,7 +155,7 @@ class _Day:
             preset_lines(name, self._aims, self._aims.models[0])
         self._lines = lines
         self._alone = self._one(asked.alone)
-        done, read = told
+        done, read = progress
         traffic = self._traffic(read)
         voices = voices_of(config.registry.cards, self._given(), traffic.paces)
         of = 3 * len(traffic.shapes)
@@ -213,8 +213,8 @@ class _Day:
         script = Script(scene.spells, scene.seed)
         given = advised(Evidence(self._config, script, calm, run, sums[0], sums[1], seen))
         changes = [advice for advice in given if advice.change is not None][:_TRIED]
-        told = [self._tried(advice, scene, sums[1], hits) if advice in changes else advice for advice in given]
-        return [advice for advice in told if advice is not None]
+        tried = [self._tried(advice, scene, sums[1], hits) if advice in changes else advice for advice in given]
+        return [advice for advice in tried if advice is not None]
 
     def _tried(self, advice: Advice, scene: Scenario, before: Summary, hits: Sequence[bool]) -> Advice | None:
         """The same run with the change. Where it does not help, that is said of lost requests alone."""
@@ -224,10 +224,10 @@ class _Day:
         settings = replace(self._config.settings, **dict(mend.change))
         run = play(replace(scene, config=self._config._replace(settings=settings), done=lambda _: None))
         was, now = (_MEASURES[mend.measure](s) for s in (before, summed(run, hits)))
-        told = f"{mend.measure}: {_spelt(mend.measure, was)} -> {_spelt(mend.measure, now)}"
+        change = f"{mend.measure}: {_spelt(mend.measure, was)} -> {_spelt(mend.measure, now)}"
         if now < was:
-            return advice._replace(mend=f"Write `{mend.words}`.", tried=f"Rehearsed with it, {told}.")
-        vain = advice._replace(mend=f"`{mend.words}` was rehearsed, too, and does not help here ({told}).")
+            return advice._replace(mend=f"Write `{mend.words}`.", tried=f"Rehearsed with it, {change}.")
+        vain = advice._replace(mend=f"`{mend.words}` was rehearsed, too, and does not help here ({change}).")
         return vain if mend.measure == "lost" else None
 
 
@@ -249,8 +249,8 @@ def _busiest(run: RunRecord) -> str:
 
 def _assumed(voices: Mapping[str, Voice]) -> list[str]:
     names = [id for id, voice in voices.items() if voice.source == "assumed"]
-    told = "first token after 0.6 s, 60 tokens/s; `latency: {ttft_s, tokens_per_s}` on the card, --latency, or a log"
-    return [f"latency assumed for {', '.join(names)}: {told}"] if names else []
+    pace = "first token after 0.6 s, 60 tokens/s; `latency: {ttft_s, tokens_per_s}` on the card, --latency, or a log"
+    return [f"latency assumed for {', '.join(names)}: {pace}"] if names else []
 
 
 def _unpriced(config: Configuration) -> list[str]:

@@ -103,7 +103,7 @@ def _silence() -> Iterator[None]:
 class _Stage:
     def __init__(self, scene: Scenario, clock: LoopClock, cast: Cast) -> None:
         self._scene, self._clock, self._cast = scene, clock, cast
-        self._told = RunRecord(scene.traffic.seconds)
+        self._record = RunRecord(scene.traffic.seconds)
         self._router = Router(scene.config.registry, settings=scene.config.settings, clock=clock)
         self._router.on_health(self._changed)
         self._router.on_budget(self._capped)
@@ -114,8 +114,8 @@ class _Stage:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look())
             await arrive(tasks, self._scene, self._clock, self._one)
-        self._told.rows.sort(key=lambda row: row.at)
-        return self._told
+        self._record.rows.sort(key=lambda row: row.at)
+        return self._record
 
     async def _one(self, number: int, shape: Shape) -> None:
         name = str(number)
@@ -127,25 +127,25 @@ class _Stage:
                 pass
         except RouterError as raised:
             error = raised
-        self._told.rows.append(_row(shape, run, error, began))
+        self._record.rows.append(_row(shape, run, error, began))
         self._left -= 1
         self._scene.done(1)
 
     async def _look(self) -> None:
         """Record the models' states from time to time."""
-        step = max(self._told.seconds / LOOKS, 0.05)
+        step = max(self._record.seconds / LOOKS, 0.05)
         while self._left:
             now = self._clock.now()
-            if now <= self._told.seconds:
+            if now <= self._record.seconds:
                 for row in self._router.health():
-                    self._told.looks.append(Look(now, row["model"], _state(row)))
+                    self._record.looks.append(Look(now, row["model"], _state(row)))
             await asyncio.sleep(step)
 
     def _changed(self, event: HealthEvent) -> None:
-        self._told.changes.append(Change(event.at, event.model, event.kind, event.detail))
+        self._record.changes.append(Change(event.at, event.model, event.kind, event.detail))
 
     def _capped(self, event: BudgetEvent) -> None:
-        self._told.caps.append(Capped(self._clock.now(), event.kind, event.told))
+        self._record.caps.append(Capped(self._clock.now(), event.kind, event.told))
 
 
 def _state(row: Mapping[str, Any]) -> str:
@@ -163,7 +163,7 @@ def _takes_no_more(row: Mapping[str, Any]) -> bool:
 
 def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> RequestResult:
     if run is None:
-        return RequestResult(shape, "", 0.0, 0, (), *_split(error), "refused", _told(error))
+        return RequestResult(shape, "", 0.0, 0, (), *_split(error), "refused", _message(error))
     outcome, plan = run.outcome, run.plan
     tries = tuple(
         Tried(a.model, began + a.started_s, began + a.started_s + a.elapsed_s, a.fault or "") for a in outcome.attempts
@@ -172,7 +172,7 @@ def _row(shape: Shape, run: Any, error: RouterError | None, began: float) -> Req
     able = (*(c.id for c in plan.candidates), *(m for m, rule in rules.items() if rule in OUT_OF_USE))
     return RequestResult(
         shape, outcome.model or "", outcome.elapsed_s, outcome.cost_pico, tries, able,
-        {m: rule for m, rule in rules.items() if rule not in OUT_OF_USE}, _why(error), _told(error),
+        {m: rule for m, rule in rules.items() if rule not in OUT_OF_USE}, _why(error), _message(error),
         error.held_by if isinstance(error, (AllCandidatesFailed, RouterBusy)) else {},
     )  # fmt: skip
 
@@ -193,5 +193,5 @@ def _why(error: RouterError | None) -> str:
     return next((why for kind, why in _WHYS if isinstance(error, kind)), "failed")
 
 
-def _told(error: RouterError | None) -> str:
+def _message(error: RouterError | None) -> str:
     return "" if error is None else " ".join(str(error).split())

@@ -23,14 +23,14 @@ class Always:
     """One model over the answered requests that it could have taken. Money in picodollars.
 
     `requests`: those whose cost both there and in fact is known, with both sums; `guessed` of them have the cost that
-    their plan expected, because the log holds no price. `told`: requests with a predicted `quality`, summed.
+    their plan expected, because the log holds no price. `predicted`: requests with a predicted `quality`, summed.
     """
 
     requests: int = 0
     cost_pico: int = 0
     spent_pico: int = 0
     guessed: int = 0
-    told: int = 0
+    predicted: int = 0
     quality: float = 0.0
 
     def add(self, other: Always) -> None:
@@ -41,7 +41,7 @@ class Always:
     @property
     def mean_quality(self) -> float | None:
         """Predicted, of the requests it could have taken."""
-        return self.quality / self.told if self.told else None
+        return self.quality / self.predicted if self.predicted else None
 
 
 class Savings(NamedTuple):
@@ -122,8 +122,8 @@ class Alone:
 
     def strongest(self) -> tuple[str, str] | None:
         """Its id and how it was chosen; None = no request says which models could have taken it."""
-        usual = {id: a for id, a in self.models.items() if a.told >= _OFTEN * self.answered}
-        known = {id: a for id, a in (usual or self.models).items() if a.told}
+        usual = {id: a for id, a in self.models.items() if a.predicted >= _OFTEN * self.answered}
+        known = {id: a for id, a in (usual or self.models).items() if a.predicted}
         if known:
             best = max(known, key=lambda id: (known[id].mean_quality or 0.0, id))
             return best, f"the highest predicted quality, {known[best].mean_quality:.2f} on average"
@@ -152,7 +152,7 @@ def _of(held: dict[str, Always], name: str) -> Always | None:
 
 def _count(always: Always, candidate: Record, price: Price | None, used: Usage, spent: int | None) -> None:
     if candidate.get("quality") is not None:
-        always.told += 1
+        always.predicted += 1
         always.quality += float(candidate["quality"])
     pico, usd = price.cost(used) if price is not None else None, own_usd(candidate)
     guessed = pico is None and usd is not None

@@ -17,7 +17,7 @@ _ENDS = {
     "credential_disabled": "credential", "credential_enabled": "credential",
     "model_disabled": "model", "model_enabled": "model",
 }  # fmt: skip
-"""Event -> what of the model it is about: it ends what was told of the same before."""
+"""Event -> what of the model it is about: it ends the state that was recorded for the same before."""
 
 
 class Away(NamedTuple):

@@ -17,7 +17,7 @@ T = TypeVar("T")
 MOST = 1_000_000
 """Requests that are kept: the newest ones of the log, about a kilobyte each."""
 _MOST_CHANGES, _MOST_RULES = 100_000, 1_000
-_PASSING = ("rate_limited", "rate_limit_over", "degraded", "recovered")  # attempts tell of what these are about
+_PASSING = ("rate_limited", "rate_limit_over", "degraded", "recovered")  # attempts show what these are about
 _BATCHES = 10  # that these are kept in; the oldest goes whole
 _OLDER, _BEFORE = older(MOST), before(MOST)
 

@@ -34,29 +34,31 @@ def fit_section(found: Mapping[Cell, Fit]) -> Markup:
     summed = whole(found.values())
     rows = [(task or "(none)", model, *_figures(each)) for (task, model), each in found.items()]
     table = grid(_COLUMNS, [("all", "", *_figures(summed)), *rows], texts=("model",))
-    return section(title, _NOTE, *map(said, _told(summed)), table)
+    return section(title, _NOTE, *map(said, _sentences(summed)), table)
 
 
-def _told(fit: Fit) -> list[str]:
-    told = []
+def _sentences(fit: Fit) -> list[str]:
+    sentences = []
     if fit.predicted_pico:
-        told.append(
+        sentences.append(
             f"{_part(fit, fit.cheaper_pico)} went to requests that a cheaper eligible model was predicted to solve."
         )
     else:
-        told.append("The log holds no predicted quality of a request that was answered.")
+        sentences.append("The log holds no predicted quality of a request that was answered.")
     if fit.seen_pico:
-        told.append(f"{_part(fit, fit.cheaper_seen_pico)} went to requests that one was seen to solve, by scores.")
+        sentences.append(f"{_part(fit, fit.cheaper_seen_pico)} went to requests that one was seen to solve, by scores.")
     elif not fit.predicted_pico:
-        told[-1] = f"{told[-1][:-1]}: nothing can be said of cheaper models."
+        sentences[-1] = f"{sentences[-1][:-1]}: nothing can be said of cheaper models."
     if not fit.scored:
-        told.append("No answer was scored (router.feedback, or an evaluator): what was seen to solve is not known.")
+        sentences.append(
+            "No answer was scored (router.feedback, or an evaluator): what was seen to solve is not known."
+        )
     if fit.failures:
-        told.append(
+        sentences.append(
             f"Of {count(fit.failures)} failures, {count(fit.stronger)} had a stronger eligible model that was "
             f"predicted to solve the request, {count(fit.stronger_seen)} one that was seen to."
         )
-    return told
+    return sentences
 
 
 def _part(fit: Fit, pico: int) -> str:

@@ -16,11 +16,11 @@ _LONG = 400  # characters of an explanation that is folded away
 
 def section(title: str, note: str, *parts: Markup | str) -> Markup:
     """A part of the page, its title and how to read it; a long explanation is folded away."""
-    told: Markup | str = element("p", note, class_="note") if note else ""
+    explained: Markup | str = element("p", note, class_="note") if note else ""
     if len(note) > _LONG:
-        told = element("details", element("summary", "How to read this"), element("p", note, class_="note"))
-        return element("section", element("h2", title), *parts, told)
-    return element("section", element("h2", title), told, *parts)
+        explained = element("details", element("summary", "How to read this"), element("p", note, class_="note"))
+        return element("section", element("h2", title), *parts, explained)
+    return element("section", element("h2", title), explained, *parts)
 
 
 def headline(figures: Iterable[tuple[str, str, str]]) -> Markup:

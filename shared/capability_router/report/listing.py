@@ -62,7 +62,7 @@ def _row(row: Decision) -> tuple[object, ...]:
 
 
 def _faults(row: Decision) -> str:
-    """What went wrong, as far as the reason does not tell it."""
-    told = ((t.model, t.detail or t.fault) for t in row.tries if t.fault is not None)
-    failed = [f"{model}: {why}" for model, why in told if why not in row.reason]
+    """What went wrong, without what the reason says already."""
+    faults = ((t.model, t.detail or t.fault) for t in row.tries if t.fault is not None)
+    failed = [f"{model}: {why}" for model, why in faults if why not in row.reason]
     return f" [{'; '.join(failed[:4])}]" if failed else ""

@@ -47,7 +47,7 @@ def page(
 def page_of(
     traffic: ReportData, *, title: str, against: Mapping[str, Sum], note: str = "", strongest: str | None = None
 ) -> str:  # fmt: skip
-    """The page for what was gathered. `strongest`: the model that savings are told against; None = it is found."""
+    """The page for what was gathered. `strongest`: the model to compare costs with; None = it is found."""
     body = [_header(traffic.requests, title, note)]
     body += _sections(traffic, against, strongest) if traffic.requests else [_empty()]
     if left := told_omitted(traffic.omitted):
@@ -64,8 +64,8 @@ def _header(rows: Sequence[Decision], title: str, note: str) -> Markup:
     begin, end = span(rows)
     when = f"{count(len(rows))} requests over {offset(end - begin)}"
     line = f"{when} from {stamp(begin)}, policy {policies or 'unknown'}" if rows else ""
-    told = element("p", note) if note else ""
-    return element("header", element("h1", title), element("p", line, class_="quiet"), told)
+    remark = element("p", note) if note else ""
+    return element("header", element("h1", title), element("p", line, class_="quiet"), remark)
 
 
 def _sections(traffic: ReportData, against: Mapping[str, Sum], strongest: str | None) -> list[Markup]:
@@ -107,22 +107,22 @@ def _saved(savings: Savings) -> tuple[str, str, str]:
     return "Saved", share(savings.saved_pico, savings.always_pico), f"against always {savings.strongest}"
 
 
-def _told_savings(savings: Savings | None, strongest: str | None) -> list[str]:
+def _savings(savings: Savings | None, strongest: str | None) -> list[str]:
     if savings is None:
-        whom = f"{strongest} could have taken none of these requests" if strongest else "no plan tells who could have"
-        return [f"Savings against always the strongest model are unknown: {whom}, or its price is not known."]
+        why = f"{strongest} could have taken none of these requests" if strongest else "no plan tells who could have"
+        return [f"Savings against always the strongest model are unknown: {why}, or its price is not known."]
     of = f"{count(savings.requests)} of {count(savings.answered)} answered requests"
-    told = [
+    sentences = [
         f"Against always {savings.strongest} ({savings.chosen_by}): {money(savings.spent_pico)} in place of "
         f"{money(savings.always_pico)}, so {money(savings.saved_pico)} or "
         f"{share(savings.saved_pico, savings.always_pico)} saved, on the {of} that it could have taken. "
         "Each answer's tokens, as counted, are priced with its price; its own answers may be longer or shorter."
     ]
     if savings.guessed:
-        told.append(
+        sentences.append(
             f"For {count(savings.guessed)} of them the log holds no price of it: what their plans expected counts."
         )
-    return told
+    return sentences
 
 
 def _cost(
@@ -135,7 +135,7 @@ def _cost(
         ("By task", "task", by_task, None, _totals("task", rows, lambda row: row.task)),
     )
     drawn = (part(title, *_over_time(rows, key, what, colours), table) for title, what, key, colours, table in parts)
-    return section("Cost", "", *map(said, _told_savings(savings, strongest)), *drawn)
+    return section("Cost", "", *map(said, _savings(savings, strongest)), *drawn)
 
 
 def _over_time(rows: Sequence[Decision], key: Spending, what: str, palette: Palette | None) -> list[Markup]:
@@ -204,9 +204,9 @@ def _latency(
     drawn = chart(partial(latency_chart, rows, found, palette))
     table = grid(_LATENCY, (_latencies(model, account) for model, account in by_name.items() if account.answered))
     ttft = any(account.ttfts for account in by_name.values())
-    told = "" if ttft else said("No request was streamed, so no time to a first token is known.")
+    unstreamed = "" if ttft else said("No request was streamed, so no time to a first token is known.")
     of = said("Of the model's own answers, each from the begin of its attempt; TTFT of streams.")
-    return section("Latency", note, drawn, palette.legend(by_name), part("By model", of, told, table))
+    return section("Latency", note, drawn, palette.legend(by_name), part("By model", of, unstreamed, table))
 
 
 def _latencies(model: str, account: Account) -> tuple[str, ...]:
@@ -245,10 +245,10 @@ def _rates(model: str, account: Account) -> tuple[str, ...]:
 
 
 def _listed(sentences: Sequence[str]) -> Markup:
-    told = [element("li", sentence) for sentence in sentences[:TOLD]]
-    more = len(sentences) - len(told)
+    items = [element("li", sentence) for sentence in sentences[:TOLD]]
+    more = len(sentences) - len(items)
     rest = [element("li", f"and {count(more)} more")] if more > 0 else []
-    return element("ul", *told, *rest) if told else Markup()
+    return element("ul", *items, *rest) if items else Markup()
 
 
 def _breakers(traffic: ReportData) -> Markup:
@@ -261,8 +261,8 @@ def _breakers(traffic: ReportData) -> Markup:
     )
     drawn = {name: found[name] for name in list(found)[:_LANES]}
     more = said(f"{count(len(found) - _LANES)} more models are not drawn.") if len(found) > _LANES else ""
-    told = [told_away(away) for own in found.values() for away in own if away.state != "half open"]
-    return section(title, note, chart(partial(breaker_chart, drawn, span(traffic.requests))), more, _listed(told))
+    spans = [told_away(away) for own in found.values() for away in own if away.state != "half open"]
+    return section(title, note, chart(partial(breaker_chart, drawn, span(traffic.requests))), more, _listed(spans))
 
 
 _REFUSED = ("rule", "requests", "of all", "nobody was left", "models", "for example")

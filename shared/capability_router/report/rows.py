@@ -74,7 +74,7 @@ class Decision(NamedTuple):
 
 
 def short(text: str) -> str:
-    """The text, or its beginning and a mark that tells it from others with the same beginning."""
+    """The text, or its beginning with a mark, so that it differs from others with the same beginning."""
     if len(text) <= _LONGEST:
         return text
     mark = blake2b(text.encode("utf-8", "replace"), digest_size=4).hexdigest()
@@ -123,8 +123,8 @@ class Rows:
         )  # fmt: skip
 
     def _refusals(self, plan: Record) -> tuple[tuple[str, str], ...]:
-        told = plan.get("refusals") or ()
-        return self._once(tuple((short(r.get("model") or ""), short(r.get("rule") or "")) for r in told))
+        refused = plan.get("refusals") or ()
+        return self._once(tuple((short(r.get("model") or ""), short(r.get("rule") or "")) for r in refused))
 
     def _name(self, text: str) -> str:
         return self._once(short(text))

@@ -75,8 +75,8 @@ def _savings(savings: Savings) -> dict[str, Any]:
 
 
 def _fit(fit: Fit) -> dict[str, Any]:
-    told: Mapping[str, Any] = {name: getattr(fit, name) for name in Fit.__slots__ if name != "score"}
-    return {**told, "mean_score": fit.mean_score}
+    figures: Mapping[str, Any] = {name: getattr(fit, name) for name in Fit.__slots__ if name != "score"}
+    return {**figures, "mean_score": fit.mean_score}
 
 
 def _request(row: Decision) -> dict[str, Any]:

@@ -107,10 +107,10 @@ def _canary(rows: Sequence[Record], scores: Mapping[str, float]) -> Comparison:
         ("score", lambda row: scores.get(row["request_id"]), _BOTH if thumbs else ()),  # a share, where it is 0 or 1
     ]  # fmt: skip
     lines = [_apart(name, arms, figure, pseudo) for name, figure, pseudo in figures]
-    told = f"{_of(sizes[1], 'request')} of {_of(sum(sizes), 'request')} went to the canary"
+    share = f"{_of(sizes[1], 'request')} of {_of(sum(sizes), 'request')} went to the canary"
     return Comparison(
         "canary", _names(arms[0]), _names(arms[1]), "Welch's t over sessions", tuple(filter(None, lines)),
-        (f"{told}: {_of(sessions[1], 'session')} of {count(sum(sessions))}.",),
+        (f"{share}: {_of(sessions[1], 'session')} of {count(sum(sessions))}.",),
         {"requests": sizes, "sessions": sessions},
     )  # fmt: skip
 
@@ -143,14 +143,15 @@ def _shadow(
     both = sum(own(row) is not None and others(row) is not None for row in called)
     share, facts = _agreement(decided, agreed)
     failed = Counter(str(row["shadow"].get("error")) for row in rows if row["shadow"].get("chosen") is None)
-    told = [share, f"The shadow was called for {_of(len(called), 'request')} where they differed."]
-    told += [f"An evaluator scored both answers of {count(both)} of them."] * bool(both)
-    told += [f"The shadow had no decision for {_of(sum(failed.values()), 'request')}: {_listed(failed)}."] * bool(
+    sentences = [share, f"The shadow was called for {_of(len(called), 'request')} where they differed."]
+    sentences += [f"An evaluator scored both answers of {count(both)} of them."] * bool(both)
+    sentences += [f"The shadow had no decision for {_of(sum(failed.values()), 'request')}: {_listed(failed)}."] * bool(
         failed
     )
     return Comparison(
         "shadow", now, other, "Student's t of paired differences over sessions", tuple(filter(None, lines)),
-        tuple(told), {**facts, "requests": len(rows), "called": len(called), "scored": both, "failed": dict(failed)},
+        tuple(sentences),
+        {**facts, "requests": len(rows), "called": len(called), "scored": both, "failed": dict(failed)},
     )  # fmt: skip
 
 
@@ -174,8 +175,8 @@ def _agreement(rows: Sequence[Record], found: Mean | None) -> tuple[str, dict[st
     low, high = max(span.low or 0.0, 0.0), min(span.high or 0.0, 1.0)
     few = span.low is None
     sure = f"too few for an interval: {found.sessions} of {LEAST} sessions" if few else f"{low:.1%} to {high:.1%}"
-    told = f"Both chose the same model for {same:.1%} of {_of(len(rows), 'request')} ({sure})."
-    return told, {"agreement": same, "agreement_interval": None if few else [low, high]}
+    sentence = f"Both chose the same model for {same:.1%} of {_of(len(rows), 'request')} ({sure})."
+    return sentence, {"agreement": same, "agreement_interval": None if few else [low, high]}
 
 
 def _paired(

@@ -67,7 +67,7 @@ def outcome_of(fault: str) -> str:
 
 
 class Line(NamedTuple):
-    """A launch that is under way. `run` tells those of one Request apart that was started more than once."""
+    """A launch that is under way. `run` differs between the starts of one Request."""
 
     request_id: str
     attempt: int

@@ -16,7 +16,7 @@ DIMENSIONS = (
 )  # fmt: skip
 """Beside these, the steps of time: hour, day, week, month."""
 OF_CALLS = ("session", "request_id")
-"""What only single calls are told apart by: there are too many for totals that are kept for ever."""
+"""Fields of single calls alone: they have too many values for totals that are kept for ever."""
 _COLUMN = {"tag": "tags", "outcome": "fault"}
 Where = Mapping[str, str | Collection[str]]
 """Dimension -> the value, or the values, that count: {"tenant": "acme", "model": ["a", "b"]}."""

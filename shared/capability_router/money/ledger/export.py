@@ -85,7 +85,7 @@ def _replacing(path: Path, binary: bool, write: Callable[[IO[Any]], int]) -> int
 
 
 def _mode(path: Path) -> int:
-    """As the file was, else readable and writable by its owner only: it tells who spends how much."""
+    """As the file was, else readable and writable by its owner only, because it shows who spends how much."""
     return path.stat().st_mode & 0o777 if path.exists() else 0o600
 
 

@@ -129,7 +129,7 @@ class Journal(Lasting):
                 return
 
     def _written(self) -> bool:
-        """Write the queue; False when the store is away, which is told once."""
+        """Write the queue; False when the store is away, which is logged once."""
         try:
             self.flush()
         except StoreError as error:
@@ -212,7 +212,7 @@ class Journal(Lasting):
         return len(self._pending) + (stuck.size if stuck else 0)
 
     def close(self) -> None:
-        """Write the queue, and leave no more calls than are kept; what can't be written is told, and stays in it.
+        """Write the queue, and leave no more calls than are kept; what can't be written is logged, and stays in it.
 
         All is done that its thread would do: this one's turn may come when the file is another's, or damaged.
         """

@@ -42,11 +42,11 @@ class Ledger(Reading):
         super().__init__(kept, unix, Filter())
         self._take = kept.take
         weakref.finalize(self, kept.retire).atexit = False
-        self.refused_settlements = self._told_refused = 0
+        self.refused_settlements = self._logged_refused = 0
 
     def open(self, line: tuple[str, int, int]) -> None:
         """A launch begins: a Line, or a tuple of the same, which is sooner made."""
-        if self.refused_settlements > self._told_refused:
+        if self.refused_settlements > self._logged_refused:
             self._tell_refused()
         self._open.add(line)  # one step of the interpreter, as each use of this set is: it needs no lock
 
@@ -73,8 +73,8 @@ class Ledger(Reading):
 
     def _tell_refused(self) -> None:
         """Not where they are refused: the garbage collector may have come there, in the middle of anything."""
-        self._told_refused = self.refused_settlements
-        log.warning("the ledger has refused %d settlements of launches that were settled before", self._told_refused)
+        self._logged_refused = self.refused_settlements
+        log.warning("the ledger has refused %d settlements of launches that were settled before", self._logged_refused)
 
     @property
     def unsettled(self) -> int:
@@ -94,7 +94,7 @@ class Ledger(Reading):
 
     def close(self) -> None:
         """Write what is not yet written; the ledger can go on being used."""
-        if self.refused_settlements > self._told_refused:
+        if self.refused_settlements > self._logged_refused:
             self._tell_refused()
         self._books.close()
 

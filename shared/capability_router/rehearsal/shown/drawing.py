@@ -29,15 +29,15 @@ STATES = {
 
 def timeline_chart(found: Rehearsal, palette: Palette) -> Markup:
     """A lane per model: answers above its line, failed calls below it, how it stood as a strip under both."""
-    told = timeline(found.run, found.spells, found.models, COLUMNS)
-    height = _FIRST + _HEIGHT * len(told.lanes)
+    line = timeline(found.run, found.spells, found.models, COLUMNS)
+    height = _FIRST + _HEIGHT * len(line.lanes)
     frame = Frame(_NAMES, _FIRST - 10, WIDTH - _NAMES - 40, height - _FIRST + 10, found.run.seconds, 1.0)
     lanes = []
-    for i, lane in enumerate(told.lanes):
-        place = Frame(frame.left, _FIRST + _HEIGHT * i, frame.width, 2 * _HALF, found.run.seconds, float(told.most))
-        lanes.append(_lane(lane, place, found.spells, palette, told.seconds))
+    for i, lane in enumerate(line.lanes):
+        place = Frame(frame.left, _FIRST + _HEIGHT * i, frame.width, 2 * _HALF, found.run.seconds, float(line.most))
+        lanes.append(_lane(lane, place, found.spells, palette, line.seconds))
     return drawing(
-        height + 26, "Each model over time", _described(told.lanes), time_axis(frame, offset), *lanes
+        height + 26, "Each model over time", _described(line.lanes), time_axis(frame, offset), *lanes
     )  # fmt: skip
 
 
@@ -71,8 +71,8 @@ def _columns(lane: Lane, frame: Frame, palette: Palette, seconds: float) -> Iter
             tall = _HALF * answered / frame.most
             yield bar(x, middle - tall, wide - 1, tall, palette.of(lane.model), f"{when}: {answered} answered")
         if faults:
-            told = ", ".join(f"{n} × {fault}" for fault, n in sorted(faults.items()))
-            yield bar(x, middle, wide - 1, max(_HALF * faults.total() / frame.most, 2.0), "bad", f"{when}: {told}")
+            failures = ", ".join(f"{n} × {fault}" for fault, n in sorted(faults.items()))
+            yield bar(x, middle, wide - 1, max(_HALF * faults.total() / frame.most, 2.0), "bad", f"{when}: {failures}")
 
 
 def _strip(lane: Lane, frame: Frame, seconds: float) -> Iterator[Markup]:
@@ -82,8 +82,8 @@ def _strip(lane: Lane, frame: Frame, seconds: float) -> Iterator[Markup]:
         length = sum(1 for _ in stretch)
         if state:
             since, until = offset(at * seconds), offset((at + length) * seconds)
-            told = f"{STATES[state]} from {since} to {until}"
-            yield bar(frame.left + at * wide, frame.top + 2 * _HALF, length * wide, _STRIP, f"was-{state}", told)
+            title = f"{STATES[state]} from {since} to {until}"
+            yield bar(frame.left + at * wide, frame.top + 2 * _HALF, length * wide, _STRIP, f"was-{state}", title)
         at += length
 
 

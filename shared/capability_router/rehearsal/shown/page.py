@@ -51,13 +51,13 @@ def _headline(found: Rehearsal) -> Markup:
 
 
 def _expected(found: Rehearsal) -> Markup:
-    told = [element("li", judgement(e), class_="good-text" if e.met else "bad-text") for e in found.expected]
-    return section("Expected", "", element("ul", *told)) if told else Markup()
+    items = [element("li", judgement(e), class_="good-text" if e.met else "bad-text") for e in found.expected]
+    return section("Expected", "", element("ul", *items)) if items else Markup()
 
 
 def _advice(found: Rehearsal) -> Markup:
-    told = [element("li", _coded(a.what), *_mended(a.mend, a.tried)) for a in found.advice]
-    return section("Advice", "", element("ul", *told, class_="advice")) if told else Markup()
+    items = [element("li", _coded(a.what), *_mended(a.mend, a.tried)) for a in found.advice]
+    return section("Advice", "", element("ul", *items, class_="advice")) if items else Markup()
 
 
 def _mended(*parts: str) -> Iterable[Markup]:
@@ -116,16 +116,16 @@ def _lost(found: Rehearsal) -> Markup:
     if not whys:
         return Markup()
     example = {row.why: row.detail for row in reversed(found.run.rows) if not row.model}
-    told = [
+    items = [
         element("li", f"{count(n)} ({share(n, found.router.whole.requests)}): {WHYS[why]}", *_mended(example[why]))
         for why, n in whys.most_common()
     ]
-    return section("Not answered", "With the first of each.", element("ul", *told, class_="advice"))
+    return section("Not answered", "With the first of each.", element("ul", *items, class_="advice"))
 
 
 def _notes(found: Rehearsal) -> Markup:
-    told = [element("li", note) for note in found.notes]
-    return section("Notes", "", element("ul", *told)) if told else Markup()
+    items = [element("li", note) for note in found.notes]
+    return section("Notes", "", element("ul", *items)) if items else Markup()
 
 
 def _scroll(content: Markup, label: str) -> Markup:

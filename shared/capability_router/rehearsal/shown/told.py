@@ -136,17 +136,17 @@ _SPELT: Mapping[str, Callable[[float], str]] = {
 
 def _timeline(found: Rehearsal, room: int) -> Iterator[str]:
     columns = room - _LABEL
-    told = timeline(found.run, found.spells, found.models, columns)
+    line = timeline(found.run, found.spells, found.models, columns)
     length = found.run.seconds
     yield from _axis(length, columns)
-    for lane in told.lanes:
+    for lane in line.lanes:
         answered, failed = lane.calls
         yield from folded(printable(f"{lane.model}: {count(answered)} answered, {count(failed)} failed"), room)
-        yield from _lane(lane, told.most)
-    if any(told.lost):
-        yield from folded(f"unanswered: {count(sum(told.lost))} requests", room)
-        yield _row("lost", _heights(told.lost, told.most))
-    seen = {state for lane in told.lanes for state in lane.states}
+        yield from _lane(lane, line.most)
+    if any(line.lost):
+        yield from folded(f"unanswered: {count(sum(line.lost))} requests", room)
+        yield _row("lost", _heights(line.lost, line.most))
+    seen = {state for lane in line.lanes for state in lane.states}
     keys = [f"{_MARKS[state]} {meant}" for state, meant in _MEANT.items() if state in seen]
     yield from folded(", ".join(["state: · in use", *keys, *["= a fault holds"] * bool(found.spells)]), room)
 
@@ -185,8 +185,8 @@ def _heights(counts: Sequence[int], most: int) -> str:
 
 def _lost(found: Rehearsal, room: int) -> Iterator[str]:
     example = {row.why: row.detail for row in reversed(found.run.rows) if not row.model}
-    told = [f"{count(n)}: {WHYS[why]}. {example[why]}" for why, n in found.router.whys.most_common()]
-    yield from _items("not answered, with the first of each", told, room)
+    reasons = [f"{count(n)}: {WHYS[why]}. {example[why]}" for why, n in found.router.whys.most_common()]
+    yield from _items("not answered, with the first of each", reasons, room)
 
 
 def _advised(found: Rehearsal) -> list[str]:

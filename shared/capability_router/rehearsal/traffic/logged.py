@@ -30,7 +30,7 @@ USUAL_MOST = 20_000
 """Requests of a log that are taken where no number of seconds is given: the busiest stretch with so many."""
 _OUT, _MOST_TOKENS, _MOST_NAME, _LISTED = 220, 10_000_000, 120, 32
 _ENOUGH = 5  # answers from which on a model's pace is believed
-_ANSWERS, _MODELS = 2_000, 500  # of a model the last so many tell its pace; of so many models
+_ANSWERS, _MODELS = 2_000, 500  # a model's pace is taken from its last so many answers; at most so many models
 _TAIL_S = 1.0
 
 
@@ -41,8 +41,8 @@ def logged(
     """The requests in the log at `path`. `seconds`: only its busiest stretch so long; `speed`: 2 = twice as dense.
 
     `models`: the ids of the configuration: models that a request's terms forbade are kept from it if they are among
-    them. `read` is told of each stretch that is read, and of the whole, in bytes. Raises ConfigError for what is no
-    log, or has no request.
+    them. `read` is called with the bytes of each stretch that is read, and of the whole. Raises ConfigError for a
+    file that is no log, or has no request.
     """
     if not 0 < speed < math.inf:
         raise ConfigError(f"traffic: speed must be a number above 0, got {speed!r}")
@@ -117,19 +117,19 @@ class _Paces:
     """How quick models were: by their streams; where these are too few by all their answers, the wait guessed."""
 
     def __init__(self) -> None:
-        self._streamed, self._told = _Clocked(), _Clocked()
+        self._streamed, self._all = _Clocked(), _Clocked()
 
     def take(self, attempts: Sequence[Mapping[str, Any]], *, stream: bool) -> None:
         """Those of one request."""
         for attempt in attempts:
             if attempt.get("fault") is None:
                 streams = stream and attempt.get("ttft_s") is not None
-                for clocked in (self._streamed, self._told) if streams else (self._told,):
+                for clocked in (self._streamed, self._all) if streams else (self._all,):
                     clocked.take(attempt, streams=streams)
 
     def usual(self) -> dict[str, Pace]:
         """Of each model that answered often enough."""
-        return {**self._told.usual(), **self._streamed.usual()}
+        return {**self._all.usual(), **self._streamed.usual()}
 
 
 class _Clocked:

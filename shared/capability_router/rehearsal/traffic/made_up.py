@@ -62,8 +62,8 @@ class MadeUp:
             shapes.append(self._shape(at, chance, shares))
             at += chance.expovariate(self.rate)
         asked = ", ".join(f"{share:.0%} {name}" for name, share in {"streams": self.streams, **shares}.items() if share)
-        told = f"made up: {self.rate:g}/s, {self.input_tokens:,} tokens in and {self.output_tokens:,} out"
-        return Traffic(tuple(shapes), seconds, f"{told}; {asked}" if asked else told)
+        described = f"made up: {self.rate:g}/s, {self.input_tokens:,} tokens in and {self.output_tokens:,} out"
+        return Traffic(tuple(shapes), seconds, f"{described}; {asked}" if asked else described)
 
     def _shares(self, cards: Sequence[ModelCard]) -> dict[str, float]:
         """Nothing is asked for that no model has, unless it was stated."""

@@ -19,7 +19,7 @@ _WORDS = {
 class Shape(NamedTuple):
     """A request that arrives at `at` (seconds of the run). `out`: tokens of a whole answer to it.
 
-    `deny`: models that its terms forbade, where a log tells.
+    `deny`: models that its terms forbade, if a log shows it.
     """
 
     at: float

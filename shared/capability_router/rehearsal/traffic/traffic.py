@@ -16,9 +16,9 @@ class Pace(NamedTuple):
 
 
 class Traffic(NamedTuple):
-    """`shapes` in the order of their arrival. `seconds`: how long the run is; `told`: where they are from, in words.
+    """`shapes` in the order of their arrival. `seconds`: how long the run is; `told`: their origin, in words.
 
-    `unix_s`: when it begins. `paces`: how quick models were, where a log tells. `notes`: what was left out of it.
+    `unix_s`: when it begins. `paces`: how quick models were, if a log shows it. `notes`: what was left out of it.
     """
 
     shapes: Sequence[Shape]

@@ -47,13 +47,13 @@ def latency_chart(
     frame = Frame(64 if big else 54, 14, wide - (152 if big else 64), 236, end, marks[-1], begin)
     dots = (_latency_dot(row, frame, palette, big) for row in _thinned(answered, _DOTS[big]))
     line = rule(frame.left, frame.y(p95), frame.right, frame.y(p95), "limit")
-    told = f"P95 {seconds(p95)}"
-    said = words(frame.right + 8, frame.y(p95) + 4, told, "value")
+    label = f"P95 {seconds(p95)}"
+    said = words(frame.right + 8, frame.y(p95) + 4, label, "value")
     if not big:
-        said = words(frame.right, frame.y(p95) - 5, told, "value", "end")
+        said = words(frame.right, frame.y(p95) - 5, label, "value", "end")
     described = f"{count(len(answered))} answered requests; 95 % within {seconds(p95)}."
     return drawing(
-        278, "Latency of each request over time", described, _bands(found, frame, told=big),
+        278, "Latency of each request over time", described, _bands(found, frame, titled=big),
         value_axis(frame, marks, _seconds(marks[-1])), time_axis(frame, spelt), line, *dots, said, wide=wide,
     )  # fmt: skip
 
@@ -74,18 +74,19 @@ def _thinned(rows: Sequence[Decision], most: int) -> Sequence[Decision]:
 
 def _latency_dot(row: Decision, frame: Frame, palette: Palette, big: bool) -> Markup:
     kind = f"ring {palette.of(row.model)}" if row.fallback else palette.of(row.model)
-    told = f"{row.model}: {seconds(row.elapsed_s)} at {time_of(row.start_s)}" + (", a fallback" if row.fallback else "")
-    return dot(frame.x(row.start_s), frame.y(row.elapsed_s), 4.0 if big else 3.0, kind, told if big else "")
+    fallback = ", a fallback" if row.fallback else ""
+    title = f"{row.model}: {seconds(row.elapsed_s)} at {time_of(row.start_s)}{fallback}"
+    return dot(frame.x(row.start_s), frame.y(row.elapsed_s), 4.0 if big else 3.0, kind, title if big else "")
 
 
-def _bands(found: Iterable[Incident], frame: Frame, *, told: bool) -> Markup:
-    return join(*(_band(incident, frame, told) for incident in found))
+def _bands(found: Iterable[Incident], frame: Frame, *, titled: bool) -> Markup:
+    return join(*(_band(incident, frame, titled) for incident in found))
 
 
-def _band(incident: Incident, frame: Frame, told: bool) -> Markup:
+def _band(incident: Incident, frame: Frame, titled: bool) -> Markup:
     left = frame.x(incident.start_s)
     right = frame.right if incident.end_s is None else frame.x(incident.end_s)
-    return bar(left, frame.top, max(right - left, 2.0), frame.height, "band", told_incident(incident) if told else "")
+    return bar(left, frame.top, max(right - left, 2.0), frame.height, "band", told_incident(incident) if titled else "")
 
 
 def told_incident(incident: Incident) -> str:
@@ -168,7 +169,7 @@ def _lane(
     crossed = sum(slot.down > 0 for slot in slots.values()) <= _CROSSES * _SLOTS[big]
     columns = (_column(model, at, slot, lane, palette, crossed, big) for at, slot in sorted(slots.items()))
     line = rule(lane.left, middle, lane.right, middle, "axis")
-    return join(_bands(away, lane, told=big), names, line, *columns, _labels(slots, lane, _SLOTS[big]))
+    return join(_bands(away, lane, titled=big), names, line, *columns, _labels(slots, lane, _SLOTS[big]))
 
 
 def _column(
@@ -177,11 +178,11 @@ def _column(
     wide, middle, unit = lane.width / _SLOTS[big], lane.top + _HALF, _HALF / lane.most
     x, own, rescued = lane.left + at * wide, slot.answered * unit, slot.rescued * unit
     when = time_of(lane.begin_s + at * (lane.end_s - lane.begin_s) / _SLOTS[big])
-    told = f"{model} at {when}: {slot.answered:,} answered, {slot.rescued:,} as a fallback" if big else ""
-    parts = [bar(x, middle - own, wide - 1, own, palette.of(model), told)] if slot.answered else []
+    title = f"{model} at {when}: {slot.answered:,} answered, {slot.rescued:,} as a fallback" if big else ""
+    parts = [bar(x, middle - own, wide - 1, own, palette.of(model), title)] if slot.answered else []
     if slot.rescued:
         y = middle - own - rescued
-        parts += [bar(x, y, wide - 1, rescued, palette.of(model), told), bar(x, y, wide - 1, rescued, "hatched", told)]
+        parts += [bar(x, y, wide - 1, rescued, class_, title) for class_ in (palette.of(model), "hatched")]
     if slot.down:
         faults = ", ".join(f"{n:,} × {fault}" for fault, n in slot.faults.most_common())
         failed, low = f"{model} at {when}: {faults}" if big else "", middle + max(slot.down * unit, 2.0)

@@ -48,7 +48,7 @@ def cost_chart(rows: Sequence[Decision], key: Spending, what: str, palette: Pale
     marks = ticks(max(heights.values(), default=0) / 1e12, 4)
     left = 76.0 if big else 62.0
     frame = Frame(left, 10, wide - left - 10, 180, (first + columns) * step, marks[-1], first * step)
-    parts = _stacks(found, frame, step, palette, told=big)
+    parts = _stacks(found, frame, step, palette, titled=big)
     dearest = ", ".join(f"{name or '(none)'} {money(own.total())}" for name, own in found.items())
     spelt = _in_usd(marks)
     return drawing(
@@ -64,7 +64,7 @@ def _in_usd(marks: Sequence[float]) -> Callable[[float], str]:
 
 
 def _stacks(
-    found: Mapping[str, Counter[int]], frame: Frame, step: float, palette: Palette, *, told: bool
+    found: Mapping[str, Counter[int]], frame: Frame, step: float, palette: Palette, *, titled: bool
 ) -> Markup:  # fmt: skip
     parts: list[Markup] = []
     below = Counter[int]()
@@ -75,6 +75,6 @@ def _stacks(
             left, right = frame.x(place * step), frame.x((place + 1) * step)
             top, base = frame.y((below[place] + pico) / 1e12), frame.y(below[place] / 1e12)
             below[place] += pico
-            label = f"{name or '(none)'}: {money(pico)} from {time_of(place * step)}" if told else ""
+            label = f"{name or '(none)'}: {money(pico)} from {time_of(place * step)}" if titled else ""
             parts.append(bar(left + 0.5, top, max(right - left - 1.0, 0.8), base - top, palette.of(name), label))
     return join(*parts)

@@ -50,9 +50,9 @@ def _policies(traffic: ReportData) -> Iterable[Point]:
         if row.model is not None and not row.unpriced:
             by_policy.setdefault(row.policy or "policy", []).append(row)
     for name, rows in sorted(by_policy.items()):
-        told = [row for row in rows if row.quality is not None]
-        if told:
-            yield _policy("policy", name, told, [row.quality or 0.0 for row in told])
+        predicted = [row for row in rows if row.quality is not None]
+        if predicted:
+            yield _policy("policy", name, predicted, [row.quality or 0.0 for row in predicted])
         scored = [row for row in rows if row.request_id in traffic.scores]
         if len(scored) >= _LEAST:
             yield _policy("scored", f"{name}, scored", scored, [traffic.scores[row.request_id] for row in scored])
@@ -104,7 +104,7 @@ def _scales(every: Sequence[Point], wide: float) -> _Scales:
 def plane_chart(every: Sequence[Point], palette: Palette, wide: float) -> Markup:
     """Up and to the left is better. A name stands beside its point, where there is room."""
     scales, big = _scales(every, wide), wide == WIDTH
-    shapes = [_shape(point, scales, palette, told=big) for point in every]
+    shapes = [_shape(point, scales, palette, titled=big) for point in every]
     described = "; ".join(map(told, every))
     return drawing(
         334, "Cost and quality", described, _axes(scales), *shapes, _names(every, scales), wide=wide
@@ -135,8 +135,8 @@ def _costs(scales: _Scales) -> list[float]:
     return []
 
 
-def _shape(point: Point, scales: _Scales, palette: Palette, *, told: bool) -> Markup:
-    x, y, said = scales.x(point.usd), scales.y(point.quality), _told(point) if told else ""
+def _shape(point: Point, scales: _Scales, palette: Palette, *, titled: bool) -> Markup:
+    x, y, said = scales.x(point.usd), scales.y(point.quality), told(point) if titled else ""
     if point.kind == "model":
         return dot(x, y, 5.0, palette.of(point.name), said)
     if point.kind == "shadow":
@@ -146,7 +146,6 @@ def _shape(point: Point, scales: _Scales, palette: Palette, *, told: bool) -> Ma
     return join(whisker if error else "", dot(x, y, 6.5, "policy" if point.kind == "policy" else "policy open", said))
 
 
-_told = told
 _OFFSETS = ((0, 0), (1, 0), (0, -1), (1, -1), (0, 1), (1, 1), (0, -2), (1, -2), (0, 2), (1, 2), (0, 3), (1, 3))
 
 

@@ -44,5 +44,5 @@ def _lane(model: str, aways: Sequence[Away], frame: Frame, top: float, big: bool
 def _bar(away: Away, frame: Frame, top: float, big: bool) -> Markup:
     left = frame.x(away.start_s)
     right = frame.right if away.end_s is None else frame.x(away.end_s)
-    told = told_away(away) if big else ""
-    return bar(left, top + 2, max(right - left, 1.5), 18, _CLASSES.get(away.state, "bad"), told)
+    title = told_away(away) if big else ""
+    return bar(left, top + 2, max(right - left, 1.5), 18, _CLASSES.get(away.state, "bad"), title)
