@@ -18,7 +18,7 @@ _SIZES = ("dimensions", "embed_dim", "size")
 
 
 class Embedder(NamedTuple):
-    """`name` tells it from others wherever it is made. `embed` or `aembed` may be missing, never both."""
+    """`name` identifies it in every process. `embed` or `aembed` may be missing, never both."""
 
     name: str
     embed: Callable[[list[str]], Vectors] | None

@@ -55,7 +55,7 @@ class Took(NamedTuple):
 
 
 class _Call:
-    """A text's embedding on its way, for all who wait for it."""
+    """A text's embedding on its way, for all calls that wait for it."""
 
     def __init__(self) -> None:
         self.done = threading.Event()

@@ -75,7 +75,7 @@ class Guard:
     def note(self, foreseen: PlanPrediction, asked: str, score: float, id: str = "") -> None:
         """A request of which this was foreseen was answered by `asked`, which was worth `score`.
 
-        `id`: the request's, of which two processes may be told at the same time: it counts once.
+        `id`: the request's. Two processes may get it at the same time; it counts once.
         """
         scored = _scored(foreseen, asked, score, id)
         if scored is None:
@@ -90,7 +90,7 @@ class Guard:
                 self._replay()
 
     def renew(self, told: Iterable[tuple[PlanPrediction, str, float, str]]) -> None:
-        """Take these, the oldest first, for all that `note` was told of."""
+        """Take these, the oldest first, in place of all that `note` has taken."""
         once = {
             id or str(at): _scored(foreseen, asked, score, id) for at, (foreseen, asked, score, id) in enumerate(told)
         }
@@ -101,7 +101,7 @@ class Guard:
                 self._replay()
 
     def changed(self, model: str) -> None:
-        """Behind this name is another model now: what the former one was worth speaks for nobody any more."""
+        """This name stands for another model now, so the scores of the former one no longer count."""
         with self._lock:
             self._scored = deque((each for each in self._scored if each.asked != model), WINDOW)
             if len(self._scored) >= LEAST or self.fixed == model:

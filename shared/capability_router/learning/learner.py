@@ -63,13 +63,13 @@ class Judged(NamedTuple):
 
 
 class Pupil:
-    """The learned model as scores teach it, who gave them taken into account. `learn` by one thread at a time."""
+    """The learned model as scores teach it, by the tenants that gave them. `learn` by one thread at a time."""
 
     def __init__(self, quality: Quality) -> None:
         self.quality = quality
 
     def learn(self, lesson: Lesson) -> list[str]:
-        """An answer was worth this score; gives, and tells of, models that are no longer what they were."""
+        """An answer got this score. Returns the models that have changed, and logs them."""
         quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
         again = quality.memory.has(id, model)
         weight = 1.0 if again else quality.tenants.told(tenant, model, score)
@@ -202,7 +202,7 @@ class Learner(Lasting):
             log.warning("what the learned state %s began with is damaged (%s): it is left out", self.path, error)
 
     def registered(self, models: Sequence[str]) -> None:
-        """A router asks these; it is told where nothing was learned of any of them, though of others."""
+        """A router asks these. A warning is logged if nothing was learned of any of them, but of others."""
         known = [model for model in self.quality.memory.models if not model.endswith(FORMER)]
         if known and models and not set(known) & set(models):
             log.warning(
@@ -259,7 +259,7 @@ class Learner(Lasting):
         return [(model, q) for (model, _), q in zip(believed, quality.tolist(), strict=True)]
 
     def sketch(self, request: Request) -> Sketch:
-        """What is kept of an answered request until its score comes; tells if its tenant's requests have moved."""
+        """What is kept of an answered request until its score comes. Logs it if its tenant's requests have changed."""
         seen, fit = self._seen(request), self.quality.fit
         if fit is not None:
             tenant = request.routing.tenant
@@ -281,14 +281,14 @@ class Learner(Lasting):
         self._work_out()
 
     def remembers(self, request_id: str, model: str) -> bool:
-        """Whether a score of this answer was learned, whichever process was told it."""
+        """Whether a score of this answer was learned, in whichever process."""
         return self.quality.memory.has(request_id, model)
 
     def answered(self, lesson: Lesson) -> None:
         """A request was answered, whose score may come to another process; without a store nothing is kept of it."""
 
     def scored_elsewhere(self, request_id: str, score: float) -> Lesson | None:
-        """An answer of another process, or of before, was worth this score: what was learned; None = who knows."""
+        """An answer of another or an earlier process got this score. Returns what was learned; None = unknown."""
         return None
 
     def _take(self, lesson: Lesson) -> None:
@@ -392,7 +392,7 @@ class Learner(Lasting):
         self._guard = guard
 
     def hears(self, listener: Callable[[Lesson], None]) -> None:
-        """Have the listener told of other processes' scores; there are none."""
+        """Call the listener with other processes' scores; there are none."""
 
     def runs(self, errand: Callable[[bool], None]) -> None:
         """Run this in the background, where something is done there."""

@@ -45,7 +45,7 @@ class Outcomes:
         self._lock: DeferringLock[tuple[str, Answered]] = DeferringLock(self._noted)
 
     def note(self, request_id: str, answered: Answered) -> None:
-        """This request was answered so. Waits for nobody."""
+        """This request was answered so. It does not wait."""
         self._lock.post((request_id, answered))
 
     def _noted(self, noted: tuple[str, Answered]) -> None:
@@ -68,7 +68,7 @@ class Outcomes:
         return self._sources.get(request_id, "")
 
     def heard(self, request_id: str, score: float, source: str) -> Answered | None:
-        """Another process was told this score: who answered here, None = it is not remembered. A user's score stays."""
+        """Another process got this score. Returns the answer here, None = not remembered. A user's score stays."""
         with self._lock:
             answered = self._answered.get(request_id)
             if answered is not None and self._sources.get(request_id) != "user":

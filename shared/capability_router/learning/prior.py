@@ -119,7 +119,7 @@ def _strengths(models: Sequence[Stated]) -> dict[str, float]:
 
 
 def _rank_key(stated: Stated) -> tuple[float, int]:
-    """What is stated ranks by itself; prices tell only models apart of which nothing is stated."""
+    """A stated quality ranks by itself. Prices rank only models without one."""
     known = stated.quality.values()
     if not known:
         return (UNSTATED, stated.typical_cost or 0)

@@ -37,7 +37,7 @@ class Told(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """What a request looks like. `head`: its first message, None = there is but one. `words`: those that tell."""
+    """What a request looks like. `head`: its first message, None = there is but one. `words`: the distinctive ones."""
 
     shape: int
     head: int | None
@@ -53,7 +53,7 @@ class _Look(NamedTuple):
         return self.head is None and self.text == head
 
     def repeats(self, before: _Look) -> bool:
-        """Whether it asks the same: the same text, or of short ones the words that tell, with a few more or less."""
+        """Whether it asks the same: the same text; for short texts the same distinctive words, a few more or less."""
         if self.shape != before.shape or not self.goes_on(before):
             return False
         if self.text == before.text:
@@ -63,7 +63,7 @@ class _Look(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """A request that was answered: by whom, when; `again` = the how manyeth time; `after` = who answered it before."""
+    """An answered request: by which model, when. `again`: which repetition; `after`: the model that answered before."""
 
     request_id: str
     model: str
@@ -81,7 +81,7 @@ class Retries:
         self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def ended(self, request: Request, outcome: Outcome, reply: Reply, now: float) -> Told | None:
-        """A request has ended; whether it tells something of an earlier one. `now`: seconds of the router's clock."""
+        """A request has ended; whether it is a sign about an earlier one. `now`: seconds of the router's clock."""
         terms = request.routing
         if not terms.session or terms.priority == "batch" or request.in_tool_loop or not request.texts:
             return None

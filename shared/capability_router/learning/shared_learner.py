@@ -56,7 +56,7 @@ class SharedLearner(Learner):
     def over(
         cls, path: Path | None, room: LessonRoom, owner: str, meanings: Embeddings | None = None
     ) -> SharedLearner:  # fmt: skip
-        """On the file, if there is one; a damaged one is told and left as it is."""
+        """On the file, if there is one. A damaged file is logged and left as it is."""
         text = None
         if path is not None:
             try:
@@ -72,7 +72,7 @@ class SharedLearner(Learner):
         return cls(path or Path(), text, room, owner, meanings)
 
     def load(self) -> None:
-        """Take over what the store holds; one that is away is told of."""
+        """Take over what the store holds. A store that is away is logged."""
         self.scribe.load()
         self._work_out()
 
@@ -97,7 +97,7 @@ class SharedLearner(Learner):
         return lesson
 
     def save(self) -> None:
-        """Write to the store what waits. It raises nothing: a store that is away is told of."""
+        """Write to the store what waits. It raises nothing: a store that is away is logged."""
         self.scribe.close()
 
     def _made(self, text: str | None) -> Pupil:
@@ -110,7 +110,7 @@ class SharedLearner(Learner):
         guard.renew(_planned(self.scribe.recent))
 
     def hears(self, listener: Callable[[Lesson], None]) -> None:
-        """Have the listener told of lessons that others wrote; of those of late that were summed up, again."""
+        """Call the listener with lessons of other processes, and again with the latest of those that were summed up."""
         self._listener = listener
 
     def runs(self, errand: Callable[[bool], None]) -> None:

@@ -31,7 +31,7 @@ class StateFile:
         return data.decode()
 
     def write(self, made: Callable[[bytes | None], str]) -> None:
-        """Write what `made` gives. It is told what somebody else has written since, None = nobody has."""
+        """Write what `made` returns. Its argument is what another process has written since; None = nothing."""
         while not self._written(made):
             pass
 
@@ -73,7 +73,7 @@ def _write(draft: Path, text: str) -> None:
 
 
 def _sweep(path: Path, draft: Path) -> None:
-    """Take away the drafts of processes that were killed while they wrote; the disk's own clock tells their age."""
+    """Take away the drafts of processes that were killed while they wrote; the disk's own clock shows their age."""
     now = draft.stat().st_mtime
     for left in path.parent.glob(f".{escape(path.name)}.*"):
         if _DRAFT.fullmatch(left.name.removeprefix(f".{path.name}")):

@@ -78,7 +78,7 @@ class Tenants:
             return [(name, own.mass, dict(own.levels)) for name, own in self.known.items()]
 
     def put(self, name: str, own: Own) -> None:
-        """A tenant by its hashed name, as it was kept; who is there already stays as it is."""
+        """A tenant by its hashed name, as it was kept. A tenant that is there already stays as it is."""
         with self._lock:
             if name in self.known:
                 return

@@ -18,7 +18,7 @@ FORGOTTEN_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """`told`: the whole window, by the provider's own word. Else `bound`: input tokens that were too many, at `at`."""
+    """`told`: the whole window, as the provider stated it. Else `bound`: input tokens that were too many, at `at`."""
 
     told: int | None = None
     bound: int | None = None

@@ -77,7 +77,7 @@ class Contest:
 
 
 def contest(panel: Panel, foreseen: HeldOut, draws: int = DRAWS, tick: Tick = lambda _: None) -> Contest:
-    """Of a panel of at least two models. `tick` is told of draws that are done."""
+    """Of a panel of at least two models. `tick` is called with the draws that are done."""
     ground = _Ground(panel, foreseen)
     entries = list(ground.entries())
     whole = np.full(len(panel.rows), 1.0 / len(panel.rows))

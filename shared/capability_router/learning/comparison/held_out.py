@@ -31,7 +31,7 @@ class HeldOut(NamedTuple):
 
 
 def studied(rows: Iterable[ScoredRequest], origin: Origin = _NONE, tick: Tick = lambda _: None) -> Quality:
-    """The learned model after these rows, whose embeddings have this origin. `tick` is told of each row."""
+    """The learned model after these rows, whose embeddings have this origin. `tick` is called for each row."""
 
     def told() -> Iterator[tuple[Remembered, dict[str, Result]]]:
         for row in rows:
@@ -45,7 +45,7 @@ def studied(rows: Iterable[ScoredRequest], origin: Origin = _NONE, tick: Tick = 
 
 
 def foresight(panels: Sequence[Panel], rows: Sequence[ScoredRequest], folds: int, tick: Tick) -> list[HeldOut]:
-    """Of each panel. `tick` is told of rows that are done."""
+    """Of each panel. `tick` is called with the rows that are done."""
     parts = {row.id: fold_of(row, folds) for row in rows}
     found = [HeldOut(*np.full((2, len(p.rows), len(p.models)), np.nan)) for p in panels]
     for fold in range(folds):
@@ -59,7 +59,7 @@ def foresight(panels: Sequence[Panel], rows: Sequence[ScoredRequest], folds: int
 
 
 def fold_of(row: ScoredRequest, folds: int) -> int:
-    """By its id: who asks the same again is to be foreseen, in a log as in traffic."""
+    """By its id, because the same request comes again in a log as in traffic."""
     return int.from_bytes(blake2b(row.id.encode("utf-8", "replace"), digest_size=8).digest(), "little") % folds
 
 

@@ -12,7 +12,7 @@ _NOTHING = 1e-6  # points: what is less is rounding
 
 
 class Verdict(NamedTuple):
-    """`routes`: it pays. `use`: the model to use always if it does not ("" = the logs don't tell). `reason`: a code."""
+    """`routes`: it pays. `use`: the model to use always if not ("" = the logs show none). `reason`: a code."""
 
     routes: bool
     use: str
@@ -64,7 +64,7 @@ def _leader(panel: Panel) -> str:
 
 
 def remarks(panel: Panel) -> list[str]:
-    """What whoever reads the figures should know."""
+    """What a reader of the figures should know."""
     told = []
     if panel.few:
         told.append(f"left out, with fewer than {LEAST_ANSWERS} outcomes: {', '.join(panel.few[:10])}")

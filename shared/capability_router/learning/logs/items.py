@@ -31,7 +31,7 @@ Tick = Callable[[int], None]
 
 
 class Source:
-    """A file being read; `tick` is told of each stretch of bytes that was read of it."""
+    """A file being read; `tick` is called with the bytes of each stretch that was read of it."""
 
     def __init__(self, path: Path, omissions: Omissions, tick: Tick) -> None:
         self.path, self.omissions, self._tick = path, omissions, tick
@@ -50,7 +50,7 @@ class Source:
             yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
 
     def told(self) -> None:
-        """Tell how far the file was read; of a pipe nobody knows."""
+        """Report how far the file was read; of a pipe this is unknown."""
         if self._raw.seekable():
             at = self._raw.tell()
             self._tick(at - self._told)

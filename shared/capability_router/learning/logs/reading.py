@@ -42,7 +42,7 @@ def read(
     paths: Sequence[Path], *, key: str | None = None, tick: Tick = lambda _: None, embedder: Embedder | None = None,
     most: int = MOST_ROWS,
 ) -> Log:  # fmt: skip
-    """The logs as far as they go; `key` names the LangSmith feedback that counts, `tick` is told of bytes read.
+    """The logs as far as they go; `key` names the LangSmith feedback that counts, `tick` is called with the bytes read.
 
     Of more than `most` scored requests a sample is drawn, the same each time.
 

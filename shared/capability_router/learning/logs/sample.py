@@ -12,7 +12,7 @@ from typing import Any
 
 ALL = 1 << 64
 AGAIN = "\x1f"
-"""In an id: what follows it tells requests apart that are in the sample together, or not."""
+"""In an id: requests that differ only in what follows it are in the sample together, or not at all."""
 _ROOM = 1.25  # times as many are held as are wanted, before the highest hashes go
 
 

@@ -1,4 +1,4 @@
-"""What a log tells of a request: all of it where its text is there, labels and a few numbers where it is not.
+"""What a log has of a request: all of it if its text is there, else labels and a few numbers.
 
 The text is looked at once and not kept. What a log without text does not tell is as on average, so the model learned
 from it goes by tenant, task, tags, size and needs, and by no word.
@@ -61,7 +61,7 @@ def without_text(terms: Routing, tokens: float, needs: Sequence[str]) -> Seen:
 
 
 def completed(rows: Sequence[ScoredRequest]) -> None:
-    """Numbers that a log does not tell become the mean of those that are told: as on average."""
+    """A number that the log lacks becomes the mean of those that it has."""
     missing = [row for row in rows if not row.worded]
     if not missing:
         return

@@ -16,8 +16,8 @@ AGAIN = 0.1  # of the variance that a model may have gained unseen, once it has 
 def hope(variance: float, scored: int, unseen: float = 0.0) -> float:
     """In quality points, of a model of such a variance, after so many scored requests.
 
-    It falls faster than the error, to nothing for whom nearly all requests have gone to; and it grows while others are
-    asked, so that nobody is left for good. `unseen`: what it may have gained by changing again, if it has lately.
+    It falls faster than the error, to nothing for a model that got nearly all requests. It grows while others are
+    asked, so that no model is left out for ever. `unseen`: what it may have gained by changing again, if it has lately.
     """
     wide = variance + AGAIN * unseen
     per_score = (scored + 2) * wide / ONE

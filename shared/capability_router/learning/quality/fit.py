@@ -199,6 +199,6 @@ def _by_trees(surfaces: Matrix, sources: Sequence[Matrix], true: Split) -> tuple
 
 
 def rows_of(true: Split) -> tuple[Matrix, Matrix]:
-    """What neighbours tell: (rows, 1 + models), shared first, and whether it is there."""
+    """What neighbours predict: (rows, 1 + models), shared first, and whether it is there."""
     some = true.there.any(1, keepdims=True).astype(np.float32)
     return np.hstack((true.shared, true.own)), np.hstack((some, true.there))

@@ -24,7 +24,7 @@ _FOLLOWS = 0.01  # of the variance, per score
 class Level:
     """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores still to count for more.
 
-    `seen`: how many requests had been scored when it was scored last, by and large (`told`).
+    `seen`: how many requests had been scored when it was scored last, approximately (`told`).
     """
 
     total: float = 0.0

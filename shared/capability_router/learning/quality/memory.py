@@ -19,7 +19,7 @@ FORMER = " (former)"
 
 
 class Remembered(NamedTuple):
-    """One request: its id, unique among all processes, what was seen of it, and the hash of who asked ("" = a log)."""
+    """One request: its id, unique among all processes, what was seen of it, and the hash of its tenant ("" = a log)."""
 
     id: str
     sketch: Sketch
@@ -91,7 +91,7 @@ class Memory:
         return [(self.rows[at], self.results(at)) for at in np.argsort(self.order[: len(self.rows)]).tolist()]
 
     def without_the_largest(self) -> tuple[str, list[tuple[Remembered, dict[str, Result]]]]:
-        """Who asked more than half of the requests, and those of all others, as they came; "" = nobody did.
+        """The tenant with more than half of the requests ("" = none), and the requests of all others, as they came.
 
         With all of their scores: whether a model is a former one, that tenant may have had its hand in.
         """
@@ -152,7 +152,7 @@ class Memory:
     def retire(self, model: str, keep: int) -> None:
         """Behind this name is another model now: but the newest, its results are those of a former one.
 
-        What they tell of the requests stays true. Of more than one former model only the last is kept; where one tenant
+        What they show of the requests stays true. Of more than one former model only the last is kept; where one tenant
         gave most of the newest scores, it may be that tenant who has changed: what others scored before is kept too.
         """
         now, former = self.column(model), self.column(f"{model}{FORMER}")

@@ -194,7 +194,7 @@ class Quality:
     def unseen(self, model: str) -> float:
         """The variance that a model's quality may have gained by changing since it was last scored; 0 if it never was.
 
-        It is not in the error of `expect`, by which models are drawn that nobody knows.
+        It is not in the error of `expect`, by which unknown models are drawn.
         """
         level = self.levels.get(model)
         return 0.0 if level is None else level.unseen(self._scored)
@@ -249,7 +249,7 @@ class Quality:
         return read.shared, read.likeness
 
     def learn(self, row: Remembered, results: Mapping[str, Result], weight: float = 1.0) -> list[str]:
-        """What models scored, 0 to 1, on a request; below 1, `weight` is how much such a score tells.
+        """What models scored, 0 to 1, on a request; below 1, `weight` is how much such a score counts.
 
         Gives the models that seem to have changed. A second score of the same answer takes the first one's place among
         what is remembered, and counts no further.
@@ -284,7 +284,7 @@ class Quality:
                 self.memory.retire(model, IN_A_ROW)
 
     def study(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
-        """Learn from a log at once, whose order tells nothing of when a model changed."""
+        """Learn from a log at once. Its order does not show when a model changed."""
         with self._lock:
             for row, results in rows:
                 self.memory.add(row, results)
@@ -319,7 +319,7 @@ class Quality:
         self.apart = self._without_the_largest() if len(self.tenants.known) > 1 else None
 
     def _without_the_largest(self) -> Apart | None:
-        """What the others scored, learned as it came: what has changed is told by their scores alone."""
+        """What the others scored, learned as it came: only their scores show what has changed."""
         with self._lock:
             whose, rows = self.memory.without_the_largest()
         if len(rows) < LEAST:

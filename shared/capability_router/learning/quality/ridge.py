@@ -29,7 +29,7 @@ def line(x: Matrix, y: Matrix, parts: Parts) -> Line:
 def best_line(x: Matrix, y: Matrix, parts: Parts, shared: NDArray[np.bool_]) -> Line:
     """The same, but targets that are `shared` have a light penalty where that foretells unseen rows better.
 
-    What all models' scores tell of a request together is less noisy than what is one model's own.
+    The scores of all models together say more reliably what a request is like than the scores of one model.
     """
     sums, at = _sums(x, y, parts), np.flatnonzero(shared)
     weights, unseen = sums.weights(PENALTY), sums.unseen(PENALTY)

@@ -25,7 +25,7 @@ class Sketch(NamedTuple):
 
 
 def sketch(seen: Traits) -> Sketch:
-    """About a kilobyte. No word can be read from it; whoever has a text can tell whether it may be this one."""
+    """About a kilobyte. No word can be read from it. A reader who has a text can check whether it may be this one."""
     places = np.flatnonzero(seen.bag)
     kept = seen.bag[places]
     most = float(np.abs(kept).max(initial=0.0)) or 1.0

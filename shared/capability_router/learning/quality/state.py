@@ -49,7 +49,7 @@ def dumped(quality: Quality, base: str | None = None) -> str:
 
 
 def base_of(text: str) -> str | None:
-    """The state from which a readable one began: the one in it, or itself if nobody has scored since it was trained."""
+    """The state from which a readable one began: the one in it, or itself if no score came after it was trained."""
     told = parsed(text)
     if told.get("base") is not None:
         return str(told["base"])

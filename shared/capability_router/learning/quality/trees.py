@@ -26,7 +26,7 @@ _Places = NDArray[np.intp]
 
 
 class Trees(NamedTuple):
-    """`asks` (trees, LEAVES): the number that each node looks at; `cuts` likewise: who is above goes right.
+    """`asks` (trees, LEAVES): the number that each node looks at; `cuts` likewise: a request above it goes right.
 
     The root is node 1, below node n are 2n and 2n + 1. `leaves` (trees, LEAVES, 1 + models): what each foretells.
     """
@@ -112,7 +112,7 @@ def _between(columns: Matrix, order: _Places, starts: _Places, asked: _Places, d
 
 
 def _best(right: NDArray[np.bool_], along: Matrix, starts: _Places) -> tuple[_Places, NDArray[np.bool_]]:
-    """Which halving of each node tells most, and whether any is allowed. `right` (tries, rows)."""
+    """The most informative halving of each node, and whether any is allowed. `right` (tries, rows)."""
     whole = np.add.reduceat(along, starts, axis=0)
     rights = np.add.reduceat(right[:, :, None] * along, starts, axis=1)
     lefts = whole - rights

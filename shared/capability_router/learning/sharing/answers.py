@@ -24,7 +24,7 @@ _BATCH, _FEW = 200, 2
 
 
 class Answers(Lasting):
-    """Thread-safe. `flush` raises StoreError; what else asks the store tells the log, once."""
+    """Thread-safe. `flush` raises StoreError; other methods that use the store log it once."""
 
     def __init__(self, room: LessonRoom, name: str, pack: Pack, unpack: Pack, ring: Callable[[], None]) -> None:
         """`name`: of the log whose lessons they become. `ring`: have `flush` called soon, by a thread."""

@@ -1,4 +1,4 @@
-"""A scored answer as one process tells it to the others, and the seal by which what was damaged is known."""
+"""A scored answer as one process sends it to the others, and the seal that shows damage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Lesson(NamedTuple):
     """An answer of `model` was worth `score`, 0 to 1, to the tenant whose name has this hash.
 
     `seen`: the request's sketch, None = nothing was learned from its words. `tokens` of the answer, None = not known.
-    `foreseen`: the plan it came of; None where there was nothing to choose, or it has been told before. `source`: whose
+    `foreseen`: the plan it came of; None if there was nothing to choose, or it was sent before. `source`: whose
     score it is; lines without one are a user's. `version`: what the reply called the model, "" = nothing.
     """
 

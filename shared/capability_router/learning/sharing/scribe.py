@@ -64,12 +64,12 @@ class Packing(NamedTuple):
 
 
 class Course(NamedTuple, Generic[P]):
-    """What is to be taught, and who is told of it.
+    """What is to be taught, and the functions that are called.
 
     `made` makes the pupil from a summary's text, or from what is known without any (None), raising ValueError for one
-    that is damaged. `adopted` is told of a pupil that takes the place of the last one, and of the newest lessons that
-    had a plan; `heard` of each lesson that others wrote, `changed` of models that are no longer what they were; `after`
-    is called when there were some lessons of others.
+    that is damaged. `adopted` is called with a pupil that replaces the last one, and with the newest lessons that had a
+    plan; `heard` with each lesson that other processes wrote; `changed` with models that have changed; `after` when
+    there were lessons of other processes.
     """
 
     made: Callable[[str | None], P]
@@ -116,7 +116,7 @@ class _Known(Generic[P]):
         return changed
 
     def again(self, lesson: Lesson) -> None:
-        """An own lesson comes back. Where another process was told of the same answer, the later in the log holds."""
+        """An own lesson comes back. If another process scored the same answer, the later one in the log holds."""
         if lesson.id in self.others and (lesson.source == USER or lesson.id not in self._users):
             self.pupil.learn(lesson)
 
@@ -130,7 +130,7 @@ class _Known(Generic[P]):
 class Scribe(Lasting, Generic[P]):
     """Writes lessons to a store and reads those of others. Thread-safe.
 
-    `read` and `flush` ask the store and raise StoreError; the thread, `close` and the process's end tell the log, once,
+    `read` and `flush` ask the store and raise StoreError; the thread, `close` and the process's end log it once,
     and try again.
     """
 
@@ -211,7 +211,7 @@ class Scribe(Lasting, Generic[P]):
             self._course.after()
 
     def load(self) -> None:
-        """What the log holds, for a process that begins. A store that is away is told of."""
+        """What the log holds, for a process that begins. A store that is away is logged."""
         self._tried(self._read)
 
     def _flush(self) -> None:
@@ -274,7 +274,7 @@ class Scribe(Lasting, Generic[P]):
             return None
 
     def _rebuild(self) -> None:
-        """Whoever learns begins with the summary, reads the log behind it, and takes the place of who learned before.
+        """A learner begins with the summary, reads the log after it, and replaces the former learner.
 
         What waits here to be written is in neither.
         """
@@ -314,7 +314,7 @@ class Scribe(Lasting, Generic[P]):
         return _Known(self._course.made(None), {})
 
     def _void(self) -> None:
-        """An entry that says nothing: who has read all of a new log is to find that a summary goes further."""
+        """An empty entry, so that a process that has read all of a new log finds that a summary goes further."""
         with self._lock:
             self._number += 1
             self._pending.append(_Waiting(self._number, None))  # in line: numbers are written as they grow
@@ -351,7 +351,7 @@ class Scribe(Lasting, Generic[P]):
                     self._signals.put(self)
 
     def _tried(self, work: Callable[[], object]) -> bool:
-        """False when the store is away, which is told once."""
+        """False when the store is away, which is logged once."""
         try:
             work()
         except StoreError as error:
