@@ -21,10 +21,8 @@ def annotated(response: Any, facts: Mapping[str, Any]) -> Any:
     if not isinstance(response, _RESPONSES):
         return response
     told = {**(response.additional_kwargs or {}), KEY: facts}
-    return _copied(response, told) if type(response) in _RESPONSES else _with(response, told)
-
-
-def _with(response: ChatResponse | CompletionResponse, told: dict[str, Any]) -> Any:
+    if type(response) in _RESPONSES:
+        return _copied(response, told)
     return response.model_copy(update={"additional_kwargs": told})
 
 

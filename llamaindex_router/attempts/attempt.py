@@ -38,10 +38,6 @@ from llamaindex_router.passage import Passage
 _BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
 
 
-def _transcript(llm: LLM, call: Call[Any]) -> Transcript | ObjectTranscript:
-    return Transcript(offered_by(llm, call.tools, call.kwargs))
-
-
 class LlamaAttempt:
     """One call on one LLM."""
 
@@ -58,7 +54,9 @@ class LlamaAttempt:
         self._passage, self._loops, self._seam = Passage(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
         self._asks = asks
         self._kept = KeptEnd() if call.stream and keeps_end(llm) else None
-        self._seen = ObjectTranscript(call.args[0]) if call.structured else _transcript(llm, call)
+        self._seen: Transcript | ObjectTranscript = (
+            ObjectTranscript(call.args[0]) if call.structured else Transcript(offered_by(llm, call.tools, call.kwargs))
+        )
         sink = self._seen.tapped if isinstance(self._seen, ObjectTranscript) else None
         self._underway = Underway(launch, self._passage, sink)
 

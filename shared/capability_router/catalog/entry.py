@@ -119,7 +119,7 @@ def read(item: Any, where: str, describe: Describe | None) -> Draft:
     if isinstance(item, str):
         return _named(item, where)
     if isinstance(item, ModelCard):
-        return _carded(item, where)
+        return _unbound(_fields(item), where)
     if isinstance(item, Mapping):
         return _mapped(item, where, describe)
     if isinstance(item, (tuple, list)):
@@ -139,10 +139,6 @@ def _named(name: str, where: str) -> Draft:
 def _meant(name: str) -> str:
     provider, slash, model = name.partition("/")
     return f", here {provider}:{model}" if slash and canonical(provider) in KEY_VARIABLES else ", as in 'openai:gpt-5'"
-
-
-def _carded(card: ModelCard, where: str) -> Draft:
-    return _unbound(_fields(card), where)
 
 
 def _mapped(item: Mapping[str, Any], where: str, describe: Describe | None) -> Draft:

@@ -82,7 +82,7 @@ class Cast:
         striking = self._script.striking(model, now, call)
         slower = math.prod(s.line.value for s in striking if s.kind == "slow")
         part = self._fair(model, shape, request, slower)
-        limit = self._limited(model, shape)
+        limit = _refusal(self.meters.get(model), shape)
         if limit is not None:  # it answers so before anything else can go wrong with the call, if it is reached
             part, striking = (
                 part.fails(said.ProviderError(limit), _ANSWERED_S),
@@ -111,10 +111,6 @@ class Cast:
         """Tokens of a whole answer of this model."""
         most = self._cards[model].max_output_tokens or shape.out
         return min(shape.out, most, shape.max_tokens or shape.out)
-
-    def _limited(self, model: str, shape: Shape) -> Refusal | None:
-        """Count the request against the model's rate limits; the 429 reply if it exceeds them."""
-        return _refusal(self.meters.get(model), shape)
 
     def _struck(self, part: Part, spell: Spell, model: str, shape: Shape) -> Part | None:
         """The call under this fault; None = the fault does not affect it."""
@@ -207,6 +203,7 @@ def _meter(rpm: int | None, tpm: int | None, name: str, clock: Clock) -> RateMet
 
 
 def _refusal(meter: RateMeter | None, shape: Shape) -> Refusal | None:
+    """Count the request against a rate limit; the 429 reply if it exceeds the limit."""
     try:
         if meter is not None:
             meter.admit(shape.input_tokens)

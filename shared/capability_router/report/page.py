@@ -49,14 +49,11 @@ def page_of(
 ) -> str:  # fmt: skip
     """The page for what was gathered. `strongest`: the model to compare costs with; None = it is found."""
     body = [_header(traffic.requests, title, note)]
-    body += _sections(traffic, against, strongest) if traffic.requests else [_empty()]
+    empty = element("section", element("p", "The log holds no decisions yet."))
+    body += _sections(traffic, against, strongest) if traffic.requests else [empty]
     if left := told_omitted(traffic.omitted):
         body.append(section("Left out", "", said(f"{left}.")))
     return document(title, *body, element("footer", _FOOTER))
-
-
-def _empty() -> Markup:
-    return element("section", element("p", "The log holds no decisions yet."))
 
 
 def _header(rows: Sequence[Decision], title: str, note: str) -> Markup:
@@ -95,16 +92,14 @@ def _headline(whole: Sum, savings: Savings | None) -> Markup:
     figures = [
         ("Answered", share(whole.answered, whole.requests), answered),
         ("Cost", money(whole.cost_pico), each),
-        *([_saved(savings)] if savings is not None else []),
         ("P95 latency", seconds(whole.latency_s(0.95)), f"half within {seconds(whole.latency_s(0.5))}"),
         ("Fallbacks", share(whole.fallbacks, whole.requests), f"{count(whole.failed_attempts)} failed attempts"),
         ("Tokens", brief(whole.tokens), f"{brief(whole.input_tokens)} in, {brief(whole.output_tokens)} out"),
     ]
+    if savings is not None:
+        saved = share(savings.saved_pico, savings.always_pico)
+        figures.insert(2, ("Saved", saved, f"against always {savings.strongest}"))
     return headline(figures)
-
-
-def _saved(savings: Savings) -> tuple[str, str, str]:
-    return "Saved", share(savings.saved_pico, savings.always_pico), f"against always {savings.strongest}"
 
 
 def _savings(savings: Savings | None, strongest: str | None) -> list[str]:

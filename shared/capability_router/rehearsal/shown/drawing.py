@@ -36,13 +36,8 @@ def timeline_chart(found: Rehearsal, palette: Palette) -> Markup:
     for i, lane in enumerate(line.lanes):
         place = Frame(frame.left, _FIRST + _HEIGHT * i, frame.width, 2 * _HALF, found.run.seconds, float(line.most))
         lanes.append(_lane(lane, place, found.spells, palette, line.seconds))
-    return drawing(
-        height + 26, "Each model over time", _described(line.lanes), time_axis(frame, offset), *lanes
-    )  # fmt: skip
-
-
-def _described(lanes: Sequence[Lane]) -> str:
-    return "; ".join(f"{lane.model}: {lane.calls[0]} answered, {lane.calls[1]} failed" for lane in lanes)
+    described = "; ".join(f"{lane.model}: {lane.calls[0]} answered, {lane.calls[1]} failed" for lane in line.lanes)
+    return drawing(height + 26, "Each model over time", described, time_axis(frame, offset), *lanes)
 
 
 def _lane(lane: Lane, frame: Frame, spells: Sequence[Spell], palette: Palette, seconds: float) -> Markup:

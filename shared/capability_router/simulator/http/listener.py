@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -49,10 +49,8 @@ class Listener:
             if not self._config.loaded:
                 self._config.load()
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(self._protocol(loop), sock=self._listening())
-
-    def _protocol(self, loop: asyncio.AbstractEventLoop) -> Callable[[], Connection]:
-        return lambda: Connection(config=self._config, server_state=self._state, app_state={}, _loop=loop)
+            made = partial(Connection, config=self._config, server_state=self._state, app_state={}, _loop=loop)
+            self._server = await loop.create_server(made, sock=self._listening())
 
     def _listening(self) -> socket.socket:
         try:
