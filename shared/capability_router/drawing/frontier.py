@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from capability_router.drawing.markup import Markup, element, join
-from capability_router.drawing.svg import CHARACTER, WIDTH, clipped, cross, dot, rule, ticks, words
+from capability_router.drawing.scales import Label, Scales, decades, is_clear, score_marks
+from capability_router.drawing.svg import CHARACTER, WIDTH, clipped, cross, dot, rule, words
 
 _LEFT, _TOP, _WIDE, _HIGH, _EACH = 66.0, 46.0, WIDTH - 66.0 - 190.0, 290.0, 400.0
 _LINE = 13.0  # between two labels, one above the other
@@ -85,34 +86,26 @@ def frontiers(planes: Sequence[Plane]) -> str:
     return f"{drawing}\n"
 
 
-class _Scales:
-    """Cost on a logarithmic axis, the score on a straight one, both with a little room around what is shown."""
+def _scales(plane: Plane) -> Scales:
+    places = [*plane.models, *plane.learned, *plane.rule, *plane.marks, plane.usual]
+    scores = [place.score for place in places]
+    marks = score_marks(
+        [p.score - p.error for p in places], [p.score + p.error for p in places], max(max(scores) - min(scores), 0.05)
+    )
+    low, high = decades([place.usd for place in places], 0.08)
+    return Scales(_LEFT, _LEFT + _WIDE, _TOP, _TOP + _HIGH, low, high, marks)
 
-    def __init__(self, places: Sequence[Place]) -> None:
-        usd = [place.usd for place in places if place.usd > 0.0] or [1.0]
-        self.low, self.high = math.log10(min(usd)) - 0.08, math.log10(max(usd)) + 0.08
-        step = ticks(max(max(p.score for p in places) - min(p.score for p in places), 0.05))[1]
-        first = math.floor(min(p.score - p.error for p in places) / step)
-        last = math.ceil(max(p.score + p.error for p in places) / step)
-        self.marks = [step * i for i in range(first, max(last, first + 1) + 1)]
 
-    def x(self, usd: float) -> float:
-        share = (math.log10(usd) - self.low) / (self.high - self.low) if usd > 0.0 else 0.0
-        return _LEFT + _WIDE * min(max(share, 0.0), 1.0)
-
-    def y(self, score: float) -> float:
-        return _TOP + _HIGH * (1.0 - (score - self.marks[0]) / (self.marks[-1] - self.marks[0]))
-
-    def costs(self) -> list[float]:
-        """Round values within the axis: 1, 2 and 5 times powers of ten, or powers alone where there are many."""
-        powers = range(math.floor(self.low), math.ceil(self.high) + 1)
-        steps = (1, 2, 5) if self.high - self.low < 2.5 else (1,)
-        every = (m * 10.0**power for power in powers for m in steps)
-        return [usd for usd in every if self.low <= math.log10(usd) <= self.high]
+def _costs(scales: Scales) -> list[float]:
+    """Round values within the axis: 1, 2 and 5 times powers of ten, or powers alone where there are many."""
+    powers = range(math.floor(scales.low), math.ceil(scales.high) + 1)
+    steps = (1, 2, 5) if scales.high - scales.low < 2.5 else (1,)
+    every = (m * 10.0**power for power in powers for m in steps)
+    return [usd for usd in every if scales.low <= math.log10(usd) <= scales.high]
 
 
 def _chart(plane: Plane) -> Markup:
-    scales = _Scales([*plane.models, *plane.learned, *plane.rule, *plane.marks, plane.usual])
+    scales = _scales(plane)
     told = f"{plane.router} {plane.usually}: {plane.figures(plane.usual)}"
     return join(
         words(_LEFT, 18, clipped(plane.title, WIDTH - 100), "title"),
@@ -125,18 +118,18 @@ def _chart(plane: Plane) -> Markup:
     )  # fmt: skip
 
 
-def _axes(scales: _Scales, plane: Plane) -> Markup:
+def _axes(scales: Scales, plane: Plane) -> Markup:
     bottom, right = _TOP + _HIGH, _LEFT + _WIDE
     across = [rule(_LEFT, scales.y(v), right, scales.y(v), "grid") for v in scales.marks]
     scores = [words(_LEFT - 8, scales.y(v) + 4, f"{v:.3g}", "tick", "end") for v in scales.marks]
-    up = [rule(scales.x(usd), _TOP, scales.x(usd), bottom, "grid") for usd in scales.costs()]
-    costs = [words(scales.x(usd), bottom + 16, f"{plane.sign}{usd:g}", "tick", "middle") for usd in scales.costs()]
+    up = [rule(scales.x(usd), _TOP, scales.x(usd), bottom, "grid") for usd in _costs(scales)]
+    costs = [words(scales.x(usd), bottom + 16, f"{plane.sign}{usd:g}", "tick", "middle") for usd in _costs(scales)]
     under = words(_LEFT + _WIDE / 2, bottom + 34, f"{plane.across} (logarithmic)", "quiet", "middle")
     beside = words(_LEFT + 6, _TOP + 13, "mean score", "quiet")
     return join(beside, *across, *up, rule(_LEFT, bottom, right, bottom, "axis"), *scores, *costs, under)
 
 
-def _line(corners: Sequence[Place], scales: _Scales, class_: str) -> Markup:
+def _line(corners: Sequence[Place], scales: Scales, class_: str) -> Markup:
     """Mixing is straight in USD, so bent on this axis: each stretch is drawn in pieces."""
     points = [(scales.x(p.usd), scales.y(p.score)) for p in _pieces(corners)]
     return element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
@@ -150,17 +143,17 @@ def _pieces(corners: Sequence[Place], count: int = 24) -> Iterable[Place]:
     yield from corners[-1:]
 
 
-def _model(model: Place, scales: _Scales, plane: Plane) -> Markup:
+def _model(model: Place, scales: Scales, plane: Plane) -> Markup:
     x, y = scales.x(model.usd), scales.y(model.score)
     whisker = rule(x, scales.y(model.score - model.error), x, scales.y(model.score + model.error), "whisker")
     return join(whisker, dot(x, y, 4.0, "model", f"{model.name}: {plane.figures(model)}"))
 
 
-def _mark(mark: Place, scales: _Scales, plane: Plane) -> Markup:
+def _mark(mark: Place, scales: Scales, plane: Plane) -> Markup:
     return cross(scales.x(mark.usd), scales.y(mark.score), "mark", f"{mark.name}: {plane.figures(mark)}")
 
 
-def _names(plane: Plane, scales: _Scales) -> Markup:
+def _names(plane: Plane, scales: Scales) -> Markup:
     """A name beside each place, moved until it covers no point, no name before it, and not the router's line."""
     points = [plane.usual, *plane.marks, *plane.models]
     taken = [(scales.x(p.usd) - _POINT, scales.y(p.score) + _BELOW, 2.0 * _POINT) for p in points]
@@ -171,11 +164,11 @@ def _names(plane: Plane, scales: _Scales) -> Markup:
     return join(*parts)
 
 
-def _name(name: str, place: Place, scales: _Scales, taken: list[tuple[float, float, float]], class_: str) -> Markup:
+def _name(name: str, place: Place, scales: Scales, taken: list[Label], class_: str) -> Markup:
     x, y = scales.x(place.usd), scales.y(place.score)
     text = clipped(name, WIDTH - _LEFT - 4.0)
     long = CHARACTER * len(text)
-    free = (at for at in _around(x, y, long) if _inside(at, long) and _clear(*at, long, taken))
+    free = (at for at in _around(x, y, long) if _inside(at, long) and is_clear(*at, long, taken))
     left, base = next(free, (x + _ASIDE, y + _BELOW))
     taken.append((left, base, long))
     far = abs(base - y - _BELOW) > 1.5 * _LINE
@@ -193,7 +186,3 @@ def _around(x: float, y: float, long: float) -> Iterable[tuple[float, float]]:
 
 def _inside(at: tuple[float, float], long: float) -> bool:
     return at[0] > _LEFT and at[0] + long < WIDTH - 4.0 and _TOP - 4.0 < at[1] < _TOP + _HIGH - 4.0
-
-
-def _clear(x: float, y: float, long: float, taken: Sequence[tuple[float, float, float]]) -> bool:
-    return all(abs(y - other) >= _LINE - 1.0 or x > left + wide or left > x + long for left, other, wide in taken)

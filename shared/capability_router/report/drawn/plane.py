@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from capability_router.amounts import money
 from capability_router.drawing.markup import Markup, join
-from capability_router.drawing.svg import CHARACTER, WIDTH, clipped, cross, dot, drawing, rule, ticks, words
+from capability_router.drawing.scales import Scales, decades, is_clear, score_marks
+from capability_router.drawing.svg import CHARACTER, WIDTH, clipped, cross, dot, drawing, rule, words
 from capability_router.report.data import ReportData
 from capability_router.report.drawn.palette import Palette
 from capability_router.report.rows import Decision
@@ -71,34 +72,10 @@ def told(point: Point) -> str:
     return f"{point.name}: quality {point.quality:.3f}, {cost} per 1,000 requests, of {point.requests:,} requests"
 
 
-class _Scales(NamedTuple):
-    left: float
-    right: float
-    top: float
-    bottom: float
-    usd: tuple[float, float]  # decadic logarithms
-    marks: list[float]
-
-    def x(self, usd: float) -> float:
-        low, high = self.usd
-        share = (math.log10(usd) - low) / (high - low) if usd > 0.0 else 0.0
-        return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
-
-    def y(self, quality: float) -> float:
-        low, high = self.marks[0], self.marks[-1]
-        share = (quality - low) / (high - low)
-        return self.bottom - (self.bottom - self.top) * min(max(share, 0.0), 1.0)
-
-
-def _scales(every: Sequence[Point], wide: float) -> _Scales:
-    usd = [math.log10(p.usd) for p in every if p.usd > 0.0] or [0.0]
+def _scales(every: Sequence[Point], wide: float) -> Scales:
     lows, highs = ([p.quality + side * _WHISKER * p.error for p in every] for side in (-1, 1))
-    step = ticks(max(max(highs) - min(lows), 0.02))[1]
-    first = math.floor(min(lows) / step)
-    last = max(math.ceil(max(highs) / step), first + 1)
-    marks = [step * i for i in range(first, last + 1)]
-    room = (min(usd) - 0.15, max(usd) + 0.15)
-    return _Scales(58, wide - 20, 26, 286, room, marks)
+    marks = score_marks(lows, highs, max(max(highs) - min(lows), 0.02))
+    return Scales(58, wide - 20, 26, 286, *decades([p.usd for p in every], 0.15), marks)
 
 
 def plane_chart(every: Sequence[Point], palette: Palette, wide: float) -> Markup:
@@ -111,7 +88,7 @@ def plane_chart(every: Sequence[Point], palette: Palette, wide: float) -> Markup
     )  # fmt: skip
 
 
-def _axes(scales: _Scales) -> Markup:
+def _axes(scales: Scales) -> Markup:
     middle = (scales.left + scales.right) / 2
     across = [rule(scales.left, scales.y(v), scales.right, scales.y(v), "grid") for v in scales.marks]
     shares = [words(scales.left - 8, scales.y(v) + 4, f"{v:.3g}", "tick", "end") for v in scales.marks]
@@ -124,9 +101,9 @@ def _axes(scales: _Scales) -> Markup:
     return join(above, *across, *up, line, *shares, *below, under)
 
 
-def _costs(scales: _Scales) -> list[float]:
+def _costs(scales: Scales) -> list[float]:
     """Round values within, not too many."""
-    low, high = scales.usd
+    low, high = scales.low, scales.high
     for steps, every in (((1, 2, 5), 1), ((1,), 1), ((1,), 2), ((1,), 4)):
         powers = range(math.floor(low), math.ceil(high) + 1)
         found = [m * 10.0**p for p in powers if p % every == 0 for m in steps if low <= math.log10(m) + p <= high]
@@ -135,7 +112,7 @@ def _costs(scales: _Scales) -> list[float]:
     return []
 
 
-def _shape(point: Point, scales: _Scales, palette: Palette, *, titled: bool) -> Markup:
+def _shape(point: Point, scales: Scales, palette: Palette, *, titled: bool) -> Markup:
     x, y, said = scales.x(point.usd), scales.y(point.quality), told(point) if titled else ""
     if point.kind == "model":
         return dot(x, y, 5.0, palette.of(point.name), said)
@@ -149,7 +126,7 @@ def _shape(point: Point, scales: _Scales, palette: Palette, *, titled: bool) -> 
 _OFFSETS = ((0, 0), (1, 0), (0, -1), (1, -1), (0, 1), (1, 1), (0, -2), (1, -2), (0, 2), (1, 2), (0, 3), (1, 3))
 
 
-def _names(every: Sequence[Point], scales: _Scales) -> Markup:
+def _names(every: Sequence[Point], scales: Scales) -> Markup:
     """Beside each point, policies first: right or left of it, or some lines off, where nothing is yet."""
     taken = [(scales.x(p.usd) - 6.0, scales.y(p.quality) + 4.0, 12.0) for p in every]
     parts = []
@@ -159,14 +136,10 @@ def _names(every: Sequence[Point], scales: _Scales) -> Markup:
         for side, off in _OFFSETS:
             x = scales.x(point.usd) + (-11.0 - long if side else 11.0)
             y = scales.y(point.quality) + 4.0 + 13.0 * off
-            if scales.left <= x and x + long <= scales.right and scales.top <= y < scales.bottom and _free(
+            if scales.left <= x and x + long <= scales.right and scales.top <= y < scales.bottom and is_clear(
                 x, y, long, taken
             ):  # fmt: skip
                 taken.append((x, y, long))
                 parts.append(words(x, y, text, "" if point.kind == "model" else "told"))
                 break
     return join(*parts)
-
-
-def _free(x: float, y: float, long: float, taken: Sequence[tuple[float, float, float]]) -> bool:
-    return all(abs(y - other) >= 12.0 or x > left + wide or left > x + long for left, other, wide in taken)
