@@ -178,7 +178,7 @@ def _show(found: Rehearsal, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
         return
-    from capability_router.rehearsal.shown.told import lines
+    from capability_router.rehearsal.shown.text import lines
 
     for line in lines(found, screen.width()):
         click.echo(line)

@@ -10,8 +10,8 @@ from unit.rehearsal.configurations import config, day, model, steady
 
 from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.shown.page import page
+from capability_router.rehearsal.shown.text import lines
 from capability_router.rehearsal.shown.timeline import timeline
-from capability_router.rehearsal.shown.told import lines
 from capability_router.table import wide
 
 LONG = "accounts/somebody/models/a-model-with-a-very-long-name-that-goes-on-and-on-20261126-preview"

@@ -11,7 +11,7 @@ from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.result import WHYS
 from capability_router.rehearsal.shown.drawing import STATES, latencies_chart, timeline_chart
-from capability_router.rehearsal.shown.told import FIGURES, back_of, judgement, left_of, percent, when_of
+from capability_router.rehearsal.shown.text import FIGURES, back_of, judgement, left_of, percent, when_of
 from capability_router.report.drawn.palette import Palette
 from capability_router.report.grid import headline, section
 
