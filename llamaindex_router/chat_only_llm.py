@@ -20,13 +20,15 @@ from llama_index.core.base.llms.types import (
     CompletionResponse,
     CompletionResponseAsyncGen,
     CompletionResponseGen,
+    MessageRole,
     ToolCallBlock,
 )
+from llama_index.core.bridge.pydantic import Field
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 
-from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.messages.tool_calls import selections
 from llamaindex_router.tracing import read_once
 
 if TYPE_CHECKING:
@@ -39,6 +41,11 @@ class ChatOnlyLLM(FunctionCallingLLM):
     That class marks the four as `unspanned`: LlamaIndex gives whatever implements an abstract method a span of its own.
     Each makes one call, no retries, and raises what the class that makes it does.
     """
+
+    temperature: float | None = Field(default=None, description="Sampling temperature.")
+    max_tokens: int | None = Field(default=None, gt=0, description="Limit of the answer in tokens.")
+    top_p: float | None = Field(default=None, description="Nucleus sampling.")
+    stop: list[str] | None = Field(default=None, description="Texts at which the answer ends.")
 
     @abstractmethod
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse: ...
@@ -104,6 +111,25 @@ class ChatOnlyLLM(FunctionCallingLLM):
 
         return await astream_chat_to_completion_decorator(opened)(prompt, **kwargs)
 
+    @abstractmethod
+    def _choice(self, stated: Any, *, required: bool, parallel: bool) -> dict[str, Any]:
+        """The keywords of a call that say which tools have to be called; `stated`: the caller's own choice, or None."""
+
+    def _prepare_chat_with_tools(
+        self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None, verbose: bool = False,
+        allow_parallel_tool_calls: bool = False, tool_required: bool = False, **kwargs: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The tools as OpenAI's specifications; the caller's list of messages stays as it is."""
+        specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+        asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+        messages = [*(chat_history or ()), *((asked,) if asked is not None else ())]
+        stated = kwargs.pop("tool_choice", None)
+        if not specs:
+            return {"messages": messages, **kwargs}
+        choice = self._choice(stated, required=tool_required, parallel=allow_parallel_tool_calls)
+        return {"messages": messages, "tools": specs, **choice, **kwargs}
+
     def _validate_chat_with_tools_response(
         self, response: ChatResponse, tools: Sequence[BaseTool], allow_parallel_tool_calls: bool = False, **kwargs: Any
     ) -> ChatResponse:
@@ -119,7 +145,4 @@ class ChatOnlyLLM(FunctionCallingLLM):
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> list[ToolSelection]:
         """The calls. Raises ValueError when there is none and `error_on_no_tool_call`."""
-        found = [call.selection() for call in tool_calls_of(response.message)]
-        if not found and error_on_no_tool_call:
-            raise ValueError("Expected at least one tool call, but got 0 tool calls.")
-        return found
+        return selections(response.message, required=error_on_no_tool_call)

@@ -14,7 +14,6 @@ from llama_index.core.base.llms.types import (
     ChatResponseAsyncGen,
     ChatResponseGen,
     LLMMetadata,
-    MessageRole,
 )
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.core.program.streaming_utils import process_streaming_content_incremental
@@ -32,8 +31,6 @@ from llamaindex_router.passage import current_passage
 from llamaindex_router.tracing import unspanned
 
 if TYPE_CHECKING:
-    from llama_index.core.tools.types import BaseTool
-
     from capability_router.endpoints.exchange import Exchange
     from capability_router.endpoints.openai_compatible import OpenAICompatible
     from capability_router.endpoints.spec import EndpointSpec
@@ -55,10 +52,6 @@ class EndpointLLM(ChatOnlyLLM):
     base_url: str = Field(description="Where the server's Chat Completions are.")
     model: str = Field(description="The model's name at this server.")
     api_key_env: str | None = Field(default=None, description="The environment variable that holds the key.")
-    temperature: float | None = Field(default=None, description="Sampling temperature.")
-    max_tokens: int | None = Field(default=None, gt=0, description="Limit of the answer in tokens.")
-    top_p: float | None = Field(default=None, description="Nucleus sampling.")
-    stop: list[str] | None = Field(default=None, description="Texts at which the answer ends.")
     timeout: float | None = Field(default=None, gt=0, description="Limit of a call in seconds.")
     additional_kwargs: dict[str, Any] = Field(default_factory=dict, description="Further fields of the body.")
     _client: OpenAICompatible = PrivateAttr()
@@ -192,26 +185,9 @@ class EndpointLLM(ChatOnlyLLM):
 
     # -- tools -----------------------------------------------------------------------------------------
 
-    def _prepare_chat_with_tools(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        tool_required: bool = False,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """The tools as the body has them; the caller's list of messages stays as it is."""
-        specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
-        asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
-        messages = [*(chat_history or ()), *((asked,) if asked is not None else ())]
-        choice = kwargs.pop("tool_choice", None)
-        if not specs:
-            return {"messages": messages, **kwargs}
-        chosen = tool_choice(choice, required=tool_required)
-        parallel = {"parallel_tool_calls": allow_parallel_tool_calls}
-        return {"messages": messages, "tools": specs, "tool_choice": chosen, **parallel, **kwargs}
+    @unspanned
+    def _choice(self, stated: Any, *, required: bool, parallel: bool) -> dict[str, Any]:
+        return {"tool_choice": tool_choice(stated, required=required), "parallel_tool_calls": parallel}
 
     # -- structured: the server's own JSON schema mode unless the card says that it has none --------------
 

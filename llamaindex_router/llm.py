@@ -37,7 +37,7 @@ from llamaindex_router.annotation import producer_of
 from llamaindex_router.call import R
 from llamaindex_router.core import Core, Recipe, picklable
 from llamaindex_router.fleet.description import metadata_of
-from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.messages.tool_calls import selections
 from llamaindex_router.routed import Routed
 from llamaindex_router.structured import extended, formatted
 from llamaindex_router.system_prompt import ExtendedMessages, ExtendedText
@@ -294,10 +294,7 @@ class RouterLLM(FunctionCallingLLM):
         child = self._core.children.get(producer_of(response))
         if isinstance(child, FunctionCallingLLM):
             return child.get_tool_calls_from_response(response, error_on_no_tool_call=error_on_no_tool_call, **kwargs)
-        found = [call.selection() for call in tool_calls_of(response.message)]
-        if not found and error_on_no_tool_call:
-            raise ValueError("Expected at least one tool call, but got 0 tool calls.")
-        return found
+        return selections(response.message, required=error_on_no_tool_call)
 
     # -- structured: delegated likewise, so that native schemas are used where a model has them ----------
 

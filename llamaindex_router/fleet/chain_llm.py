@@ -14,10 +14,9 @@ from llama_index.core.base.llms.types import (
     ChatResponseAsyncGen,
     ChatResponseGen,
     LLMMetadata,
-    MessageRole,
 )
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from capability_router.catalog.entry import Description
 from capability_router.concurrency.longest import at_most
@@ -31,7 +30,7 @@ from llamaindex_router.passage import current_passage
 from llamaindex_router.tracing import unspanned
 
 if TYPE_CHECKING:
-    from llama_index.core.tools.types import BaseTool
+    pass
 
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
 _NAMES = {"max_tokens": ("max_tokens", "max_output_tokens", "num_predict")}
@@ -42,10 +41,6 @@ _GATHERS = "ChatOllama"  # its invoke() reads a stream, and takes one that was c
 class ChainLLM(ChatOnlyLLM):
     """A LangChain chat model, called through its own `invoke`, `stream` and their async siblings."""
 
-    temperature: float | None = Field(default=None, description="Sampling temperature.")
-    max_tokens: int | None = Field(default=None, gt=0, description="Limit of the answer in tokens.")
-    top_p: float | None = Field(default=None, description="Nucleus sampling.")
-    stop: list[str] | None = Field(default=None, description="Texts at which the answer ends.")
     _given: Any = PrivateAttr()  # kept: at its end it may close the client that `_model` shares
     _model: Any = PrivateAttr()
     _described: Description = PrivateAttr()
@@ -145,22 +140,8 @@ class ChainLLM(ChatOnlyLLM):
 
     # -- tools -----------------------------------------------------------------------------------------
 
-    def _prepare_chat_with_tools(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        tool_required: bool = False,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """The tools in the form that every LangChain model takes; the caller's list stays as it is."""
-        asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
-        messages = [*(chat_history or ()), *((asked,) if asked is not None else ())]
-        specs = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
-        choice = kwargs.pop("tool_choice", None) or ("any" if tool_required else None)
-        choice = "any" if choice == "required" else choice
-        if not specs:
-            return {"messages": messages, **kwargs}
-        return {"messages": messages, "tools": specs, "tool_choice": choice, **kwargs}
+    @unspanned
+    def _choice(self, stated: Any, *, required: bool, parallel: bool) -> dict[str, Any]:
+        """In the form that every LangChain model takes."""
+        choice = stated or ("any" if required else None)
+        return {"tool_choice": "any" if choice == "required" else choice}

@@ -54,6 +54,14 @@ def tool_calls_of(message: ChatMessage) -> list[ToolCall]:
     return list(_from_kwargs(message.additional_kwargs.get("tool_calls")))
 
 
+def selections(message: ChatMessage, *, required: bool) -> list[ToolSelection]:
+    """The calls in the form for agents. Raises ValueError when there is none and one is `required`."""
+    found = [call.selection() for call in tool_calls_of(message)]
+    if not found and required:
+        raise ValueError("Expected at least one tool call, but got 0 tool calls.")
+    return found
+
+
 def _from_kwargs(calls: Any) -> Iterator[ToolCall]:
     for call in calls if isinstance(calls, (list, tuple)) else ():
         if isinstance(call, ToolSelection):
