@@ -223,12 +223,10 @@ class ChatEndpoint(BaseChatModel):
         return {"model": self.model, **where, **sent, **self.extra_body}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop or self._stops(), **kwargs)
+        own = [self.stop] if isinstance(self.stop, str) else self.stop
+        params = super()._get_ls_params(stop or own, **kwargs)
         params["ls_provider"] = self.provider
         return params
-
-    def _stops(self) -> list[str] | None:
-        return [self.stop] if isinstance(self.stop, str) else self.stop
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         known = {name: self.card[name] for name in _PROFILE if self.card.get(name) is not None}

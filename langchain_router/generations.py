@@ -38,11 +38,8 @@ def chat_result(message: AIMessage) -> ChatResult:
 
 
 def _generation(message: AIMessage) -> ChatGeneration:
-    return ChatGeneration(message=message, generation_info=_info(message))
-
-
-def _info(message: AIMessage) -> dict[str, Any] | None:
-    return {key: message.response_metadata[key] for key in _INFO if key in message.response_metadata} or None
+    info = {key: message.response_metadata[key] for key in _INFO if key in message.response_metadata}
+    return ChatGeneration(message=message, generation_info=info or None)
 
 
 def _output(messages: Sequence[AIMessage]) -> dict[str, Any]:

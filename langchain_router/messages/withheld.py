@@ -21,29 +21,13 @@ _Refusal: Any = getattr(exceptions, "ModelRefusalError", exceptions.OutputParser
 class AnswerWithheld(_Refusal):  # type: ignore[misc]  # a class that depends on the version of langchain-core
     """There is no structured answer. `raw_message`: the message that came instead, with the refusal's text."""
 
-    def __init__(self, told: str, raw_message: BaseMessage) -> None:
-        super().__init__(told)
+    def __init__(self, reason: str, raw_message: BaseMessage) -> None:
+        super().__init__(reason)
         self.raw_message = raw_message
 
 
-class _Ends:
-    """Collects the terminal reason from the messages of one answer. The last message with one goes into the error."""
-
-    def __init__(self) -> None:
-        self._told = ""
-        self._message: BaseMessage | None = None
-
-    def see(self, message: BaseMessage) -> None:
-        told = _told(message)
-        if told:
-            self._told, self._message = told, message
-
-    def check(self) -> None:
-        if self._message is not None:
-            raise AnswerWithheld(self._told, self._message)
-
-
-def _told(message: BaseMessage) -> str:
+def _reason(message: BaseMessage) -> str:
+    """Why there is no structured answer; "" = the message ends no refused or filtered one."""
     if not isinstance(message, AIMessage):
         return ""
     finish = finish_of(message.response_metadata)
@@ -58,31 +42,30 @@ class Checked(Runnable[Any, Any]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """The message itself."""
-        ends = _Ends()
-        ends.see(input)
-        ends.check()
+        if reason := _reason(input):
+            raise AnswerWithheld(reason, input)
         return input
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """The message itself; there is nothing to wait for."""
         return self.invoke(input)
 
-    def transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:  # fmt: skip
+    def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """The messages themselves."""
-        ends = _Ends()
+        last = None
         for message in input:
-            ends.see(message)
+            last = message if _reason(message) else last
             yield message
-        ends.check()
+        if last is not None:
+            raise AnswerWithheld(_reason(last), last)
 
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """The messages themselves."""
-        ends = _Ends()
+        last = None
         async for message in input:
-            ends.see(message)
+            last = message if _reason(message) else last
             yield message
-        ends.check()
+        if last is not None:
+            raise AnswerWithheld(_reason(last), last)
