@@ -1,7 +1,7 @@
 """Whether a tenant's requests move away from what was learned from: less like any of it, or of another difficulty.
 
-Each tenant is compared with itself since the last fit, by a running sum of surprises, so whoever was always different
-is not told of; whoever begins to be, by intent or not, is.
+Each tenant is compared with itself since the last fit, by a running sum of surprises. So a tenant that was always
+different is not reported. A tenant that becomes different, by intent or not, is reported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What turns texts into vectors: LangChain's `Embeddings`, LlamaIndex's `BaseEmbedding`, or a function of a list.
 
-They are told apart by what they can do; no framework is imported.
+They are recognised by their methods; no framework is imported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Requests' embeddings: asked for before a decision, within a time limit, and kept by the text's digest alone.
 
-Who is late, fails, or has just failed, is not waited for: the decision then goes by hashed words. No text is kept,
-logged or raised.
+If the embedder is late, fails, or has just failed, the decision does not wait and goes by hashed words. No text is
+kept, logged or raised.
 """
 
 from __future__ import annotations

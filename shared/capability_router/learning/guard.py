@@ -1,7 +1,7 @@
 """Never below the best fixed model: whether learned picks are worth less than one model always would have been.
 
-Scores of the newest requests are replayed. What a model that was not asked would have got is what was predicted of it,
-corrected by how far its predictions were off where it was asked. A model is compared only if it was asked often enough.
+Scores of the newest requests are replayed. For a model that was not asked, the score is its prediction, corrected by
+the mean error of its predictions where it was asked. A model is compared only if it was asked often enough.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which model answered which request, so that a score that comes later finds its way."""
+"""Which model answered which request, so that a later score is booked for it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Whether a user asked the same again: a weak sign against the answer that came before.
 
-Told by the session, and only of what a person may have done: who asks again after less than three seconds has read
-nothing and is a program, and so is who asks while the answer is under way, in a tool loop or in a batch. (Our own
-fallbacks are within one request.) Nothing is kept of a text but hashes.
+It is recognised within a session, and only if a person may have asked. A request within three seconds of the answer, or
+while the answer is under way, comes from a program, and so does one in a tool loop or in a batch. (The router's
+fallbacks are within one request.) Of a text only hashes are kept.
 """
 
 from __future__ import annotations

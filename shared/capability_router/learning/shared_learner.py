@@ -1,7 +1,7 @@
 """The learned model of several processes: what was trained offline is in a file, what is learned online in a store.
 
-The file is read and never written. Whoever starts from another file, or from another version of what is written, learns
-in a log of its own, so that all of them can share a store.
+The file is read and never written. A process that starts from another file, or writes another format, learns in a log
+of its own. So all of them can share a store.
 """
 
 from __future__ import annotations

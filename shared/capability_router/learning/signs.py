@@ -1,9 +1,9 @@
-"""Implicit signs of what answers were worth: refusals, what does not parse, broken tool calls, requests asked again.
+"""Implicit signs of bad answers: refusals, answers that do not parse, broken tool calls, requests asked again.
 
-They are no scores. A model's signs are held against those of all models, answer for answer, so that one that is asked
-more is not thought worse for it, and they move what is believed of it before any score: by at most `OWN` for the tenant
-that saw them, and by at most `ALL` for everybody, whoever and however many saw them. Scores outweigh them as they
-outweigh a card. They are kept in memory alone; those of logs come with the state that was trained on them.
+They are no scores. A model's signs per answer are compared with those of all models, so a model that is asked more does
+not look worse. They move what is believed of it before any score: by at most `OWN` for the tenant that saw them, and by
+at most `ALL` for all tenants, however many saw them. Scores outweigh them as they outweigh a card. They are kept in
+memory alone; those of logs come with the state that was trained on them.
 """
 
 from __future__ import annotations

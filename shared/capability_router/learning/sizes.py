@@ -1,8 +1,8 @@
 """How many tokens a model really counts, against what was estimated, by what the text consists of.
 
-Vocabularies differ, and how far depends on the text: one scalar per model would not help on mixed traffic
-(measured), one per model and bucket does. How wrong the estimate still is then makes the margin that is kept
-below a window; it shrinks from a fifth to what was seen as answers come in.
+Vocabularies differ, and the difference depends on the text. One factor per model did not help on mixed traffic
+(measured); one per model and bucket does. The remaining error of the estimate sets the margin below a window. It
+shrinks from a fifth to the observed error as answers come in.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The file of a learned state: written whole or not at all, by one process at a time, and none writes over another.
 
-Nobody keeps it open: the lock is the file's own, and whoever gets it looks whether it is still that file.
+No process keeps it open. The lock is on the file itself, and a process that gets it checks whether it is still that
+file.
 """
 
 from __future__ import annotations

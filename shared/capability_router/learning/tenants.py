@@ -1,9 +1,9 @@
 """Whose scores taught what: bounds what tenants' scores do to each other.
 
-Two bounds. What one tenant sees of a model stays within `BOUND` of what cards, prices, the look of the request and its
-own scores say, whatever others score: that holds for all others together, however many they are. And a tenant whose
-scores outweigh those of all others counts, in what all share, as much as they do. While there is one tenant alone,
-neither applies. Names are kept as hashes.
+There are two bounds. First, what one tenant sees of a model stays within `BOUND` of what cards, prices, the look of the
+request and its own scores say. This holds against the scores of all other tenants together, however many there are.
+Second, a tenant with more scores than all others together counts only as much as they do in what all share. With a
+single tenant, neither applies. Names are kept as hashes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decision logs: a decision, the feedback that came for it, and what a shadow's answer to it was worth."""
+"""Decision logs: a decision, the feedback that came for it, and the score of its shadow's answer."""
 
 from __future__ import annotations
 

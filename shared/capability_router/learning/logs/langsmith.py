@@ -1,7 +1,7 @@
 """LangSmith: runs and feedback, as its SDK's `list_runs` and `list_feedback` or its command line export them.
 
-What is learned from is the run of a ChatRouter, or a model's own run that is in none. Feedback counts for it where it
-was given for the run itself, for a run inside of it, or for a run around it that asked no other model.
+A lesson is the run of a ChatRouter, or a model's own run outside of any. Feedback counts for it if it was given for the
+run itself, for a run inside of it, or for a run around it that asked no other model.
 """
 
 from __future__ import annotations

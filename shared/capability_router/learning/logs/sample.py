@@ -1,7 +1,7 @@
 """Which requests are looked at where a log has too many: those whose ids have the lowest hashes.
 
-So it is the same sample whatever the order of files and lines, all that is told of a request is taken or none of it,
-and a request that is not in it costs no more than its hash.
+So the order of files and lines does not change the sample. Of a request, all lines are taken or none. A request that is
+not in the sample costs no more than its hash.
 """
 
 from __future__ import annotations

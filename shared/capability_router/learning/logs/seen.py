@@ -1,7 +1,7 @@
 """What a log has of a request: all of it if its text is there, else labels and a few numbers.
 
-The text is looked at once and not kept. What a log without text does not tell is as on average, so the model learned
-from it goes by tenant, task, tags, size and needs, and by no word.
+The text is read once and not kept. What a log without text lacks is set to the average. So the model learned from it
+goes by tenant, task, tags, size and needs, and by no word.
 """
 
 from __future__ import annotations

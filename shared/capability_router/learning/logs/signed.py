@@ -1,4 +1,4 @@
-"""What implicit signs in decision logs come to: by model, its answers, and how many of them count as lost."""
+"""The sums of implicit signs in decision logs: by model, its answers, and how many of them count as lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers and names as logs hold them: whatever stands there is one of these, or it is nothing. Never raises."""
+"""Numbers and names as logs hold them. Any other value counts as missing; nothing is raised."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """How far predictions can be trusted, measured where they were not fitted.
 
 Each source (the ridge, neighbours by words, neighbours by words and form, trees) is weighted by least squares with no
-weight below zero, and from the third on each has to prove that it adds something. The models' own deviations are then
-drawn in along the directions in which they move together: along one in which the predictions foretell nothing (as most
-do, with many models) they are dropped, else the best of many noisy estimates would be the most overrated one.
+weight below zero. From the third source on, each has to prove that it adds something. The models' own deviations are
+then shrunk along the directions in which they move together. In a direction in which the predictions are no better than
+chance (as in most, with many models) they are dropped. Else the best of many noisy estimates would be the most
+overrated.
 """
 
 from __future__ import annotations

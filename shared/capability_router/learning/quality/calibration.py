@@ -1,4 +1,4 @@
-"""What predictions have turned out to be worth: a rising line through what was seen, the same for every model."""
+"""How predictions compare with scores: a rising line through the observed pairs, the same for every model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How much better than believed a model may well be, which is what it is tried for.
+"""How much better than predicted a model may be: the reason to try it.
 
-That grows with its error alone. Models that are known alike well keep the order that the request puts them in; a draw
-for each would shuffle them, which costs what is learned of requests and tells little.
+This grows with the error of the prediction alone. Models with equal errors keep the order that the request gives them.
+A random draw for each would shuffle them: it would lose what is known of requests and teach little.
 """
 
 from __future__ import annotations

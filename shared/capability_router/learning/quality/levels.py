@@ -1,8 +1,7 @@
-"""Each model's level: what its scores come to beyond what was foreseen of the requests, the newer ones weighing more.
+"""Each model's level: the mean of its scores minus what was predicted of the requests. Newer scores weigh more.
 
 A model that changes (its provider puts another version behind the same name) shows in a run of scores that are
-all better or all worse than foreseen; what was believed of its level is then mostly forgotten, and for a while new
-scores count for more.
+all better or all worse than predicted. Its level is then mostly forgotten, and for a while new scores count for more.
 """
 
 from __future__ import annotations

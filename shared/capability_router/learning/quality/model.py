@@ -1,8 +1,8 @@
 """The learned model of quality: q = level + what the request does to all + what it does to this one.
 
-What was believed before (cards, prices, the hand heuristic) counts as so many scored answers and fades as real ones
-come in. Until the first fit only the levels are learned. Scores are learned at once; what the words teach, by `refit`,
-which takes seconds and is never called while a request waits.
+The prior (cards, prices, the heuristic) counts as so many scored answers, and fades as real ones come in. Until the
+first fit only the levels are learned. Scores are learned at once. The effect of words is learned by `refit`, which
+takes seconds and is never called while a request waits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What happened to similar requests: a mean over the most similar ones, drawn towards nothing.
 
-Similar are, for one mean, those with the same words; for another those that also look the same (their form: how long
-they are, their signs, their layout), for what writes requests of a kind writes them alike, whatever they are about.
+There are two means. For one, similar requests have the same words. For the other they also have the same form: length,
+signs, layout. A program that writes requests of one kind writes them in one form, whatever their subject.
 """
 
 from __future__ import annotations

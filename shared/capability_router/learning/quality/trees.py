@@ -1,8 +1,9 @@
 """How what is known of a request goes together: trees that halve requests by one number at a time.
 
-Lines add up what each number says. A tree can say that neighbours tell much of one kind of request and nothing of
-another. It foretells what happened to the requests of the same leaf, drawn towards nothing; the mean of many trees,
-each grown from other requests, is steadier than any. What the others foretell of a request is a tree's number too.
+A linear model adds up what each number says. A tree can learn that neighbours say much about one kind of request and
+nothing about another. It predicts the mean of the requests in the same leaf, shrunk towards zero. The mean of many
+trees, each grown from other requests, is more stable than one tree. The predictions of the other sources are inputs of
+a tree.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which version answers behind each model's name, by what the replies call it.
 
 A provider that puts another version behind a name mostly says so in its replies. Several scored answers in a row have
-to say it, since while it is brought in both answer; and what was there before has to come back for longer, since a
+to name it, because during the change both versions answer. A former version has to come back for longer, because a
 gateway may have two at the same time, and scores of old answers may come late.
 """
 

@@ -1,9 +1,10 @@
 """Writes what this process learns into a log that processes share, and learns from the log what the others wrote.
 
-Each lesson has its writer and a number that grows, and everybody knows up to which number it has learned of each
-writer: so it counts once, whoever tells it again after a lost answer, a crash or a fork. The order is the log's, and no
-clock matters. When a log is long, whoever comes first puts a summary, its own state, in place of it; who has not read
-that far takes the summary over. All of it is done in a thread; a request meets a changed reference at most.
+Each lesson has its writer and a growing number, and each process knows the last number that it has learned of each
+writer. So a lesson counts once, even if it is sent again after a lost answer, a crash or a fork. The order is that of
+the log; clocks do not matter. When a log is long, the first process that notices replaces it by a summary, its own
+state. A process that has not read that far takes the summary over. All of this is done in a thread; a request only sees
+a changed reference.
 """
 
 from __future__ import annotations
