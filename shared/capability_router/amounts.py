@@ -31,6 +31,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, noun: str, several: str = "") -> str:
+    """So many of these: "1 request", "2,000 requests"; `several`: the noun of more, if it is not made with an s."""
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
+
+
 def brief(number: int) -> str:
     """A count that is known by its first digits: "24.4 M"; below 100,000 as it is."""
     for power, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):

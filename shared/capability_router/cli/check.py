@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from capability_router.amounts import counted
 from capability_router.cli import screen
 from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.silence import silence
@@ -82,7 +83,7 @@ def _show(found: Iterable[Finding], models: Collection[str], as_json: bool) -> N
 def _sums(rows: Sequence[Finding], models: Collection[str]) -> Iterator[str]:
     """How many findings there are about the models, and about what is around them: a store, settings, packages."""
     about = [row for row in rows if row.model in models]
-    yield f"{len(models)} model{'s' * (len(models) != 1)}: {_summed(about)}"
+    yield f"{counted(len(models), 'model')}: {_summed(about)}"
     if around := [row for row in rows if row.model not in models]:
         yield f"around them: {_summed(around)}"
 

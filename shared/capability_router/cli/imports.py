@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capability_router.amounts import counted
 from capability_router.cli import screen
 from capability_router.cli.files import FILE
 
@@ -85,11 +86,7 @@ def _summary(found: Imported, output: Path | None) -> str:
     models = len(found.settings["models"])
     where = f"{output}: " if output else ""
     return (
-        f"{where}{_counted(models, 'model')} under {_counted(len(found.names), 'name')}; "
+        f"{where}{counted(models, 'model')} under {counted(len(found.names), 'name')}; "
         f"left out: {counts['left out']}, differ: {counts['differs']}, "
-        f"{_counted(counts['secret'], 'secret')} not copied"
+        f"{counted(counts['secret'], 'secret')} not copied"
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"

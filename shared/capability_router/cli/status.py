@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from capability_router.amounts import counted
 from capability_router.cli import screen
 from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.store import NoStore, existing
@@ -163,7 +164,7 @@ def _who(view: View, unix: float) -> Iterable[str]:
         told = ", ".join(f"{each.host}:{each.pid} (up {_span(unix - each.since)})" for each in alive[:_PROCESSES])
         more = f", and {len(alive) - _PROCESSES} more" if len(alive) > _PROCESSES else ""
         oldest = max(each.age_s for each in alive)
-        yield f"{_counted(len(alive), 'process', 'processes')}, last word {_span(oldest)} ago at most: {told}{more}"
+        yield f"{counted(len(alive), 'process', 'processes')}, last word {_span(oldest)} ago at most: {told}{more}"
     for each in gone[:_PROCESSES]:
         yield (
             f"silent for {_span(each.age_s)}: killed, hanging or unable to write here; not counted, gone in "
@@ -172,7 +173,7 @@ def _who(view: View, unix: float) -> Iterable[str]:
     if len(gone) > _PROCESSES:
         yield f"and {len(gone) - _PROCESSES} more that are silent"
     if view.unreadable:
-        yield f"{_counted(view.unreadable, 'report', 'reports')} of another release could not be read"
+        yield f"{counted(view.unreadable, 'report', 'reports')} of another release could not be read"
 
 
 def _as_json(view: View, unix: float) -> dict[str, Any]:
@@ -190,10 +191,6 @@ def _as_json(view: View, unix: float) -> dict[str, Any]:
         ],
         "unreadable_reports": view.unreadable,
     }  # fmt: skip
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def _span(seconds: float) -> str:

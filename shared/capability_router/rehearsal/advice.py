@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from capability_router.amounts import seconds
+from capability_router.amounts import counted, seconds
 from capability_router.eligibility import WINDOWS
 from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.configuration import Configuration
@@ -66,7 +66,7 @@ class Evidence:
     def share(self, count: int) -> str:
         """'12.3 % of the traffic (90 requests)'."""
         total = len(self.run.rows)
-        return f"{100 * count / total:.1f} % of the traffic ({count:,} request{'s' if count != 1 else ''})"
+        return f"{100 * count / total:.1f} % of the traffic ({counted(count, 'request')})"
 
 
 def advised(found: Evidence) -> list[Advice]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from capability_router.amounts import count, seconds
+from capability_router.amounts import count, counted, seconds
 from capability_router.decision_log.reading import DecisionLog
 from capability_router.decision_log.shapes import time_of
 from capability_router.measure.interval import LEAST, Difference, Mean, Value, between, mean, within
@@ -107,10 +107,10 @@ def _canary(rows: Sequence[Record], scores: Mapping[str, float]) -> Comparison:
         ("score", lambda row: scores.get(row["request_id"]), _BOTH if thumbs else ()),  # a share, where it is 0 or 1
     ]  # fmt: skip
     lines = [_apart(name, arms, figure, pseudo) for name, figure, pseudo in figures]
-    share = f"{_of(sizes[1], 'request')} of {_of(sum(sizes), 'request')} went to the canary"
+    share = f"{counted(sizes[1], 'request')} of {counted(sum(sizes), 'request')} went to the canary"
     return Comparison(
         "canary", _names(arms[0]), _names(arms[1]), "Welch's t over sessions", tuple(filter(None, lines)),
-        (f"{share}: {_of(sessions[1], 'session')} of {count(sum(sessions))}.",),
+        (f"{share}: {counted(sessions[1], 'session')} of {count(sum(sessions))}.",),
         {"requests": sizes, "sessions": sessions},
     )  # fmt: skip
 
@@ -143,11 +143,11 @@ def _shadow(
     both = sum(own(row) is not None and others(row) is not None for row in called)
     share, facts = _agreement(decided, agreed)
     failed = Counter(str(row["shadow"].get("error")) for row in rows if row["shadow"].get("chosen") is None)
-    sentences = [share, f"The shadow was called for {_of(len(called), 'request')} where they differed."]
+    sentences = [share, f"The shadow was called for {counted(len(called), 'request')} where they differed."]
     sentences += [f"An evaluator scored both answers of {count(both)} of them."] * bool(both)
-    sentences += [f"The shadow had no decision for {_of(sum(failed.values()), 'request')}: {_listed(failed)}."] * bool(
-        failed
-    )
+    if failed:
+        without = counted(sum(failed.values()), "request")
+        sentences.append(f"The shadow had no decision for {without}: {_listed(failed)}.")
     return Comparison(
         "shadow", now, other, "Student's t of paired differences over sessions", tuple(filter(None, lines)),
         tuple(sentences),
@@ -175,7 +175,7 @@ def _agreement(rows: Sequence[Record], found: Mean | None) -> tuple[str, dict[st
     low, high = max(span.low or 0.0, 0.0), min(span.high or 0.0, 1.0)
     few = span.low is None
     sure = f"too few for an interval: {found.sessions} of {LEAST} sessions" if few else f"{low:.1%} to {high:.1%}"
-    sentence = f"Both chose the same model for {same:.1%} of {_of(len(rows), 'request')} ({sure})."
+    sentence = f"Both chose the same model for {same:.1%} of {counted(len(rows), 'request')} ({sure})."
     return sentence, {"agreement": same, "agreement_interval": None if few else [low, high]}
 
 
@@ -268,10 +268,6 @@ def _spelling(name: str) -> Callable[[float], str]:
     if "latency" in name:
         return lambda s: f"-{seconds(-s)}" if s < 0 else seconds(s)
     return lambda share: f"{share:.3f}"
-
-
-def _of(number: int, noun: str) -> str:
-    return f"{count(number)} {noun}" + ("" if number == 1 else "s")
 
 
 def _listed(failed: Counter[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from capability_router.amounts import count, money, seconds, share, stamp
+from capability_router.amounts import count, counted, money, seconds, share, stamp
 from capability_router.cli import screen
 from capability_router.replay.estimate import Estimate, Estimates
 from capability_router.replay.findings import Findings, Move, Sums, scarce
@@ -22,7 +22,7 @@ _NAMES = {
 def tell(found: Findings, examples: int) -> None:
     """All of it, as wide as the screen."""
     screen.tell(
-        f"{_of(found.requests, 'request')} from {stamp(found.since)} to {stamp(found.until)}, decided again by "
+        f"{counted(found.requests, 'request')} from {stamp(found.since)} to {stamp(found.until)}, decided again by "
         f"{found.policy}"
     )
     _part("", _summary(found), _covered(found))
@@ -84,26 +84,28 @@ def _covered(found: Findings) -> list[str]:
     told = []
     if found.trials:
         told.append(
-            f"{_of(found.trials, 'of the changes is', 'of the changes are')} requests for which the log tried a model "
-            "out, by lot; the replay shows picks."
+            f"{counted(found.trials, 'of the changes is', 'of the changes are')} requests for which the log tried a "
+            "model out, by lot; the replay shows picks."
         )
     costed = 0 if found.cost is None else found.cost.requests
     if costed < found.requests:
-        told.append(f"Cost is of {_of(costed, 'request')}: of the others one side is unknown, or nobody was asked.")
+        told.append(f"Cost is of {counted(costed, 'request')}: of the others one side is unknown, or nobody was asked.")
     if found.timed < found.requests:
         told.append(
-            f"Latency is of {_of(found.timed, 'request')}: of the others nobody answered, or nothing is known of the "
-            "new model's."
+            f"Latency is of {counted(found.timed, 'request')}: of the others nobody answered, or nothing is known of "
+            "the new model's."
         )
     if found.guessed:
-        told.append(f"Of {_of(found.guessed, 'request')} it is as predicted: the log has no answer of the new model.")
+        told.append(
+            f"Of {counted(found.guessed, 'request')} it is as predicted: the log has no answer of the new model."
+        )
     if found.unanswered:
         told.append(
-            f"{_of(found.unanswered, 'request')} failed at every model in the log; a replay can't tell of that."
+            f"{counted(found.unanswered, 'request')} failed at every model in the log; a replay can't tell of that."
         )
     cards = found.sources.get("card", 0)
     if cards:
-        told.append(f"Of {_of(cards, 'new choice')} the quality is by the model's card alone.")
+        told.append(f"Of {counted(cards, 'new choice')} the quality is by the model's card alone.")
     return told
 
 
@@ -118,7 +120,7 @@ def _moves(found: Findings, examples: int) -> None:
     for move in found.moves[:_MOVES]:
         table.add(move.old, move.new, count(move.requests), *_of_move(move))
     rest = found.moves[_MOVES:]
-    left = f"and {_of(sum(m.requests for m in rest), 'request')} in {count(len(rest))} more moves (--json has all)"
+    left = f"and {counted(sum(m.requests for m in rest), 'request')} in {count(len(rest))} more moves (--json has all)"
     _part("From which model to which", table, [left] if rest else [])
     shown = [line for move in found.moves[:_MOVES] for line in _examples(move, examples)]
     _part("", Table(""), shown) if shown else None
@@ -184,13 +186,13 @@ def _scores(found: Estimates) -> None:
         )
     if found.lines and found.supported < found.scored:
         told.append(
-            f"It is of {count(found.supported)} of {_of(found.scored, 'scored request')}: the log gave the others' new "
-            "choice no chance, so it says nothing of them."
+            f"It is of {count(found.supported)} of {counted(found.scored, 'scored request')}: the log gave the others' "
+            "new choice no chance, so it says nothing of them."
         )
     if found.lines:
         told.append(
-            f"{_of(found.moved, 'scored request changes', 'scored requests change')}, {count(found.met)} of them to "
-            f"what the log chose by lot; effective sample size {found.effective:.0f}, weights up to "
+            f"{counted(found.moved, 'scored request changes', 'scored requests change')}, {count(found.met)} of them "
+            f"to what the log chose by lot; effective sample size {found.effective:.0f}, weights up to "
             f"{found.most_weight:.1f}."
         )
     table = Table("score, 0 to 1", "value", "95 % interval", "", right=(1, 2), fold=(0, 3))
@@ -220,7 +222,3 @@ def _rest(found: Findings) -> None:
     told = [f"Left out: {count(number)} × {reason}." for reason, number in found.omissions]
     if told or found.told:
         _part("", Table(""), [*found.told, *told])
-
-
-def _of(number: int, noun: str, several: str = "") -> str:
-    return f"{count(number)} {noun if number == 1 else several or f'{noun}s'}"
