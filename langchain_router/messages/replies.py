@@ -21,26 +21,11 @@ from capability_router.endpoints.chain_usage import (
     with_cached,
 )
 from capability_router.faults.offered import Offered, strange
-from capability_router.request import BROKEN_ENDS, Finish, Reply, Usage, service_tier
+from capability_router.request import BROKEN_ENDS, ENDS, Finish, Reply, Usage, service_tier
 from langchain_router.messages.kinds import is_ai, is_chunk
 from langchain_router.messages.raw_calls import RawCalls
 
-_FINISHES: dict[str, Finish] = {
-    "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "completed": Finish.STOP,
-    "complete": Finish.STOP, "eos": Finish.STOP, "eos_token": Finish.STOP, "finished": Finish.STOP,
-    "length": Finish.LENGTH, "max_tokens": Finish.LENGTH, "max_output_tokens": Finish.LENGTH,
-    "model_length": Finish.LENGTH, "model_context_window_exceeded": Finish.LENGTH,
-    "tool_calls": Finish.TOOL_CALLS, "tool_use": Finish.TOOL_CALLS, "function_call": Finish.TOOL_CALLS,
-    "tool_call": Finish.TOOL_CALLS,
-    "content_filter": Finish.CONTENT_FILTER, "content_filtered": Finish.CONTENT_FILTER,
-    "guardrail_intervened": Finish.CONTENT_FILTER, "safety": Finish.CONTENT_FILTER,
-    "recitation": Finish.CONTENT_FILTER, "blocklist": Finish.CONTENT_FILTER, "spii": Finish.CONTENT_FILTER,
-    "prohibited_content": Finish.CONTENT_FILTER, "image_safety": Finish.CONTENT_FILTER,
-    "image_prohibited_content": Finish.CONTENT_FILTER, "image_recitation": Finish.CONTENT_FILTER,
-    "sensitive": Finish.CONTENT_FILTER,
-    "refusal": Finish.REFUSAL,
-    **BROKEN_ENDS,
-}  # fmt: skip
+_FINISHES = ENDS | {"completed": Finish.STOP, "finished": Finish.STOP, "max_output_tokens": Finish.LENGTH}
 _UNTOLD = frozenset({"FINISH_REASON_UNSPECIFIED", "null"})
 """Google's and Alibaba's values for "no reason yet", which ChatVertexAI and ChatTongyi hand on."""
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")

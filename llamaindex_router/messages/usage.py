@@ -13,7 +13,7 @@ from typing import Any
 
 from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.money.bill import billed
-from capability_router.request import BROKEN_ENDS, Finish, Usage, service_tier
+from capability_router.request import ENDS, Finish, Usage, service_tier
 from llamaindex_router.messages.fields import field, may_have
 
 _INPUT = (
@@ -34,21 +34,10 @@ _TIERS = ("service_tier", "serviceTier", "traffic_type")
 _MODALITIES = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image"}
 _WHOLE_RAW = ("prompt_token_count", "prompt_eval_count")  # some integrations put the counts into raw itself
 
-_WORDS = {
-    Finish.STOP: ("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "end", "pause_turn"),
-    Finish.LENGTH: (
-        "length", "max_tokens", "model_length", "model_context_window_exceeded", "error_limit", "token_limit",
-        "time_limit",
-    ),
-    Finish.TOOL_CALLS: ("tool_calls", "tool_use", "function_call", "tool_call"),
-    Finish.CONTENT_FILTER: (
-        "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii",
-        "guardrail_intervened", "sensitive", "image_safety", "image_prohibited_content", "image_recitation",
-        "error_toxic",
-    ),
-    Finish.REFUSAL: ("refusal",),
+_FINISH = ENDS | {
+    "end": Finish.STOP, "pause_turn": Finish.STOP, "error_limit": Finish.LENGTH, "token_limit": Finish.LENGTH,
+    "time_limit": Finish.LENGTH, "error_toxic": Finish.CONTENT_FILTER,
 }  # fmt: skip
-_FINISH = {word: finish for finish, words in _WORDS.items() for word in words} | BROKEN_ENDS
 _NONE_YET = ("", "null", "not_finished", "finish_reason_unspecified")
 """Values that mean that there is no terminal reason yet: watsonx's and Google's."""
 REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
