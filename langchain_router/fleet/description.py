@@ -8,17 +8,13 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from capability_router.address import Address, fingerprint, joint
+from capability_router.catalog.card import profiled
 from capability_router.catalog.entry import Description
 from capability_router.request import own_answers, own_service
 from langchain_router.partners.dialects import UNKNOWN, Dialect, dialect_of, gives_reason
 
 _REGIONS = ("region_name", "location")  # Bedrock's classes, Vertex's
 _KEYS = ("api_key", "auth_token")  # how the names of fields with a key end
-_PROFILE_FIELDS = (
-    "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
-    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output",
-    "reasoning_effort_levels",
-)  # fmt: skip
 
 
 def describe(model: Any) -> Description | None:
@@ -27,10 +23,9 @@ def describe(model: Any) -> Description | None:
         return None
     dialect = dialect_of(model)
     provider, name = ("router", "router") if dialect.routes else _traced_as(model)
-    profile = model.profile or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model, dialect)}
     fields["service_tier"], fields["answers"] = own_service(model) or None, own_answers(model)
-    fields.update({key: profile[key] for key in _PROFILE_FIELDS if profile.get(key) is not None})  # type: ignore[literal-required]  # keys of a TypedDict, from a list
+    fields.update(profiled(model.profile or {}))
     stated = getattr(model, "card", None)  # a ChatEndpoint has a whole card, and knows its address
     if isinstance(stated, Mapping):
         fields.update({key: value for key, value in stated.items() if key != "id"})

@@ -11,16 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from capability_router.address import Address, fingerprint, joint
+from capability_router.catalog.card import profiled
 from capability_router.catalog.entry import Description
 from capability_router.catalog.registry import Registry
 from capability_router.connections.shared_clients import without_end
 from capability_router.endpoints.chain_usage import Counting
 from capability_router.request import own_answers, own_service
 
-_PROFILE = (
-    "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
-    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output", "reasoning_effort_levels",
-)  # fmt: skip
 _LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 _URLS = ("openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "base_url", "endpoint_url")
 _KEYS = ("openai_api_key", "anthropic_api_key", "google_api_key", "groq_api_key", "mistral_api_key", "api_key")
@@ -62,12 +59,11 @@ def described(model: Any) -> Description:
     """Card fields and address of a LangChain chat model."""
     named: Mapping[str, Any] = model._get_ls_params()
     provider, name = str(named.get("ls_provider") or ""), str(named.get("ls_model_name") or "")
-    profile: Mapping[str, Any] = getattr(model, "profile", None) or {}
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model)}
     fields["service_tier"], fields["answers"] = own_service(model) or None, own_answers(model)
     if not calls_tools(model):
         fields["tool_calling"] = False
-    fields.update({key: profile[key] for key in _PROFILE if profile.get(key) is not None})
+    fields.update(profiled(getattr(model, "profile", None) or {}))
     stated = getattr(model, "card", None)  # an endpoint of ours has a whole card, and knows its address
     if isinstance(stated, Mapping):
         fields.update({key: value for key, value in stated.items() if key != "id"})

@@ -132,6 +132,17 @@ class ModelCard:
 FIELDS = tuple(f.name for f in fields(ModelCard) if f.init)
 
 
+_PROFILE = (
+    "max_input_tokens", "max_output_tokens", "tool_calling", "tool_choice", "structured_output",
+    "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output", "reasoning_effort_levels",
+)  # fmt: skip
+
+
+def profiled(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """The card fields that the profile of a LangChain model states, which has the same names."""
+    return {name: profile[name] for name in _PROFILE if profile.get(name) is not None}
+
+
 def card_fields(values: Mapping[str, Any], owner: str, beside: Iterable[str] = ()) -> dict[str, Any]:
     """The values, if each is a card field; else ConfigError naming the nearest, or the nearest of those `beside`."""
     for name in values:
