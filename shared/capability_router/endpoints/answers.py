@@ -122,6 +122,14 @@ def not_a_reply(what: str) -> Told:
     return Told(EndpointReplyError, f"answered with {what} instead of a Chat Completions reply")
 
 
+def packed(status: int) -> Told:
+    """An answer that is compressed in a way that is not read; a status other than 2xx tells enough."""
+    what = "a compressed body, which was not asked for,"
+    return (
+        not_a_reply(what) if 200 <= status < 300 else Told(EndpointStatusError, f"answered {status} with {what[:-1]}")
+    )
+
+
 def kind_of(body: bytes) -> str:
     """A description of the body without quoting it, except nginx's page about the request."""
     if not body.strip():

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from capability_router.concurrency.longest import LONGEST_S
 from capability_router.concurrency.loop_timer import Lateness
 from capability_router.errors import ConfigError
 
@@ -103,8 +102,7 @@ class Patience:
 
     def left(self) -> float | None:
         """Seconds until the next timeout; None = no limit. May be 0 or less."""
-        end = min(self._end, self._step_end)
-        return None if end == math.inf else end - self._now()
+        return self.left_until(math.inf)
 
     def grace_s(self, late_s: float) -> float | None:
         """Seconds for a read that begins so late, to read what had come in time; None = it was not kept from it.
@@ -114,10 +112,15 @@ class Patience:
         """
         return self.lateness.grace_s if self.lateness.excuses(late_s, 0.0, self._now()) else None
 
-    def connect(self) -> float | None:
-        """Seconds that opening a connection may take."""
-        limits = [s for s in (self.clocks.connect, self.left()) if s is not None]
-        return max(min(*limits, LONGEST_S), 1e-3) if limits else None
+    def connect(self) -> Opening:
+        """How long opening a connection that begins now may take."""
+        own = self.clocks.connect
+        return Opening(self, math.inf if own is None else self._now() + own)
+
+    def left_until(self, end: float) -> float | None:
+        """Seconds until the next timeout, or this moment, whichever comes first; None = no limit."""
+        end = min(end, self._end, self._step_end)
+        return None if end == math.inf else end - self._now()
 
     def event(self, carries: bool) -> None:
         """An event of the stream came; `carries`: it has the answer's first text, reasoning or tool call."""
@@ -147,3 +150,14 @@ class Patience:
             return "connect", limit
         name = "total" if self._end <= self._step_end else self.step
         return name, getattr(self.clocks, name, None)
+
+
+class Opening(NamedTuple):
+    """How long opening a connection may still take, all its steps together: each address of the host, and TLS."""
+
+    patience: Patience
+    end: float
+
+    def left(self) -> float | None:
+        """Seconds; None = no limit."""
+        return self.patience.left_until(self.end)

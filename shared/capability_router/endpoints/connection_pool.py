@@ -11,9 +11,9 @@ import asyncio
 import atexit
 import os
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -172,16 +172,22 @@ class AsyncPool:
             await self._proxy.aclose()
 
 
+_UNBOUNDED: Mapping[str, Any] = {
+    "max_connections": None, "max_keepalive_connections": IDLE_MAX, "keepalive_expiry": IDLE_SECONDS,
+}  # fmt: skip
+"""httpcore's own pools would let ten calls through a proxy, and have the eleventh wait for `timeouts.connect`."""
+
+
 def _proxy(url: str, server: Server, sockets: TimedSockets) -> httpcore.ConnectionPool:
     bare, user = _proxy_parts(url)
     kind = httpcore.SOCKSProxy if bare.startswith("socks") else httpcore.HTTPProxy
-    return kind(bare, proxy_auth=user, ssl_context=_tls(server), network_backend=sockets)
+    return kind(bare, proxy_auth=user, ssl_context=_tls(server), network_backend=sockets, **_UNBOUNDED)
 
 
 def _async_proxy(url: str, server: Server, sockets: AsyncSockets) -> httpcore.AsyncConnectionPool:
     bare, user = _proxy_parts(url)
     kind = httpcore.AsyncSOCKSProxy if bare.startswith("socks") else httpcore.AsyncHTTPProxy
-    return kind(bare, proxy_auth=user, ssl_context=_tls(server), network_backend=sockets)
+    return kind(bare, proxy_auth=user, ssl_context=_tls(server), network_backend=sockets, **_UNBOUNDED)
 
 
 def _proxy_parts(url: str) -> tuple[str, tuple[str, str] | None]:

@@ -5,7 +5,6 @@ Everything but the socket reads is shared: `chunks` and `achunks` only carry byt
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +17,7 @@ from capability_router.endpoints.brought import NOTHING, Brought
 from capability_router.endpoints.clocks import Patience
 from capability_router.endpoints.connection_pool import Server, async_pool, sync_pool
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
+from capability_router.endpoints.inflater import Broken, Inflater, packed
 from capability_router.endpoints.sse import DONE, SseParser
 from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
 from capability_router.faults.offered import Offered, offered_in
@@ -84,7 +84,7 @@ class Exchange:
         self._whole: list[bytes] | None = None
         self._size = 0
         self._choice = 0 if self._body.get("n") not in (None, 1) else None
-        self._unzip: Any = None
+        self._inflater: Inflater | None = None
         self._done = False
 
     def __repr__(self) -> str:
@@ -143,7 +143,7 @@ class Exchange:
         self._sent = self._caller.encode(self._body, stream=self._stream)
         headers, self._key = self._caller.headers(len(self._sent), stream=self._stream, brought=self._brought)
         connect = self._patience.connect()
-        limits = {"connect": connect, "pool": connect, "read": self._patience, "write": self._patience}
+        limits = {"connect": connect, "read": self._patience, "write": self._patience}
         return httpcore.Request(
             b"POST", self._caller.url, headers=headers, content=self._sent, extensions={"timeout": limits}
         )
@@ -157,19 +157,19 @@ class Exchange:
             self._whole = []  # read to its end, then judged; some servers answer a stream request in one piece
         if self._is_refused:  # the status tells most: no model that could answer waits for the rest
             self._patience.linger(ERROR_BODY_S)
-        coding = told.get(b"content-encoding", b"identity").strip().lower()
-        if coding in (b"gzip", b"deflate", b"x-gzip"):
-            self._unzip = zlib.decompressobj(wbits=47)
-        elif coding != b"identity":
-            raise self._tell(answers.not_a_reply("a compressed body, which was not asked for,"))
+        coding = told.get(b"content-encoding", b"").strip().lower()
+        if coding in Inflater.CODINGS:
+            self._inflater = Inflater(coding)
+        elif packed(coding):
+            raise self._tell(answers.packed(response.status))
 
     @property
     def _is_refused(self) -> bool:
         return self.status is not None and not 200 <= self.status < 300
 
     def _feed(self, data: bytes) -> Iterable[Delta]:
-        if self._unzip is not None:
-            data = self._unzipped(data)
+        if self._inflater is not None:
+            data = self._inflated(self._inflater, data)
         if self._whole is None:
             return () if self._done else self._deltas(self._events.feed(data))
         self._whole.append(data)
@@ -178,10 +178,10 @@ class Exchange:
             raise self._refusal()
         return ()
 
-    def _unzipped(self, data: bytes) -> bytes:
+    def _inflated(self, inflater: Inflater, data: bytes) -> bytes:
         try:
-            return bytes(self._unzip.decompress(data))
-        except zlib.error:
+            return inflater.feed(data)
+        except Broken:
             raise self._tell(answers.not_a_reply("a body whose compression is broken")) from None
 
     def _deltas(self, payloads: list[bytes]) -> Iterable[Delta]:
@@ -194,7 +194,7 @@ class Exchange:
         return deltas if begun else list(deltas)
 
     def _each(self, payloads: list[bytes]) -> Iterator[Delta]:
-        for payload in payloads:
+        for payload in map(bytes.strip, payloads):
             if payload == DONE:
                 self._done = True
                 self._patience.linger(LINGER_S)
@@ -228,7 +228,7 @@ class Exchange:
 
     def _finished(self) -> Iterable[Delta]:
         if self._whole is None:
-            left = () if self._done else self._deltas(self._events.close())
+            left = () if self._done else self._deltas(self._last_event())
             if not self._events.events and self._events.seen:
                 raise self._tell(answers.not_a_reply("a stream without a single event"))
             return left
@@ -241,6 +241,10 @@ class Exchange:
                 self._delta(reply)
             raise self._tell(answers.not_a_reply("JSON without choices"))
         return [self._delta(reply)]
+
+    def _last_event(self) -> list[bytes]:
+        """An event whose blank line never came. One that is cut off within its JSON is none: the stream has no end."""
+        return [payload for payload in self._events.close() if not _breaks_off(payload.strip())]
 
     def _refused(self, body: bytes) -> Sequence[Delta]:
         # The one thing sent again: a stream whose usage option, which we added, the server does not
@@ -305,3 +309,14 @@ class Exchange:
     @cached_property
     def _offered(self) -> Offered:
         return offered_in(self._body.get("tools"))
+
+
+def _breaks_off(payload: bytes) -> bool:
+    """Whether it is the beginning of a JSON object, or of the last word of a stream."""
+    if not payload.startswith(b"{"):
+        return bool(payload) and payload != DONE and DONE.startswith(payload)
+    try:
+        parsed(payload)
+    except ValueError:
+        return True
+    return False

@@ -7,10 +7,11 @@ timeouts are exact, also in blocking code and in the middle of a response.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import httpcore
 
@@ -18,8 +19,16 @@ from capability_router.concurrency.longest import limited
 from capability_router.concurrency.loop_timer import Lateness, LoopTimer
 from capability_router.endpoints.clocks import Patience
 
-Limit = Patience | float | None
+
+class Left(Protocol):
+    """Something that runs out: `left` gives seconds, None = it does not."""
+
+    def left(self) -> float | None: ...
+
+
+Limit = Left | float | None
 READ_AHEAD = 256 * 1024
+PIECE = 64 * 1024  # bytes of a request for which the clock is asked anew
 
 
 def seconds(limit: Limit, *, reading: bool = False) -> float | None:
@@ -27,7 +36,7 @@ def seconds(limit: Limit, *, reading: bool = False) -> float | None:
 
     `reading`: what came in time may still be read.
     """
-    left = limit.left() if isinstance(limit, Patience) else limit
+    left = limit if limit is None or isinstance(limit, (int, float)) else limit.left()
     if left is not None and left <= 0:
         left = limit.grace_s(-left) if reading and isinstance(limit, Patience) else None
         if left is None:
@@ -35,30 +44,39 @@ def seconds(limit: Limit, *, reading: bool = False) -> float | None:
     return limited(left)
 
 
-class TimedStream(httpcore.NetworkStream):
-    """A blocking socket under a Patience."""
+def _to_connect(limit: Limit) -> float | None:
+    """The same; raises httpcore.ConnectTimeout."""
+    try:
+        return seconds(limit)
+    except httpcore.ReadTimeout:
+        raise httpcore.ConnectTimeout("no time left") from None
 
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
+
+class TimedStream(httpcore.NetworkStream):
+    """A blocking socket under a Patience. `opening`: the limit where none is told, as for a word with a SOCKS proxy."""
+
+    def __init__(self, inner: httpcore.NetworkStream, opening: Limit = None) -> None:
+        self._inner, self._opening = inner, opening
 
     def read(self, max_bytes: int, timeout: Limit = None) -> bytes:
         """Some bytes, b"" at the end. What came while the program was busy is read although the time is over since."""
-        return self._inner.read(max_bytes, seconds(timeout, reading=True))
+        return self._inner.read(max_bytes, seconds(self._opening if timeout is None else timeout, reading=True))
 
     def write(self, buffer: bytes, timeout: Limit = None) -> None:
-        """All the bytes."""
-        if buffer:
-            self._inner.write(buffer, seconds(timeout))
+        """All the bytes; a reader that takes a few at a time does not put the limit off."""
+        for at in range(0, len(buffer), PIECE):
+            piece = buffer if len(buffer) <= PIECE else buffer[at : at + PIECE]
+            self._inner.write(piece, seconds(self._opening if timeout is None else timeout))
 
     def close(self) -> None:
         """Close the socket."""
         self._inner.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Limit = None
     ) -> httpcore.NetworkStream:
         """The same socket, encrypted."""
-        return TimedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+        return TimedStream(self._inner.start_tls(ssl_context, server_hostname, _to_connect(timeout)), self._opening)
 
     def get_extra_info(self, info: str) -> Any:
         """As httpcore asks: ssl_object, socket, is_readable."""
@@ -72,11 +90,52 @@ class TimedSockets(httpcore.NetworkBackend):
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self, host: str, port: int, timeout: Limit = None, local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:  # fmt: skip
-        """A connected socket."""
-        return TimedStream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+        """A connected socket. A host's addresses share the time: one that does not answer leaves some to the others."""
+        failed: Exception = httpcore.ConnectError("it has no address")
+        for address, share in _turns(_resolved(host, port), timeout):
+            try:
+                made = self._inner.connect_tcp(address, port, share, local_address, socket_options)
+                return TimedStream(made, timeout)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+        raise failed
+
+
+def _turns(addresses: Sequence[str], limit: Limit) -> Iterator[tuple[str, float | None]]:
+    """Each address with its share, in seconds, of the time that is left; None = there is no limit."""
+    for tried, address in enumerate(addresses):
+        left = _to_connect(limit)
+        yield address, None if left is None else left / (len(addresses) - tried)
+
+
+def _resolved(host: str, port: int) -> list[str]:
+    """The host's addresses; itself if it is one, or none is known: whoever connects tells why."""
+    try:
+        return [host] if _is_address(host) else _each(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError):
+        return [host]
+
+
+async def _resolved_aside(host: str, port: int) -> list[str]:
+    """The same, without blocking the event loop."""
+    try:
+        loop = asyncio.get_running_loop()
+        return [host] if _is_address(host) else _each(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError):
+        return [host]
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+def _each(found: Iterable[tuple[Any, ...]]) -> list[str]:
+    """Each address once; one of a link with its zone."""
+    places = (found[-1] for found in found)
+    return list(dict.fromkeys(f"{at[0]}%{at[3]}" if len(at) > 3 and at[3] else str(at[0]) for at in places))
 
 
 class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
@@ -89,6 +148,8 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._size = 0
         self._ended = self._held = self._choked = False
         self._waiter: asyncio.Future[None] | None = None
+        self.opening: Limit = None
+        """The limit where none is told, as when it talks to a SOCKS proxy."""
 
     # What asyncio tells us
 
@@ -130,7 +191,8 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._waiter.set_result(None)
 
     async def _wait(self, limit: Limit) -> None:
-        left = limit.left() if isinstance(limit, Patience) else limit
+        limit = self.opening if limit is None else limit
+        left = limit if limit is None or isinstance(limit, (int, float)) else limit.left()
         lateness = limit.lateness if isinstance(limit, Patience) else Lateness()
         waiter = self._waiter = self._loop.create_future()
         alarm = None if left is None else LoopTimer(left, partial(_expire, waiter), lateness)
@@ -171,13 +233,13 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        timeout: Limit = None,  # noqa: ASYNC109 - httpcore's signature
     ) -> httpcore.AsyncNetworkStream:  # fmt: skip
         """The same socket, encrypted."""
         if self._transport is None:
             raise httpcore.ConnectError("the connection was closed before it was encrypted")
         with _told_as_connect_errors():
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(_to_connect(timeout)):
                 self._transport = await self._loop.start_tls(
                     self._transport, self, ssl_context, server_hostname=server_hostname
                 )
@@ -209,14 +271,20 @@ class AsyncSockets(httpcore.AsyncNetworkBackend):
     """Opens asyncio sockets."""
 
     async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        self, host: str, port: int, timeout: Limit = None,  # noqa: ASYNC109 - httpcore's signature
         local_address: str | None = None, socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:  # fmt: skip
-        """A connected socket."""
+        """A connected socket. A host's addresses share the time."""
         local = (local_address, 0) if local_address else None
+        loop, failed = asyncio.get_running_loop(), OSError("it has no address")
         with _told_as_connect_errors():
-            async with asyncio.timeout(timeout):
-                _, stream = await asyncio.get_running_loop().create_connection(
-                    AsyncSocket, host, port, local_addr=local
-                )
-        return stream
+            async with asyncio.timeout(_to_connect(timeout)):
+                for address, share in _turns(await _resolved_aside(host, port), timeout):
+                    try:
+                        async with asyncio.timeout(share):
+                            _, stream = await loop.create_connection(AsyncSocket, address, port, local_addr=local)
+                        stream.opening = timeout
+                        return stream
+                    except OSError as error:  # a TimeoutError is one
+                        failed = error
+                raise failed

@@ -12,11 +12,11 @@ class SseParser:
     whose blank line never came. A payload of several `data:` lines is joined by line feeds.
     """
 
-    __slots__ = ("_data", "_first", "_rest", "_rests", "events", "seen")
+    __slots__ = ("_after_cr", "_data", "_first", "_rests", "events", "seen")
 
     def __init__(self) -> None:
-        self._rest = b""
         self._rests: list[bytes] = []
+        self._after_cr = False  # a line feed that comes next belongs to the end of the line before
         self._data: list[bytes] = []
         self._first = True
         self.events = 0
@@ -25,29 +25,20 @@ class SseParser:
     def feed(self, data: bytes) -> list[bytes]:
         """Payloads completed by these bytes."""
         self.seen += len(data)
+        if self._after_cr and data:
+            data, self._after_cr = data.removeprefix(b"\n"), False
         if b"\n" not in data and b"\r" not in data:
             self._rests.append(data)  # a long line in many pieces must not be joined at each
             return []
         text = b"".join((*self._rests, data)) if self._rests else data
         self._rests.clear()
         if b"\r" in text:
-            text = self._unified(text)
+            self._after_cr = text.endswith(b"\r")
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = text.split(b"\n")
         if lines[-1]:
             self._rests.append(lines[-1])
         return self._payloads(lines[:-1])
-
-    def _unified(self, text: bytes) -> bytes:
-        # A CR at the very end may be half of a CRLF: it is kept back until the next byte is known.
-        held = b"\r" if text.endswith(b"\r") else b""
-        if held:
-            text = text[:-1]
-        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if held:
-            head, newline, tail = text.rpartition(b"\n")
-            self._rests.append(tail + held)
-            return head + newline
-        return text
 
     def _payloads(self, lines: list[bytes]) -> list[bytes]:
         out = []
