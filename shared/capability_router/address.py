@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+_FIRST = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
+_SECRET = re.compile("key|token|secret|auth|cookie|pass|cred|session|signature|^sig$|^code$", re.IGNORECASE)
+_LEAST = 6  # characters; a shorter value is no key, and would be found in other words
 
 
 class Address(NamedTuple):
@@ -38,3 +43,25 @@ def public_url(base_url: str) -> str:
     """The URL without a user, a password or a query."""
     parts = urlsplit(base_url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+
+
+def shown(url: object) -> str:
+    """A URL for texts that anyone may read: without user, password, query and fragment, be it one or not."""
+    bare = re.split("[?#]", str(url), maxsplit=1)[0]
+    scheme, found, rest = bare.partition("://")
+    return f"{scheme}{found}{rest.rpartition('@')[2]}"
+
+
+def account_of(headers: Mapping[str, str]) -> str:
+    """The value by which the server knows whose call it is; "" = none of these headers has one."""
+    named = {name.lower(): value for name, value in headers.items()}
+    known = next((named[name] for name in _FIRST if named.get(name)), "")
+    return known or "\n".join(value for name, value in sorted(named.items()) if _SECRET.search(name))
+
+
+def secrets_in(headers: Mapping[str, str], query: str = "") -> tuple[str, ...]:
+    """The values of headers and of a URL's query that no text may show, by their names, the longest first."""
+    named = [*headers.items(), *parse_qsl(query)]
+    values = (value for name, value in named if _SECRET.search(name))
+    each = {part for value in values for part in (value, value.rpartition(" ")[2]) if len(part) >= _LEAST}
+    return tuple(sorted(each, key=lambda part: (-len(part), part)))

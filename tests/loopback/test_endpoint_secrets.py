@@ -109,3 +109,71 @@ def test_an_impossible_header_is_refused_without_showing_it() -> None:
     with pytest.raises(ConfigError) as caught:
         EndpointSpec("http://127.0.0.1:1/v1", "m", headers={"x-key": f"{KEY}\n"})
     assert not leaks(*everything(caught.value))
+
+
+PLAIN_KEY = "0123abcd4567efgh"  # which nothing but its place tells to be one
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"headers": {"api-key": PLAIN_KEY}}, {"headers": {"Ocp-Apim-Subscription-Key": PLAIN_KEY}},
+        {"headers": {"Authorization": f"Basic {PLAIN_KEY}"}}, {"query": f"?api-version=2026-01&code={PLAIN_KEY}"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("brought", [{}, {"extra_headers": {"x-session-token": f"brought-{PLAIN_KEY}"}}])
+def test_a_key_in_a_header_or_the_url_is_scrubbed_as_any(spec: dict[str, Any], brought: dict[str, Any]) -> None:
+    echo = f"no access with {PLAIN_KEY} or brought-{PLAIN_KEY}"
+    step = reply({"error": {"message": echo, "code": PLAIN_KEY}}, 401, [f"x-request-id: {PLAIN_KEY}"])
+    with ChatServer(step) as server:
+        url = server.base_url + spec.get("query", "")
+        exchange = OpenAICompatible(EndpointSpec(url, "m", headers=spec.get("headers", {}))).start(
+            {"messages": [], **brought}
+        )
+        with pytest.raises(EndpointError) as caught:
+            list(exchange.chunks())
+    assert "no access with" in str(caught.value)
+    assert not [text for text in [*everything(caught.value), exchange.request_id] if PLAIN_KEY in text]
+
+
+@pytest.mark.parametrize(
+    ("url", "more"),
+    [
+        (f"htps://host/v1?key={PLAIN_KEY}", {}), (f"htps://user:{PLAIN_KEY}@host/v1", {}),
+        (f"https://user:{PLAIN_KEY}@host/v1", {}), (f"https://host/v1?key={PLAIN_KEY}", {"model": ""}),
+        (f"https://host/v1?key={PLAIN_KEY}", {"api_key_env": "NO_SUCH_VARIABLE"}),
+    ],
+)  # fmt: skip
+def test_an_impossible_url_is_refused_without_what_may_be_secret_in_it(url: str, more: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        OpenAICompatible(EndpointSpec(**{"base_url": url, "model": "m", **more}))
+    assert not [text for text in everything(caught.value) if PLAIN_KEY in text]
+
+
+def test_blanks_around_a_header_are_not_sent() -> None:
+    with ChatServer(reply(completion())) as server:
+        spec = EndpointSpec(server.base_url, "m", headers={"x-team": " red ", "authorization": "Bearer abc "})
+        list(OpenAICompatible(spec).start({"messages": [], "extra_headers": {"x-more": "b "}}).chunks())
+    headers = server.seen[0].headers
+    assert (headers["x-team"], headers["authorization"], headers["x-more"]) == ("red", "Bearer abc", "b")
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llamaindex"])
+def test_the_frameworks_models_show_no_key_of_the_url(framework: str) -> None:
+    url = f"http://127.0.0.1:9/v1?api-version=7&key={PLAIN_KEY}"
+    if framework == "langchain":
+        from langchain_core.load import dumps
+
+        from langchain_router import ChatEndpoint
+
+        chat = ChatEndpoint(base_url=url, model="m")
+        shown = [repr(chat), dumps(chat), str(chat._identifying_params), str(chat.model_dump()), str(chat)]
+        copied = chat.model_copy().client.url
+    else:
+        from llamaindex_router import EndpointLLM
+
+        llm = EndpointLLM(base_url=url, model="m")
+        shown = [repr(llm), str(llm.to_dict()), str(llm.model_dump()), str(llm)]
+        copied = pickle.loads(pickle.dumps(llm))._client.url  # noqa: S301 - our own
+    assert not [text for text in shown if PLAIN_KEY in text]
+    assert PLAIN_KEY.encode() in copied.target

@@ -87,13 +87,13 @@ def test_a_server_that_takes_a_large_request_slowly_does_not_put_the_limit_off(r
         def sips() -> None:
             taken, _ = listening.accept()
             with taken:
-                while not done.wait(0.05) and taken.recv(200_000, socket.MSG_WAITALL):
+                while not done.wait(0.02) and taken.recv(131_072):
                     pass
 
         thread = threading.Thread(target=sips, daemon=True)
         thread.start()
         caller = OpenAICompatible(EndpointSpec(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", "m"))
-        body = {"messages": [{"role": "user", "content": "x" * 20_000_000}]}
+        body = {"messages": [{"role": "user", "content": "x" * 24_000_000}]}
         begun = SystemClock().now()
         with pytest.raises(EndpointTimeout) as caught:
             read(caller.start(body, timeouts=Clocks(total=0.8)))
@@ -101,7 +101,7 @@ def test_a_server_that_takes_a_large_request_slowly_does_not_put_the_limit_off(r
         done.set()
         thread.join(10)
     assert caught.value.clock == "total"
-    assert took < 1.6  # it would have taken some 5 s to be taken
+    assert took < 1.6  # to be taken it takes several seconds
 
 
 def test_more_calls_than_ten_go_through_a_proxy_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

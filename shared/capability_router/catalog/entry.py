@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from capability_router.address import Address, fingerprint, public_url
+from capability_router.address import Address, account_of, fingerprint, public_url
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.errors import ConfigError
@@ -197,10 +197,10 @@ def _account(endpoint: Mapping[str, Any]) -> str:
 
     `api_key` may be a text, a SecretStr, or a callable, which stands for an account of its own.
     """
-    headers = {str(name).lower(): str(value) for name, value in (endpoint.get("headers") or {}).items()}
+    headers = {str(name): str(value) for name, value in (endpoint.get("headers") or {}).items()}
     key = endpoint.get("api_key") or os.environ.get(endpoint.get("api_key_env") or "", "")
     key = key.get_secret_value() if hasattr(key, "get_secret_value") else key
-    key = key or headers.get("authorization") or headers.get("x-api-key") or headers.get("api-key") or ""
+    key = key or account_of(headers)
     return fingerprint(key if isinstance(key, str) else f"{type(key).__name__}:{id(key)}")
 
 

@@ -14,7 +14,7 @@ from capability_router.endpoints.errors import (
     EndpointStatusError,
     EndpointStreamError,
 )
-from capability_router.endpoints.scrub import identifier, scrub
+from capability_router.endpoints.scrub import Keys, identifier, scrub
 from capability_router.faults import classify
 from capability_router.faults.meaning import Meaning
 from capability_router.faults.unreached import why_tls
@@ -27,8 +27,8 @@ _HEADERS, _TITLE = "request header or cookie too large", 500
 _REQUEST_IDS = (b"x-request-id", b"request-id", b"x-req-id", b"cf-ray")
 
 
-def hints(headers: Mapping[bytes, bytes], key: str = "") -> dict[str, str]:
-    """Only the headers about rate limits, retries, costs and proxies, in lower case; none that contains the key."""
+def hints(headers: Mapping[bytes, bytes], key: Keys = "") -> dict[str, str]:
+    """Only the headers about rate limits, retries, costs and proxies, in lower case; none that contains a key."""
     found = {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in headers.items()
@@ -37,7 +37,7 @@ def hints(headers: Mapping[bytes, bytes], key: str = "") -> dict[str, str]:
     return {name: value for name, value in found.items() if scrub(value, "", key) == value}
 
 
-def request_id(headers: Mapping[bytes, bytes], key: str = "") -> str:
+def request_id(headers: Mapping[bytes, bytes], key: Keys = "") -> str:
     """The server's request id; "" if it gives none."""
     found = next((headers[name] for name in _REQUEST_IDS if name in headers), b"")
     return identifier(found.decode("latin-1"), "", key)
@@ -57,7 +57,7 @@ class Told(NamedTuple):
     body: Any = None
 
     def error(
-        self, model: str, sent: bytes, key: str, status: int | None, headers: Mapping[str, str], request_id: str
+        self, model: str, sent: bytes, key: Keys, status: int | None, headers: Mapping[str, str], request_id: str
     ) -> EndpointError:
         """The exception to raise, without key and prompt."""
         body = sent.decode("utf-8", "replace")

@@ -44,8 +44,10 @@ class Caller(Protocol):
     url: httpcore.URL
     sends_usage_option: bool
 
-    def headers(self, size: int, *, stream: bool, brought: Brought) -> tuple[list[tuple[bytes, bytes]], str]:
-        """The headers, and the key that is in them."""
+    def headers(
+        self, size: int, *, stream: bool, brought: Brought
+    ) -> tuple[list[tuple[bytes, bytes]], tuple[str, ...]]:
+        """The headers, and the keys that are in them and in the URL."""
         ...
 
     def encode(self, body: Mapping[str, Any], *, stream: bool) -> bytes:
@@ -71,7 +73,7 @@ class Exchange:
     ) -> None:  # fmt: skip
         self._caller, self._body, self._stream, self._brought = caller, body, stream, brought
         self._patience = patience
-        self._sent, self._key = b"", ""
+        self._sent, self._keys = b"", tuple[str, ...]()
         self._tries, self._again = 0, False
         self._start_reading()
         self.headers: dict[str, str] = {}
@@ -141,7 +143,7 @@ class Exchange:
 
     def _request(self) -> httpcore.Request:
         self._sent = self._caller.encode(self._body, stream=self._stream)
-        headers, self._key = self._caller.headers(len(self._sent), stream=self._stream, brought=self._brought)
+        headers, self._keys = self._caller.headers(len(self._sent), stream=self._stream, brought=self._brought)
         connect = self._patience.connect()
         limits = {"connect": connect, "read": self._patience, "write": self._patience}
         return httpcore.Request(
@@ -151,7 +153,7 @@ class Exchange:
     def _opened(self, response: httpcore.Response) -> None:
         self.status = response.status
         told = {name.lower(): value for name, value in response.headers}
-        self.headers, self.request_id = answers.hints(told, self._key), answers.request_id(told, self._key)
+        self.headers, self.request_id = answers.hints(told, self._keys), answers.request_id(told, self._keys)
         kind = told.get(b"content-type", b"").lower()
         if self._is_refused or not self._stream or b"json" in kind or b"html" in kind:
             self._whole = []  # read to its end, then judged; some servers answer a stream request in one piece
@@ -284,7 +286,7 @@ class Exchange:
         return {"model": self._caller.model, "headers": self.headers, "request_id": self.request_id}
 
     def _tell(self, answer: answers.Told) -> EndpointError:
-        known = self._caller.model, self._sent, self._key, self.status, self.headers, self.request_id
+        known = self._caller.model, self._sent, self._keys, self.status, self.headers, self.request_id
         error = answer.error(*known)
         error.usage = self.assembly.usage
         return error

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import httpcore
 
+from capability_router.address import secrets_in
 from capability_router.clock import SystemClock
 from capability_router.endpoints.brought import CLIENTS_OWN, NOTHING, Brought, taken_out
 from capability_router.endpoints.clocks import Patience, TimeoutsLike
@@ -44,6 +45,8 @@ class OpenAICompatible:
         )
         self._rotates = callable(spec.api_key) and not hasattr(spec.api_key, "get_secret_value")
         self._key = "" if self._rotates else spec.key() or ""
+        self._secrets = secrets_in(spec.headers, parts.query)
+        self._keys = (self._key, *self._secrets)
         named = {name.lower() for name in spec.headers}
         fixed = {
             "host": parts.netloc.encode("idna").decode(), "content-type": "application/json",
@@ -73,8 +76,10 @@ class OpenAICompatible:
         """The request's bytes."""
         return request_body(body, model=self.model, stream=stream, include_usage=self.sends_usage_option)
 
-    def headers(self, size: int, *, stream: bool, brought: Brought = NOTHING) -> tuple[list[tuple[bytes, bytes]], str]:
-        """The headers of a call with a body of `size` bytes, and the key in them (to be scrubbed)."""
+    def headers(
+        self, size: int, *, stream: bool, brought: Brought = NOTHING
+    ) -> tuple[list[tuple[bytes, bytes]], tuple[str, ...]]:
+        """The headers of a call with a body of `size` bytes, and the keys in them and in the URL (to be scrubbed)."""
         key = brought.key or ((self.spec.key() or "") if self._rotates else self._key)
         headers = [
             *(self._fixed if brought is NOTHING else brought.over(self._fixed)),
@@ -83,7 +88,8 @@ class OpenAICompatible:
         ]
         if key and self._wants_auth and not brought.key:
             headers.append((b"authorization", b"Bearer " + key.encode()))
-        return headers, key
+        own = self._keys if key is self._key else (key, *self._secrets)
+        return headers, own if brought is NOTHING else (*own, *secrets_in(brought.headers))
 
 
 def client_for(endpoint: Mapping[str, Any], *, owner: str = "", model: str = "") -> OpenAICompatible:

@@ -11,6 +11,9 @@ import re
 
 LONGEST = 300
 _READ = 2_000
+Keys = str | tuple[str, ...]
+"""One key or several, the longest first; "" is none."""
+_ESCAPED = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 GAP = "…"
 _KEYS = re.compile(r"\S*\*{3,}\S*|\b(?:sk|pk|gsk|xai|key|tok)[-_][\w\-]{6,}|\bBearer +\S+")
 _WORD = re.compile(r"\w{3,}")
@@ -44,14 +47,14 @@ PLAIN_WORDS = frozenset(
 )
 
 
-def scrub(told: str, sent: str = "", key: str = "") -> str:
-    """`told` without the key, anything key-like, and the words of the request, except common words of error texts.
+def scrub(told: str, sent: str = "", key: Keys = "") -> str:
+    """`told` without the keys, anything key-like, and the words of the request, except common words of error texts.
 
     `sent`: the request body as JSON text. The result has at most 300 characters, on one line.
     """
-    text = told[:_READ]
-    if key:
-        text = text.replace(key, GAP)
+    for each in (key,) if isinstance(key, str) else key:
+        told = told.replace(each, GAP) if each else told
+    text = _ESCAPED.sub(_unescaped, told[:_READ])
     text = _WORD.sub(lambda found: _kept(found.group(), sent), _KEYS.sub(GAP, text))
     text = _MANY_GAPS.sub(GAP, " ".join(text.split()))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + GAP
@@ -63,10 +66,15 @@ def _kept(word: str, sent: str) -> str:
     return GAP if word in sent or json.dumps(word)[1:-1] in sent else word
 
 
-def identifier(value: object, sent: str = "", key: str = "") -> str:
+def _unescaped(found: re.Match[str]) -> str:
+    """The characters that JSON within JSON has escaped, so that they are known again."""
+    return bytes.fromhex(found.group().replace("\\u", "")).decode("utf-16-be", "replace")
+
+
+def identifier(value: object, sent: str = "", key: Keys = "") -> str:
     """A provider's code or type if it looks like one ("rate_limit_exceeded", "429"), else ""."""
     text = "" if value is None else str(value)
-    if not _TELLING.fullmatch(text) or (key and key in text):
+    if not _TELLING.fullmatch(text) or any(each and each in text for each in ((key,) if isinstance(key, str) else key)):
         return ""
     words = _WORD.findall(text.replace("[", " "))
     return text if all(_kept(word, sent) != GAP for word in words) else ""

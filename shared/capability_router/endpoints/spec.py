@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, TypeGuard
 from urllib.parse import urlsplit
 
-from capability_router.address import Address, fingerprint
+from capability_router.address import Address, account_of, fingerprint, shown
 from capability_router.endpoints.clocks import Clocks
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
@@ -67,7 +67,7 @@ class EndpointSpec:
     def __post_init__(self) -> None:
         put = object.__setattr__
         if not self.model or not isinstance(self.model, str):
-            raise ConfigError(f"endpoint {self.base_url!r}: needs `model`, the model's name at this server")
+            raise ConfigError(f"endpoint {shown(self.base_url)!r}: needs `model`, the model's name at this server")
         put(self, "base_url", _checked_url(self.base_url, self.model))
         put(self, "headers", checked_headers(self.headers, self.model))
         put(self, "timeouts", Clocks.parse(self.timeouts, self.model))
@@ -108,7 +108,7 @@ class EndpointSpec:
         if not value.strip():
             raise ConfigError(
                 f"model {self.model!r} takes its key from the environment variable {self.api_key_env}, which is "
-                f"not set; set it, or leave out api_key_env if {self.base_url} wants no key"
+                f"not set; set it, or leave out api_key_env if {shown(self.base_url)} wants no key"
             )
         return value
 
@@ -129,12 +129,8 @@ class EndpointSpec:
         if callable(self.api_key) and not _is_secret(self.api_key):
             mark = fingerprint(f"{getattr(self.api_key, '__qualname__', '')}:{id(self.api_key)}")
         else:
-            mark = fingerprint(self.key() or self._header_account())
+            mark = fingerprint(self.key() or account_of(self.headers))
         return Address(self.base_url.partition("?")[0], self.model, mark)
-
-    def _header_account(self) -> str:
-        named = {name.lower(): value for name, value in self.headers.items()}
-        return named.get("authorization") or named.get("api-key") or named.get("x-api-key") or ""
 
     def __repr__(self) -> str:
         auth = self.api_key_env or ("given" if self.api_key else "none")
@@ -155,7 +151,7 @@ def _checked_url(value: Any, model: str) -> str:
     except ValueError:  # an impossible port or IPv6 address
         raise ConfigError(f"model {model!r}: base_url is not a URL; write 'https://host/v1'") from None
     if wrong or not url.isprintable() or " " in url:
-        raise ConfigError(f"model {model!r}: base_url must be 'http(s)://host[:port]/path', got {url!r}")
+        raise ConfigError(f"model {model!r}: base_url must be 'http(s)://host[:port]/path', got {shown(url)!r}")
     if "@" in parts.netloc:
         raise ConfigError(f"model {model!r}: base_url holds a user or password; use api_key or headers instead")
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
@@ -163,10 +159,10 @@ def _checked_url(value: Any, model: str) -> str:
 
 
 def checked_headers(value: Any, model: str, where: str = "endpoint.headers") -> dict[str, str]:
-    """Headers as texts; raises ConfigError, which quotes no value, for what can't be sent."""
+    """Headers as texts, without blanks around; raises ConfigError, which quotes no value, for what can't be sent."""
     if not isinstance(value, Mapping):
         raise ConfigError(f"model {model!r}: {where} must be a mapping of names to strings")
-    headers = {str(name): str(text) for name, text in value.items()}
+    headers = {str(name): str(text).strip(" ") for name, text in value.items()}
     for name, text in headers.items():
         plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
         if not plain or not text.isascii() or not text.isprintable():

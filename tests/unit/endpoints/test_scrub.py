@@ -27,6 +27,18 @@ def test_no_key_comes_back_and_nothing_grows(key: str, before: str, after: str) 
     assert key not in told
 
 
+@given(st.lists(words, min_size=1, max_size=6))
+def test_nor_in_the_spelling_of_json_within_json(sent: list[str]) -> None:
+    body = json.dumps({"content": " ".join(sent)}, ensure_ascii=False)
+    told = scrub(f"upstream: {json.dumps({'input': ' '.join(sent)})}", body)
+    assert not [word for word in sent if word in told or json.dumps(word)[1:-1] in told]
+
+
+def test_a_key_at_the_end_of_what_is_read_goes_whole() -> None:
+    told = scrub("x-1 " * 499 + "s3cret-0123456789 and more", "x-1 ", ("s3cret-0123456789",))
+    assert "s3c" not in told
+
+
 @pytest.mark.parametrize(
     "told",
     [

@@ -31,9 +31,10 @@ def test_the_same_key_is_the_same_account() -> None:
 
 
 def test_accounts_are_told_apart_by_headers_and_callables_too() -> None:
-    by_header = [EndpointSpec(URL, "m", headers={"Api-Key": key}).address for key in ("a", "b")]
+    names = ("Api-Key", "X-Goog-Api-Key", "X-Team-Token")
+    by_header = [EndpointSpec(URL, "m", headers={name: key}).address for name in names for key in (f"{name}a", "b")]
     by_callable = [EndpointSpec(URL, "m", key).address for key in (lambda: "a", lambda: "b")]
-    assert len({*by_header, *by_callable}) == 4
+    assert len({*by_header, *by_callable}) == 6  # the key alone counts, not where it stands
 
 
 def test_no_key_has_no_fingerprint() -> None:
