@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 
 _DAY = 86_400
+_EXACT = Context(prec=100)  # the caller's own may round
 
 
 def money(pico: int) -> str:
@@ -23,7 +24,7 @@ def money(pico: int) -> str:
 
 def exact(dollars: Decimal | float) -> str:
     """USD with every digit, where one is compared with another: "$0.0153875"."""
-    return f"${Decimal(str(dollars)).normalize():f}"
+    return f"${Decimal(str(dollars)).normalize(_EXACT):f}"
 
 
 def count(number: int) -> str:

@@ -123,18 +123,24 @@ class Account:
         """
         if self._limit is not None and (over := self._limit.forbids(attempt, candidate.id)):
             return over
-        if self._budgets.any:
-            if self._refused is not None:
-                return self._refused
-            lent = None if self._loans is None else self._loans.taken(attempt)
-            hold = lent or self._budgets.reserve(self._scopes(candidate), self._most(candidate.id))
-            if isinstance(hold, Short):
-                self._loans = self._loans or Loans(self._budgets)
-                return hold
-            if isinstance(hold, Denial):
-                return self._denied(self._advised(hold, candidate), candidate)
-            self._holds[attempt] = hold
+        if self._budgets.any and (short := self._reserved(attempt, candidate)) is not None:
+            if self._limit is not None:
+                self._limit.forgone(attempt)
+            return short
         self._ledger.open((self._request_id, attempt, self._run))
+        return None
+
+    def _reserved(self, attempt: int, candidate: Payee) -> Denial | Short | None:
+        if self._refused is not None:
+            return self._refused
+        lent = None if self._loans is None else self._loans.taken(attempt)
+        hold = lent or self._budgets.reserve(self._scopes(candidate), self._most(candidate.id))
+        if isinstance(hold, Short):
+            self._loans = self._loans or Loans(self._budgets)
+            return hold
+        if isinstance(hold, Denial):
+            return self._denied(self._advised(hold, candidate), candidate)
+        self._holds[attempt] = hold
         return None
 
     def foreseen(self, candidate: Payee) -> Denial | None:

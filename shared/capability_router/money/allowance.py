@@ -23,7 +23,11 @@ class Limit:
         self._open: dict[int, int] = {}
 
     def forbids(self, attempt: int, model: str) -> Denial | None:
-        """The Denial if this attempt would exceed the limit. Else None, and its likely cost counts until `closed`."""
+        """The Denial if this attempt would exceed the limit.
+
+        Else None, and its likely cost counts until it is `closed` or `forgone`.
+        """
+        self.forgone(attempt)
         likely, under_way = self._likely(model), sum(self._open.values())
         spent = self._spent
         if likely is not None and spent is not None and spent + under_way + likely <= self._limit:
@@ -35,9 +39,13 @@ class Limit:
         why = f"max_cost_usd {exact(usd(self._limit))}: {told} is spent by this request, a call {costs} is too much"
         return Denial("request", left, why, "degrade", "request", self._limit, spent, under_way)
 
+    def forgone(self, attempt: int) -> None:
+        """The attempt does not begin, at least not now."""
+        self._open.pop(attempt, None)
+
     def closed(self, attempt: int, cost: int | None) -> None:
         """The attempt has ended. `cost`: in picodollars; None = unknown."""
-        self._open.pop(attempt, None)
+        self.forgone(attempt)
         self._spent = None if cost is None or self._spent is None else self._spent + cost
 
 

@@ -11,11 +11,13 @@ LiteLLM's proxy        the header x-litellm-response-cost. It goes out before a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 COST_HEADER = "x-litellm-response-cost"
 _TICKS = Decimal(10) ** 10
+_EXACT = Context(prec=100)  # the caller's own may round
+_LARGEST = 60  # decimal exponent of an amount
 
 
 def billed(
@@ -31,8 +33,8 @@ def billed(
     cost = _amount(usage.get("cost"))
     if cost is None:
         ticks = _amount(usage.get("cost_in_usd_ticks"))
-        return None if ticks is None else ticks / _TICKS
-    return cost + _upstream(usage, cost)
+        return None if ticks is None else _EXACT.divide(ticks, _TICKS)
+    return _EXACT.add(cost, _upstream(usage, cost))
 
 
 def _upstream(usage: Mapping[str, Any], fee: Decimal) -> Decimal:
@@ -46,7 +48,7 @@ def _upstream(usage: Mapping[str, Any], fee: Decimal) -> Decimal:
 
 
 def _amount(value: Any) -> Decimal | None:
-    """A number, a text of one, or an object with a total; None for anything else, NaN and negative ones included."""
+    """A number, a text of one, or an object with a total; None for anything else: NaN, below 0, beyond all money."""
     if value is None:
         return None
     if isinstance(value, Mapping):
@@ -57,4 +59,4 @@ def _amount(value: Any) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and amount >= 0 and not (amount and amount.adjusted() > _LARGEST) else None

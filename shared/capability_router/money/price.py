@@ -21,6 +21,7 @@ from capability_router.request import SERVICE_TIERS, Usage
 PICO_PER_USD = Decimal(10**12)
 _PICO_PER_TOKEN = Decimal(10**6)  # of a price of 1 USD per million tokens
 _EXACT = Context(prec=100)  # the caller's own may round
+_LARGEST = 60  # decimal exponent of an amount; a text of a few letters can say more than memory holds
 Number = int | float | str | Decimal
 
 
@@ -30,7 +31,7 @@ def usd(pico: int) -> Decimal:
 
 
 def pico(amount: Number) -> int:
-    """USD as picodollars; raises ConfigError for what is not a finite amount >= 0."""
+    """USD as picodollars; raises ConfigError for what is not a finite amount >= 0, or none that is thinkable."""
     return int(_EXACT.multiply(_decimal("amount", amount), PICO_PER_USD).to_integral_value(ROUND_HALF_EVEN))
 
 
@@ -39,7 +40,7 @@ def _decimal(name: str, value: Any) -> Decimal:
         number = value if isinstance(value, Decimal) else Decimal(str(value))
     except InvalidOperation:
         number = Decimal("NaN")  # a bool too
-    if not number.is_finite() or number < 0:
+    if not number.is_finite() or number < 0 or (number and number.adjusted() > _LARGEST):
         raise ConfigError(f"{name} must be a finite number of USD, 0 or more; got {value!r}")
     return number
 

@@ -26,3 +26,15 @@ def test_an_unknown_cost_or_price_leaves_nothing() -> None:
     assert told is not None
     assert told.left == 0
     assert "an unknown part is spent" in told.told
+
+
+def test_an_attempt_that_is_asked_for_again_counts_once_and_one_that_is_forgone_not_at_all() -> None:
+    limit = Limit(100, {"a": 60, "b": 40}.get)
+    assert limit.forbids(1, "a") is None
+    assert limit.forbids(1, "a") is None  # its money was borrowed meanwhile
+    assert limit.forbids(2, "b") is None
+    assert limit.forbids(3, "b") is not None
+    limit.forgone(2)
+    assert limit.forbids(3, "b") is None
+    assert limit.forbids(3, "a") is not None
+    assert limit.forbids(4, "b") is None  # what is forbidden counts for nothing

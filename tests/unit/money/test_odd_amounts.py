@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from unit.money.ledger.calls import book, call, in_file
 
 from capability_router import BudgetExceeded, ConfigError, Usage, routing
+from capability_router.amounts import exact
 from capability_router.clock import ManualClock
+from capability_router.money.bill import billed
 from capability_router.money.budget.budgets import Budgets, Reservation
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.ledger.ledger import Ledger
+from capability_router.money.price import pico
 from capability_router.request import Reply
 from capability_router.stores.opening import open_store
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -110,3 +115,29 @@ def test_short_lived_processes_keep_no_more_calls_than_are_allowed(tmp_path: Pat
     assert [c.request_id for c in reader.calls()] == ["2-3", "3-0", "3-1", "3-2", "3-3"]
     assert reader.total().calls == 16
     reader.close()
+
+
+@pytest.mark.parametrize("bill", ["1e999999", "9e300000", {"total_cost": "1e999990"}])
+def test_a_bill_beyond_all_money_is_none_and_the_call_is_settled(bill: Any) -> None:
+    assert billed({"cost": bill}) is None
+    assert billed({"cost": 0.5, "cost_details": {"upstream_inference_cost": bill}}) == Decimal("0.5")
+    with pytest.raises(ConfigError, match="finite number of USD"):
+        pico(str(bill))
+
+
+@given(st.decimals(0, 9_999, places=12), st.integers(1, 5))
+def test_a_bill_is_exact_whatever_precision_the_application_calculates_with(cost: Decimal, digits: int) -> None:
+    with localcontext(prec=digits):
+        assert pico(billed({"cost": str(cost)}) or 0) == int(f"{cost:f}".replace(".", ""))
+        assert exact(cost) == f"${f'{cost:f}'.rstrip('0').rstrip('.') or '0'}"
+        ticks = billed({"cost_in_usd_ticks": 12_345_678_901})
+    assert ticks == Decimal("1.2345678901")
+
+
+def test_a_limit_of_the_request_counts_a_call_once_whose_money_a_store_lends(tmp_path: Path) -> None:
+    """The account is asked again once the money is there."""
+    budgets = [{"scope": "global", "limit_usd": 50, "window": "day"}]
+    router = scripted_router({"a": []}, budgets=budgets, store=f"sqlite:///{tmp_path / 'router.db'}")
+    with routing(max_cost_usd=0.003):  # the call may cost $0.002056
+        assert ask(router).answer  # type: ignore[attr-defined]  # set by `ask`
+    router.close()
