@@ -137,7 +137,7 @@ def test_a_bill_is_exact_whatever_precision_the_application_calculates_with(cost
 def test_a_limit_of_the_request_counts_a_call_once_whose_money_a_store_lends(tmp_path: Path) -> None:
     """The account is asked again once the money is there."""
     budgets = [{"scope": "global", "limit_usd": 50, "window": "day"}]
-    router = scripted_router({"a": []}, budgets=budgets, store=f"sqlite:///{tmp_path / 'router.db'}")
+    router = scripted_router({"a": ["ok"]}, budgets=budgets, store=f"sqlite:///{tmp_path / 'router.db'}")
     with routing(max_cost_usd=0.003):  # the call may cost $0.002056
         assert ask(router).answer  # type: ignore[attr-defined]  # set by `ask`
     router.close()
