@@ -13,9 +13,10 @@ from typing import Any
 import httpcore
 import pytest
 from loopback.chat_server import ChatServer, Wire, completion, reply
-from loopback.endpoint_client import BODY, Read
+from loopback.endpoint_client import BODY, Read, client
 
 from capability_router.clock import SystemClock
+from capability_router.endpoints import connection_pool
 from capability_router.endpoints.clocks import Clocks, Patience
 from capability_router.endpoints.errors import EndpointTimeout
 from capability_router.endpoints.openai_compatible import OpenAICompatible
@@ -144,3 +145,48 @@ async def test_what_is_read_without_a_limit_before_the_call_is_bounded_by_that_f
         with pytest.raises(httpcore.ReadTimeout):
             await aside.read(10)
         await aside.aclose()
+
+
+class Burst:
+    """Eight calls at once, each on a connection of its own."""
+
+    def __init__(self) -> None:
+        self._together, self._came = threading.Barrier(8), 0
+
+    def __call__(self, wire: Wire) -> bool:
+        self._came += 1
+        if self._came <= 8:
+            self._together.wait(10)
+        return reply(completion())(wire)
+
+
+def test_what_a_burst_has_left_open_is_closed_once_it_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection that was used last is taken first, so nobody would ever come to those below."""
+    monkeypatch.setattr(connection_pool, "IDLE_SECONDS", 0.3)
+    with ChatServer(Burst()) as server, ThreadPoolExecutor(8) as threads:
+        caller = client(server)
+        list(threads.map(lambda _: list(caller.start(BODY).chunks()), range(8)))
+        idle = connection_pool.sync_pool(caller.server)._stack.links
+        assert len(idle) == 8
+        threading.Event().wait(0.4)
+        for _ in range(32):
+            list(caller.start(BODY).chunks())
+        assert len(idle) == 1
+
+
+async def test_so_it_is_in_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_pool, "IDLE_SECONDS", 0.3)
+    with ChatServer(Burst()) as server:
+        caller = client(server)
+
+        async def call() -> None:
+            async for _ in caller.start(BODY).achunks():
+                pass
+
+        await asyncio.gather(*(call() for _ in range(8)))
+        idle = (await connection_pool.async_pool(caller.server))._stack.links
+        assert len(idle) == 8
+        await asyncio.sleep(0.4)
+        for _ in range(32):
+            await call()
+        assert len(idle) == 1

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 IDLE_MAX = 256
 IDLE_SECONDS = 60.0
+_SWEPT = 16  # connections given back, from one look at the lowest ones to the next
 
 SyncLink = httpcore.HTTPConnection | httpcore.ConnectionPool
 AsyncLink = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
@@ -84,6 +85,7 @@ class _Stack(Generic[IdleT]):
 
     def __init__(self) -> None:
         self.links: deque[IdleT] = deque()
+        self._given = 0
 
     def pop(self) -> tuple[IdleT | None, list[IdleT]]:
         """A live connection, if any, and the dead ones above it, which must be closed."""
@@ -104,6 +106,17 @@ class _Stack(Generic[IdleT]):
         if keep:
             self.links.append(link)
         return keep
+
+    def stale(self) -> list[IdleT]:
+        """The lowest ones that are of no use any more, to be closed: after a burst none is taken from down there."""
+        dead: list[IdleT] = []
+        self._given += 1
+        while self._given % _SWEPT == 0 and self.links and self.links[0].has_expired():
+            try:
+                dead.append(self.links.popleft())
+            except IndexError:  # another thread took the last one
+                break
+        return dead
 
 
 class Pool:
@@ -130,6 +143,8 @@ class Pool:
         """Give it back after the call, whole or broken."""
         if isinstance(link, httpcore.HTTPConnection) and not self._stack.push(link):
             link.close()
+        for old in self._stack.stale():
+            old.close()
 
     def close(self) -> None:
         """Close what is idle."""
@@ -163,6 +178,8 @@ class AsyncPool:
         """Give it back after the call, whole or broken."""
         if isinstance(link, httpcore.AsyncHTTPConnection) and not self._stack.push(link):
             await link.aclose()
+        for old in self._stack.stale():
+            await old.aclose()
 
     async def close(self) -> None:
         """Close what is idle."""

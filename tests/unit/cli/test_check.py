@@ -179,3 +179,11 @@ def test_retries_that_cannot_be_switched_off_are_told() -> None:
     router = ChatRouter(models=[silent, {"id": "odd", "model": Retries(responses=["x"])}])
     found = {finding.model: (finding.kind, finding.grave) for finding in review(Registry(router.router.registry))}
     assert found == {"known": ("retries", False), "odd": ("hidden retries", True)}
+
+
+def test_a_log_in_the_home_folder_is_looked_for_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "taken").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (found,) = surroundings.log_file("~/taken")
+    assert found.kind == "can't be written"
+    assert list(surroundings.log_file("~/free.jsonl")) == []
