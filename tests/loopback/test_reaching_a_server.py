@@ -168,8 +168,8 @@ def test_what_a_burst_has_left_open_is_closed_once_it_is_too_old(monkeypatch: py
         list(threads.map(lambda _: list(caller.start(BODY).chunks()), range(8)))
         idle = connection_pool.sync_pool(caller.server)._stack.links
         assert len(idle) == 8
-        threading.Event().wait(0.4)
-        for _ in range(32):
+        for _ in range(40):  # one after the other, never so long apart that the uppermost is too old
+            threading.Event().wait(0.015)
             list(caller.start(BODY).chunks())
         assert len(idle) == 1
 
@@ -186,7 +186,7 @@ async def test_so_it_is_in_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.gather(*(call() for _ in range(8)))
         idle = (await connection_pool.async_pool(caller.server))._stack.links
         assert len(idle) == 8
-        await asyncio.sleep(0.4)
-        for _ in range(32):
+        for _ in range(40):
+            await asyncio.sleep(0.015)
             await call()
         assert len(idle) == 1
