@@ -108,7 +108,7 @@ def _state(state: str | None, folder: Path) -> str | None:
     """A copy of the state file. It lacks what was only learned in a store."""
     if state is None or state == "store":
         return None
-    copy = folder / Path(state).name
+    copy = folder / f"{len(list(folder.iterdir()))}-{Path(state).name}"  # a canary's may have the same name elsewhere
     if Path(state).is_file():
         shutil.copyfile(state, copy)
     return str(copy)

@@ -4,12 +4,14 @@ import json
 import random
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from unit.rehearsal.configurations import config, day, model, steady, who
 
 from capability_router.errors import ConfigError
+from capability_router.rehearsal.configuration import configuration_of
 from capability_router.rehearsal.rehearsal import Asked, rehearse
 from capability_router.rehearsal.script.kinds import KINDS
 from capability_router.rehearsal.traffic.made_up import MadeUp
@@ -202,6 +204,18 @@ def test_no_network_no_key_and_no_file_is_touched(tmp_path: Any, monkeypatch: py
     assert found.router.success == 1.0
     assert any("stand-in was put in: SECRET" in note for note in found.notes)
     assert any(note.startswith("not rehearsed: store") for note in found.notes)
+
+
+def test_two_learned_states_of_one_name_stay_apart(tmp_path: Path) -> None:
+    for folder in ("now", "next", "rehearsed"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "state.json").write_text(folder, encoding="utf-8")
+    states = {name: {"name": "adaptive", "state": str(tmp_path / name / "state.json")} for name in ("now", "next")}
+    source = {**config(model("a")), "policy": states["now"], "canary": {"share": 0.5, **states["next"]}}
+    settings = configuration_of(source, 1, tmp_path / "rehearsed").settings
+    assert settings.canary is not None
+    copies = (settings.policy.state, settings.canary.state)
+    assert [Path(str(copy)).read_text(encoding="utf-8") for copy in copies] == ["now", "next"]
 
 
 def test_a_learned_state_is_read_and_left_as_it_is(tmp_path: Any) -> None:
