@@ -190,3 +190,12 @@ async def test_so_it_is_in_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(0.015)
             await call()
         assert len(idle) == 1
+
+
+@pytest.mark.parametrize(("without", "direct"), [("127.0.0.1:{}", True), ("127.0.0.1", True), ("127.0.0.1:1", False)])
+def test_no_proxy_may_name_a_port(without: str, direct: bool, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ChatServer(reply(completion("direct"))) as server, ChatServer(reply(completion("by proxy"))) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", without.format(server.port))
+        told = read(client(server).start(BODY))
+    assert told[0].text == ("direct" if direct else "by proxy")

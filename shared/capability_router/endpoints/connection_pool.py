@@ -49,7 +49,7 @@ class Server(NamedTuple):
         """The proxy that the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) sets for this server."""
         proxies = getproxies()
         found = proxies.get(self.scheme) or proxies.get("all")
-        if not found or proxy_bypass(self.host):
+        if not found or proxy_bypass(f"{self.host}:{self.port}"):  # NO_PROXY may name a port
             return None
         return found if "://" in found else f"http://{found}"
 

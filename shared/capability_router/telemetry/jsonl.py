@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import Any
 
 from capability_router.concurrency.lifetime import Lasting, watch
 
+log = logging.getLogger("capability_router")
+
 
 class JsonlSink(Lasting):
     """One line per record, appended in one write, so that several processes may share the file.
@@ -19,6 +22,7 @@ class JsonlSink(Lasting):
     The file is opened at the first record, readable by its owner only. When it holds `rotate_mb` million bytes it is
     renamed to `<name>.1`, the previous one to `<name>.2`, ...; `keep` of them stay. If another program has moved it
     away, as logrotate does, a new one is opened. Raises OSError; that record is lost, and the next one tries again.
+    A file that can't be renamed goes on growing, which is told once.
     """
 
     def __init__(self, path: str | Path, rotate_mb: float | None = None, keep: int = 5) -> None:
@@ -26,6 +30,7 @@ class JsonlSink(Lasting):
         self._most = None if rotate_mb is None else max(1, int(rotate_mb * 1e6))
         self._keep = keep
         self._file: int | None = None
+        self._stays = False  # it could not be renamed the last time
         self._torn = False  # the last line is incomplete, so the next record needs a line break first
         self._lock = Lock()
         watch(self)
@@ -37,7 +42,7 @@ class JsonlSink(Lasting):
             file = self._opened()
             self._append(file, b"\n" + line if self._torn else line)
             if self._most is not None and os.fstat(file).st_size >= self._most:
-                self._rotate(self._most)
+                self._turn_over(self._most)
 
     def _append(self, file: int, line: bytes) -> None:
         left = len(line)
@@ -78,6 +83,17 @@ class JsonlSink(Lasting):
             return not os.path.samestat(os.fstat(file), os.stat(self._path))
         except FileNotFoundError:
             return True
+
+    def _turn_over(self, most: int) -> None:
+        """Rotate, as far as that is possible: the record is written already."""
+        try:
+            self._rotate(most)
+        except OSError as error:
+            if not self._stays:
+                log.warning("%r can't be rotated and goes on growing: %s", self, error.strerror or error)
+            self._stays = True
+        else:
+            self._stays = False
 
     def _rotate(self, most: int) -> None:
         """Rename the full file, unless another process has done it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
+from capability_router.clock import SystemClock
 from capability_router.errors import ConfigError
 from capability_router.telemetry.jsonl import JsonlSink
 from capability_router.telemetry.log import LogSink
@@ -64,7 +65,9 @@ class Sinks:
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until each sink has all records so far; False = one had not within `timeout_s`."""
-        return False not in [thread.flush(timeout_s) for thread in self._all]  # a list: all are flushed
+        now = SystemClock().now
+        end = now() + timeout_s  # they write side by side
+        return False not in [thread.flush(max(end - now(), 0.0)) for thread in self._all]  # a list: all are flushed
 
     def close(self) -> None:
         """Close every sink, when it has what was for it."""

@@ -139,3 +139,17 @@ def test_texts_that_are_no_unicode_are_written(tmp_path: Path) -> None:
     sink.write({"n": 1, "text": "\ud800"})
     sink.close()
     assert lines(tmp_path / "log") == [1]
+
+
+def test_a_file_that_cannot_be_renamed_keeps_every_record_and_none_counts_as_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "log.jsonl"
+    (tmp_path / ".log.jsonl.lock").mkdir()  # what the renaming needs can't be opened
+    router = scripted_router({"a": ["ok"] * 3}, telemetry={"jsonl": str(path), "rotate_mb": 1e-6})
+    for _ in range(3):
+        ask(router)
+    assert router.sinks.flush()
+    assert (router.sinks.dropped, len(path.read_text("utf-8").splitlines())) == (0, 3)
+    router.close()
+    assert sum("can't be rotated and goes on growing" in record.message for record in caplog.records) == 1

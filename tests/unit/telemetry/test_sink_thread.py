@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from capability_router.clock import SystemClock
 from capability_router.errors import ConfigError
 from capability_router.telemetry import sink_thread as module
 from capability_router.telemetry.sink_thread import SinkThread
@@ -396,3 +397,18 @@ def test_closing_a_sink_that_hangs_gives_up_and_says_so(caplog: pytest.LogCaptur
         sent.close(timeout_s=0.01)
     assert "has not taken its records within 0.01 s" in caplog.text
     sent.close()
+
+
+def test_sinks_that_hang_are_waited_for_side_by_side() -> None:
+    stuck = [Kept() for _ in range(4)]
+    for each in stuck:
+        each.gate.clear()
+    sinks = Sinks(stuck)
+    sinks.write({})
+    begun = SystemClock().now()
+    assert not sinks.flush(0.3)
+    assert SystemClock().now() - begun < 0.9
+    for each in stuck:
+        each.gate.set()
+    assert sinks.flush()
+    sinks.close()
