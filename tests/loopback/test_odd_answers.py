@@ -41,6 +41,11 @@ def test_a_stream_that_is_cut_within_its_first_event_has_no_end_either(read: Rea
     assert (told.text, told.finish) == ("", None)
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", ""])
+def test_a_stream_that_is_answered_in_one_piece_is_known_by_its_beginning(read: Read, kind: str) -> None:
+    assert answered(read, reply(completion("whole"), kind=kind), stream=True).text == "whole"
+
+
 def test_a_last_event_without_its_blank_line_counts(read: Read) -> None:
     last = json.dumps(piece("end", "stop")).encode()
     told = answered(read, sse(piece("the "), b"data: " + last, end="clean"), stream=True)

@@ -172,8 +172,9 @@ class Exchange:
     def _feed(self, data: bytes) -> Iterable[Delta]:
         if self._inflater is not None:
             data = self._inflated(self._inflater, data)
-        if self._whole is None:
+        if self._whole is None and (self._events.seen or not data.startswith(b"{")):
             return () if self._done else self._deltas(self._events.feed(data))
+        self._whole = self._whole or []  # JSON in one piece, whatever its content type says: no event begins so
         self._whole.append(data)
         self._size += len(data)
         if self._is_refused and self._size > ERROR_BODY_MAX:
