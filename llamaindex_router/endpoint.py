@@ -21,7 +21,7 @@ from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import Field, PrivateAttr, field_serializer
 
-from capability_router.address import public_url
+from capability_router.address import keyless, public_url
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
@@ -130,7 +130,7 @@ class EndpointLLM(ChatOnlyLLM):
         """The keywords that make it again, without its headers and its key, also one in the URL."""
         card = {n: v for n in FIELDS if n != "endpoint" and (v := getattr(self._card, n)) not in (None, "", (), {})}
         own = {n: getattr(self, n) for n in self.model_fields_set if n != "callback_manager"}
-        return {**card, **own, "base_url": public_url(self.base_url)}
+        return {**card, **own, "base_url": keyless(self.base_url)}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _revived, (type(self), self.blueprint(), self._token)

@@ -52,6 +52,13 @@ def shown(url: object) -> str:
     return f"{scheme}{found}{rest.rpartition('@')[2]}"
 
 
+def keyless(url: str) -> str:
+    """The URL without those parts of its query that are secret by their names: it still says which API is meant."""
+    base, _, query = url.partition("?")
+    kept = "&".join(part for part in query.split("&") if part and not _SECRET.search(part.partition("=")[0]))
+    return f"{base}?{kept}" if kept else base
+
+
 def account_of(headers: Mapping[str, str]) -> str:
     """The value by which the server knows whose call it is; "" = none of these headers has one."""
     named = {name.lower(): value for name, value in headers.items()}

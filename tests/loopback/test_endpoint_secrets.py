@@ -174,6 +174,7 @@ def test_the_frameworks_models_show_no_key_of_the_url(framework: str) -> None:
 
         llm = EndpointLLM(base_url=url, model="m")
         shown = [repr(llm), str(llm.to_dict()), str(llm.model_dump()), str(llm), str(pickle.dumps(llm))]
+        assert "api-version=7" in shown[-1]
         copied = pickle.loads(pickle.dumps(llm))._client.url  # noqa: S301 - our own
     assert not [text for text in shown if PLAIN_KEY in text]
     assert PLAIN_KEY.encode() in copied.target
