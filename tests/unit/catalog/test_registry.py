@@ -6,9 +6,8 @@ import pytest
 
 from capability_router.address import Address, fingerprint
 from capability_router.catalog.card import ModelCard
-from capability_router.catalog.entry import Description
 from capability_router.catalog.known import snapshot
-from capability_router.catalog.registry import Registry
+from capability_router.catalog.registry import Description, Registry
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 

@@ -20,7 +20,7 @@ from capability_router.clock import Clock, SystemClock
 from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.errors import StoreError
 from capability_router.listener import failed
-from capability_router.money.budget.cap import BudgetSpec
+from capability_router.money.budget.cap import BudgetSpec, OnExceed
 from capability_router.money.budget.coverage import Coverage, Meant
 from capability_router.money.budget.denial import BudgetEvent, Denial, denied, passed, refusing, unpriced, withheld
 from capability_router.money.budget.purse import Purse, Rest
@@ -28,6 +28,17 @@ from capability_router.money.budget.standing import CapRow, cap_rows, least_left
 from capability_router.stores.base import BudgetRoom, Claim, Grant
 from capability_router.stores.memory import MemoryBudgets
 
+__all__ = [
+    "BudgetEvent",
+    "BudgetSpec",
+    "Budgets",
+    "Denial",
+    "OnExceed",
+    "Reservation",
+    "Short",
+    "StoreTerms",
+    "WhenAway",
+]
 log = logging.getLogger("capability_router")
 WhenAway = Literal["fail_closed", "fail_open"]
 _TRIES = 20  # other threads may take what was lent for this call; then it borrows again

@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.money.ledger.call import ANSWERED, Call
-from capability_router.money.ledger.cells import Cells, book, day_of, hour_of, pour
+from capability_router.money.ledger.cells import DAY_S, HOUR_S, KEY, Cells, Key, book, day_of, hour_of, pour
 from capability_router.money.price import usd
-from capability_router.stores.calls import DAY_S, HOUR_S, KEY, Asked
+from capability_router.stores.calls import Asked
 
 CALLS_KEPT, DAYS_KEPT = 10_000, 90
 _HOURS_S = 48 * HOUR_S
 Row = tuple[int, Mapping[str, Any], Sequence[int]]
-"""When a cell began, its columns (stores.calls.KEY), its sums (stores.calls.SUMS)."""
+"""When a cell began, its columns (cells.KEY), its sums (cells.SUMS)."""
 
 
 class Books(Protocol):
@@ -113,3 +113,6 @@ class MemoryBooks:
 def columns(call: Call) -> dict[str, Any]:
     """A call as a filter reads it."""
     return {**call._asdict(), "fault": call.fault or ANSWERED}
+
+
+__all__ = ["CALLS_KEPT", "DAYS_KEPT", "Books", "Key", "MemoryBooks", "Row", "columns"]

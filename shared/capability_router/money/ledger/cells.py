@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from capability_router.money.ledger.call import ANSWERED, Call
-from capability_router.stores.calls import DAY_S, HOUR_S, SUMS
+from capability_router.stores.calls import DAY_S, HOUR_S, KEY, SUMS
 
 Key = tuple[str, tuple[str, ...], str, str, str, str, str, str, str]
 Cells = dict[Key, list[int]]
@@ -52,3 +52,6 @@ def hour_of(unix: float) -> int:
 def day_of(unix: float) -> int:
     """When the day of this moment began, UTC."""
     return int(unix // DAY_S) * DAY_S
+
+
+__all__ = ["DAY_S", "HOUR_S", "KEY", "SUMS", "Cells", "Key", "book", "day_of", "hour_of", "pour"]

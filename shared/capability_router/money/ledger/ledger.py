@@ -13,10 +13,15 @@ from collections.abc import Callable
 from capability_router.clock import SystemClock
 from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.money.ledger.books import CALLS_KEPT, DAYS_KEPT, Books, MemoryBooks
-from capability_router.money.ledger.call import Call
-from capability_router.money.ledger.dimension import Filter
+from capability_router.money.ledger.call import Booked, Call, Line
+from capability_router.money.ledger.dimension import DIMENSIONS, Filter
 from capability_router.money.ledger.reading import Reading
+from capability_router.money.ledger.total import Point, Series, Total, Totals
 
+__all__ = [
+    "CALLS_KEPT", "DAYS_KEPT", "DIMENSIONS", "Booked", "Call", "Ledger", "Line", "Point", "Reading", "Series", "Total",
+    "Totals",
+]  # fmt: skip
 log = logging.getLogger("capability_router")
 
 
