@@ -134,7 +134,10 @@ def test_an_answer_under_a_role_that_nobody_knows() -> None:
         llm = CLIENTS["ChatOpenAI"](server.base_url)
         assert llm.invoke("hi").content == "hello"
     (call,) = llm.router.ledger.calls()
-    assert (call.fault, call.estimated) == (None, True)  # of a ChatMessage LangChain tells no counts
+    assert (call.fault, call.estimated) == (None, False)  # a ChatMessage has its counts in the provider's words alone
+    assert (call.usage.input_tokens, call.usage.output_tokens) == tuple(
+        whole["usage"][name] for name in ("prompt_tokens", "completion_tokens")
+    )
 
 
 @pytest.mark.parametrize("awaited", [False, True])
