@@ -7,6 +7,7 @@ convert them: it records the call and makes it again on the chosen model.
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ class Tools(Replayed):
         return self.tools
 
     def replay(self, model: BaseChatModel, provider: str = "") -> Runnable[Any, Any]:
-        told = _without_parallel(self.kwargs) if dialect_of(model).ever_parallel else self.kwargs
+        told = _without_parallel(self.kwargs) if _takes_no_parallel(model) else self.kwargs
         tools, options, left_out = portable(self.tools, told, provider)
         return model.bind(**options) if left_out and not tools else model.bind_tools(tools, **options)
 
@@ -145,6 +146,16 @@ class Structured(Replayed):
 
 
 Binding = Tools | Structured
+
+
+def _takes_no_parallel(model: BaseChatModel) -> bool:
+    """Whether calls with `parallel_tool_calls` fail: its class has no such setting, or its model rejects it."""
+    name = getattr(model, "model_name", None)
+    return dialect_of(model).ever_parallel or bool(isinstance(name, str) and _REJECTING.fullmatch(name))
+
+
+_REJECTING = re.compile(r"o\d(?:-mini)?(?:-\d{4}-\d\d-\d\d)?")
+"""The names of OpenAI's models that answer 400 to `parallel_tool_calls`: o1, o3, o3-mini, o4-mini."""
 
 
 def _without_parallel(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -236,7 +236,7 @@ class ChatRouter(Wrappable):
     ) -> Runnable[LanguageModelInput, AIMessage]:  # fmt: skip
         """Bind tools; the chosen model's own `bind_tools` gets exactly these arguments.
 
-        `parallel_tool_calls` is left out for a class whose calls have no such setting.
+        `parallel_tool_calls` is left out for a model whose calls have no such setting.
         """
         # Both are in the signature, because others look there: langgraph-supervisor for `parallel_tool_calls`.
         named = {"tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}

@@ -113,14 +113,15 @@ class Particular(Scripted):
 
 
 def test_one_tool_call_at_a_time_is_asked_of_those_that_can_be_asked() -> None:
-    """langgraph-supervisor asks so wherever `bind_tools` states the keyword; without a router it asks no Gemini."""
+    """langgraph-supervisor asks so wherever `bind_tools` states the keyword; by itself it asks no Gemini and no o3."""
     models: list[Any] = [
         ChatGoogleGenerativeAI(model="g", api_key="k"), ChatOllama(model="o"), ChatOpenAI(model="y", api_key="k"),
+        *(ChatOpenAI(model=name, api_key="k") for name in ("o3", "o4-mini-2025-04-16")),
     ]  # fmt: skip
     router = ChatRouter(models=models)
     assert "parallel_tool_calls" in inspect.signature(router.bind_tools).parameters
     bound = router.bind_tools([add], parallel_tool_calls=False).kwargs[BOUND]
-    assert [bound.on(model).kwargs.get("parallel_tool_calls") for model in models] == [None, None, False]
+    assert [bound.on(model).kwargs.get("parallel_tool_calls") for model in models] == [None, None, False, None, None]
 
 
 @pytest.mark.parametrize("beside", [{}, {"reasoning_effort": "none"}], ids=["thinks", "does not"])
