@@ -52,8 +52,11 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
 
     Those for which it has none are left out, and so is a temperature that it rejects.
     """
-    heeded = {word: value for word, value in defaults.items() if not _keeps_its_own(model, word, value)}
-    update = {name: value for word, value in heeded.items() if (name := _field(model, word)) is not None}
+    return _with_fields(model, {word: v for word, v in defaults.items() if not _keeps_its_own(model, word, v)})
+
+
+def _with_fields(model: BaseChatModel, said: Mapping[str, Any]) -> BaseChatModel:
+    update = {name: value for word, value in said.items() if (name := _field(model, word)) is not None}
     return without_end(_differing(model.model_copy(update=update))) if update else model
 
 
@@ -71,8 +74,9 @@ def _keeps_its_own(model: BaseChatModel, word: str, value: Any) -> bool:
 
 
 def as_keywords(model: BaseChatModel, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The defaults without a field in this model, as keywords of its calls."""
-    return {word: defaults[word] for word in _SAID if word in defaults and _field(model, word) is None}
+    """The defaults without a field in this model, as keywords of its calls; not a temperature that it rejects."""
+    lacking = (word for word in _SAID if word in defaults and _field(model, word) is None)
+    return {word: defaults[word] for word in lacking if not _keeps_its_own(model, word, defaults[word])}
 
 
 _SAID = ("temperature", "max_tokens")
@@ -93,9 +97,12 @@ _ADDING = {"tools", "functions"}
 
 
 def with_keywords(model: BaseChatModel, kwargs: Mapping[str, Any]) -> tuple[BaseChatModel, Mapping[str, Any]]:
-    """The model and a call's keywords; those that its class takes in no call are in the fields of a copy instead."""
+    """The model and a call's keywords; those that its class takes in no call are in the fields of a copy instead.
+
+    None is left out: what a caller asks of one call goes to any model as it is.
+    """
     moved = {word: kwargs[word] for word in dialect_of(model).fields_only if word in kwargs} if kwargs else {}
     if not moved:
         return model, kwargs
     left = {word: value for word, value in kwargs.items() if word not in moved}
-    return with_defaults(model, moved), left
+    return _with_fields(model, moved), left

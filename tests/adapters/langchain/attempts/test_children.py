@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 from fakes import Scripted
 from langchain_anthropic import ChatAnthropic
+from langchain_core.language_models import FakeListChatModel
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_groq import ChatGroq
 from langchain_mistralai import ChatMistralAI
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 from openai_server import Server
+from pydantic import Field
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, ConfigError
-from langchain_router.fleet.copies import retries_left, with_defaults, without_retries
+from langchain_router.fleet.copies import as_keywords, retries_left, with_defaults, with_keywords, without_retries
 from langchain_router.fleet.description import describe
 from langchain_router.fleet.sources import named
 
@@ -113,6 +115,22 @@ def test_an_answer_kept_for_another_temperature_is_not_a_copys() -> None:
     first = model._get_llm_string()
     others = [with_defaults(model, {"temperature": temperature})._get_llm_string() for temperature in (0, 0.5)]
     assert len({first, *others}) == 3
+
+
+def test_only_a_routers_own_temperature_is_kept_from_a_model_that_rejects_one() -> None:
+    stated: dict[str, Any] = {"temperature": 0.3, "max_tokens": 9}
+    ollama, other = ChatOllama(model="m", profile={"temperature": False}), Fieldless(profile={"temperature": False})
+    assert with_defaults(ollama, stated).temperature is None
+    assert as_keywords(other, stated) == {"max_tokens": 9}
+    assert as_keywords(Fieldless(), stated) == stated
+    asked, _ = with_keywords(ollama, stated)  # a call's own goes to any model
+    assert (asked.temperature, asked.num_predict) == (0.3, 9)
+
+
+class Fieldless(FakeListChatModel):
+    """Has no field for a temperature."""
+
+    responses: list[str] = Field(default_factory=list)
 
 
 def test_names_become_models_of_their_providers_package(monkeypatch: pytest.MonkeyPatch) -> None:
