@@ -6,7 +6,7 @@ Tools, streams, async, token counts and terminal reasons come through. Retries o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -28,9 +28,6 @@ from llamaindex_router.messages.chain_messages import chain_messages, response_o
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import current_passage
 from llamaindex_router.tracing import unspanned
-
-if TYPE_CHECKING:
-    pass
 
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
 _NAMES = {"max_tokens": ("max_tokens", "max_output_tokens", "num_predict")}

@@ -125,8 +125,13 @@ def quieted(model: Any) -> Any:
 
 
 def of_one_call(model: Any, update: Mapping[str, Any]) -> Any:
-    """A copy for one call. Some models close at their end the client that it shares: it has no end of its own."""
-    return without_end(model.model_copy(update=dict(update)))
+    """A copy for one call. Some models close at their end the client that it shares: it has no end of its own.
+
+    What core kept of how the model is named in a cache stays behind: else the copy is answered with what others got.
+    """
+    copied = model.model_copy(update=dict(update))
+    copied.__dict__.pop("_serialized", None)
+    return without_end(copied)
 
 
 def _quiet_client(model: Any, root: str, leaf: str) -> None:

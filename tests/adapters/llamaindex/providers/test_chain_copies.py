@@ -6,6 +6,7 @@ import gc
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -85,3 +86,16 @@ def test_a_copy_for_one_call_closes_no_client_that_it_shares() -> None:
     assert [llm.complete("hi", temperature=0.5).text for _ in range(2)] == ["0.5", "0.5"]
     assert llm.complete("hi").text == "0.0"
     assert model.client == {}
+
+
+class Dumped(Closes):
+    """Core keeps how it is named in a cache at its first call."""
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+
+def test_a_copy_for_one_call_is_not_answered_from_the_models_cache_with_what_others_got() -> None:
+    llm = RouterLLM([(Dumped(cache=InMemoryCache()), {"id": "closes"})])
+    assert [llm.complete("hi", **asked).text for asked in ({}, {"temperature": 0.5}, {})] == ["0.0", "0.5", "0.0"]
