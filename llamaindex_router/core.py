@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
+from capability_router.address import keyless
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
 from capability_router.concurrency.latch import InnerLatch, Latch
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from capability_router.router import Router
 
 _SECRET = re.compile(r"api_?key$|secret|passw|credential|authorization|bearer|headers$|(^|_)token$|access_key", re.I)
+_URL = re.compile(r"https?://\S+")
 _cores: weakref.WeakValueDictionary[str, Core] = weakref.WeakValueDictionary()
 _routers: weakref.WeakSet[Any] = weakref.WeakSet()
 _making = Latch()
@@ -188,7 +190,7 @@ def scrubbed(value: Any) -> Any:
         return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if picklable(v)})
     if is_chat_model(value):
         stated = {name: getattr(value, name, None) for name in value.model_fields_set if not _SECRET.search(name)}
-        return Blueprint(type(value), {name: item for name, item in stated.items() if _plain(item)})
+        return Blueprint(type(value), {name: scrubbed(item) for name, item in stated.items() if _plain(item)})
     if isinstance(value, Registry):
         return Registry([replace(e, card=scrubbed(e.card), source=scrubbed(e.source)) for e in value])
     if isinstance(value, ModelCard):
@@ -197,7 +199,7 @@ def scrubbed(value: Any) -> Any:
         return {name: scrubbed(item) for name, item in value.items() if not _SECRET.search(str(name))}
     if isinstance(value, (list, tuple)):
         return type(value)(scrubbed(item) for item in value)
-    return value
+    return keyless(value) if isinstance(value, str) and _URL.fullmatch(value) else value
 
 
 def _with_screen(words: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from adapters.llamaindex import provider_llms
 from adapters.llamaindex.chat_server import ChatServer, Refuse
 from adapters.processes import Processes
 from adapters.provider_server import ProviderServer
+from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from llama_index.core.llms.mock import MockLLM
 from llama_index.llms.openai import OpenAI
 
 from capability_router.router import Router
+from langchain_router import ChatEndpoint
 from llamaindex_router import AllCandidatesFailed, ConfigError, EndpointLLM, RouterLLM
 
 KEY = "sk-very-secret-0123456789"
@@ -226,3 +228,18 @@ def test_a_key_in_a_urls_query_is_sent_and_not_shown(server: ChatServer) -> None
 def test_an_endpoints_unknown_keyword_is_told(given: str, meant: str) -> None:
     with pytest.raises(ConfigError, match=f"unknown card field '{given}'; did you mean '{meant}'"):
         EndpointLLM(base_url="http://127.0.0.1:9/v1", model="m", **{given: 5})
+
+
+@pytest.mark.parametrize("entry", [
+    lambda url: {"id": "a", "endpoint": {"base_url": url, "model": "b"}},
+    lambda url: EndpointLLM(base_url=url, model="b"),
+    lambda url: ChatEndpoint(base_url=url, model="b"),
+    lambda url: ChatOpenAI(base_url=url, model="b", api_key="k"),
+    lambda url: OpenAI(api_base=url, model="gpt-5.4", api_key="k"),
+])  # fmt: skip
+def test_a_pickle_of_a_router_keeps_of_a_url_what_is_no_key(entry: Callable[[str], Any]) -> None:
+    made = [entry(f"http://127.0.0.1:9/v1?api-version=7&key={KEY}"), MockLLM(system_prompt="Why? A key & a lock")]
+    data = pickle.dumps(RouterLLM(models=made))
+    assert KEY.encode() not in data
+    assert b"http://127.0.0.1:9/v1?api-version=7" in data
+    assert b"Why? A key & a lock" in data
