@@ -1,7 +1,8 @@
 """Finds the error event in a stream over which a package passes, as ChatMistralAI and ChatNVIDIA do.
 
 They skip what has no choices, so that the stream just ends. What they read last is still in a local variable
-of their generator, or of their client's, if a reference to its frame was kept.
+of their generator, or of their client's, if a reference to its frame was kept. That is possible from the first piece
+on: an error event that is all that ChatMistralAI gets is not found, and its stream counts as cut off.
 """
 
 from __future__ import annotations
