@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from capability_router.faults.kinds import Fault
-from capability_router.request import Reply
+from capability_router.request import Reply, Usage
 
 Replies = Mapping[int, Reply]
 NONE: Replies = MappingProxyType({})
+NEVER_ASKED = Reply(usage=Usage())
+"""The reply of an attempt that was never sent: its model has read nothing, so it costs nothing and counts nowhere."""
 
 
 @dataclass(slots=True)

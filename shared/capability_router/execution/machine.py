@@ -44,6 +44,7 @@ from capability_router.execution.bookkeeper import Bookkeeper, verdict
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm, Timeouts
 from capability_router.execution.endings import Cut, failure, interrupted, rejected, summed, together, why
 from capability_router.execution.events import (
+    NEVER_ASKED,
     AlarmRang,
     Began,
     Cancelled,
@@ -61,6 +62,7 @@ from capability_router.execution.targets import Pick, Targets, Wait
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
+from capability_router.health.permit import UNSENT
 from capability_router.plan import Candidate, Plan
 from capability_router.request import AttemptRecord, Finish, Outcome, Reply, Usage
 
@@ -420,7 +422,7 @@ class Execution:
         ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
         index, candidate = run.index, run.candidate
         model = candidate.id
-        seen = _NOTHING_SEEN
+        seen = UNSENT if reply is NEVER_ASKED else _NOTHING_SEEN
         try:
             usage, cost = self._books.close(
                 index, candidate, fault, reply, had_content=run.first_at is not None, cancelled=cancelled

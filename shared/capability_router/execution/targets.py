@@ -15,7 +15,7 @@ from capability_router.execution.retry import RetryBudget
 from capability_router.execution.wait_queue import Place, WaitQueue
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
-from capability_router.health.permit import NOBODY, Ahead
+from capability_router.health.permit import NOBODY, UNSENT, Ahead
 from capability_router.money.budget.denial import Denial, each_once
 from capability_router.plan import Candidate
 
@@ -26,7 +26,6 @@ LONG_WAIT_S = 1.0  # up to this wait for a working target is preferred to callin
 _PATIENCE = 0.25  # the share of a request's time for which it waits for a better model while a worse one is free
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _ENDLESS = float("inf")
-_UNSENT = Verdict(ok=False, neutral=True, sent=False)
 
 
 class Gate(Protocol):
@@ -147,7 +146,7 @@ class Targets:
             if not isinstance(permit, Permit):
                 self._held[candidate.id] = permit
             elif permit.trial and self._tried:
-                self._gate.settle(permit, _UNSENT, at)
+                self._gate.settle(permit, UNSENT, at)
                 late.append(candidate)
             else:
                 return self._taken(candidate, permit)
@@ -215,7 +214,7 @@ class Targets:
             if not permit.trial and may():
                 self._fresh.remove(candidate)
                 return Pick(candidate, permit)
-            self._gate.settle(permit, _UNSENT, at)
+            self._gate.settle(permit, UNSENT, at)
             if not permit.trial:
                 return None
         return None
@@ -267,12 +266,12 @@ class Targets:
 
     def denied(self, permit: Permit, candidate: Candidate, why: Denial, at: float) -> None:
         """A budget forbids this target: give its permit back and drop it."""
-        self._gate.settle(permit, _UNSENT, at)
+        self._gate.settle(permit, UNSENT, at)
         self.denials[candidate.id] = why
 
     def returned(self, pick: Pick, at: float) -> None:
         """This target is not launched after all: give its permit back and keep the candidate for later."""
-        self._gate.settle(pick.permit, _UNSENT, at)
+        self._gate.settle(pick.permit, UNSENT, at)
         self._fresh.append(pick.candidate)
 
     def _pause(self, fault: Fault, repetition: int) -> float:
@@ -287,7 +286,7 @@ class Targets:
             if isinstance(permit, Permit):
                 if self._budget.spend():
                     return Pick(again.candidate, permit)
-                self._gate.settle(permit, _UNSENT, at)
+                self._gate.settle(permit, UNSENT, at)
                 continue
             if permit.kind == "rate_limit" and permit.until is not None:
                 self._again.append(Again(again.candidate, permit.until))

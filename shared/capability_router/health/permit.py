@@ -112,3 +112,7 @@ class Verdict:
     late: bool = False
     whole: bool = False
     sent: bool = True
+
+
+UNSENT = Verdict(ok=False, neutral=True, sent=False)
+"""Of a call that was admitted, and not made after all."""

@@ -29,8 +29,14 @@ def booked(router: Router, run: Run[str]) -> tuple[int, bool, list[str | None]]:
 
 
 def begun(settings: dict[str, Any], endpoint: Any) -> tuple[Router, Run[str]]:
-    router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), budgets=BUDGETS, **settings)
+    cards = {"a": {"limits": {"rpm": 1}}}
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), budgets=BUDGETS, cards=cards, **settings)
     return router, router.start(Request(("what a long question " * 20,), stream=True), endpoint)
+
+
+def spent(router: Router) -> bool:
+    """Whether the one request that the first model takes per minute is used up."""
+    return router.board.condition("a", router.clock.now()).held != ""
 
 
 BUDGETS = [{"scope": "global", "limit_usd": 1.0, "window": "day"}]
@@ -67,6 +73,7 @@ def test_an_interrupt_before_anything_was_sent(settings: dict[str, Any]) -> None
     with pytest.raises(KeyboardInterrupt):
         list(run)
     assert booked(router, run) == (0, False, ["cancelled"])
+    assert not spent(router)
 
 
 @pytest.mark.parametrize("settings", [SETTINGS[0], SETTINGS[2]], ids=str)  # a hedged one is asked before it is heard
@@ -84,6 +91,7 @@ def test_a_cancellation_in_the_turn_before_anything_was_sent(settings: dict[str,
     asyncio.run(main())
     assert model.calls == 0
     assert booked(router, run) == (0, False, ["cancelled"])
+    assert not spent(router)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -102,6 +110,7 @@ def test_what_may_have_been_sent_is_booked(settings: dict[str, Any]) -> None:
     asyncio.run(main())
     cost, estimated, faults = booked(router, run)
     assert (cost > 0, estimated, faults) == (True, True, ["cancelled"])
+    assert spent(router)
 
 
 def test_an_interrupt_of_what_may_have_been_sent_is_booked() -> None:
@@ -112,6 +121,7 @@ def test_an_interrupt_of_what_may_have_been_sent_is_booked() -> None:
         list(run)
     cost, estimated, faults = booked(router, run)
     assert (cost > 0, estimated, faults) == (True, True, ["cancelled"])
+    assert spent(router)
 
 
 async def _read(run: Run[str]) -> None:

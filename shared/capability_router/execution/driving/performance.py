@@ -17,6 +17,7 @@ from capability_router.execution.driving.funding import beside_the_loop
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
+    NEVER_ASKED,
     NONE,
     AlarmRang,
     Began,
@@ -29,7 +30,7 @@ from capability_router.execution.events import (
 )
 from capability_router.execution.machine import Execution
 from capability_router.faults.kinds import Fault
-from capability_router.request import Reply, Usage
+from capability_router.request import Reply
 from capability_router.value import altered
 
 C = TypeVar("C")
@@ -269,14 +270,18 @@ class Performance(Generic[C]):
             del error
 
     def _replies(self) -> Replies:
-        return {index: attempt.reply() for index, attempt in self._attempts.items()} if self._attempts else NONE
+        return self._others(0) if self._attempts else NONE
 
     def _unsent(self) -> Replies:
-        """Launches that were still waiting for their turn: their models have read nothing, so they cost nothing."""
-        return {i: Reply(usage=Usage()) for i in range(1, self._machine.launched + 1) if not self._sent >> i & 1}
+        """Launches that were still waiting for their turn."""
+        return {i: NEVER_ASKED for i in range(1, self._machine.launched + 1) if not self._sent >> i & 1}
 
     def _others(self, index: int) -> Replies:
-        return {other: attempt.reply() for other, attempt in self._attempts.items() if other != index}
+        return {
+            other: attempt.reply() if self._sent >> other & 1 else NEVER_ASKED
+            for other, attempt in self._attempts.items()
+            if other != index
+        }
 
     def _perform(self, effects: tuple[Effect, ...]) -> None:
         if not effects:

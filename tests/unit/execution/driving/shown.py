@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from unit.execution.staged import Lender
@@ -53,11 +54,13 @@ class Shown:
 
     def __init__(
         self, ids: str = "ab", *, stream: bool = True, broken: Any = None, lent: bool = False,
-        resumable: bool = False, **settings: Any,
+        resumable: bool = False, limits_b: Mapping[str, int] | None = None, **settings: Any,
     ) -> None:  # fmt: skip
         self.clock = ManualClock()
         self.clock.sleep(100.0)
-        cards = {id: {"assistant_prefill": resumable} for id in ids}
+        cards: dict[str, dict[str, Any]] = {id: {"assistant_prefill": resumable} for id in ids}
+        if limits_b is not None:
+            cards["b"]["limits"] = limits_b
         self.router = scripted_router({id: ["ok"] for id in ids}, cards=cards, clock=self.clock, **settings)
         if lent:
             Lender(self.router.budgets)

@@ -28,6 +28,19 @@ def test_chunks_are_held_until_one_has_content_and_then_given_once() -> None:
     assert it.faults() == [("a", None)]
 
 
+def test_a_hedge_that_was_beaten_before_it_was_sent_costs_nothing_and_counts_nowhere() -> None:
+    it = Shown(hedge=HEDGE, limits_b={"rpm": 1})
+    it.started()
+    it.clock.sleep(3.0)
+    it.show.rang()
+    assert [index for index, _ in it.show.started()] == [2]
+    assert it.show.took(1, "text") is True
+    it.show.ended(1)
+    assert it.faults() == [("a", None), ("b", "cancelled")]
+    assert it.run._machine.records[1].usage == Usage()
+    assert it.router.board.condition("b", it.clock.now()).held == ""
+
+
 def test_a_request_under_way_has_no_error() -> None:
     it = Shown()
     it.started()
