@@ -12,7 +12,8 @@ because places become free in other ways too.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import count, repeat
 from typing import NamedTuple
 
@@ -117,7 +118,7 @@ class WaitQueue(Lasting):
         if model not in self._waiting or not (calls := self.ahead(model, place, priority, now)):
             return NOBODY
         places = self._waiting.get(model, [])[:calls]
-        return Ahead(len(places), sum(map(self._tokens.get, places, repeat(0))))
+        return Ahead(len(places), partial(_sum, self._tokens, places))
 
     def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
         """How many requests wait for this model before one that comes now."""
@@ -142,3 +143,8 @@ class WaitQueue(Lasting):
 
     def __repr__(self) -> str:
         return f"<WaitQueue {len(self)} of {self._most} places taken>"
+
+
+def _sum(tokens: Mapping[Place, int], places: Iterable[Place]) -> int:
+    """The tokens of these places; of those who have left meanwhile none."""
+    return sum(map(tokens.get, places, repeat(0)))

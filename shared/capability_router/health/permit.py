@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from capability_router.health.lane import Lane
@@ -11,11 +12,24 @@ if TYPE_CHECKING:
 HoldKind = Literal["breaker", "rate_limit", "full", "disabled", "probing", "isolated"]
 
 
-class Ahead(NamedTuple):
-    """The requests that wait for a model before another one, and their input tokens: it leaves them what they need."""
+class Ahead:
+    """The requests that wait for a model before another one, and their input tokens: it leaves them what they need.
 
-    calls: int = 0
-    tokens: int = 0
+    `tokens`: or what counts them, when they are first read: only a model with a limit of tokens asks for them.
+    """
+
+    __slots__ = ("_tokens", "calls")
+
+    def __init__(self, calls: int = 0, tokens: int | Callable[[], int] = 0) -> None:
+        self.calls = calls
+        self._tokens = tokens
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of input, of all of them together."""
+        if not isinstance(self._tokens, int):
+            self._tokens = self._tokens()
+        return self._tokens
 
 
 NOBODY = Ahead()

@@ -13,7 +13,7 @@ from unit.execution.gated import GatedEndpoint, GatedModel
 from capability_router import ConfigError, Request, RouterBusy, routing
 from capability_router.clock import ManualClock, SystemClock
 from capability_router.concurrency.wakeup import Wakeup
-from capability_router.execution.wait_queue import WaitQueue
+from capability_router.execution.wait_queue import Place, WaitQueue
 from capability_router.faults.kinds import Fault
 from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
@@ -34,18 +34,25 @@ def test_first_come_first_served_and_interactive_before_batch() -> None:
 
 def test_those_before_one_have_their_tokens() -> None:
     queue = WaitQueue()
+
+    def before(model: str, place: Place | None) -> tuple[int, int]:
+        ahead = queue.before(model, place, "batch", 0.0)
+        return ahead.calls, ahead.tokens
+
     batch, first, second = queue.place("batch"), queue.place("interactive"), queue.place("interactive")
     for place, tokens in ((batch, 1), (first, 20), (second, 300)):
         queue.stand(place, ["a"], 1.0, tokens)
-    assert [queue.before("a", place, "batch", 0.0) for place in (first, second, batch)] == [(0, 0), (1, 20), (2, 320)]
-    assert queue.before("a", None, "batch", 0.0) == (3, 321)
-    assert queue.before("b", None, "batch", 0.0) == (0, 0)
+    assert [before("a", place) for place in (first, second, batch)] == [(0, 0), (1, 20), (2, 320)]
+    assert before("a", None) == (3, 321)
+    assert before("b", None) == (0, 0)
     queue.stand(first, ["a"], 2.0, 50)  # it has grown
     queue.leave(second)
-    assert queue.before("a", batch, "batch", 0.0) == (1, 50)
+    assert before("a", batch) == (1, 50)
+    late = queue.before("a", batch, "batch", 0.0)
     for place in (first, batch):
         queue.leave(place)
     assert queue._tokens == {}
+    assert (late.calls, late.tokens) == (1, 0)  # they have gone between the two
 
 
 def test_it_is_bounded_and_forgets_who_went_away() -> None:

@@ -229,6 +229,21 @@ def test_who_comes_behind_others_leaves_them_what_they_need(limits: dict[str, in
     assert isinstance(held, Hold)
 
 
+@pytest.mark.parametrize(("limits", "times"), [({"concurrency": 5, "rpm": 9}, 0), ({"tpm": 500}, 1)])
+def test_tokens_of_those_ahead_are_counted_only_for_a_limit_of_tokens(limits: dict[str, int], times: int) -> None:
+    made, _ = board(**limits)
+    counted: list[int] = []
+
+    def tokens() -> int:
+        counted.append(450)
+        return 450
+
+    ahead = Ahead(4, tokens)
+    assert isinstance(made.admit("a", 1.0, 40, ahead=ahead), Permit)
+    assert isinstance(made.admit("a", 1.0, 40, ahead=ahead), Hold)
+    assert len(counted) == times
+
+
 def test_the_wait_behind_others_is_theirs_and_ones_own() -> None:
     made, _ = board(concurrency=2)
     call(made, "a", Verdict(True, ttft_s=1.0, elapsed_s=8.0, output_tokens=50), 1.0)
