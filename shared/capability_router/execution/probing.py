@@ -15,7 +15,7 @@ from typing import Protocol
 from weakref import ref
 
 from capability_router.clock import Clock, SystemClock
-from capability_router.concurrency.latch import Latch
+from capability_router.concurrency.latch import InnerLatch
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import RouterError
 from capability_router.health.board import HealthEvent, Hold, Permit, Verdict
@@ -73,7 +73,7 @@ class Prober(Lasting):
     def __init__(self, owner: Owner, able: Collection[str]) -> None:
         self._owner, self._able = ref(owner), able
         self._open: set[str] = set()
-        self._lock = Latch()
+        self._lock = InnerLatch()  # the garbage collector may end a request in here, and the board send an event then
         self._running = False
         watch(self)
 

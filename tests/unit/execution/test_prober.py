@@ -99,3 +99,22 @@ def test_it_goes_on_with_what_it_heard_while_nothing_else_was_left_to_ask() -> N
     shut.clear()
     assert prober._turn() is None
     assert (prober._open, prober._running) == (set(), False)
+
+
+def test_it_may_hear_of_another_breaker_while_it_takes_one_in() -> None:
+    """The garbage collector may end a request at any step, and with it the board may have an event to send."""
+    prober = Prober(Owner(), {"m", "n"})
+    prober._running = True  # no thread of its own
+
+    class Collected(set[str]):
+        def add(self, id: str) -> None:
+            if id == "m":
+                prober.heard(HealthEvent("breaker_opened", "n", "", 0.0))
+            super().add(id)
+
+    prober._open = Collected()
+    hearing = threading.Thread(target=prober.heard, args=(OPENED,), daemon=True)
+    hearing.start()
+    hearing.join(10)
+    assert not hearing.is_alive(), "it waits for itself"
+    assert prober._open == {"m", "n"}
