@@ -253,9 +253,14 @@ class Execution:
         return self._aborted(beaten, at, others)
 
     def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:
-        for run in runs:
+        if not runs:
+            return NOTHING
+        run, *rest = runs
+        try:
             self._settle(run, at, None, replies.get(run.index, Reply()), cancelled=True)
-        return tuple(Abort(run.index) for run in runs)
+        finally:  # what the books raise of one must not cost the model of the next a place
+            aborted = self._aborted(rest, at, replies)
+        return (Abort(run.index), *aborted)
 
     def _completed(self, event: Completed) -> tuple[Effect, ...]:
         run, reply = self._runs.get(event.attempt), event.reply

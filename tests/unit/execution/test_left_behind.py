@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 import pytest
-from unit.execution.staged import Stage
+from unit.execution.staged import HEDGE, Stage
 
 from capability_router import Reply, Request
 from capability_router.execution.events import AlarmRang
@@ -115,3 +115,17 @@ def test_books_that_raise_cost_the_model_no_place(what: str, stream: bool, monke
     with pytest.raises(Broken):
         ask(router, stream=stream)
     assert router.health()[0]["in_flight"] == 0
+
+
+def test_nor_does_it_cost_the_hedge_beside_it_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise Broken
+
+    stage = Stage("ab", hedge=HEDGE)
+    stage.begin()
+    assert stage.rang(102.0)
+    assert [row["in_flight"] for row in stage.router.health()] == [1, 1]
+    monkeypatch.setattr(stage.router.ledger, "settle", broken)
+    with pytest.raises(Broken):
+        stage.cancelled(103.0)
+    assert [row["in_flight"] for row in stage.router.health()] == [0, 0]
