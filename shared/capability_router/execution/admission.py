@@ -38,6 +38,7 @@ class Admission:
         while (pick := self._targets.beyond_learned_limit(at)) is not None:
             found = self._opened(pick, at, number)
             if found is not None:
+                self._targets.leave()  # until then its place in the queue counts at each of them
                 return found
         return None
 

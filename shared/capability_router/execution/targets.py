@@ -117,12 +117,14 @@ class Targets:
         return pick
 
     def beyond_learned_limit(self, at: float) -> Pick | None:
-        """A target that is full only by its learned limit: the last resort before the request is refused."""
+        """A target that is full only by its learned limit: the last resort before the request is refused.
+
+        The request keeps its place in the queue, until it leaves.
+        """
         for candidate in [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]:
             ahead = self._queue.before(candidate.id, self._place, self._priority, at)
             permit = self._gate.surpass(candidate.id, at, self._tokens, ahead=ahead)
             if isinstance(permit, Permit):
-                self.leave()
                 return self._taken(candidate, permit)
         return None
 

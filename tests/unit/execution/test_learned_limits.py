@@ -10,10 +10,12 @@ from unit.execution.gated import GatedEndpoint, GatedModel
 
 from capability_router import Request, RouterBusy
 from capability_router.clock import SystemClock
+from capability_router.execution.effects import Launch
+from capability_router.execution.events import AlarmRang, Began
 from capability_router.health.permit import Permit, Verdict
 from capability_router.router import Router
+from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 from capability_router.testing import ask as asked
-from capability_router.testing import assert_books_balanced, scripted_router
 
 
 def learned(**settings: Any) -> tuple[Router, dict[str, GatedModel]]:
@@ -83,3 +85,27 @@ def test_where_a_budget_forbids_one_model_beyond_its_limit_the_next_is_taken() -
         for _ in range(4):
             router.board.admit(id, now)
     assert asked(router).outcome.model == "b"
+
+
+def test_and_there_it_is_still_before_those_who_came_later() -> None:
+    cap = {"scope": "model:a", "limit_usd": 0.0, "on_exceed": "degrade"}
+    cards = {"b": {"limits": {"concurrency": 6}}}
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, budgets=[cap], cards=cards, retry={"max_wait_s": 1.0})
+    for id in "ab":
+        permits = [router.board.admit(id, 0.0) for _ in range(5)]
+        for permit in permits:
+            assert isinstance(permit, Permit)
+            router.board.settle(permit, Verdict(ok=False, blame="none", overloaded=True), 0.0)
+        for _ in range(4):
+            router.board.admit(id, 0.0)
+    endpoint = ScriptedEndpoint({}, router.clock, stream=False)
+    first = router.start(Request(("hello",)), endpoint)._machine
+    assert not any(isinstance(effect, Launch) for effect in first.feed(Began(0.0)))
+    for _ in range(3):
+        place = router.queue.place("interactive")
+        assert place is not None
+        router.queue.stand(place, ["b"], 9.0)
+    (launch, *_) = first.feed(AlarmRang(1.0))
+    assert isinstance(launch, Launch)
+    assert launch.candidate.id == "b"
+    assert len(router.queue) == 3
