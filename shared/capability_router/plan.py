@@ -21,15 +21,7 @@ from capability_router.value import quickly_made
 SCHEMA_VERSION = 1
 
 
-class Candidate(NamedTuple):
-    """One model that may be tried. Costs in picodollars, times in seconds, quality 0 to 1.
-
-    `fallback_pico`: the part of `cost_pico` that pays for other models, in case this one fails as often as lately.
-    `terms`: the summands of `score`, found when they are read. `held`: why it can't be used just now ("" = it can);
-    held candidates rank last and are tried only when the others have failed. `input_tokens`: an estimate in this
-    model's own tokens, with the learned factor `scale` in it. `answers`: how many answers it gives at once.
-    """
-
+class _Fields(NamedTuple):
     id: str
     provider: str
     model: str
@@ -45,6 +37,27 @@ class Candidate(NamedTuple):
     input_tokens: int = 0
     scale: float = 1.0
     answers: int = 1
+
+
+class Candidate(_Fields):
+    """One model that may be tried. Costs in picodollars, times in seconds, quality 0 to 1.
+
+    `fallback_pico`: the part of `cost_pico` that pays for other models, in case this one fails as often as lately.
+    `terms`: the summands of `score`, found when they are read. `held`: why it can't be used just now ("" = it can);
+    held candidates rank last and are tried only when the others have failed. `input_tokens`: an estimate in this
+    model's own tokens, with the learned factor `scale` in it. `answers`: how many answers it gives at once.
+    """
+
+    __slots__ = ()
+
+    @property
+    def terms(self) -> tuple[tuple[str, float], ...]:
+        """The summands by name; a real tuple, also where a decision has left them to whoever reads them."""
+        return tuple(super().terms)
+
+    def _asdict(self) -> dict[str, Any]:
+        """The fields by name, as of any named tuple."""
+        return {**super()._asdict(), "terms": self.terms}
 
     @property
     def cost_usd(self) -> float | None:

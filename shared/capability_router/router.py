@@ -133,6 +133,8 @@ class Router:
         if self._screen is not None:
             request = self._screen.before(request)
         plan = self._decide(request).plan
+        if not isinstance(plan.notes, tuple):  # left to whoever reads them, as this caller does
+            plan = altered(plan, notes=tuple(plan.notes))
         return within_budgets(plan, self._accounts.open(request, plan).foreseen) if self.budgets else plan
 
     def start(

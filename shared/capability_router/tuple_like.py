@@ -16,6 +16,12 @@ class TupleLike(Sequence[T]):
     def __eq__(self, other: object) -> bool:
         return tuple(self) == tuple(other) if isinstance(other, (TupleLike, tuple)) else NotImplemented
 
+    def __add__(self, more: object) -> tuple[Any, ...]:
+        return tuple(self) + tuple(more) if isinstance(more, (TupleLike, tuple)) else NotImplemented
+
+    def __radd__(self, before: object) -> tuple[Any, ...]:
+        return before + tuple(self) if isinstance(before, tuple) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(tuple(self))
 

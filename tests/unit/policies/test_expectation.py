@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -128,3 +131,21 @@ def test_a_request_is_judged_twice_only_where_one_that_can_be_used_has_failed(
     plan = router.explain(Request(("hi",)))
     assert len(seen) == times
     assert [c.held != "" for c in plan.candidates] == [False, False, closed]
+
+
+def test_what_is_explained_of_scores_and_costs_is_written_as_json_and_matched_as_tuples() -> None:
+    """An application puts them into its own log, or adds a line of its own."""
+    plan = router_with({"a": 2}, {"a": fixed(1), "b": fixed(4)}, "cheapest").explain(Request(("hello",)))
+    chosen = plan.chosen
+    assert plan.notes
+    assert type(plan.notes) is tuple
+    assert json.loads(json.dumps(plan.notes)) == list(plan.notes)
+    assert type(chosen.terms) is tuple
+    assert chosen.terms == chosen._asdict()["terms"]
+    assert json.loads(json.dumps(chosen._asdict()))["terms"] == [list(term) for term in chosen.terms]
+    assert len(json.loads(json.dumps(asdict(plan)))["candidates"]) == 2
+    changed = chosen._replace(terms=(*chosen.terms, ("own", 1.0)))
+    assert (type(changed), changed.terms[-1]) == (type(chosen), ("own", 1.0))
+    assert repr(chosen).startswith("Candidate(id=")
+    assert copy.deepcopy(chosen) == chosen
+    assert hash(copy.deepcopy(plan)) == hash(plan)

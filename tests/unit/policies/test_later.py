@@ -28,6 +28,8 @@ def test_they_pass_for_a_tuple() -> None:
     assert figures == (("price", 0.5),)
     assert (hash(figures), repr(figures)) == (hash((("price", 0.5),)), "(('price', 0.5),)")
     assert copy.copy(figures) == (("price", 0.5),)
+    assert (figures + (1,), (1,) + figures) == ((("price", 0.5), 1), (1, ("price", 0.5)))  # noqa: RUF005
+    assert type(figures + figures) is tuple
 
 
 def test_a_plan_tells_those_of_its_own_request_after_others_have_moved_the_price() -> None:
