@@ -155,7 +155,7 @@ class Learner(Lasting):
     ) -> None:  # fmt: skip
         self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
-        self._foreign: NotOurs | None = None  # what is in its file that must stay there
+        self._foreign = ""  # what is in its file that must stay there, in words: an error would keep its frames alive
         self._file, self._told = StateFile(path), False
         self._read: dict[str, None] = {}  # requests that were in the file: who writes them again has nothing new
         self._trained: str | None = None  # the text of `base`, written with the file
@@ -171,7 +171,7 @@ class Learner(Lasting):
 
         Raises ConfigError where the file can't be opened, or no file can be made.
         """
-        damaged, foreign, quality, base, file = False, None, Quality(), None, StateFile(path)
+        damaged, foreign, quality, base, file = False, "", Quality(), None, StateFile(path)
         try:
             text = file.read()
             quality, base = loaded(text), base_of(text)
@@ -349,11 +349,11 @@ class Learner(Lasting):
         """What is to be written, with what others have written since in it."""
         if others is not None:
             self._take_over(others)
-        elif self._foreign is not None and self.path.exists():
-            raise self._foreign
+        elif self._foreign and self.path.exists():
+            raise NotOurs(self._foreign)
         elif self._damaged:
             self._file.move_aside()
-        self._damaged, self._foreign = False, None
+        self._damaged, self._foreign = False, ""
         self._note_read(self.quality.memory.rows)
         return dumped(self.quality, self._trained)
 
@@ -364,10 +364,10 @@ class Learner(Lasting):
             other = loaded(text)
         except (Unreadable, UnicodeDecodeError) as error:
             why = _why(error)
-            if self._foreign is None or str(why) != str(self._foreign):
+            if not self._foreign or str(why) != self._foreign:
                 _, self._foreign = _reported(self.path, why, "it is written anew")
-            if self._foreign is not None:
-                raise self._foreign from error
+            if self._foreign:
+                raise NotOurs(self._foreign) from error
             self._file.move_aside()
             return
         if other.tenants.known and not self._told:
@@ -407,13 +407,13 @@ def _why(error: Unreadable | UnicodeDecodeError) -> Unreadable:
     return error if isinstance(error, Unreadable) else unreadable(error.object, "no text")
 
 
-def _reported(path: Path, why: Unreadable, then: str) -> tuple[bool, NotOurs | None]:
+def _reported(path: Path, why: Unreadable, then: str) -> tuple[bool, str]:
     """Log what is wrong with the file: whether it is a damaged one of ours, else what must be left as it is."""
     if not isinstance(why, NotOurs):
         log.warning("the learned state %s is damaged (%s): %s", path, why, then)
-        return True, None
+        return True, ""
     log.error(
         "policy.state %s is left as it is (%s): learning starts afresh, and what is learned is not kept. Name another "
         "file, move this one away, or use the version that wrote it", path, why,
     )  # fmt: skip
-    return False, why
+    return False, str(why)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 from random import Random
 from threading import Event, Thread, current_thread
@@ -254,6 +256,23 @@ def test_what_somebody_puts_in_its_place_is_left_as_it_is(
         scored(router)
     assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (data, ["state.json"])
     assert caplog.text.count("is left as it is") == 1
+
+
+@pytest.mark.parametrize("data", [b"my notes", b"\xff"])
+def test_what_is_in_that_file_is_not_held_in_memory(tmp_path: Path, data: bytes) -> None:
+    """Each attempt to save reads it, and an error that is kept would keep the frames in which it was raised."""
+    path = tmp_path / "state.json"
+    router = made(path)
+    path.write_bytes(data + b" " * 1_000_000)
+    scored(router)
+    tracemalloc.start()
+    try:
+        for _ in range(4):
+            scored(router)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_without_numpy_a_state_is_refused_with_the_extra_to_install(
