@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from capability_router.catalog.entry import Entry
@@ -108,7 +109,7 @@ def _state(state: str | None, folder: Path) -> str | None:
     """A copy of the state file. It lacks what was only learned in a store."""
     if state is None or state == "store":
         return None
-    copy = folder / f"{len(list(folder.iterdir()))}-{Path(state).name}"  # a canary's may have the same name elsewhere
+    copy = Path(mkdtemp(dir=folder)) / Path(state).name  # a canary's may have the same name elsewhere
     if Path(state).is_file():
         shutil.copyfile(state, copy)
     return str(copy)

@@ -218,6 +218,20 @@ def test_two_learned_states_of_one_name_stay_apart(tmp_path: Path) -> None:
     assert [Path(str(copy)).read_text(encoding="utf-8") for copy in copies] == ["now", "next"]
 
 
+def test_a_canary_without_a_state_yet_does_not_begin_with_the_policys(tmp_path: Path) -> None:
+    for folder in ("now", "next", "rehearsed"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "now" / "state.json").write_text("now", encoding="utf-8")
+    states = {name: {"name": "adaptive", "state": str(tmp_path / name / "state.json")} for name in ("now", "next")}
+    source = {**config(model("a")), "policy": states["now"], "canary": {"share": 0.5, **states["next"]}}
+    settings = configuration_of(source, 1, tmp_path / "rehearsed").settings
+    assert settings.canary is not None
+    policy, canary = Path(str(settings.policy.state)), Path(str(settings.canary.state))
+    assert policy.read_text(encoding="utf-8") == "now"
+    assert canary.parent.is_dir()
+    assert not canary.exists()
+
+
 def test_a_learned_state_is_read_and_left_as_it_is(tmp_path: Any) -> None:
     state = tmp_path / "state.json"
     policy = {"name": "adaptive", "state": str(state)}
