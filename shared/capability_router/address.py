@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 _FIRST = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 _SECRET = re.compile("key|token|secret|auth|cookie|pass|cred|session|signature|^sig$|^code$", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z\d+.-]*://", re.IGNORECASE)
 _LEAST = 6  # characters; a shorter value is no key, and would be found in other words
 
 
@@ -47,9 +48,13 @@ def public_url(base_url: str) -> str:
 
 def shown(url: object) -> str:
     """A URL for texts that anyone may read: without user, password, query and fragment, be it one or not."""
-    bare = re.split("[?#]", str(url), maxsplit=1)[0]
-    scheme, found, rest = bare.partition("://")
-    return f"{scheme}{found}{rest.rpartition('@')[2]}"
+    text = str(url)
+    begins = _SCHEME.match(text)
+    scheme = begins.group() if begins else ""
+    bare, *after = re.split("[?#]", text[len(scheme) :], maxsplit=1)
+    if "/" not in bare and "@" in "".join(after):  # it may be a password that is cut in two
+        return scheme
+    return f"{scheme}{bare.rpartition('@')[2]}"
 
 
 def keyless(url: str) -> str:
@@ -68,7 +73,14 @@ def account_of(headers: Mapping[str, str]) -> str:
 
 def secrets_in(headers: Mapping[str, str], query: str = "") -> tuple[str, ...]:
     """The values of headers and of a URL's query that no text may show, by their names, the longest first."""
-    named = [*headers.items(), *parse_qsl(query)]
+    named = [*headers.items(), *_spellings(query)]
     values = (value for name, value in named if _SECRET.search(name))
     each = {part for value in values for part in (value, value.rpartition(" ")[2]) if len(part) >= _LEAST}
     return tuple(sorted(each, key=lambda part: (-len(part), part)))
+
+
+def _spellings(query: str) -> Iterator[tuple[str, str]]:
+    """Each name with its value as the URL has it, and as servers read it: to some a plus sign is a blank."""
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        yield from ((unquote(name), spelt) for spelt in (value, unquote(value), unquote_plus(value)))

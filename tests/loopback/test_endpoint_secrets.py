@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import traceback
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from loopback.chat_server import ChatServer, Step, completion, hang_up, piece, raw, reply, sse, stall
@@ -15,6 +16,7 @@ from capability_router.endpoints.chat import request_from_chat
 from capability_router.endpoints.clocks import Clocks
 from capability_router.endpoints.errors import EndpointError
 from capability_router.endpoints.openai_compatible import OpenAICompatible
+from capability_router.endpoints.scrub import scrub
 from capability_router.endpoints.spec import EndpointSpec
 from capability_router.errors import ConfigError
 from capability_router.faults.kinds import Fault
@@ -136,11 +138,21 @@ def test_a_key_in_a_header_or_the_url_is_scrubbed_as_any(spec: dict[str, Any], b
     assert not [text for text in [*everything(caught.value), exchange.request_id] if PLAIN_KEY in text]
 
 
+@pytest.mark.parametrize("code", ["0123abcd%2B4567%3D%3D", "0123abcd+4567efgh=="])
+def test_a_key_of_the_url_is_scrubbed_however_it_is_spelt(code: str) -> None:
+    """As it stands in the URL, and as a server reads it."""
+    client = OpenAICompatible(EndpointSpec(f"http://127.0.0.1:1/v1?code={code}", "m"))
+    _, keys = client.headers(0, stream=False)
+    for spelling in {code, unquote(code), code.replace("+", " ")}:
+        assert "abcd" not in scrub(f"no access with {spelling}", "", keys)
+
+
 @pytest.mark.parametrize(
     ("url", "more"),
     [
         (f"htps://host/v1?key={PLAIN_KEY}", {}), (f"htps://user:{PLAIN_KEY}@host/v1", {}),
         (f"https://user:{PLAIN_KEY}@host/v1", {}), (f"https://host/v1?key={PLAIN_KEY}", {"model": ""}),
+        (f"user:{PLAIN_KEY}@host/v1", {}), (f"https://user:{PLAIN_KEY}?@host/v1", {"model": ""}),
         (f"https://host/v1?key={PLAIN_KEY}", {"api_key_env": "NO_SUCH_VARIABLE"}),
     ],
 )  # fmt: skip

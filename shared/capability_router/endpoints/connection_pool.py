@@ -111,8 +111,10 @@ class _Stack(Generic[IdleT]):
         """The lowest ones that are of no use any more, to be closed: after a burst none is taken from down there."""
         dead: list[IdleT] = []
         self._given += 1
-        while self._given % _SWEPT == 0 and self.links and self.links[0].has_expired():
+        while self._given % _SWEPT == 0 and self.links:
             try:
+                if not self.links[0].has_expired():
+                    break
                 dead.append(self.links.popleft())
             except IndexError:  # another thread took the last one
                 break

@@ -52,10 +52,10 @@ def scrub(told: str, sent: str = "", key: Keys = "") -> str:
 
     `sent`: the request body as JSON text. The result has at most 300 characters, on one line.
     """
+    told = _ESCAPED.sub(_unescaped, told)  # first, or it would spell out keys that were not found
     for each in (key,) if isinstance(key, str) else key:
         told = told.replace(each, GAP) if each else told
-    text = _ESCAPED.sub(_unescaped, told[:_READ])
-    text = _WORD.sub(lambda found: _kept(found.group(), sent), _KEYS.sub(GAP, text))
+    text = _WORD.sub(lambda found: _kept(found.group(), sent), _KEYS.sub(GAP, told[:_READ]))
     text = _MANY_GAPS.sub(GAP, " ".join(text.split()))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + GAP
 

@@ -34,6 +34,10 @@ def test_nor_in_the_spelling_of_json_within_json(sent: list[str]) -> None:
     assert not [word for word in sent if word in told or json.dumps(word)[1:-1] in told]
 
 
+def test_a_key_in_the_spelling_of_json_within_json_goes_too() -> None:
+    assert "s3cret" not in scrub(r"no access with s3cret01\u003d\u003d here", "", "s3cret01==")
+
+
 def test_a_key_at_the_end_of_what_is_read_goes_whole() -> None:
     told = scrub("x-1 " * 499 + "s3cret-0123456789 and more", "x-1 ", ("s3cret-0123456789",))
     assert "s3c" not in told
