@@ -21,9 +21,14 @@ class Inflater:
     def __init__(self, coding: bytes) -> None:
         self._unpacks: Any = zlib.decompressobj(wbits=47)  # gzip or zlib, by the first bytes
         self._bare = coding == b"deflate"  # it may be: some servers leave zlib's frame away
+        self._held = b""  # zlib's frame is known by two bytes
 
     def feed(self, data: bytes) -> bytes:
         """What these bytes give; raises Broken. What follows the end and is no gzip is left out."""
+        data, self._held = self._held + data, b""
+        if self._bare and len(data) < 2:
+            self._held = data
+            return b""
         found = [self._fed_on(data)]
         while self._unpacks.unused_data.startswith(b"\x1f\x8b"):
             rest, self._unpacks = self._unpacks.unused_data, zlib.decompressobj(wbits=31)
@@ -31,7 +36,7 @@ class Inflater:
         return b"".join(found)
 
     def _fed_on(self, data: bytes) -> bytes:
-        bare, self._bare = self._bare, self._bare and not data
+        bare, self._bare = self._bare, False
         try:
             return bytes(self._unpacks.decompress(data))
         except zlib.error:
