@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from capability_router.connections.awaited_keys import asked_aside
 from capability_router.connections.shared_clients import without_end
 from capability_router.connections.temperature import refused
 from langchain_router.partners.dialects import dialect_of, loudest, silent_clients
@@ -21,7 +22,8 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
     retries = dialect_of(model).retries
     if retries is None:
         return _with_silent_clients(model)
-    if (getattr(model, "max_retries", retries.off) == retries.off) and not retries.hidden:
+    silent = getattr(model, "max_retries", retries.off) == retries.off and not retries.hidden
+    if silent and asked_aside(model) is None:
         return model
     copy = without_end(model.model_copy(update=_stating(model, retries.off)))
     retries.heed(copy)

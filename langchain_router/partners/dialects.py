@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from capability_router.connections.awaited_keys import asked_aside
 from capability_router.connections.watsonx import sending_once
 from capability_router.endpoints.chain_usage import Counting
 
@@ -109,7 +110,8 @@ def _openai_clients(model: Any) -> None:
     for root, leaf in (("root_client", "client"), ("root_async_client", "async_client")):
         client = getattr(model, root, None)
         if client is not None:
-            silent = client.with_options(max_retries=0)
+            aside = asked_aside(model) if root == "root_async_client" else None
+            silent = client.with_options(max_retries=0, **({"api_key": aside} if aside else {}))
             setattr(model, root, silent)
             setattr(model, leaf, silent.chat.completions)
         elif (chats := _silent(getattr(model, leaf, None))) is not None:  # as ChatNebius keeps its clients

@@ -14,6 +14,7 @@ from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.card import profiled
 from capability_router.catalog.entry import Description
 from capability_router.catalog.registry import Registry
+from capability_router.connections.awaited_keys import asked_aside
 from capability_router.connections.shared_clients import without_end
 from capability_router.endpoints.chain_usage import Counting
 from capability_router.request import own_answers, own_service
@@ -94,7 +95,7 @@ def _address(model: Any, provider: str, name: str) -> Address:
     key, package = _key(model), type(model).__module__.partition(".")[0]
     known = key or (package.startswith("langchain_") and package != "langchain_core")
     sdk = f"sdk:{provider or type(model).__name__}" if known else ""
-    return Address(_url(model) or sdk, name, fingerprint(key))
+    return Address(_url(model) or sdk, name, fingerprint(key or _function(model)))
 
 
 def _url(model: Any) -> str:
@@ -109,12 +110,19 @@ def _key(model: Any) -> str | None:
     return next((text for text in texts if isinstance(text, str) and text), None)
 
 
+def _function(model: Any) -> str:
+    """A name for the function that gives its key, apart from all others; "" = there is none."""
+    values = (getattr(model, name, None) for name in _KEYS)
+    given = next((v for v in values if callable(v) and not hasattr(v, "get_secret_value")), None)
+    return "" if given is None else f"{getattr(given, '__qualname__', '')}:{id(given)}"
+
+
 def quieted(model: Any) -> Any:
     """A copy with its own retries off; the model itself if it has none. A router's attempts are its own matter."""
     if "max_retries" not in type(model).model_fields or address_of_router(model) is not None:
         return model
     none = 1 if is_a(model, *_ATTEMPTS_COUNTED) else 0
-    if model.max_retries == none:
+    if model.max_retries == none and asked_aside(model) is None:
         return model
     copied = without_end(model.model_copy(update={"max_retries": none}))
     for root, leaf in _CLIENTS:
@@ -141,7 +149,8 @@ def _quiet_client(model: Any, root: str, leaf: str) -> None:
     sdk = client if client is not None else inner
     if not hasattr(sdk, "with_options"):
         return
-    silent = sdk.with_options(max_retries=0)
+    aside = asked_aside(model) if root == "root_async_client" else None
+    silent = sdk.with_options(max_retries=0, **({"api_key": aside} if aside else {}))
     if client is not None:
         setattr(model, root, silent)
     setattr(model, leaf, silent.chat.completions)

@@ -118,3 +118,15 @@ def test_the_functions_own_exception_is_the_cause_and_no_text_holds_what_it_says
         llm.invoke("hi")
     assert caught.value.__cause__ is error
     assert SECRET not in f"{caught.value} {caplog.text} {llm.router.health()} {llm.router.ledger.calls()}"
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_retries": 0}], ids=str)
+def test_keys_that_are_used_up_end_an_awaited_call_at_once(server: ChatServer, settings: dict[str, Any]) -> None:
+    """A StopIteration in a thread is lost to who awaits it: the clock alone would end the attempt."""
+    first = ChatOpenAI(model="m", base_url=server.base_url, api_key=lambda: next(iter(())), **settings)
+    models = _models(first, server.base_url)
+    chat = ChatRouter(models=models, policy="single", timeouts={"total": 20})
+    rag = RouterLLM(models=models, policy="single", timeouts={"total": 20})
+    assert asyncio.run(chat.ainvoke("hi")).text == asyncio.run(rag.acomplete("hi")).text == "good"
+    for llm in (chat, rag):
+        assert [call.fault for call in llm.router.ledger.calls()] == ["auth", None]

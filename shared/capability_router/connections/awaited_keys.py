@@ -1,0 +1,35 @@
+"""A key that a plain function gives, for a client of OpenAI's SDK that awaits it.
+
+langchain-openai asks such a function in a thread of the event loop's executor. Before Python 3.12 a StopIteration that
+it raises, as `next` does of keys that are used up, is lost on the way back: the call would wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+
+def asked_aside(model: Any) -> Callable[[], Awaitable[str]] | None:
+    """Gives the key of a chat model of LangChain's that has a plain function for it; None for any other model.
+
+    Awaited, it raises what the function raises; RuntimeError for a StopIteration.
+    """
+    given = getattr(model, "openai_api_key", None)
+    if not callable(given) or hasattr(given, "get_secret_value") or inspect.iscoroutinefunction(given):
+        return None
+    return partial(_aside, given)
+
+
+async def _aside(given: Callable[[], str]) -> str:
+    return await asyncio.get_running_loop().run_in_executor(None, _asked, given)
+
+
+def _asked(given: Callable[[], str]) -> str:
+    try:
+        return given()
+    except StopIteration as error:
+        raise RuntimeError("the function that gives the key raised StopIteration") from error
