@@ -41,8 +41,9 @@ class JsonlSink(Lasting):
         with self._lock:
             file = self._opened()
             self._append(file, b"\n" + line if self._torn else line)
-            if self._most is not None and os.fstat(file).st_size >= self._most:
-                self._turn_over(self._most)
+            why = self._turn_over(self._most) if self._most and os.fstat(file).st_size >= self._most else ""
+        if why:  # told without the lock: a handler of logs may write here, too
+            log.warning("%r can't be rotated and goes on growing: %s", self, why)
 
     def _append(self, file: int, line: bytes) -> None:
         left = len(line)
@@ -84,16 +85,16 @@ class JsonlSink(Lasting):
         except FileNotFoundError:
             return True
 
-    def _turn_over(self, most: int) -> None:
-        """Rotate, as far as that is possible: the record is written already."""
+    def _turn_over(self, most: int) -> str:
+        """Rotate, as far as that is possible: the record is written already. Gives why it is not, the first time."""
+        known = self._stays
         try:
             self._rotate(most)
         except OSError as error:
-            if not self._stays:
-                log.warning("%r can't be rotated and goes on growing: %s", self, error.strerror or error)
             self._stays = True
-        else:
-            self._stays = False
+            return "" if known else error.strerror or str(error)
+        self._stays = False
+        return ""
 
     def _rotate(self, most: int) -> None:
         """Rename the full file, unless another process has done it."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 import subprocess
@@ -153,3 +154,30 @@ def test_a_file_that_cannot_be_renamed_keeps_every_record_and_none_counts_as_los
     assert (router.sinks.dropped, len(path.read_text("utf-8").splitlines())) == (0, 3)
     router.close()
     assert sum("can't be rotated and goes on growing" in record.message for record in caplog.records) == 1
+
+
+class Keeping(logging.Handler):
+    """Keeps what is logged in a sink of records."""
+
+    def __init__(self, sink: JsonlSink) -> None:
+        super().__init__()
+        self.sink, self.free = sink, list[bool]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.free.append(not self.sink._lock.locked())
+        if self.free[-1]:
+            self.sink.write({"logged": record.getMessage()})
+
+
+def test_a_handler_of_logs_may_write_to_the_sink_that_can_not_be_rotated(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    (tmp_path / ".log.jsonl.lock").mkdir()
+    sink = JsonlSink(path, rotate_mb=1e-6)
+    handler = Keeping(sink)
+    logging.getLogger("capability_router").addHandler(handler)
+    try:
+        sink.write({"n": 1})
+    finally:
+        logging.getLogger("capability_router").removeHandler(handler)
+    assert handler.free == [True]
+    assert [list(json.loads(line)) for line in path.read_text("utf-8").splitlines()] == [["n"], ["logged"]]
