@@ -58,8 +58,14 @@ def shown(url: object) -> str:
 
 
 def keyless(url: str) -> str:
-    """The URL without those parts of its query that are secret by their names: it still says which API is meant."""
+    """The URL without user and password, and those parts of its query that are secret by their names.
+
+    It still says which API is meant.
+    """
     base, _, query = url.partition("?")
+    scheme, found, rest = base.partition("://")
+    host, slash, path = rest.partition("/")
+    base = f"{scheme}{found}{host.rpartition('@')[2]}{slash}{path}"
     kept = "&".join(part for part in query.split("&") if part and not _SECRET.search(part.partition("=")[0]))
     return f"{base}?{kept}" if kept else base
 
