@@ -43,11 +43,11 @@ def _forget_clients() -> None:
 @pytest.fixture(autouse=True)
 def _silent_ledgers() -> Iterator[None]:
     """A ledger that an earlier test left goes on in its own thread: that its store is back is no news of this test."""
-    earlier = {thread.ident for thread in threading.enumerate() if thread.name == "router ledger"}
+    earlier = [thread for thread in threading.enumerate() if thread.name == "router ledger"]
     log = logging.getLogger("capability_router")
 
     def of_this_test(record: logging.LogRecord) -> bool:
-        return record.thread not in earlier
+        return threading.current_thread() not in earlier  # not by its number: a thread that begins later may have it
 
     log.addFilter(of_this_test)
     yield

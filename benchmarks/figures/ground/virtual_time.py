@@ -86,6 +86,7 @@ class Journey:
         show = self.show
         if show.launches:
             for index, call in show.started():
+                show.sends(index)
                 self._foresee(index, call)
         if show.delivering:
             self.given += show.held()
