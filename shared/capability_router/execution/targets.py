@@ -196,13 +196,17 @@ class Targets:
             self._turned_away = True
             return Wait(at, None)
         busy = [id for id, hold in self._held.items() if hold.kind in ("full", "rate_limit")]
-        full = any(self._held[id].kind == "full" for id in busy)
-        look = min(turn, at + LOOK_S) if full else turn
+        full = [id for id in busy if self._held[id].kind == "full"]
+        look = turn if not full else min(max(turn, at + self._behind_s(full, at)), at + LOOK_S)
         if any(self._held[id].guessed for id in busy):
             turn = min(turn, at + SOON_S)
         self._place = place
         self.wakeup = self._queue.stand(place, busy, look, self._tokens)
         return Wait(look, turn)
+
+    def _behind_s(self, full: list[str], at: float) -> float:
+        """Seconds for which one that is behind others need not look: it is woken when a call ends before its turn."""
+        return POLL_S * min(self._queue.ahead(id, self._place, self._priority, at) for id in full)
 
     def elsewhere(self, at: float, id: str, may: Callable[[], bool]) -> Pick | None:
         """An untried target in another failure domain that is free now, if `may()` allows it; `may` is called last."""
