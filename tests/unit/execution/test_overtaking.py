@@ -8,7 +8,7 @@ import pytest
 from unit.execution.staged import GOOD, HEDGE, Stage, told
 
 from capability_router import Request, RouterBusy, routing
-from capability_router.execution.effects import Launch
+from capability_router.execution.effects import Launch, SetAlarm
 from capability_router.execution.events import AlarmRang, Began, Completed
 from capability_router.execution.machine import Execution
 from capability_router.health.board import Permit, Verdict
@@ -92,3 +92,19 @@ def test_what_is_full_until_one_moment_for_all_is_waited_for_by_more_than_the_fi
         machine.feed(Began(0.0))
         assert machine.over is None
     assert [isinstance(machine.feed(AlarmRang(20.0))[0], Launch) for machine in (first, second)] == [True, True]
+
+
+def test_who_is_behind_others_does_not_look_all_the_time_for_short_calls() -> None:
+    card = {"limits": {"concurrency": 2}, "latency": {"ttft_s": 0.0001, "tokens_per_s": 100_000}}
+    router = scripted_router({"a": ["ok"]}, cards={"a": card})
+    for _ in range(2):
+        router.board.admit("a", 0.0)
+    behind: list[float] = []
+    for _ in range(8):
+        machine = asking(router, 1)
+        (alarm,) = machine.feed(Began(0.0))
+        assert isinstance(alarm, SetAlarm)
+        assert alarm.at is not None
+        behind.append(alarm.at)
+    assert behind[0] < 0.02, "the first looks as soon as a call may be over"
+    assert behind[1:] == pytest.approx([0.02, 0.04, 0.06, 0.08, 0.1, 0.1, 0.1])
