@@ -29,7 +29,7 @@ _IMPLIED = {"tool_choice": "tool_calling", "json_mode": "structured_output", "st
 
 _WINDOWS = ("context_window", "max_input_tokens", "max_output_tokens", "output_reserve")
 _LIMITS = ("rpm", "tpm", "concurrency")
-_MOST = 10**15  # of a limit: a float holds each whole number up to there
+MOST_OF_LIMITS = 10**15  # a float holds each whole number up to there
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,10 @@ def _check_limits(card: ModelCard) -> None:
             raise ConfigError(f"model {card.id!r}: unknown limit {name!r}; known: {', '.join(_LIMITS)}")
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
             raise ConfigError(f"model {card.id!r}: limits.{name} must be a whole number above 0, got {value!r}")
-        if value > _MOST:
-            raise ConfigError(f"model {card.id!r}: limits.{name} is above {_MOST:,}; leave it out if there is no limit")
+        if value > MOST_OF_LIMITS:
+            raise ConfigError(
+                f"model {card.id!r}: limits.{name} is above {MOST_OF_LIMITS:,}; leave it out if there is no limit"
+            )
 
 
 def _check_quality(card: ModelCard) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from capability_router.catalog.card import MOST_OF_LIMITS
 from capability_router.catalog.updates.sources.litellm import FLAGS, RATE, price
 from capability_router.migration.amount import number, tidy, whole
 from capability_router.migration.call import Caller, Fields
@@ -148,7 +149,10 @@ class Reader:
         found = whole(value)
         if value is not None and found is None:
             self._odd((*place, "litellm_params", word), value, "a whole number above 0")
-        return found
+        if found is None or found <= MOST_OF_LIMITS:
+            return found
+        self._notes.left_out((*place, "litellm_params", word), "nobody reaches it, so it limits nothing")
+        return None
 
     def _odd(self, place: Place, value: Any, wanted: str) -> None:
         if refers(value):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from capability_router.catalog.card import MOST_OF_LIMITS
 from capability_router.errors import ConfigError
 from capability_router.migration.amount import number, whole
 from capability_router.migration.blocks import Blocks, blocks
@@ -146,7 +147,7 @@ class _Work:
         found = self._reader.read(item, place, {key: defaults[key] for key in defaults if key in CARRIED}, name)
         most = self._blocks.setting("default_max_parallel_requests")
         count = whole(most[0]) if most else None
-        if found is None or count is None:
+        if found is None or count is None or count > MOST_OF_LIMITS:
             return found
         limits = {"concurrency": count, **found.fields.get("limits", {})}
         return replace(found, fields={**found.fields, "limits": limits})

@@ -161,6 +161,8 @@ def some(words: str) -> st.SearchStrategy[dict[str, Any]]:
 
 @settings(max_examples=60, deadline=None)
 @example(params={}, info={}, router={}, library={}, name="\r", model="openai/m")
+@example(params={"rpm": 10**16}, info={}, router={}, library={}, name="0", model="openai/m")
+@example(params={}, info={}, router={"default_max_parallel_requests": 10**16}, library={}, name="0", model="openai/m")
 @given(
     params=some(PARAMS), info=some(INFO), router=some(SETTINGS), library=some(LIBRARY),
     name=st.text(min_size=1, max_size=8),
