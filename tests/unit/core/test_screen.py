@@ -14,21 +14,9 @@ from typing import Any
 import pytest
 from unit.execution.gated import GatedEndpoint, GatedModel
 
-from capability_router import (
-    ConfigError,
-    ModelCard,
-    NoEligibleModel,
-    Plan,
-    Registry,
-    Request,
-    Router,
-    RouterBusy,
-    Routing,
-    routing,
-)
+from capability_router import ConfigError, ModelCard, NoEligibleModel, Plan, Registry, Request, Router, Routing, routing
 from capability_router.address import Address
 from capability_router.catalog.entry import Entry
-from capability_router.clock import ManualClock
 from capability_router.config import load
 from capability_router.evaluation.answer import Answer
 from capability_router.execution.run import Run
@@ -552,28 +540,3 @@ def test_what_is_found_is_logged_by_no_one(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.DEBUG):
         ask(made(["pii.email"]))
     assert "jane" not in caplog.text
-
-
-@pytest.mark.parametrize("awaited", [False, True])
-def test_its_time_counts_against_the_deadline(awaited: bool) -> None:
-    clock = ManualClock()
-    took: list[float] = []
-
-    def slow(request: Request) -> None:
-        clock.sleep(took[-1])
-
-    router = scripted_router({"a": ["ok"], "b": ["ok"]}, screen=slow, clock=clock)
-    for each, limit in ((7.0, 3.0), (10.0, None), (0.0, 10.0)):
-        took.append(each)
-        endpoint = ScriptedEndpoint(router.scripted, clock)  # type: ignore[attr-defined]
-        with routing(deadline_s=10.0):
-            request = Request(("hi",))
-            request = asyncio.run(router.prepare(request)) if awaited else request
-            run = router.start(request, endpoint)
-        if limit is None:
-            with pytest.raises(RouterBusy, match=r"the deadline of 10 s is over .* Waited 10.0 s; nothing was sent"):
-                list(run)
-        else:
-            list(run)
-        assert [launch.timeouts.total for launch in endpoint.launches] == ([] if limit is None else [limit])
-    assert_books_balanced(router)
