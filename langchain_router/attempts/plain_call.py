@@ -95,9 +95,8 @@ async def acall(
     """Make it in this task. An exception keeps this frame alive in core's `agenerate`, so it clears its variables."""
     try:
         return _finished(await model._agenerate(messages, **_given(model._agenerate, run, kwargs)), run)
-    except BaseException:
+    finally:
         del model, messages, run, kwargs
-        raise
 
 
 def _given(ask: Any, run: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ from typing import Annotated
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_router import ChatRouter
+from langchain_router import AllCandidatesFailed, ChatRouter
 from pydantic import BeforeValidator, TypeAdapter
 
 def slowly(text):
@@ -162,7 +162,7 @@ if what == "awaited":
     asyncio.run(left(router))
 try:
     router.invoke("hi")
-except Exception:
+except AllCandidatesFailed:
     assert what == "given up"
 assert begun.wait(10)
 time.sleep(0.01)

@@ -62,7 +62,7 @@ class Admission:
     def _opened(self, pick: Pick, at: float, number: int) -> Pick | Fund | None:
         try:
             denial = self._books.open(number, pick.candidate)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: whatever ended it, the model has its place back, and the error goes on
             self._targets.returned(pick, at)
             raise
         if denial is None:
