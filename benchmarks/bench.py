@@ -9,15 +9,12 @@ look; `--no-peers` leaves the peers' environments and their part of the page as 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.page import machine, spliced, written
 from benchmarks.summary import summed_up
 
 ROOT = Path(__file__).parents[1]
@@ -43,22 +40,6 @@ def command(name: str, scale: float) -> list[str]:
     return ["-m", f"benchmarks.{MODULES[name]}", *rounds, *further.get(name, [])]
 
 
-def machine() -> str:
-    """What the figures were measured on."""
-    told = next((line for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "").partition(":")[2]
-    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    cores = f"{os.cpu_count()} cores of {told.strip() or platform.machine()}"
-    return f"{when}, {cores}, Python {platform.python_version()}, load average {load} before"
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError:  # not on Linux
-        return []
-
-
 def measured(name: str, scale: float) -> str:
     """The part's text: who measured it, and what was printed; a table of its own, else as it stands.
 
@@ -72,15 +53,6 @@ def measured(name: str, scale: float) -> str:
     printed = done.stdout.strip("\n")
     shown = printed if "|---" in printed else "\n".join(f"    {line}".rstrip() for line in printed.split("\n"))
     return f"`python {' '.join(asked)}`: {where}\n\n{shown}"
-
-
-def spliced(page: str, name: str, text: str) -> str:
-    """The page with this text in the part's place; raises LookupError where the page has no such part."""
-    marks = re.compile(rf"(<!-- bench {re.escape(name)} -->\n).*?(<!-- /bench -->)", re.DOTALL)
-    found = marks.sub(lambda match: f"{match[1]}{text}\n{match[2]}", page)
-    if not marks.search(page):
-        raise LookupError(f"{PAGE.name} has no part for {name}")
-    return found
 
 
 def chosen(names: Sequence[str], *, peers: bool) -> list[str]:
@@ -98,7 +70,7 @@ def main() -> None:
         print(f"measuring {name}", flush=True)
         text = measured(name, given.scale)
         page = spliced(PAGE.read_text(encoding="utf-8"), name, text)
-        PAGE.write_text(spliced(page, "summary", summed_up(page)), encoding="utf-8")
+        written(PAGE, spliced(page, "summary", summed_up(page)))
         print(text, flush=True)
     if not given.peers:
         print(f"The peers were not measured: their table in {PAGE.name} is left as it was.", flush=True)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from benchmarks.page import part
+
 Table = Mapping[str, Sequence[str]]
 """The cells of a row by the row's name, the name left out."""
 _CORE = re.compile(r"^ +(\d+) (.+?) {2,}([\d./ ]+)", re.MULTILINE)
@@ -29,14 +31,6 @@ def summed_up(page: str) -> str:
     """As Markdown; raises LookupError where the page lacks a part, a row or a column."""
     figures = [*_over_http(page), *_in_process(page), _turns(page), *_beside_litellm(page), *_decisions(page)]
     return "\n".join(["| | measured | target |", "|---|---|---|", *(figure.line() for figure in figures)])
-
-
-def part(page: str, name: str) -> str:
-    """What stands between a part's marks."""
-    found = re.search(rf"<!-- bench {re.escape(name)} -->\n(.*?)<!-- /bench -->", page, re.DOTALL)
-    if found is None:
-        raise LookupError(f"the page has no part for {name}")
-    return found[1]
 
 
 def tables(text: str) -> list[Table]:

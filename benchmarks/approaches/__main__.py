@@ -56,9 +56,12 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--anatomy", action="store_true", help="what the slowest are, and what was paid for, instead")
     parser.add_argument("--reach", action="store_true", help="what prices chosen afterwards could come to, instead")
     parser.add_argument("--http", action="store_true", help="a short run over loopback HTTP instead, compared")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="with --http: write its table into this page, too")
     given = parser.parse_args()
     if given.seconds <= 0.0:
         parser.error(f"argument --seconds: {given.seconds:g} s hold no request; say more than 0")
+    if given.page is not None and not given.http:
+        parser.error("argument --page: say --http, whose table it is for")
     return given
 
 
@@ -67,7 +70,7 @@ def _measure(given: argparse.Namespace, place: Place) -> int:
     if given.http:
         from benchmarks.approaches import http  # here, because it loads LangChain
 
-        return http.compared(ground(place, given.workload, "list"), given.first_seed)
+        return http.compared(ground(place, given.workload, "list"), given.first_seed, given.page)
     if given.sensitivity is not None:
         return sensitivity.measured(place, seeds, given.sensitivity)
     if given.anatomy:

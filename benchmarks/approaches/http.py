@@ -1,7 +1,8 @@
 """A short run over real HTTP, beside the same run in virtual time: ChatRouter over the built-in endpoint.
 
 Providers and requests are HURRY times as fast in both, so that it takes seconds; nobody has limits, and the cheapest
-good model answers 500 for a while. What is told in seconds is what it would be without the hurry.
+good model answers 500 for a while. What is told in seconds is what it would be without the hurry. The table is written
+into docs/approaches.md where all figures agree: where they don't, the machine was too busy, or something is wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.approaches import fitting
@@ -30,6 +32,7 @@ from benchmarks.approaches.provider import Outage, Recorded
 from benchmarks.approaches.sheet import Line, Sheet, sheet
 from benchmarks.approaches.stage import Stage
 from benchmarks.approaches.workload import Posed
+from benchmarks.page import machine, part, spliced, written
 from capability_router.errors import RouterError
 from capability_router.routing import routing
 from langchain_router import ChatRouter
@@ -56,22 +59,43 @@ class Agreement(NamedTuple):
         return f"| {self.what} | {self.real:.4g} | {self.virtual:.4g} | {most} | {'yes' if self.holds else '**no**'} |"
 
 
-def compared(ground: Ground, seed: int) -> int:
-    """Print both, and whether they agree; 1 where they don't."""
+def compared(ground: Ground, seed: int, page: Path | None) -> int:
+    """Print both, and whether they agree; 1 where they don't.
+
+    Where they do, `page` gets the table, unless it is None; raises LookupError where it has no part for it.
+    """
     logging.getLogger("capability_router").setLevel(logging.ERROR)
+    if page is not None:
+        part(page.read_text(encoding="utf-8"), "http")  # before a minute is spent
     fitting.prepared(ground)
+    where, lines, agreed = machine(), list[str](), True
+    for line, agrees in _lines(ground, seed):
+        print(line, flush=True)
+        lines.append(line)
+        agreed = agreed and agrees
+    if page is not None and agreed:
+        command = f"`python -m benchmarks.approaches --shared ../shared --http --first-seed {seed}`: {where}"
+        text = "\n".join([command, "", *lines])
+        written(page, spliced(page.read_text(encoding="utf-8"), "http", text))
+    elif page is not None:
+        print(f"NOT WRITTEN: figures differ; the table of {page} is left as it was", file=sys.stderr)
+    return int(not agreed)
+
+
+def _lines(ground: Ground, seed: int) -> Iterator[tuple[str, bool]]:
+    """Each with whether it agrees, as Markdown, as it is measured."""
     asked = [p._replace(at=p.at / HURRY) for p in ground.workload.posed(seed, LENGTH_S)]
     away = [Outage(_cheap(ground), "broken", 0.4 * LENGTH_S / HURRY, 0.6 * LENGTH_S / HURRY)]
-    print(f"seed {seed}, {len(asked)} requests in {LENGTH_S / HURRY:g} s, {away[0].model} away for a fifth of it\n")
-    print("| figure | HTTP | virtual | may differ by | agrees |\n|---|---|---|---|---|")
-    found = []
+    yield f"Seed {seed}, {len(asked)} requests in {LENGTH_S / HURRY:g} s, {away[0].model} away for a fifth of it", True
+    yield from (
+        ("", True),
+        ("| figure | HTTP | virtual | may differ by | agrees |", True),
+        ("|---|---|---|---|---|", True),
+    )
     for approach in [a for a in approaches(ground) if a.name in (SINGLE, RULES, ADAPTIVE)]:
         virtual = _virtual(ground, approach, asked, away, seed)
         real = asyncio.run(_real(ground, approach, asked, away, seed))
-        for each in _agreements(approach.name, real, virtual, away):
-            print(each.line(), flush=True)
-            found.append(each)
-    return min(sum(not each.holds for each in found), 1)
+        yield from ((each.line(), each.holds) for each in _agreements(approach.name, real, virtual, away))
 
 
 def _cheap(ground: Ground) -> str:

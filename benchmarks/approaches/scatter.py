@@ -1,9 +1,10 @@
-"""A picture of many runs: a panel for each workload, cost and success, both by the single model's (SVG)."""
+"""A picture of many runs, by the single model's: a row for each workload, cost and success, P95 and success (SVG)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from benchmarks.approaches.estimate import Estimate, estimate
 from benchmarks.approaches.sheet import Sheet
@@ -12,7 +13,6 @@ from capability_router.drawing.svg import WIDTH, rule, words
 
 _HIGH, _TOP, _GAP = 300.0, 74.0, 72.0
 _WIDE = (WIDTH - 3 * _GAP) / 2
-_LEAST, _MOST = 0.02, 2.0
 _LOW, _UP = 0.78, 1.08
 _HALF = 5.0
 """Of a mark, from its middle."""
@@ -28,6 +28,25 @@ text.c0, text.c1, text.c2 { stroke: none; }
 .c0 { fill: #e0a060; stroke: #e0a060; } .c1 { fill: #a2abb5; stroke: #a2abb5; } .c2 { fill: #5b9df0; stroke: #5b9df0; }
 .mean { stroke: #1b1e23; } }
 """
+
+
+class Across(NamedTuple):
+    """What is told from left to right, on a logarithmic scale: its ticks, of which the outer ones end it."""
+
+    name: str
+    figure: Callable[[Sheet], float]
+    ticks: tuple[float, ...]
+
+    def x(self, ratio: float) -> float:
+        least, most = self.ticks[0], self.ticks[-1]
+        share = math.log(max(ratio, least) / least) / math.log(most / least)
+        return round(_WIDE * min(share, 1.0), 1)
+
+
+_ACROSS = (
+    Across("cost", lambda sheet: sheet.usd_per_request, (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)),
+    Across("P95", lambda sheet: sheet.p95_s, (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)),
+)
 
 Cells = Mapping[tuple[str, str], Mapping[str, Sequence[Sheet]]]
 Mark = Callable[[float, float, str], Markup]
@@ -57,12 +76,13 @@ def drawn(cells: Cells, single: str, names: Sequence[str]) -> str:
     """All runs as points, the mean of each ladder of prices as a shape of its own, with its 95 % intervals."""
     workloads = list(dict.fromkeys(workload for workload, _ in cells))
     panels = [
-        element("g", _panel(w, cells, single, names), transform=f"translate({_x0(i):g} {_y0(i):g})")
-        for i, w in enumerate(workloads)
+        element("g", _panel(w, cells, single, names, across), transform=f"translate({_x0(column):g} {_y0(row):g})")
+        for row, w in enumerate(workloads)
+        for column, across in enumerate(_ACROSS)
     ]
-    height = _y0(len(workloads) + 1) if len(workloads) % 2 else _y0(len(workloads))
+    height = _y0(len(workloads))
     drawing = element(
-        "svg", element("title", "Cost and success on several workloads"), element("style", Markup(_STYLE)),
+        "svg", element("title", "Cost, P95 and success on several workloads"), element("style", Markup(_STYLE)),
         element("rect", width=WIDTH, height=height, class_="paper"), _legend(names), *panels,
         xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH:g} {height:g}", width=f"{WIDTH:g}",
         height=f"{height:g}", role="img",
@@ -70,12 +90,12 @@ def drawn(cells: Cells, single: str, names: Sequence[str]) -> str:
     return f"{drawing}\n"
 
 
-def _x0(at: int) -> float:
-    return _GAP + (at % 2) * (_WIDE + _GAP)
+def _x0(column: int) -> float:
+    return _GAP + column * (_WIDE + _GAP)
 
 
-def _y0(at: int) -> float:
-    return _TOP + (at // 2) * (_HIGH + _GAP)
+def _y0(row: int) -> float:
+    return _TOP + row * (_HIGH + _GAP)
 
 
 def _legend(names: Sequence[str]) -> Markup:
@@ -87,42 +107,38 @@ def _legend(names: Sequence[str]) -> Markup:
     return join(*parts, words(_GAP, 40, note, "quiet"))
 
 
-def _panel(workload: str, cells: Cells, single: str, names: Sequence[str]) -> Markup:
+def _panel(workload: str, cells: Cells, single: str, names: Sequence[str], across: Across) -> Markup:
     points: list[Markup] = []
     means: list[Markup] = []
     for (of, ladder), by in cells.items():
         for i, name in enumerate(names if of == workload else ()):
             pairs = list(zip(by[name], by[single], strict=True))
-            costs = [a.usd_per_request / b.usd_per_request for a, b in pairs]
+            ratios = [across.figure(a) / across.figure(b) for a, b in pairs]
             scores = [a.success / b.success for a, b in pairs]
-            both = zip(costs, scores, strict=True)
-            points += [element("circle", cx=_x(x), cy=_y(y), r=2.0, class_=f"run c{i}") for x, y in both]
-            means.append(_mean(estimate(costs), estimate(scores), _MARKS[ladder], i))
-    return join(words(0, -8, workload, "title"), *_axes(), *points, *means)
+            both = zip(ratios, scores, strict=True)
+            points += [element("circle", cx=across.x(x), cy=_y(y), r=2.0, class_=f"run c{i}") for x, y in both]
+            means.append(_mean(across, estimate(ratios), estimate(scores), _MARKS[ladder], i))
+    return join(words(0, -8, workload, "title"), *_axes(across), *points, *means)
 
 
-def _mean(cost: Estimate, score: Estimate, mark: Mark, colour: int) -> Markup:
-    x, y = _x(cost.value), _y(score.value)
+def _mean(across: Across, ratio: Estimate, score: Estimate, mark: Mark, colour: int) -> Markup:
+    x, y = across.x(ratio.value), _y(score.value)
     return join(
-        rule(_x(cost.value - cost.reach), y, _x(cost.value + cost.reach), y, f"reach c{colour}"),
+        rule(across.x(ratio.value - ratio.reach), y, across.x(ratio.value + ratio.reach), y, f"reach c{colour}"),
         rule(x, _y(score.value - score.reach), x, _y(score.value + score.reach), f"reach c{colour}"),
         mark(x, y, f"mean c{colour}"),
     )
 
 
-def _axes() -> list[Markup]:
-    costs, scores = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0), (0.8, 0.85, 0.9, 0.95, 1.0, 1.05)
-    parts = [rule(_x(c), 0, _x(c), _HIGH, "one" if c == 1.0 else "grid") for c in costs]
-    parts += [words(_x(c), _HIGH + 14, f"{c:g}", "tick", "middle") for c in costs]
+def _axes(across: Across) -> list[Markup]:
+    scores = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05)
+    parts = [rule(across.x(c), 0, across.x(c), _HIGH, "one" if c == 1.0 else "grid") for c in across.ticks]
+    parts += [words(across.x(c), _HIGH + 14, f"{c:g}", "tick", "middle") for c in across.ticks]
     parts += [rule(0, _y(s), _WIDE, _y(s), "one" if s in (0.95, 1.0) else "grid") for s in scores]
     parts += [words(-6, _y(s) + 4, f"{s:g}", "tick", "end") for s in scores]
     above = words(_WIDE, -8, "success of answered / single model's", "quiet", "end")
-    return [*parts, above, words(_WIDE, _HIGH + 30, "cost / single model's (logarithmic)", "quiet", "end")]
-
-
-def _x(ratio: float) -> float:
-    share = math.log(max(ratio, _LEAST) / _LEAST) / math.log(_MOST / _LEAST)
-    return round(_WIDE * min(share, 1.0), 1)
+    below = f"{across.name} / single model's (logarithmic)"
+    return [*parts, above, words(_WIDE, _HIGH + 30, below, "quiet", "end")]
 
 
 def _y(ratio: float) -> float:

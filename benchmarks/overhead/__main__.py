@@ -45,7 +45,7 @@ def main() -> None:
     try:
         for line in _lines(given.rounds, given.peers):
             print(line, flush=True)
-    except NotInstalled as error:
+    except (NotInstalled, beside_peers.NotMeasured) as error:
         sys.exit(str(error))
 
 

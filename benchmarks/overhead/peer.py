@@ -2,10 +2,11 @@
 
     PYTHON -m benchmarks.overhead.peer NAME ROUNDS
 
-Prints one JSON line: microseconds of processor time that are added to a call, p50 and p95, and the ratio, for `invoke`
-and for awaited waves; calls a second; seconds to import the peer, and MiB of resident memory after import and after
-1,000 calls. A round asks both in turn. Nothing of the core is imported but by the two rows that are ours: "ChatRouter",
-and "Router, endpoint", which is the core without a framework, over its built-in client and loopback HTTP.
+Prints one JSON line: microseconds of processor time that are added to a call, p50 and p95, and the ratio, for `invoke`,
+for awaited waves, and until a stream's first text; calls a second; seconds to import the peer, and MiB of resident
+memory after import and after 1,000 calls. A round asks both in turn. Nothing of the core is imported but by the two
+rows that are ours: "ChatRouter", and "Router, endpoint", which is the core without a framework, over its built-in
+client and loopback HTTP.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from typing import Any, NamedTuple
 
 from benchmarks.overhead.memory import resident_mib
@@ -24,32 +26,41 @@ from benchmarks.overhead.prompt import PROMPT
 from benchmarks.overhead.samples import added, mean, measured, ratio
 from benchmarks.overhead.server import running
 
-CALLS, AT_ONCE, WAVES, REMEMBERED = 100, 50, 8, 1_000
+CALLS, AT_ONCE, WAVES, STREAMS, REMEMBERED = 100, 50, 8, 20, 1_000
 
 
 class Way(NamedTuple):
-    """A model, bare or through a peer: a call, and an awaitable one."""
+    """A model, bare or through a peer: a call, an awaitable one, and the texts of a stream."""
 
     call: Callable[[], Any]
     acall: Callable[[], Any]
+    stream: Callable[[], Iterator[str]]
 
 
-def of_chat_model(model: Any) -> Way:
-    return Way(lambda: model.invoke(PROMPT), lambda: model.ainvoke(PROMPT))
+def of_chat_model(model: Any, streaming: Callable[[], Any]) -> Way:
+    """`streaming`: the same over a model that can stream; the calls are asked of one that cannot."""
+    return Way(
+        lambda: model.invoke(PROMPT), lambda: model.ainvoke(PROMPT),
+        lambda: (str(chunk.content) for chunk in streaming().stream(PROMPT)),
+    )  # fmt: skip
 
 
-def parrot() -> Any:
-    from benchmarks.overhead.parrot import Parrot
+def over_parrots(made: Callable[[Any], Any]) -> tuple[Way, Way]:
+    """A model that answers at once, bare and through what is made of it.
 
-    return Parrot()
+    What streams is made when it is first asked: it has no part in the time of the import, and in the memory.
+    """
+    from benchmarks.overhead.parrot import Parrot, StreamingParrot
+
+    model = Parrot()
+    bare, through = cache(StreamingParrot), cache(lambda: made(StreamingParrot()))
+    return of_chat_model(model, bare), of_chat_model(made(model), through)
 
 
 def model_router() -> tuple[Way, Way]:
     from langchain_model_router import ChatRouter
 
-    model = parrot()
-    router = ChatRouter(routes={"a": model}, strategy=lambda _: "a", default_route="a")
-    return of_chat_model(model), of_chat_model(router)
+    return over_parrots(lambda model: ChatRouter(routes={"a": model}, strategy=lambda _: "a", default_route="a"))
 
 
 def _litellm() -> tuple[Any, Any]:
@@ -66,9 +77,19 @@ def litellm_router() -> tuple[Way, Way]:
     said: Any = [{"role": "user", "content": PROMPT}]
     direct = {"model": "openai/parrot", "api_key": "made-up", "mock_response": "Paris.", "messages": said}
     return (
-        Way(lambda: litellm.completion(**direct), lambda: litellm.acompletion(**direct)),
-        Way(lambda: router.completion("parrot", said), lambda: router.acompletion("parrot", said)),
-    )
+        Way(
+            lambda: litellm.completion(**direct), lambda: litellm.acompletion(**direct),
+            lambda: _texts(litellm.completion(**direct, stream=True)),
+        ),
+        Way(
+            lambda: router.completion("parrot", said), lambda: router.acompletion("parrot", said),
+            lambda: _texts(router.completion("parrot", said, stream=True)),
+        ),
+    )  # fmt: skip
+
+
+def _texts(chunks: Any) -> Iterator[str]:
+    return (chunk.choices[0].delta.content or "" for chunk in chunks)
 
 
 def chat_litellm_router() -> tuple[Way, Way]:
@@ -77,14 +98,14 @@ def chat_litellm_router() -> tuple[Way, Way]:
 
     _, router = _litellm()
     bare = ChatLiteLLM(model="openai/parrot", api_key="made-up", model_kwargs={"mock_response": "Paris."})
-    return of_chat_model(bare), of_chat_model(ChatLiteLLMRouter(router=router, model="parrot"))
+    through = ChatLiteLLMRouter(router=router, model="parrot")
+    return of_chat_model(bare, lambda: bare), of_chat_model(through, lambda: through)
 
 
 def ours() -> tuple[Way, Way]:
     from langchain_router import ChatRouter
 
-    model = parrot()
-    return of_chat_model(model), of_chat_model(ChatRouter([model]))
+    return over_parrots(lambda model: ChatRouter([model]))
 
 
 def core_router() -> tuple[Way, Way]:
@@ -97,17 +118,23 @@ def core_router() -> tuple[Way, Way]:
     endpoint = {"base_url": f"{SERVERS.enter_context(running())}/v1", "model": "parrot", "api_key": "made-up"}
     router, client = Router([{"id": "parrot", "endpoint": endpoint}]), client_for(endpoint)
 
-    def calls() -> tuple[Any, Any]:
-        request = request_from_chat(PROMPT)
+    def calls(**more: Any) -> tuple[Any, Any]:
+        request = request_from_chat(PROMPT, **more)
         return request, ChatCalls(request, {"parrot": client})
 
-    def bare() -> Any:
-        return client.start({"messages": [{"role": "user", "content": PROMPT}]})
+    def bare(**more: Any) -> Any:
+        return client.start({"messages": [{"role": "user", "content": PROMPT}]}, **more)
 
     return (
-        Way(lambda: list(bare().chunks()), lambda: _gathered(bare().achunks())),
-        Way(lambda: list(router.start(*calls())), lambda: _gathered(router.start(*calls()))),
-    )
+        Way(
+            lambda: list(bare().chunks()), lambda: _gathered(bare().achunks()),
+            lambda: (delta.text for delta in bare(stream=True).chunks()),
+        ),
+        Way(
+            lambda: list(router.start(*calls())), lambda: _gathered(router.start(*calls())),
+            lambda: (delta.text for delta in router.start(*calls(stream=True))),
+        ),
+    )  # fmt: skip
 
 
 async def _gathered(chunks: Any) -> list[Any]:
@@ -119,8 +146,7 @@ SERVERS = ExitStack()
 
 
 def fallbacks() -> tuple[Way, Way]:
-    model = parrot()
-    return of_chat_model(model), of_chat_model(model.with_fallbacks([parrot()]))
+    return over_parrots(lambda model: model.with_fallbacks([type(model)()]))
 
 
 CORE = "Router, endpoint"
@@ -156,6 +182,19 @@ async def _wave_us(way: Way) -> float:
     return (time.process_time_ns() - before) / AT_ONCE / 1_000
 
 
+def first_texts(way: Way) -> list[float]:
+    """The work until a stream's first text; the others are read, too, but not measured."""
+    taken = []
+    for _ in range(STREAMS):
+        before, texts = time.process_time_ns(), way.stream()
+        while not next(texts):
+            pass
+        taken.append((time.process_time_ns() - before) / 1_000)
+        for _ in texts:
+            pass
+    return taken
+
+
 def figures(name: str, rounds: int) -> dict[str, Any]:
     began = time.process_time()
     bare, through = PEERS[name][1]()
@@ -163,7 +202,7 @@ def figures(name: str, rounds: int) -> dict[str, Any]:
     for _ in range(REMEMBERED):
         through.call()
     told["rss_after_mib"] = resident_mib()
-    for what, use in (("invoke", invoked), ("ainvoke", ainvoked)):
+    for what, use in (("invoke", invoked), ("ainvoke", ainvoked), ("first", first_texts)):
         seen = measured(use, {"bare": bare, "through": through}, rounds)
         own, mine = seen["bare"], seen["through"]
         told[what] = {

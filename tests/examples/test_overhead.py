@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench import MODULES, PAGE, chosen, command, spliced
+from benchmarks.bench import MODULES, PAGE, chosen, command
+from benchmarks.overhead.beside_peers import NotMeasured, _printed
 from benchmarks.overhead.peer import SERVERS, core_router
 from benchmarks.overhead.prompt import prompt
 from benchmarks.overhead.samples import added, mean, percentile, ratio
-from benchmarks.summary import part, summed_up, tables
+from benchmarks.overhead.server import CHUNKS, WORD
+from benchmarks.page import part, spliced, written
+from benchmarks.summary import summed_up, tables
 
 ROOT = Path(__file__).parents[2]
 BARE, OURS = [[1.0, 3.0], [2.0, 2.0], [4.0, 4.0]], [[3.0, 5.0], [4.0, 4.0], [100.0, 8.0]]
@@ -48,6 +51,25 @@ def test_a_part_that_the_page_does_not_have_is_an_error() -> None:
         spliced("<!-- bench core -->\n<!-- /bench -->", "scale", "measured")
 
 
+def test_a_page_whose_writing_is_cut_short_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, whole = tmp_path / "page.md", Path.write_text
+
+    def half(path: Path, text: str, **more: str) -> int:
+        whole(path, text[: len(text) // 2], **more)
+        raise KeyboardInterrupt
+
+    written(page, "the old page")
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(KeyboardInterrupt):
+        written(page, "a new page, which is longer")
+    assert page.read_text(encoding="utf-8") == "the old page"
+
+
+def test_a_peer_that_fails_is_named_with_what_it_told() -> None:
+    with pytest.raises(NotMeasured, match=r"(?s)PEER NOT MEASURED: carrier pigeon: .*KeyError: 'carrier pigeon'"):
+        _printed("carrier pigeon", ".", 1)
+
+
 def test_the_pages_summary_is_that_of_its_tables() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert part(page, "summary").strip() == summed_up(page)
@@ -70,6 +92,7 @@ def test_a_summary_of_a_table_without_the_row_names_it() -> None:
 async def test_the_core_alone_answers_what_its_client_answers() -> None:
     with SERVERS:
         bare, routed = core_router()
+        assert ["".join(way.stream()) for way in (bare, routed)] == [WORD * CHUNKS] * 2
         answers = [bare.call(), routed.call(), await bare.acall(), await routed.acall()]
     assert [[delta.text for delta in deltas] for deltas in answers] == [["It is."]] * 4
 
@@ -125,6 +148,7 @@ WRONG = (
     ("overhead.imports", "--rounds x", "'x' is not a whole number from 1 on"),
     ("approaches", "--seeds 0", "'0' is not a whole number from 1 on"),
     ("approaches", "--seconds 0", "0 s hold no request"),
+    ("approaches", "--page page.md", "say --http, whose table it is for"),
     ("approaches", "--only pigeons", "invalid choice: 'pigeons'"),
     ("peers", "--peer pigeons", "no peer has 'pigeons' in its name; there are: ours: ChatOpenAI"),
 )
