@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.overhead.server import CHUNKS, running
 from benchmarks.overhead.ways import CHAT_OPENAI, WAYS, Way
+from benchmarks.whole_number import at_least_one
 
 OURS = "built-in endpoint"
 STACKS = (OURS, "openai SDK", CHAT_OPENAI, "raw httpx")
@@ -26,7 +27,7 @@ STACKS = (OURS, "openai SDK", CHAT_OPENAI, "raw httpx")
 def blocking(call: Callable[[], object], count: int) -> float:
     for _ in range(20):
         call()
-    start = time.process_time()
+    count, start = max(count, 1), time.process_time()
     for _ in range(count):
         call()
     return (time.process_time() - start) / count * 1e6
@@ -38,9 +39,9 @@ async def concurrent(call: Callable[[], Awaitable[Any]], count: int, width: int)
             await call()
 
     await asyncio.gather(*(worker(2) for _ in range(width)))
-    start = time.process_time()
-    await asyncio.gather(*(worker(count // width) for _ in range(width)))
-    return (time.process_time() - start) / count * 1e6
+    each, start = max(count // width, 1), time.process_time()
+    await asyncio.gather(*(worker(each) for _ in range(width)))
+    return (time.process_time() - start) / (each * width) * 1e6
 
 
 async def figures(way: Way, thinking: Way, count: int) -> dict[str, float]:
@@ -78,8 +79,8 @@ def show(found: dict[str, list[dict[str, float]]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.endpoint", description=__doc__)
-    parser.add_argument("--calls", type=int, default=1_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--calls", type=at_least_one, default=1_000)
+    parser.add_argument("--rounds", type=at_least_one, default=5)
     options = parser.parse_args()
     with running() as url:
         show(asyncio.run(measure(url, options.calls, options.rounds)))

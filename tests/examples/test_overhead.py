@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.bench import MODULES, PAGE, chosen, command
+from benchmarks.endpoint import concurrent
 from benchmarks.overhead.beside_peers import NotMeasured, _printed
 from benchmarks.overhead.peer import SERVERS, core_router
 from benchmarks.overhead.prompt import prompt
@@ -89,6 +90,17 @@ def test_a_summary_of_a_table_without_the_row_names_it() -> None:
         summed_up(page)
 
 
+async def test_fewer_calls_than_are_made_at_once_are_one_for_each() -> None:
+    made = 0
+
+    async def call() -> None:
+        nonlocal made
+        made += 1
+
+    assert await concurrent(call, 30, 50) > 0
+    assert made == 2 * 50 + 50
+
+
 async def test_the_core_alone_answers_what_its_client_answers() -> None:
     with SERVERS:
         bare, routed = core_router()
@@ -143,6 +155,7 @@ def test_a_way_that_nobody_knows_is_told_without_a_traceback() -> None:
 
 
 WRONG = (
+    ("endpoint", "--calls 0", "'0' is not a whole number from 1 on"),
     ("overhead", "--rounds 0", "'0' is not a whole number from 1 on"),
     ("overhead.growth", "--rounds -2", "'-2' is not a whole number from 1 on"),
     ("overhead.imports", "--rounds x", "'x' is not a whole number from 1 on"),
@@ -159,7 +172,8 @@ def test_a_wrong_option_is_told_before_anything_is_measured(
     module: str, option: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", [module, *option.split()])
-    command = importlib.import_module(f"benchmarks.{module}" + ("" if "." in module else ".__main__"))
+    folder = (ROOT / "benchmarks" / module).is_dir()
+    command = importlib.import_module(f"benchmarks.{module}" + (".__main__" if folder else ""))
     with pytest.raises(SystemExit) as ended:
         command.main()
     assert told in f"{ended.value}{capsys.readouterr().err}"
