@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.approaches import scatter
 from benchmarks.approaches.approach import ADAPTIVE, FITTED, RULES, SINGLE
 from benchmarks.approaches.cast import LADDERS
-from benchmarks.approaches.estimate import Estimate, paired
+from benchmarks.approaches.estimate import Estimate, column, paired
 from benchmarks.approaches.pool import Place, Task, carried_out
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.workload import MIXES
@@ -27,8 +27,8 @@ def measured(place: Place, seeds: range, plot: Path) -> int:
     cells: Cells = {(w, ladder): {name: [] for name in (SINGLE, *COMPARED)} for w in MIXES for ladder in LADDERS}
     tasks = [Task(*cell, name, seed, LENGTH_S) for cell, by in cells.items() for seed in seeds for name in by]
     print(f"seeds {seeds.start}-{seeds.stop - 1}; / = by the single model's, - = less it, per seed\n")
-    print("| workload | prices | approach | cost / | success of answered / | of all - | P95 / |")
-    print("|---|---|---|---|---|---|---|")
+    print("| workload | prices | approach | cost / | success of answered / | of all - | P95 / | through outages |")
+    print("|---|---|---|---|---|---|---|---|")
     for task, sheet in carried_out(place, tasks):
         cell = task.workload, task.ladder
         cells[cell][task.approach].append(sheet)
@@ -50,6 +50,7 @@ def _row(own: Sequence[Sheet], one: Sequence[Sheet]) -> str:
         paired(own, one, lambda a, b: a.success / b.success).told(".3f"),
         paired(own, one, lambda a, b: a.overall - b.overall).told("+.3f"),
         paired(own, one, lambda a, b: a.p95_s / b.p95_s).told(".2f"),
+        f"{column(own, lambda s: 100 * s.in_outages).told('.2f')} %",
     ))  # fmt: skip
 
 

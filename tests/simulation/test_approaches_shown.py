@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from benchmarks.approaches import http
+from benchmarks.approaches.approach import SINGLE
+from benchmarks.approaches.provider import Outage
 from benchmarks.approaches.scatter import drawn
+from benchmarks.approaches.sensitivity import COMPARED, rows
 from benchmarks.approaches.sheet import Line, sheet
 
 PAGE = "Before.\n<!-- bench http -->\nold\n<!-- /bench -->\nAfter.\n"
@@ -31,6 +34,13 @@ def test_each_workload_has_its_cost_and_its_p95_beside_each_other() -> None:
     assert len(twice) == 2, "the same cost in one panel, twice the P95 in the other"
     assert len({y for _, y in panels}) == 2
     assert len({x for x, _ in panels}) == 2
+
+
+def test_a_row_tells_what_was_answered_through_outages() -> None:
+    away = [Outage("m", "down", 0.0, 1.0)]
+    one, own = sheet([line(4.0)], away), sheet([line(1.0), line(1.0)._replace(model=None)], away)
+    (_, _, told) = rows(("mixed", "list"), {SINGLE: [one], **{name: [own] for name in COMPARED}})
+    assert told == "| mixed | list | adaptive | 2.000 | 1.000 | -0.500 | 0.25 | 50.00 % |"
 
 
 @pytest.mark.parametrize(("agrees", "status"), [(True, 0), (False, 1)])
