@@ -48,7 +48,7 @@ class Dispatch:
         """For one request, which earns its share of second attempts. `gate` admits in the board's place."""
         self._retries.earn()
         if self.hedging is not None:
-            self.hedging.earn()
+            self.hedging.budget.earn()
         limits = self._limits.under(request.routing.deadline_s)
         targets = Targets(
             plan.candidates, gate or self._board, limits, self._retries, plan.input_tokens, self.queue,

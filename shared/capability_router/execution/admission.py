@@ -70,5 +70,5 @@ class Admission:
         if isinstance(denial, Short):
             self._kept = pick
             return Fund(partial(self._books.borrow, number, denial))
-        self._targets.denied(pick.permit, pick.candidate, denial, at)
+        self._targets.denied(pick, denial, at)
         return None

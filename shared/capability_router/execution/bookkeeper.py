@@ -71,4 +71,5 @@ def verdict(
         late=fault.late_s > 0.0,
         overloaded=fault.kind in ("overloaded", "rate_limited"),
         whole=whole,
+        sent=fault.sent,
     )

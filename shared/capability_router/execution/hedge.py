@@ -28,8 +28,7 @@ class Hedging:
 
     def __init__(self, after_s: float | None, extra: float, usual: Silence) -> None:
         self._after_s, self._usual = after_s, usual
-        self._budget = RetryBudget(extra, floor=0, cap=_SAVED)
-        self.earn, self.spend = self._budget.earn, self._budget.spend
+        self.budget = RetryBudget(extra, floor=0, cap=_SAVED)
 
     def delay_s(self, id: str, tokens: int, *, whole: bool) -> float | None:
         """Seconds of silence after which an attempt on this model is hedged; None = too few measurements."""
@@ -37,4 +36,4 @@ class Hedging:
         return _LEAST_S if delay is not None and delay < _LEAST_S else delay
 
     def __repr__(self) -> str:
-        return f"<Hedging {self._budget!r}>"
+        return f"<Hedging {self.budget!r}>"

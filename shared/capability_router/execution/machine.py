@@ -226,7 +226,7 @@ class Execution:
         if hedging is None or self.launched >= self._limits.attempts or len(self._runs) != 1:
             return NOTHING
         (silent,) = self._runs.values()
-        elsewhere = self._targets.elsewhere(at, silent.candidate.id, hedging.spend)
+        elsewhere = self._targets.elsewhere(at, silent.candidate.id, hedging.budget)
         pick = self._admission.beside(elsewhere, at, self.launched + 1)
         if pick is None:
             return NOTHING

@@ -32,5 +32,10 @@ class RetryBudget:
             self._tokens -= 1.0
             return True
 
+    def give_back(self) -> None:
+        """The attempt that a token was taken for was not launched."""
+        with self._lock:
+            self._tokens = min(self._tokens + 1.0, self._cap)
+
     def __repr__(self) -> str:
         return f"<RetryBudget {self._tokens:.1f} repetitions left>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
@@ -40,10 +40,11 @@ class Gate(Protocol):
 
 @dataclass(slots=True)
 class Pick:
-    """A candidate with its permit."""
+    """A candidate with its permit, and the budget from which a token was taken for it."""
 
     candidate: Candidate
     permit: Permit
+    paid: RetryBudget | None = None
 
 
 @dataclass(slots=True)
@@ -208,8 +209,8 @@ class Targets:
         """Seconds for which one that is behind others need not look: it is woken when a call ends before its turn."""
         return POLL_S * min(self._queue.ahead(id, self._place, self._priority, at) for id in full)
 
-    def elsewhere(self, at: float, id: str, may: Callable[[], bool]) -> Pick | None:
-        """An untried target in another failure domain that is free now, if `may()` allows it; `may` is called last."""
+    def elsewhere(self, at: float, id: str, budget: RetryBudget) -> Pick | None:
+        """An untried target in another failure domain that is free now, if the budget has a token for it."""
         domain = self._gate.domain(id)
         for candidate in self._fresh:
             if self._gate.domain(candidate.id) == domain:
@@ -217,9 +218,9 @@ class Targets:
             permit = self._admit(candidate.id, at)
             if not isinstance(permit, Permit):
                 continue
-            if not permit.trial and may():
+            if not permit.trial and budget.spend():
                 self._fresh.remove(candidate)
-                return Pick(candidate, permit)
+                return Pick(candidate, permit, budget)
             self._gate.settle(permit, UNSENT, at)
             if not permit.trial:
                 return None
@@ -270,15 +271,21 @@ class Targets:
         self._repeats[candidate.id] = done + 1
         self._again.append(Again(candidate, at + self._pause(fault, done + 1)))
 
-    def denied(self, permit: Permit, candidate: Candidate, why: Denial, at: float) -> None:
-        """A budget forbids this target: give its permit back and drop it."""
-        self._gate.settle(permit, UNSENT, at)
-        self.denials[candidate.id] = why
+    def denied(self, pick: Pick, why: Denial, at: float) -> None:
+        """A budget forbids this target: drop it."""
+        self._undone(pick, at)
+        self.denials[pick.candidate.id] = why
 
     def returned(self, pick: Pick, at: float) -> None:
-        """This target is not launched after all: give its permit back and keep the candidate for later."""
-        self._gate.settle(pick.permit, UNSENT, at)
+        """This target is not launched after all: keep the candidate for later."""
+        self._undone(pick, at)
         self._fresh.append(pick.candidate)
+
+    def _undone(self, pick: Pick, at: float) -> None:
+        """Give back what a pick took."""
+        self._gate.settle(pick.permit, UNSENT, at)
+        if pick.paid is not None:
+            pick.paid.give_back()
 
     def _pause(self, fault: Fault, repetition: int) -> float:
         if fault.row.same in ("at_once", "never"):
@@ -291,7 +298,7 @@ class Targets:
             permit = self._admit(again.candidate.id, at)
             if isinstance(permit, Permit):
                 if self._budget.spend():
-                    return Pick(again.candidate, permit)
+                    return Pick(again.candidate, permit, self._budget)
                 self._gate.settle(permit, UNSENT, at)
                 continue
             if permit.kind == "rate_limit" and permit.until is not None:

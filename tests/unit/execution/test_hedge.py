@@ -190,7 +190,7 @@ def test_by_default_what_is_usual_for_the_model_and_the_input_says_when() -> Non
     assert hedging.delay_s("b", 10, whole=False) is None
     stated = Hedging(0.25, 0.05, lambda id, tokens, *, whole: None)
     assert stated.delay_s("b", 10, whole=True) == 0.25
-    assert not hedging.spend()
+    assert not hedging.budget.spend()
     for _ in range(20):
-        hedging.earn()
-    assert (hedging.spend(), hedging.spend()) == (True, False)
+        hedging.budget.earn()
+    assert (hedging.budget.spend(), hedging.budget.spend()) == (True, False)

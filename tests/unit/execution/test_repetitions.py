@@ -33,3 +33,18 @@ def test_but_not_longer_than_anything_else() -> None:
         now = told(effects)[0][1] if stage.machine.over is None else now
     assert now <= 103.1
     assert "Not tried again: a: full: 1 call" in str(stage.error)
+
+
+def test_one_that_a_budget_forbids_leaves_its_share_to_the_next_request() -> None:
+    first = Stage(
+        "a", retry={"wait": 1.0, "budget_ratio": 0.0, "budget_floor": 1}, card_a={"max_output_tokens": 1_000},
+        budgets=[{"scope": "global", "limit_usd": 0.003}],
+    )  # fmt: skip
+    second = first.again()
+    first.begin()
+    first.faulted(101.0)
+    second.begin(101.5)
+    assert told(first.rang(102.0)) == [("finish", None)]
+    assert "to reserve less" in str(first.error)
+    second.faulted(102.5)
+    assert told(second.rang(103.5))[0] == ("launch", 2, "a", "overloaded")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from unit.execution.staged import CUT, HEDGE, Stage, told
 
-from capability_router import Reply, Usage
+from capability_router import Reply, Usage, routing
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
 from capability_router.request import Finish
@@ -98,7 +98,7 @@ def test_of_two_in_flight_a_failed_one_leaves_the_other_to_go_on() -> None:
 def test_a_hedge_is_not_hedged() -> None:
     stage = Stage(hedge={**HEDGE, "extra": 1.0})
     for _ in range(9):
-        stage.router._dispatch.hedging.earn()
+        stage.router._dispatch.hedging.budget.earn()
     stage.begin()
     assert told(stage.rang(102.0)) == [HEDGED, ("alarm", None)]
     assert told(stage.rang(109.0)) == [("alarm", None)]
@@ -348,3 +348,18 @@ def test_a_continuation_that_a_budget_forbids_ends_with_the_text_and_holds_nothi
     assert told(stage.faulted(102.0, fault=CUT, reply=Reply(text="one "))) == [("finish", None)]
     assert stage.error.partial == "one "
     assert stage.outcome.model is None
+
+
+def test_a_hedge_that_a_budget_forbids_leaves_its_share_to_the_next_request() -> None:
+    cap = {"scope": "model:b", "limit_usd": 0.000_001, "on_exceed": "degrade"}
+    first = Stage(hedge={**HEDGE, "extra": 0.5}, budgets=[cap], card_b={"max_output_tokens": 1_000})
+    first.begin()
+    first.completed(101.0)
+    denied = first.again()
+    denied.begin()
+    assert told(denied.rang(102.0)) == [("alarm", None)]
+    denied.completed(103.0)
+    with routing(deny=["b"]):
+        third = first.again()
+    third.begin()
+    assert told(third.rang(102.0)) == [("launch", 2, "c", "silence"), ("alarm", None)]

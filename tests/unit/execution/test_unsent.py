@@ -13,6 +13,7 @@ from capability_router import Request
 from capability_router.clock import SystemClock
 from capability_router.execution.effects import Launch
 from capability_router.execution.run import Run
+from capability_router.faults.kinds import Fault
 from capability_router.router import Router
 from capability_router.testing import assert_books_balanced, scripted_router
 
@@ -127,3 +128,12 @@ def test_an_interrupt_of_what_may_have_been_sent_is_booked() -> None:
 async def _read(run: Run[str]) -> None:
     async for _ in run:
         pass
+
+
+@pytest.mark.parametrize(("refused", "left"), [(Fault("connection", sent=False), True), (Fault("connection"), False)])
+def test_a_refused_connection_takes_nothing_of_the_limits_per_minute(refused: Fault, left: bool) -> None:
+    endpoint = GatedEndpoint({"a": GatedModel((refused,)), "b": GatedModel(("", "b"))}, stream=True)
+    router, run = begun({}, endpoint)
+    assert "".join(run) == "b"
+    assert spent(router) is not left
+    assert_books_balanced(router)
