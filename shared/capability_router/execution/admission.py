@@ -23,14 +23,14 @@ class Admission:
         self._targets, self._books = targets, books
         self._kept: Pick | None = None
 
-    def pick(self, at: float, number: int) -> Pick | Wait | Fund:
+    def pick(self, at: float, latest: float, number: int) -> Pick | Wait | Fund:
         """The next target, for the launch with this number; see `Targets.pick`."""
-        pick, self._kept = self._kept or self._targets.pick(at), None
+        pick, self._kept = self._kept or self._targets.pick(at, latest), None
         while isinstance(pick, Pick):
             found = self._opened(pick, at, number)
             if found is not None:
                 return found
-            pick = self._targets.pick(at)
+            pick = self._targets.pick(at, latest)
         return pick
 
     def beyond_learned_limit(self, at: float, number: int) -> Pick | Fund | None:

@@ -190,10 +190,10 @@ class Execution:
     def _next(self, at: float) -> tuple[Effect, ...]:
         if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
-        pick: Pick | Wait | Fund | None = self._admission.pick(at, self.launched + 1)
+        latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
+        pick: Pick | Wait | Fund | None = self._admission.pick(at, latest, self.launched + 1)
         if isinstance(pick, Wait):
-            latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
-            if pick.turn is not None and pick.turn <= latest:
+            if pick.look is not None:
                 self._until = min(pick.look, latest)
                 return NOTHING
             pick = None if self._limits.elsewhere else self._admission.beyond_learned_limit(at, self.launched + 1)

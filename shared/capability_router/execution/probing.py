@@ -78,7 +78,10 @@ class Prober(Lasting):
         watch(self)
 
     def after_fork(self) -> None:
-        """The child has no such thread; the next breaker that opens starts one."""
+        """The child has no such thread; the next breaker that opens starts one, for those that are open now too.
+
+        One begun here would run before other packages have heard of the fork. Until then user requests probe.
+        """
         self._running = False
 
     def heard(self, event: HealthEvent) -> None:

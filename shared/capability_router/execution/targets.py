@@ -49,10 +49,9 @@ class Pick:
 
 @dataclass(slots=True)
 class Wait:
-    """No target is free now. `look`: when to check again; `turn`: the earliest time one may be free; None = never."""
+    """No target is free now. `look`: when to check again; None = none will be free in time, or the queue is full."""
 
-    look: float
-    turn: float | None
+    look: float | None
 
 
 class Again(NamedTuple):
@@ -101,18 +100,21 @@ class Targets:
         self._gate, self._limits, self._budget, self._tokens = gate, limits, budget, tokens
         self.denials: dict[str, Denial] = {}
 
-    def pick(self, at: float) -> Pick | Wait:
-        """The next target: an untried one, else a retry, else the least bad with an open breaker, else a wait."""
+    def pick(self, at: float, latest: float = inf) -> Pick | Wait:
+        """The next target: an untried one, else a retry, else the least bad with an open breaker, else a wait.
+
+        `latest`: the time after which it is not waited for.
+        """
         if self._held:
             self._held = {}
         if at < self._since:
             self._since = at
-        pick = self._admitted(at) or self._repetition(at)
+        pick = self._admitted(at, latest) or self._repetition(at)
         if pick is None:
             free = self._free_at(at)
             pick = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
             if pick is None:
-                return self._stand(at, self._tried_at(at) if free is None else free)
+                return self._stand(at, self._tried_at(at) if free is None else free, latest)
         if self._place is not None and not isinstance(pick, Wait):
             self.leave()
         return pick
@@ -139,11 +141,11 @@ class Targets:
         """A call of this model has ended: wake the first request that waits for it."""
         self._queue.freed(model)
 
-    def _admitted(self, at: float) -> Pick | Wait | None:
+    def _admitted(self, at: float, latest: float) -> Pick | Wait | None:
         """The first candidate that is admitted. After one half-open trial, others come last, to save attempts."""
         late: list[Candidate] = []
         for candidate in self._fresh:
-            if self._held and self._second and (wait := self._worth_waiting(candidate, at)) is not None:
+            if self._held and self._second and (wait := self._worth_waiting(candidate, at, latest)) is not None:
                 return wait
             permit = self._admit(candidate.id, at)
             if not isinstance(permit, Permit):
@@ -160,17 +162,17 @@ class Targets:
             self._held[candidate.id] = permit
         return None
 
-    def _worth_waiting(self, other: Candidate, at: float) -> Wait | None:
+    def _worth_waiting(self, other: Candidate, at: float, latest: float) -> Wait | None:
         """A wait for a full candidate whose score, less the wait, is above this one's; None = there is none."""
-        since, latest = self._since, self._since + self._patience_s
+        since, patient_until = self._since, self._since + self._patience_s
         free = other.score + self._second * other.queue_s
         for candidate in self._fresh:
             hold = self._held.get(candidate.id)
-            if hold is None or hold.kind != "full" or hold.until is None or hold.until > latest:
+            if hold is None or hold.kind != "full" or hold.until is None or hold.until > patient_until:
                 continue
             if candidate.score + self._second * (candidate.queue_s - (hold.until - since)) > free:
-                stood, self._turned_away = self._stand(at, hold.until), False
-                return None if stood.turn is None else stood
+                stood, self._turned_away = self._stand(at, hold.until, latest), False
+                return None if stood.look is None else stood
         return None
 
     def _taken(self, candidate: Candidate, permit: Permit) -> Pick:
@@ -183,27 +185,25 @@ class Targets:
         ahead = self._queue.before(id, self._place, self._priority, at)
         return self._gate.admit(id, at, self._tokens, ahead=ahead)
 
-    def _stand(self, at: float, turn: float | None) -> Wait:
-        """Join or keep the place in the queue, if a target will be free (`turn`) and the queue has room.
+    def _stand(self, at: float, turn: float | None, latest: float) -> Wait:
+        """Join or keep the place in the queue, if a target will be free (`turn`) in time and the queue has room.
 
-        `Wait.turn` decides whether the wait is too long. It is short where it is only a guess, so that no request is
-        refused for a guess.
+        Where `turn` is only a guess, it is taken to be soon, so that no request is refused for a guess.
         """
-        if turn is None:
-            return Wait(at, None)
-        self._ousted = self._place is not None and not self._queue.keeps(self._place)
-        place = None if self._ousted else self._place or self._queue.place(self._priority)
-        if place is None:
-            self._turned_away = True
-            return Wait(at, None)
         busy = [id for id, hold in self._held.items() if hold.kind in ("full", "rate_limit")]
+        guessed = any(self._held[id].guessed for id in busy)
+        if turn is None or (at + SOON_S if guessed else turn) > latest:
+            return Wait(None)
         full = [id for id in busy if self._held[id].kind == "full"]
         look = turn if not full else min(max(turn, at + self._behind_s(full, at)), at + LOOK_S)
-        if any(self._held[id].guessed for id in busy):
-            turn = min(turn, at + SOON_S)
-        self._place = place
+        place = self._place or self._queue.place(self._priority)
         self.wakeup = self._queue.stand(place, busy, look, self._tokens)
-        return Wait(look, turn)
+        self._turned_away = self.wakeup is None
+        self._ousted = self._turned_away and self._place is not None
+        if self._turned_away:
+            return Wait(None)
+        self._place = place
+        return Wait(look)
 
     def _behind_s(self, full: list[str], at: float) -> float:
         """Seconds for which one that is behind others need not look: it is woken when a call ends before its turn."""

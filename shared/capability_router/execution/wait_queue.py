@@ -12,9 +12,10 @@ because places become free in other ways too.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import count, repeat
+from itertools import count
 from typing import NamedTuple
 
 from capability_router.concurrency.latch import InnerLatch
@@ -33,6 +34,15 @@ class Place(NamedTuple):
     number: int
 
 
+class _Standing(NamedTuple):
+    """A request in the queue: the models it waits for, when it looks again, its tokens of input."""
+
+    models: tuple[str, ...]
+    until: float
+    tokens: int
+    wakeup: Wakeup
+
+
 class WaitQueue(Lasting):
     """Which requests wait for which models. Shared by all requests of a router; thread-safe. Times in seconds."""
 
@@ -43,11 +53,9 @@ class WaitQueue(Lasting):
         watch(self)
 
     def _begin(self) -> None:
-        self._waiting: dict[str, list[Place]] = {}
-        self._tokens: dict[Place, int] = {}
-        self._looks: dict[Place, float] = {}
-        self._stands: dict[Place, tuple[str, ...]] = {}
-        self._wakeups: dict[Place, Wakeup] = {}  # of all that are in `_waiting`
+        self._order: list[Place] = []
+        self._waiting: defaultdict[str, list[Place]] = defaultdict(list)  # by model, in order
+        self._standing: dict[Place, _Standing] = {}
         self._gone_at = float("inf")  # before this time no request can have gone away
         self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
@@ -56,47 +64,54 @@ class WaitQueue(Lasting):
         self._begin()
 
     def __len__(self) -> int:
-        return len(self._stands)
+        return len(self._standing)
 
-    def place(self, priority: str) -> Place | None:
-        """A new place, for `stand`; None when the queue is full and no lower priority can be replaced."""
-        rank = PRIORITIES.index(priority)
-        with self._lock:
-            if len(self._stands) >= self._most:
-                last = max(self._stands, default=None)
-                if last is None or last.rank <= rank:
-                    return None
-                self._quit(last)
-            return Place(rank, next(self._numbers))
+    def place(self, priority: str) -> Place:
+        """A new place, for `stand`."""
+        return Place(PRIORITIES.index(priority), next(self._numbers))
 
-    def keeps(self, place: Place) -> bool:
-        """Whether the request may keep its place: one of higher priority may have replaced it in a full queue."""
-        return place in self._stands or len(self._stands) < self._most
+    def stand(self, place: Place, models: Iterable[str], until: float, tokens: int = 0) -> Wakeup | None:
+        """Wait for these models with so many tokens of input; None when the queue is full.
 
-    def stand(self, place: Place, models: Iterable[str], until: float, tokens: int = 0) -> Wakeup:
-        """Wait for these models with so many tokens of input.
-
-        The request promises to look again at `until`, or when the wakeup is set.
+        The request promises to look again at `until`, or when the wakeup is set. In a full queue it replaces the last
+        of a lower priority, which is woken.
         """
+        here = _Standing(tuple(models), until, tokens, Wakeup())
         with self._lock:
-            self._quit(place)
-            names = self._stands[place] = tuple(models)
-            self._looks[place] = until
+            before = self._standing.get(place)
+            if before is None and not self._has_room(place):
+                return None
             self._gone_at = min(self._gone_at, until + _LATE_S)
-            wakeup = self._wakeups[place] = Wakeup()
-            self._tokens[place] = tokens
-            for model in names:
-                insort(self._waiting.setdefault(model, []), place)
-        return wakeup
+            if before is not None and before.models == here.models:  # the usual case: it looks again
+                self._standing[place] = here
+                return here.wakeup
+            self._quit(place)
+            self._standing[place] = here
+            insort(self._order, place)
+            for model in here.models:
+                insort(self._waiting[model], place)
+        return here.wakeup
+
+    def _has_room(self, place: Place) -> bool:
+        """Whether the queue is not full, or the last in it could be replaced."""
+        if len(self._order) < self._most:
+            return True
+        if not self._order or self._order[-1].rank <= place.rank:
+            return False
+        last = self._order[-1]
+        wakeup = self._standing[last].wakeup
+        self._quit(last)
+        wakeup.tell()
+        return True
 
     def freed(self, model: str) -> None:
         """A call of this model has ended: wake the first waiting request that was not woken yet."""
-        if model in self._waiting:
+        if waiting := self._waiting.get(model):
             with self._lock:
-                standing = (self._wakeups[place] for place in self._waiting.get(model, ()))
-                first = next((wakeup for wakeup in standing if not wakeup.told), None)
+                standing = map(self._standing.get, waiting)
+                first = next((here for here in standing if here is not None and not here.wakeup.told), None)
                 if first is not None:
-                    first.tell()
+                    first.wakeup.tell()
 
     def leave(self, place: Place) -> None:
         """Leave the queue."""
@@ -105,20 +120,20 @@ class WaitQueue(Lasting):
 
     def ahead(self, model: str, place: Place | None, priority: str, now: float) -> int:
         """How many requests wait for this model before that place, or before a newcomer of that priority."""
-        if model not in self._waiting:
+        if not self._waiting.get(model):
             return 0
         mine = place or Place(PRIORITIES.index(priority), 1 << 62)
         if now > self._gone_at:
             with self._lock:
                 self._forget(mine, now)
-        return bisect_left(self._waiting.get(model, ()), mine)  # atomic: one step of the interpreter
+        return bisect_left(self._waiting[model], mine)  # atomic: one step of the interpreter
 
     def before(self, model: str, place: Place | None, priority: str, now: float) -> Ahead:
         """The same requests with their tokens."""
-        if model not in self._waiting or not (calls := self.ahead(model, place, priority, now)):
+        if not self._waiting.get(model) or not (calls := self.ahead(model, place, priority, now)):
             return NOBODY
-        places = self._waiting.get(model, [])[:calls]
-        return Ahead(len(places), partial(_sum, self._tokens, places))
+        places = self._waiting[model][:calls]
+        return Ahead(len(places), partial(_sum, self._standing, places))
 
     def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
         """How many requests wait for this model before one that comes now."""
@@ -126,25 +141,24 @@ class WaitQueue(Lasting):
 
     def _forget(self, mine: Place, now: float) -> None:
         """Drop requests that did not look when they promised to, except `mine`, which is looking now."""
-        for gone in [place for place, look in self._looks.items() if look + _LATE_S < now and place != mine]:
-            self._quit(gone)
-        self._gone_at = max(now, min(self._looks.values(), default=float("inf")) + _LATE_S)
+        for place, here in self._standing.copy().items():
+            if here.until + _LATE_S < now and place != mine:
+                self._quit(place)
+        looks = [here.until for here in self._standing.copy().values()]
+        self._gone_at = max(now, min(looks, default=float("inf")) + _LATE_S)
 
     def _quit(self, place: Place) -> None:
-        self._looks.pop(place, None)
-        for model in self._stands.pop(place, ()):
-            waiting = self._waiting.get(model, [])
-            if place in waiting:
-                waiting.remove(place)
-            if not waiting:
-                self._waiting.pop(model, None)
-        self._wakeups.pop(place, None)
-        self._tokens.pop(place, None)
+        """Each step leaves the queue in order: the garbage collector may end another request between two of them."""
+        if (here := self._standing.get(place)) is not None:
+            for places in (self._order, *map(self._waiting.__getitem__, here.models)):
+                if place in places:
+                    places.remove(place)
+            self._standing.pop(place, None)
 
     def __repr__(self) -> str:
         return f"<WaitQueue {len(self)} of {self._most} places taken>"
 
 
-def _sum(tokens: Mapping[Place, int], places: Iterable[Place]) -> int:
+def _sum(standing: Mapping[Place, _Standing], places: Iterable[Place]) -> int:
     """The tokens of these places; of those who have left meanwhile none."""
-    return sum(map(tokens.get, places, repeat(0)))
+    return sum(here.tokens for here in map(standing.get, places) if here is not None)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from unit.execution.gated import GatedEndpoint, GatedModel
+from unit.execution.staged import Stage, told
 
 from capability_router import ConfigError, Request, RouterBusy, routing
 from capability_router.clock import ManualClock, SystemClock
 from capability_router.concurrency.wakeup import Wakeup
 from capability_router.execution.wait_queue import Place, WaitQueue
 from capability_router.faults.kinds import Fault
+from capability_router.health.permit import UNSENT, Permit
 from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
@@ -51,7 +53,7 @@ def test_those_before_one_have_their_tokens() -> None:
     late = queue.before("a", batch, "batch", 0.0)
     for place in (first, batch):
         queue.leave(place)
-    assert queue._tokens == {}
+    assert len(queue) == 0
     assert (late.calls, late.tokens) == (1, 0)  # they have gone between the two
 
 
@@ -60,7 +62,7 @@ def test_it_is_bounded_and_forgets_who_went_away() -> None:
     gone, here = queue.place("interactive"), queue.place("interactive")
     queue.stand(gone, ["a"], until=1.0)
     queue.stand(here, ["a"], until=9.0)
-    assert queue.place("interactive") is None
+    assert queue.stand(queue.place("interactive"), ["a"], until=9.0) is None
     assert queue.ahead("a", here, "interactive", 2.9) == 1
     assert queue.ahead("a", here, "interactive", 3.1) == 0  # two seconds late: it will not come
     assert len(queue) == 1
@@ -95,6 +97,25 @@ def test_who_stands_after_others_have_gone_away_is_not_forgotten_with_them() -> 
     queue.stand(late, ["a"], until=5.0)
     assert queue.ahead("a", here, "interactive", 4.5) == 1
     assert len(queue) == 2
+
+
+def test_however_many_join_at_once_no_more_stand_than_may() -> None:
+    queue = WaitQueue(2)
+    places = [queue.place("batch") for _ in range(5)]  # each in a thread of its own, before any of them stands
+    assert [queue.stand(place, ["a"], until=9.0) is not None for place in places] == [True, True, False, False, False]
+    first, second, third = (queue.place("interactive") for _ in range(3))
+    assert [queue.stand(place, ["a"], until=9.0) is not None for place in (first, second, third)] == [True, True, False]
+    assert len(queue) == 2
+
+
+def test_who_is_replaced_is_woken_at_once() -> None:
+    queue = WaitQueue(2)
+    first, second, other = queue.place("batch"), queue.place("batch"), queue.place("interactive")
+    told = [queue.stand(place, ["a"], until=60.0) for place in (first, second, other)]
+    assert [wakeup is not None and wakeup.told for wakeup in told] == [False, True, False]
+    assert queue.stand(second, ["a"], until=60.0) is None
+    assert queue.stand(first, ["b"], until=60.0) is not None  # who stands in it may wait for another model
+    assert [queue.ahead(model, None, "batch", 0.0) for model in "ab"] == [1, 1]
 
 
 class Patient(SystemClock):
@@ -220,6 +241,23 @@ async def test_a_queue_full_of_batch_makes_room_for_interactive_requests() -> No
     await asyncio.gather(*tasks, interactive)
     assert order == ["zero", "i", "b1"]
     assert_books_balanced(router)
+
+
+def test_who_can_not_wait_for_its_turn_takes_no_place() -> None:
+    """Calls last 40 s here: an interactive request that has 5 s is refused, and the batch request keeps its place."""
+    cards = {"a": {"limits": {"concurrency": 1}, "latency": {"ttft_s": 40.0}}}
+    batch = Stage("a", card_a=cards["a"], retry={"max_waiting": 1, "max_wait_s": 90.0}, stream=False)
+    held = batch.router.board.admit("a", 100.0)
+    assert isinstance(held, Permit)
+    with routing(priority="batch"):
+        batch = batch.again()
+    with routing(deadline_s=5.0):
+        urgent = batch.again()
+    assert told(batch.begin()) == [("alarm", 100.1)]
+    assert told(urgent.begin()) == [("finish", None)]
+    assert len(batch.router.queue) == 1
+    batch.router.board.settle(held, UNSENT, 100.05)
+    assert told(batch.rang(100.1)) == [("launch", 1, "a", ""), ("alarm", None)]
 
 
 def test_a_turn_that_comes_too_late_is_not_waited_for() -> None:
