@@ -18,6 +18,7 @@ from capability_router.nearest import nearest
 from capability_router.value import quickly_made
 
 DATA_TERMS = ("regions", "retention", "training")
+RETENTION = "'zero' or days such as '30d'"
 PRIORITIES = ("interactive", "batch")
 """Which requests go first when models are full."""
 
@@ -235,7 +236,7 @@ def _value(name: str, value: Any) -> Any:
 
 _WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "pin": ("a model's id or 'provider:model'", lambda v: isinstance(v, str)),
-    "retention": ("'zero' or days such as '30d'", lambda v: retention_days(v) < math.inf),
+    "retention": (RETENTION, lambda v: retention_days(v) < math.inf),
     "training": ("True or False", lambda v: isinstance(v, bool)),
 }
 

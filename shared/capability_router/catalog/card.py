@@ -7,7 +7,7 @@ here turns an unknown into a no.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 from capability_router.nearest import nearest
 from capability_router.request import Need, service_tier
-from capability_router.routing import DATA_TERMS
+from capability_router.routing import DATA_TERMS, RETENTION, retention_days
 
 CAPABILITIES: dict[str, Need] = {need.name.lower(): need for need in Need if need.name and need}
 """Card field -> the need it answers: tool_calling, tool_choice, structured_output, json_mode, ..."""
@@ -82,6 +82,7 @@ class ModelCard:
         put = object.__setattr__
         if not self.id or not isinstance(self.id, str):
             raise ConfigError("a model card needs an id, such as 'openai/gpt-5-mini'")
+        _check_kinds(self)
         put(self, "service_tier", service_tier(self.service_tier))
         price: object = self.price  # as it stands in a file, too
         if isinstance(price, Mapping):
@@ -89,7 +90,6 @@ class ModelCard:
         for name in ("tags", "tenants", "reasoning_effort_levels"):
             value = getattr(self, name)
             put(self, name, (value,) if isinstance(value, str) else tuple(value or ()))
-        _check_kinds(self)
         if isinstance(self.data.get("regions"), str):
             put(self, "data", {**self.data, "regions": (self.data["regions"],)})
         for check in (_check_windows, _check_limits, _check_quality, _check_latency, _check_data):
@@ -151,13 +151,24 @@ def card_fields(values: Mapping[str, Any], owner: str, beside: Iterable[str] = (
     return dict(values)
 
 
+def _is_texts(value: Any) -> bool:
+    listed = isinstance(value, (list, tuple, set)) and all(isinstance(v, str) for v in value)
+    return value is None or isinstance(value, str) or listed
+
+
+_KINDS: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
+    (("provider", "model", "service_tier"), lambda v: isinstance(v, str), "a text"),
+    (("tags", "tenants", "reasoning_effort_levels"), _is_texts, "a list of texts"),
+    (("limits", "data", "quality", "latency"), lambda v: isinstance(v, Mapping), "a mapping"),
+    (FLAGS, lambda v: v is None or isinstance(v, bool), "true or false (leave it out when unknown)"),
+)
+
+
 def _check_kinds(card: ModelCard) -> None:
-    for name in ("provider", "model"):
-        if not isinstance(getattr(card, name), str):
-            raise ConfigError(f"model {card.id!r}: {name} must be a text, got {getattr(card, name)!r}")
-    for name in ("limits", "data", "quality", "latency"):
-        if not isinstance(getattr(card, name), Mapping):
-            raise ConfigError(f"model {card.id!r}: {name} must be a mapping, got {getattr(card, name)!r}")
+    for names, fits, wanted in _KINDS:
+        for name in names:
+            if not fits(value := getattr(card, name)):
+                raise ConfigError(f"model {card.id!r}: {name} must be {wanted}, got {value!r}")
 
 
 def _check_windows(card: ModelCard) -> None:
@@ -203,3 +214,7 @@ def _check_data(card: ModelCard) -> None:
         raise ConfigError(f"model {card.id!r}: data.regions must be a list of texts, got {regions!r}")
     if training is not None and not isinstance(training, bool):
         raise ConfigError(f"model {card.id!r}: data.training must be true or false, got {training!r}")
+    kept = card.data.get("retention")
+    if kept not in (None, "forever") and retention_days(kept) == math.inf:
+        hint = nearest(kept, ("zero", "forever"), "")
+        raise ConfigError(f"model {card.id!r}: data.retention must be {RETENTION}, or 'forever', got {kept!r}{hint}")

@@ -7,13 +7,13 @@ itself, the catalog. What no source states stays unknown.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from capability_router.address import fingerprint
 from capability_router.catalog import prices
 from capability_router.catalog.aliases import canonical
-from capability_router.catalog.card import FLAGS, ModelCard, card_fields
+from capability_router.catalog.card import ModelCard, card_fields
 from capability_router.catalog.entry import FORMS, Describe, Description, Draft, Entry, key_variable, keyed, read
 from capability_router.catalog.known import snapshot
 from capability_router.errors import ConfigError
@@ -22,9 +22,6 @@ from capability_router.nearest import nearest
 __all__ = ["Description", "Entry", "Registry"]
 
 _NOTHING: tuple[Any, ...] = (None, "", (), [], {})
-_TEXTS = ("provider", "model", "service_tier")
-_LISTS = ("tags", "tenants", "reasoning_effort_levels")
-_MAPPINGS = ("limits", "data", "quality", "latency")
 
 
 class Registry:
@@ -154,7 +151,7 @@ def _settled(draft: Draft, id: str) -> Entry:
     """The entry, its card filled from all that is known of it."""
     fields, sources = _overlaid(draft)
     try:
-        _check_kinds(card_fields(fields, id), id)
+        card_fields(fields, id)
         fields["price"] = prices.parse(fields.get("price"), id)
         card = ModelCard(**{**fields, "id": id})
     except ConfigError as error:
@@ -193,21 +190,3 @@ def _accepted(told: Mapping[str, Any], catalog: Mapping[str, Any]) -> Mapping[st
     own, known = told.get("max_input_tokens"), catalog.get("max_input_tokens")
     told_too_large = own and known and known < own
     return {name: v for name, v in told.items() if name != "max_input_tokens"} if told_too_large else told
-
-
-def _check_kinds(fields: Mapping[str, Any], id: str) -> None:
-    """Whether each value is of the kind its field holds; what the numbers mean is the card's own check."""
-    kinds: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
-        (_TEXTS, lambda v: isinstance(v, str), "a text"),
-        (_LISTS, _is_texts, "a list of texts"),
-        (_MAPPINGS, lambda v: isinstance(v, Mapping), "a mapping"),
-        (FLAGS, lambda v: isinstance(v, bool), "true or false (leave it out when unknown)"),
-    )
-    for names, fits, wanted in kinds:
-        for name in names:
-            if name in fields and not fits(fields[name]):
-                raise ConfigError(f"model {id!r}: {name} must be {wanted}, got {fields[name]!r}")
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, (list, tuple, set)) and all(isinstance(v, str) for v in value))

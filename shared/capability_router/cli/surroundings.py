@@ -82,5 +82,5 @@ def log_file(path: str | None) -> Iterator[Finding]:
         return
     place = Path(path).expanduser()  # as the sink does
     nearest = next(parent for parent in (place, *place.absolute().parents) if parent.exists())
-    if place.is_dir() or not os.access(nearest, os.W_OK):
+    if not os.access(nearest, os.W_OK):
         yield Finding("telemetry.jsonl", "can't be written", f"{path}: no right to write at {nearest}", True)

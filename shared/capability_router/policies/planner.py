@@ -20,6 +20,7 @@ from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, 
 from capability_router.learning.signs import Signs
 from capability_router.learning.sizes import MARGIN, Sizes
 from capability_router.learning.windows import Windows
+from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affinity import NOWHERE, Stay
 from capability_router.policies.balance import Balance
@@ -104,8 +105,12 @@ class Planner:
         ask = self._ask(request, found, sizing, now)
         eligible = screen(ask, self.roster, unknown=self.unknown, barred=self.health.barred(now))
         if ask.pin is not None and not any(card.id == ask.pin for card in self.registry.cards):
-            told = f"pinned to {ask.pin!r}, which is not registered"
+            hint = nearest(ask.pin, [card.id for card in self.registry.cards], "")
+            told = f"pinned to {ask.pin!r}, which is not registered{hint}"
             eligible = eligible._replace(refusals=[Refusal(r.model, "pin", told) for r in eligible.refusals])
+        if strangers := [name for name in request.routing.deny if not self.registry.matches(name)]:
+            told = f"denied, but not registered: {', '.join(strangers)}"
+            eligible = eligible._replace(notes=(*eligible.notes, told))
         if request.screened is not None:
             eligible = under(request.screened, eligible, self.roster.cards)
         rows = self._rows(eligible.cards, found, now, stay, request, sizing)

@@ -12,6 +12,7 @@ from threading import Event, Lock
 from typing import Any
 
 from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.errors import ConfigError
 
 log = logging.getLogger("capability_router")
 
@@ -22,11 +23,13 @@ class JsonlSink(Lasting):
     The file is opened at the first record, readable by its owner only. When it holds `rotate_mb` million bytes it is
     renamed to `<name>.1`, the previous one to `<name>.2`, ...; `keep` of them stay. If another program has moved it
     away, as logrotate does, a new one is opened. Raises OSError; that record is lost, and the next one tries again.
-    A file that can't be renamed goes on growing, which is told once.
+    A file that can't be renamed goes on growing, which is told once. Raises ConfigError for a folder.
     """
 
     def __init__(self, path: str | Path, rotate_mb: float | None = None, keep: int = 5) -> None:
         self._path = Path(os.path.expanduser(path)).absolute()  # stays the same if the working directory changes
+        if self._path.is_dir():
+            raise ConfigError(f"the decision log {str(path)!r} is a folder; name a file in it, such as decisions.jsonl")
         self._most = None if rotate_mb is None else max(1, int(rotate_mb * 1e6))
         self._keep = keep
         self._file: int | None = None

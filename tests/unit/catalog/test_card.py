@@ -20,6 +20,10 @@ from capability_router.routing import retention_days
         ({"limits": [5]}, "limits must be a mapping"), ({"data": ["eu"]}, "data must be a mapping"),
         ({"data": {"regions": ["eu", 3]}}, "data.regions"), ({"data": {"regions": 3}}, "data.regions"),
         ({"data": {"training": "no"}}, "data.training"),
+        ({"data": {"retention": "zreo"}}, "data.retention must be 'zero' or days .*; did you mean 'zero'"),
+        ({"data": {"retention": -1}}, "data.retention"), ({"data": {"retention": "a year"}}, "data.retention"),
+        ({"tool_calling": "flase"}, "tool_calling must be true or false"),
+        ({"tags": 5}, "tags must be a list of texts"),
     ],
 )  # fmt: skip
 def test_impossible_cards_are_refused_with_the_field(fields: dict, told: str) -> None:

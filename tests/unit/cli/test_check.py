@@ -130,8 +130,12 @@ def test_stores(tmp_path: Path) -> None:
     assert [(row["what"], row["fails"]) for row in away] == [("out of reach", True)]
 
 
-def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
-    (row,) = rows(run(tmp_path, "--json", telemetry={"jsonl": str(tmp_path)}))
+def test_a_log_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = run(tmp_path, telemetry={"jsonl": str(tmp_path)})
+    assert (folder.exit_code, "is a folder; name a file in it" in folder.output) == (2, True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda place, *_, **__: Path(place) != tmp_path)
+        (row,) = rows(run(tmp_path, "--json", telemetry={"jsonl": str(tmp_path / "log.jsonl")}))
     assert (row["where"], row["fails"]) == ("telemetry.jsonl", True)
     assert run(tmp_path, telemetry={"jsonl": str(tmp_path / "new" / "log.jsonl")}).exit_code == 0
     assert not (tmp_path / "new").exists()
@@ -182,8 +186,10 @@ def test_retries_that_cannot_be_switched_off_are_told() -> None:
 
 
 def test_a_log_in_the_home_folder_is_looked_for_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "taken").mkdir()
+    taken = tmp_path / "taken"
+    taken.touch()
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda place, *_, **__: place != taken)
     (found,) = surroundings.log_file("~/taken")
     assert found.kind == "can't be written"
     assert list(surroundings.log_file("~/free.jsonl")) == []

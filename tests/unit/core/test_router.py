@@ -46,6 +46,16 @@ def test_a_denied_or_foreign_pin_leaves_nothing() -> None:
         assert ranked(router) == ["b"]
 
 
+def test_a_name_that_is_not_registered_is_told_where_it_is_pinned_or_denied() -> None:
+    router = scripted_router({"alpha": ["ok"], "beta": ["ok"]})
+    with routing(deny=["alhpa", "beta"]):
+        plan = router.explain(Request(("hi",)))
+    assert (plan.chosen.id, list(plan.notes)) == ("alpha", ["denied, but not registered: alhpa"])
+    with routing(pin="alhpa"):
+        refused = router.explain(Request(("hi",))).refusals
+    assert {r.detail for r in refused} == {"pinned to 'alhpa', which is not registered; did you mean 'alpha'?"}
+
+
 def test_a_tool_loop_stays_and_says_only_that() -> None:
     router = scripted_router({"a": ["ok"], "b": ["ok"]}, policy="cheapest")
     router._lessons.affinity.note(Request(("hi",)), Reply(tool_call_ids=("call-1",)), "b", 0, 0.0)

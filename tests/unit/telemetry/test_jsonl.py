@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from capability_router import ConfigError
 from capability_router.decision_log.chronology import rotated
 from capability_router.telemetry.jsonl import JsonlSink
 from capability_router.testing import ask, scripted_router
@@ -181,3 +182,8 @@ def test_a_handler_of_logs_may_write_to_the_sink_that_can_not_be_rotated(tmp_pat
         logging.getLogger("capability_router").removeHandler(handler)
     assert handler.free == [True]
     assert [list(json.loads(line)) for line in path.read_text("utf-8").splitlines()] == [["n"], ["logged"]]
+
+
+def test_a_folder_is_refused_when_the_router_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is a folder; name a file in it, such as decisions\.jsonl"):
+        scripted_router({"a": ["ok"]}, telemetry={"jsonl": str(tmp_path)})
