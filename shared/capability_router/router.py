@@ -99,6 +99,7 @@ class Router:
         known = learned(s.policy.state if s.policy.name == "adaptive" else None)
         self._dispatch = Dispatch(s, registry, self.board)
         self.queue, pace = self._dispatch.queue, self._accounting.pace
+        self._watchers.append(self.queue.heard)
         self.planner = wiring.planner_of(registry, s, self.board, known, pace, self._dispatch.wait_s)
         self._trying(known)
         self._lessons = wiring.lessons_of(self.planner, registry)

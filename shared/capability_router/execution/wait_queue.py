@@ -5,8 +5,8 @@ request that comes later, or with a lower priority, may not overtake it at these
 turn can't come in time, a request is refused at once; but one of higher priority replaces the last of the lowest
 priority.
 
-When a call ends, the first request that waits for its model is woken. A request also looks by itself now and then,
-because places become free in other ways too.
+When a call ends, the first request that waits for its model is woken; when a model is open again, all are. A request
+also looks by itself now and then, because places become free in other ways too.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ from typing import NamedTuple
 from capability_router.concurrency.latch import InnerLatch
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.concurrency.wakeup import Wakeup
+from capability_router.health.condition import EventKind, HealthEvent
 from capability_router.health.permit import NOBODY, Ahead
 from capability_router.routing import PRIORITIES
 
+_OPENED: tuple[EventKind, ...] = (
+    "breaker_closed", "credential_enabled", "model_enabled", "rate_limit_over", "reset",
+)  # fmt: skip
 _LATE_S = 2.0  # a request that is this late for its next check has gone away
 
 
@@ -112,6 +116,13 @@ class WaitQueue(Lasting):
                 first = next((here for here in standing if here is not None and not here.wakeup.told), None)
                 if first is not None:
                     first.wakeup.tell()
+
+    def heard(self, event: HealthEvent) -> None:
+        """A model is open before its time, or again: all look, because some waited until that time."""
+        if event.kind in _OPENED:
+            with self._lock:
+                for here in self._standing.copy().values():
+                    here.wakeup.tell()
 
     def leave(self, place: Place) -> None:
         """Leave the queue."""

@@ -16,7 +16,7 @@ from capability_router.clock import ManualClock, SystemClock
 from capability_router.concurrency.wakeup import Wakeup
 from capability_router.execution.wait_queue import Place, WaitQueue
 from capability_router.faults.kinds import Fault
-from capability_router.health.permit import UNSENT, Permit
+from capability_router.health.permit import UNSENT, Permit, Verdict
 from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
@@ -241,6 +241,25 @@ async def test_a_queue_full_of_batch_makes_room_for_interactive_requests() -> No
     await asyncio.gather(*tasks, interactive)
     assert order == ["zero", "i", "b1"]
     assert_books_balanced(router)
+
+
+@pytest.mark.parametrize("opens", ["reset", "answered"])
+def test_who_waits_for_the_end_of_a_rate_limit_is_woken_when_it_is_open_before(opens: str) -> None:
+    """It would sleep until then, and those that come later would go before it."""
+    first = Stage("a", retry={"max_wait_s": 60, "attempts": 1})
+    first.begin()
+    first.faulted(101.0, fault=Fault("rate_limited", retry_after_s=20.0))
+    waits = first.again()
+    assert told(waits.begin(101.5)) == [("alarm", 121.0)]
+    if opens == "reset":
+        first.router.reset("a")
+    else:
+        board = first.router.board
+        forced = board.force("a", 102.0)
+        assert isinstance(forced, Permit)
+        board.settle(forced, Verdict(True), 102.5)
+    assert waits.machine.wakeup.told
+    assert told(waits.rang(103.0)) == [("launch", 1, "a", ""), ("alarm", None)]
 
 
 def test_who_can_not_wait_for_its_turn_takes_no_place() -> None:
