@@ -301,10 +301,8 @@ class Targets:
                     return Pick(again.candidate, permit, self._budget)
                 self._gate.settle(permit, UNSENT, at)
                 continue
-            if permit.kind == "rate_limit" and permit.until is not None:
-                self._again.append(Again(again.candidate, permit.until))
-            elif permit.kind == "full":
-                self._again.append(Again(again.candidate, at + LOOK_S))
+            if permit.kind in ("rate_limit", "full"):
+                self._again.append(again)
             self._held[again.candidate.id] = permit
         return None
 

@@ -48,3 +48,15 @@ def test_one_that_a_budget_forbids_leaves_its_share_to_the_next_request() -> Non
     assert "to reserve less" in str(first.error)
     second.faulted(102.5)
     assert told(second.rang(103.5))[0] == ("launch", 2, "a", "overloaded")
+
+
+def test_one_that_a_rate_limit_held_goes_on_when_the_limit_is_open_before() -> None:
+    stage = Stage("a", retry={"wait": 1.0, "max_wait_s": 60.0})
+    stage.begin()
+    other = stage.router.board.admit("a", 100.5)
+    assert isinstance(other, Permit)
+    stage.faulted(101.0)
+    stage.router.board.settle(other, Verdict(False, blame="gate", retry_after_s=20.0), 101.5)
+    assert told(stage.rang(102.0)) == [("alarm", 121.5)]
+    stage.router.reset("a")
+    assert told(stage.rang(103.0))[0] == ("launch", 2, "a", "overloaded")
