@@ -392,7 +392,9 @@ class Router:
 
     def _tell(self, event: HealthEvent) -> None:
         level = logging.INFO if event.kind in QUIET else logging.WARNING
-        log.log(level, "%s: %s %s", event.model, event.kind, event.detail)
+        what = event.kind.replace("_", " ")
+        said = event.detail if event.detail.startswith(what) else f"{what}: {event.detail}".removesuffix(": ")
+        log.log(level, "%s: %s", event.model, said)
         self._recorder.turned(event.kind, event.model, event.detail)
         for watcher in self._watchers:
             try:

@@ -138,6 +138,17 @@ _PROFILE = (
 )  # fmt: skip
 
 
+_ENDPOINT = "; it belongs in `endpoint: {base_url, model, api_key_env, headers}`"
+_CALL = "; it is no property of a model: give it to the model object or to the call, or to the router for all models"
+_ELSEWHERE = {
+    "name": "; did you mean 'id'?",
+    "api_key": "; a key is read from the provider's own variable, or from the one that `endpoint: {api_key_env}` names",
+    **dict.fromkeys(("base_url", "api_key_env", "headers"), _ENDPOINT),
+    **dict.fromkeys(("temperature", "max_tokens", "top_p", "stop", "timeout", "seed", "max_retries"), _CALL),
+}
+"""Words that are written among the card fields, and belong elsewhere, where the most similar field would mislead."""
+
+
 def profiled(profile: Mapping[str, Any]) -> dict[str, Any]:
     """The card fields that the profile of a LangChain model states, which has the same names."""
     return {name: profile[name] for name in _PROFILE if profile.get(name) is not None}
@@ -147,7 +158,8 @@ def card_fields(values: Mapping[str, Any], owner: str, beside: Iterable[str] = (
     """The values, if each is a card field; else ConfigError naming the nearest, or the nearest of those `beside`."""
     for name in values:
         if name not in FIELDS:
-            raise ConfigError(f"model {owner!r}: unknown card field {name!r}{nearest(name, (*FIELDS, *beside))}")
+            meant = (not beside and _ELSEWHERE.get(name)) or nearest(name, (*FIELDS, *beside))
+            raise ConfigError(f"model {owner!r}: unknown card field {name!r}{meant}")
     return dict(values)
 
 

@@ -231,13 +231,28 @@ def overridden(draft: Draft, stated: Mapping[str, Any]) -> Draft:
 def _described(item: Any, where: str, describe: Describe | None) -> Draft:
     told = describe(item) if describe else _plainly(item)
     if told is None:
-        kind = type(item).__name__
-        raise ConfigError(f"{where} is a {kind}, which can't be routed to; {_instead(item)}an entry is {FORMS}")
+        kind = f"the class {item.__name__}" if isinstance(item, type) else f"of the class {type(item).__name__}"
+        raise ConfigError(f"{where} is {kind}, which can't be routed to; {_instead(item)}an entry is {FORMS}")
     return Draft(where, None, item, {}, told.fields, told.address, told.gives_reason)
 
 
+_OTHERS = {
+    "llama_index.LLM": "LlamaIndex's LLMs are for RouterLLM; give LangChain's class for the same provider; ",
+    "langchain_core.BaseLLM": "it completes texts; give the chat model of its package, such as ChatOpenAI; ",
+}
+"""Base class of what is taken for a chat model, under its package's name -> what to give in its place."""
+
+
+def _class_name(kind: type) -> str:
+    return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+
+
 def _instead(item: Any) -> str:
-    """What to give in place of a wrapped model, as LangChain's `bind`, `with_retry` and `with_fallbacks` make them."""
+    """What to give in place of a class, another kind of model, or one that `bind`, `with_retry`, ... have wrapped."""
+    if isinstance(item, type):
+        return f"give a model: {item.__name__}(...); "
+    if meant := next((_OTHERS[name] for kind in type(item).__mro__ if (name := _class_name(kind)) in _OTHERS), ""):
+        return meant
     if getattr(item, "fallbacks", None):
         return "list the models in it one by one, since the router falls back by itself; "
     inner = getattr(item, "bound", None)

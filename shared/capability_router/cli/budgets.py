@@ -30,7 +30,10 @@ _AT_LIMIT = 2
 @click.option("--tenant", help="This tenant's own caps only.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list instead of a table.")
 def budgets(config: Path | None, url: str | None, tenant: str | None, as_json: bool) -> None:
-    """Show the caps of CONFIG, or all that a store knows: limit, spent, reserved, left, when it resets."""
+    """Show each cap: limit, spent, reserved, left, when it resets.
+
+    The caps are those of CONFIG, or all that a store knows.
+    """
     rows = _stored(url, tenant) if url and config is None else _configured(config or ROUTER_YAML, url, tenant)
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="What is only for information fails the check, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(config: Path | None, max_age: str, strict: bool, as_json: bool) -> None:
-    """Say what is wrong or unknown in CONFIG: keys, prices, capabilities, hidden retries, packages, store and log.
+    """Say what is wrong or unknown in a configuration.
 
-    Builds the models as LangChain and LlamaIndex would, as far as these are installed; sends them nothing. Exit code 1
-    if something would fail (marked with !), 2 if the configuration can't be read.
+    Looks at keys, prices, capabilities, hidden retries, packages, store and log. Builds the models as LangChain and
+    LlamaIndex would, as far as these are installed; sends them nothing. Exit code 1 if something would fail (marked
+    with !), 2 if the configuration can't be read.
     """
     from capability_router.errors import ConfigError
     from capability_router.router import Router

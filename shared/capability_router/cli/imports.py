@@ -34,10 +34,11 @@ def litellm(
     config: Path, output: Path | None, force: bool, group: str | None, models: tuple[str, ...], strict: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Read a LiteLLM proxy's config.yaml, or a Router's keywords (YAML or JSON), and write a router.yaml.
+    """Make a router.yaml of a LiteLLM configuration.
 
-    What can't be carried over is listed: what, why, and what to do; in the file's comments too. Secrets that stand in
-    CONFIG in plain are not copied, and become environment variables.
+    CONFIG is a proxy's config.yaml, or a Router's keywords (YAML or JSON). What can't be carried over is listed:
+    what, why, and what to do; in the file's comments too. Secrets that stand in CONFIG in plain are not copied, and
+    become environment variables.
     """
     from capability_router.errors import ConfigError
     from capability_router.migration.litellm import imported
@@ -50,9 +51,14 @@ def litellm(
     if output is not None:
         _write(output, page(found))
     if as_json:
-        click.echo(json.dumps(told(found), indent=2, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                told(found),
+                indent=2,
+            )
+        )
     elif output is None:
-        click.echo(page(found), nl=False)
+        click.echo(page(found).encode("utf-8"), nl=False)
         click.echo(_summary(found, None), err=True)
     else:
         _show(found, output)

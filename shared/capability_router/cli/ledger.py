@@ -25,7 +25,10 @@ _CALLS = ("at (UTC)", "tenant", "chain", "task", "tags", "model", "ended", "toke
 
 @click.group()
 def ledger() -> None:
-    """What was spent, by whom: totals, series and single calls, read from the store that routers write."""
+    """Show what was spent, by whom.
+
+    Totals, series and single calls, read from the store that routers write.
+    """
 
 
 def _reads(command: Callable[..., None]) -> Callable[..., None]:
@@ -89,7 +92,7 @@ def calls(store: str | None, config: Path | None, last: int, as_json: bool, **sp
 @click.option("-o", "--output", required=True, help='.jsonl, .csv or .parquet; "-" is standard output.')
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv", "parquet"]), help="By the ending, if left out.")
 def export(store: str | None, config: Path | None, output: str, form: Any, **span: Any) -> None:
-    """Write the kept calls to a file, exact amounts in picodollars included."""
+    """Write the kept calls to a file, with exact amounts."""
     if output == "-":
         out: IO[Any] = sys.stdout.buffer if form == "parquet" else sys.stdout
         _opened(store, config).export(out, form, **_narrowed(span))

@@ -74,10 +74,11 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rehearse(config: Path | None, as_json: bool, output: Path | None, **stated: Any) -> None:
-    """Rehearse CONFIG against simulated models and scripted faults, in virtual time: who answers, and what fails.
+    """Rehearse a configuration under scripted faults.
 
-    Nothing is sent and no key is needed; store, ledger and log of the configuration are not touched. Exit code 1 if
-    --expect is missed, 2 if it can't be rehearsed.
+    Models are simulated and time is virtual: who answers, and what fails. Nothing is sent and no key is needed;
+    store, ledger and log of the configuration are not touched. Exit code 1 if --expect is missed, 2 if it can't be
+    rehearsed.
     """
     from capability_router.errors import ConfigError
     from capability_router.rehearsal import rehearsal as day

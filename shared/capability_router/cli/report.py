@@ -39,10 +39,11 @@ def report(
     logs: tuple[Path, ...], output: Path, title: str, others: tuple[Path, ...], strongest: str | None, trials: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Write the decisions in the LOGs (JSONL, also compressed with gzip) as one self-contained HTML page.
+    """Write the decisions of a log as an HTML page.
 
-    Cost over time, savings, latency, success, breakers, cost against quality, which model suits which task, refusals.
-    Several files count as one log; those that rotation has made of it are read with it. "-" is standard input.
+    A LOG is JSONL, also compressed with gzip. The page needs no other file and shows cost over time, savings,
+    latency, success, breakers, cost against quality, which model suits which task, refusals. Several files count as
+    one log; those that rotation has made of it are read with it. "-" is standard input.
     """
     if trials:
         omitted = _compare(logs, as_json)

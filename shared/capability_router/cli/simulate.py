@@ -32,7 +32,7 @@ def simulate(
     faults: tuple[str, ...],
     write: Path | None,
 ) -> None:
-    """Run simulated OpenAI-compatible providers on 127.0.0.1 and print a router.yaml for them."""
+    """Run simulated providers on 127.0.0.1; print a router.yaml."""
     from capability_router.simulator import Fleet
 
     spare(write, _IS_OURS, "not of this command")

@@ -43,7 +43,7 @@ class View(NamedTuple):
 @click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, with --watch one a line.")
 def status(config: Path | None, url: str | None, watch: bool, as_json: bool) -> None:
-    """Show each model's breaker, what holds it, calls in flight, times, success, and the budget that is left.
+    """Show each model's breaker, load, success and budget left.
 
     CONFIG (default: ./router.yaml) names the store, the router and its caps. Each process that uses a store other than
     memory tells it every two seconds how its models fare, from its first request on; one that is silent for longer is

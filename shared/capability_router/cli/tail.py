@@ -30,10 +30,10 @@ _LOOK_S = 0.25
 def tail(
     log: Path, last: int, follow: bool, model: str | None, tenant: str | None, troubled: bool, as_json: bool
 ) -> None:  # fmt: skip
-    """Print the decisions in LOG (JSONL) as they are made: who answered, at what cost and after how long, and why.
+    """Print decisions as they are made.
 
-    Goes on with the new file when the log is rotated, and waits for one that is not there yet. What can't be read is
-    counted.
+    Of each request in LOG (JSONL): who answered, at what cost, after how long, and why. Goes on with the new file
+    when the log is rotated, and waits for one that is not there yet. What can't be read is counted.
     """
     from capability_router.decision_log.reading import Reading, told_omitted
 

@@ -50,11 +50,11 @@ def train(
     logs: tuple[Path, ...], output: Path | None, plot: Path | None, key: str | None, folds: int, sample: int,
     each: bool, anyway: bool, embedder: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Learn from LOGS which model is good enough for which request, and tell whether routing by it pays.
+    """Learn from logs which model is good enough for which request.
 
-    A log is a decision log with feedback, a LangSmith export (runs and feedback), a table of outcomes as JSONL, CSV or
-    Parquet; gzip or not. Exit status: 0 = routing pays and the state is written, 3 = it does not ("use X always"),
-    1 = an error.
+    Tells whether routing by it pays. A log is a decision log with feedback, a LangSmith export (runs and feedback),
+    a table of outcomes as JSONL, CSV or Parquet; gzip or not. Exit status: 0 = routing pays and the state is
+    written, 3 = it does not ("use X always"), 1 = an error.
     """
     spare(output, _IS_STATE, "no learned state")
     spare(plot, _IS_SVG, "no SVG file")

@@ -75,7 +75,9 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
             f"believed of a model before its scores, by {ALL:g} at most"
         )
     if not log.rows:
-        click.echo("Nothing to learn from: the logs hold no request with a model and a score.")
+        click.echo(
+            "Nothing to learn from: the logs hold no request with a model and a score (router.feedback gives one)."
+        )
     for reason, count in log.omissions:
         click.echo(f"left out: {count:,} × {printable(reason)}", err=True)
     for state in states:

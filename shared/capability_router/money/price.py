@@ -244,8 +244,7 @@ class Price:
             return value
         known = {f.name for f in fields(cls) if f.init}
         if not isinstance(value, Mapping) or set(value) - known:
-            odd = sorted(set(value) - known) if isinstance(value, Mapping) else value
-            raise ConfigError(f"price: unknown {odd!r}; known: {', '.join(sorted(known))}")
+            raise ConfigError(_no_price(value, known))
         tiers = _tiers(value.get("tiers") or ())
         services = value.get("services") or {}
         if not isinstance(services, Mapping):
@@ -263,6 +262,15 @@ AMOUNTS = (*RATES, "per_request")
 """All fields of a Price that are USD."""
 _CHEAPER = ("batch", "flex")
 _OF_MEDIA = {"audio": (5, 7), "image": (8, 10)}  # places in Rates
+
+
+def _no_price(value: Any, known: Collection[str]) -> str:
+    if not isinstance(value, Mapping):
+        return (
+            f"price must be a mapping such as {{input_mtok: 1, output_mtok: 4}} (USD per million tokens), got {value!r}"
+        )
+    odd = min(set(value) - set(known), key=str)
+    return f"price: unknown key {odd!r}{nearest(odd, sorted(known))}"
 
 
 def _tiers(value: Any) -> tuple[Tier, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -62,12 +63,12 @@ class Lent(Mapping[str, str]):
         self.given: list[str] = []
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Its value, else the default, else a placeholder."""
+        """Its value, else the default, else a placeholder: a URL for what is called one, as `base_url` must be."""
         if name in os.environ or default is not None:
             return os.environ.get(name, default)
         if name not in self.given:
             self.given.append(name)
-        return f"{_STAND_IN}{name}"
+        return f"http://{_STAND_IN}{name}/v1" if re.search("UR[LI]|BASE|ENDPOINT", name) else f"{_STAND_IN}{name}"
 
     def __getitem__(self, name: str) -> str:
         return str(self.get(name))

@@ -40,6 +40,21 @@ def test_unknown_field_names_the_nearest() -> None:
         ModelCard(id="m").overlaid({"tool_caling": True})
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("max_tokens", "give it to the model object or to the call"),
+        ("temperature", "give it to the model object or to the call"),
+        ("base_url", "belongs in `endpoint:"),
+        ("api_key", "the provider's own variable"),
+        ("name", "did you mean 'id'"),
+    ],
+)
+def test_a_word_that_is_no_field_says_where_it_belongs(name: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown card field '{name}'; .*{told}"):
+        ModelCard(id="m").overlaid({name: "x"})
+
+
 def test_none_never_hides_what_is_known() -> None:
     base = ModelCard(id="m", context_window=5, tool_calling=True)
     assert base.overlaid({"context_window": None, "tool_calling": False}).context_window == 5

@@ -180,7 +180,7 @@ def test_what_is_no_entry_is_named_by_type_and_position(item):
 
 
 def test_an_object_of_another_framework_is_named_by_type():
-    with pytest.raises(ConfigError, match=r"models\[0\] is a Other"):
+    with pytest.raises(ConfigError, match=r"models\[0\] is of the class Other"):
         Registry.build([type("Other", (), {})()], describe=describe)
 
 

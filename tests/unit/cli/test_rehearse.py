@@ -128,6 +128,13 @@ def test_a_configuration_that_is_wrong_is_told(tmp_path: Path) -> None:
     assert "stand-ins were put in for HOST" in run(path).stderr
 
 
+@pytest.mark.parametrize("url", ["${HOUSE_URL}", "http://${HOST}:8000/v1"])
+def test_an_address_from_a_variable_that_is_not_set_is_rehearsed(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "router.yaml"
+    path.write_text(f"models: [{{id: a, endpoint: {{base_url: '{url}', model: m}}}}]\n", encoding="utf-8")
+    assert run(path, "--seconds", "5").exit_code == 0
+
+
 def test_all_that_can_be_written_is_listed() -> None:
     result = CliRunner().invoke(main, ["rehearse", "--list"])
     assert result.exit_code == 0

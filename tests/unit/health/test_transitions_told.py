@@ -114,5 +114,9 @@ def test_they_are_written_with_the_records_and_logged_as_what_needs_nobody(caplo
     router.close()
     lines = [(record["event"], record["model"]) for record in kept if record["kind"] == "health"]
     assert lines == [("degraded", "a"), ("recovered", "a"), ("rate_limited", "a"), ("rate_limit_over", "a")]
-    levels = {record.message.split()[1]: record.levelname for record in caplog.records}
-    assert (levels["degraded"], levels["rate_limited"], levels["rate_limit_over"]) == ("INFO", "WARNING", "INFO")
+    levels = {record.message.split(": ")[1]: record.levelname for record in caplog.records}
+    assert (levels["degraded"], levels["rate limited for 5.0 s"], levels["rate limit over"]) == (
+        "INFO",
+        "WARNING",
+        "INFO",
+    )

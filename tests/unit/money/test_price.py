@@ -61,6 +61,10 @@ def test_impossible_prices_are_refused(bad: object) -> None:
 def test_parse_names_unknown_keys() -> None:
     with pytest.raises(ConfigError, match="inputs"):
         Price.parse({"inputs": 1})
+    with pytest.raises(ConfigError, match="price: unknown key 'input'; did you mean 'input_mtok'"):
+        Price.parse({"input": 1, "output_mtok": 2})
+    with pytest.raises(ConfigError, match="price must be a mapping such as"):
+        Price.parse(3)  # type: ignore[arg-type]  # as a file may say it
     tiered = Price.parse(
         {"input_mtok": 1, "output_mtok": 2, "tiers": [{"above": 10, "price": {"input_mtok": 3, "output_mtok": 4}}]}
     )

@@ -53,9 +53,10 @@ def explain(
     prompt: str | None, config: Path, policy: str | None, messages: Path | None, tools: Path | None,
     schema: Path | None, tokens: int | None, as_json: bool, sources: bool, **stated: Any,
 ) -> None:  # fmt: skip
-    """Print the plan for PROMPT ("-" reads it from standard input): the ranking, and why not each other model.
+    """Print which model would answer a prompt, and why not the others.
 
-    Nothing is sent, fetched or written. Exit code 1 if no model can take the request, or something is wrong.
+    PROMPT "-" reads it from standard input. Nothing is sent, fetched or written. Exit code 1 if no model can take
+    the request, or something is wrong.
     """
     from capability_router.cli.whatif import explain_view
     from capability_router.cli.whatif.options import asked

@@ -39,11 +39,12 @@ def replay(
     logs: tuple[Path, ...], policy: str, config: Path | None, predict: Predict | None, since: str | None,
     limit: int | None, examples: int, as_json: bool,
 ) -> None:  # fmt: skip
-    """Decide the requests in LOGS (JSONL decision logs, rotated and gzipped ones too) again under another policy.
+    """Decide the requests of a log again under another policy.
 
-    Tells which requests would change their model, what that would do to cost, latency, predicted quality and refusals,
-    and, where the log explored by chance and answers have scores, what the new choices' answers are worth. Nothing is
-    sent, and no text of a prompt is needed. "-" is standard input.
+    LOGS are JSONL decision logs, rotated and gzipped ones too. Tells which requests would change their model, what
+    that would do to cost, latency, predicted quality and refusals, and, where the log explored by chance and
+    answers have scores, what the new choices' answers are worth. Nothing is sent, and no text of a prompt is
+    needed. "-" is standard input.
     """
     from capability_router.cli.whatif import replay_view
 

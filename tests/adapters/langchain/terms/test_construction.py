@@ -60,6 +60,17 @@ def test_a_wrapped_model_among_the_models_says_what_to_give_in_its_place() -> No
     assert "can't be routed to; an entry is" in wrong(models=[object()])
 
 
+def test_a_class_or_a_model_of_another_kind_says_what_to_give_in_its_place() -> None:
+    from langchain_openai import OpenAI as Completing
+    from llama_index.llms.openai import OpenAI
+
+    assert "models[0] is the class Scripted, which can't be routed to; give a model: Scripted(...)" in wrong(
+        models=[Scripted]
+    )
+    assert "LlamaIndex's LLMs are for RouterLLM" in wrong(models=[OpenAI(model="gpt-5.4", api_key="k")])
+    assert "give the chat model of its package" in wrong(models=[Completing(model="gpt-5.4", api_key="k")])
+
+
 def test_a_router_is_shared_and_built_from_a_config(server: Server) -> None:
     config = {"models": [{"id": "m", "endpoint": {"base_url": server.url, "model": "ok-m"}}], "policy": "cheapest"}
     model = ChatRouter.from_config(config, temperature=0.2)
