@@ -222,7 +222,7 @@ class RoutedCall:
         """Write the decision and its cost on the router's run, and give them to the handlers that add up costs."""
         outcome = self.outcome
         if traced.handlers:
-            note(traced, outcome, self._run.plan if self._run is not None else None, refusals)
+            note(traced, outcome, self._run.plan if self._run is not None else None, refusals, self._routing)
         if self._attempts is not None and outcome is not None:
             self._attempts.end(outcome)
         if outcome is not None and traced.handlers:

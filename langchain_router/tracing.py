@@ -30,6 +30,7 @@ from langchain_core.utils.uuid import uuid7
 from capability_router.execution.effects import Launch
 from capability_router.plan import Plan
 from capability_router.request import Outcome
+from capability_router.routing import Routing
 from langchain_router.attempts.fault_notes import add_metadata, tracers_of
 from langchain_router.observed import observe, observed
 from langchain_router.runs import RUNS, given, without_runs
@@ -182,28 +183,40 @@ def facts_of(outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any]
     return {name: fact for name, fact in facts.items() if fact != ""}
 
 
-def _listed(items: Sequence[str]) -> str:
+def _listed(items: Sequence[str], between: str = "; ") -> str:
     """As many complete items as fit, and the number of the others."""
     room, shown = _ROOM - 20, list[str]()
     for item in items:
         item = _cut(item, _ITEM)
         room -= len(item) + 2
         if room < 0:
-            return "; ".join([*shown, f"and {len(items) - len(shown):,} more"])
+            return between.join([*shown, f"and {len(items) - len(shown):,} more"])
         shown.append(item)
-    return "; ".join(shown)
+    return between.join(shown)
 
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def note(run: ChainRun, outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any] = ()) -> None:
+def terms_of(routing: Routing) -> dict[str, str]:
+    """For whom and for what the request was, as far as it is known. Its chain is seen in the tree."""
+    terms = {
+        "tenant": _cut(routing.tenant, _ITEM),
+        "task": _cut(routing.task, _ITEM),
+        "tags": _listed(routing.tags, ", "),
+    }
+    return {f"router_{name}": term for name, term in terms.items() if term}
+
+
+def note(
+    run: ChainRun, outcome: Outcome | None, plan: Plan | None, refusals: Sequence[Any], routing: Routing
+) -> None:  # fmt: skip
     """Write the facts on the router's own run in all attached tracers, before it ends."""
     tracers = tracers_of(run.handlers)
     if not tracers and not observed(run.handlers):
         return
-    facts = facts_of(outcome, plan, refusals)
+    facts = {**terms_of(routing), **facts_of(outcome, plan, refusals)}
     for tracer in tracers:
         traced = tracer.run_map.get(str(run.run_id))
         if traced is not None:

@@ -10,7 +10,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.tracers.schemas import Run
 
-from langchain_router import AllCandidatesFailed, ChatRouter, NoEligibleModel
+from langchain_router import AllCandidatesFailed, ChatRouter, NoEligibleModel, routing
 
 LLM_ERROR, LLM = ("llm", "Scripted", "error", []), ("llm", "Scripted", "", [])
 TOTAL = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13}
@@ -80,6 +80,24 @@ def test_a_call_is_booked_under_its_chain_and_tags() -> None:
     chain = ChatPromptTemplate.from_template("{x}") | model
     chain.invoke({"x": "hi"}, {"callbacks": [Recorder()], "run_name": "summariser", "tags": ["nightly"]})
     assert model.router.ledger.total(by=("chain", "tag")).keys() == {("summariser", "nightly")}
+
+
+@pytest.mark.parametrize("terms", [{}, {"deny": ["fake/y"]}], ids=["answered", "refused"])
+def test_the_run_says_for_whom_it_was(terms: dict) -> None:
+    tracer = Recorder()
+    try:
+        with routing(tenant="acme", task="summarise", tags=["nightly"], **terms):
+            router(Scripted(name_="y")).invoke("hi", {"callbacks": [tracer], "tags": ["blue"]})
+    except NoEligibleModel:
+        assert terms
+    told = metadata(tracer.roots[0])
+    assert (told["router_tenant"], told["router_task"], told["router_tags"]) == ("acme", "summarise", "nightly, blue")
+
+
+def test_nothing_is_said_of_terms_that_are_not_set() -> None:
+    tracer = Recorder()
+    router(Scripted(name_="y")).invoke("hi", {"callbacks": [tracer]})
+    assert not {"router_tenant", "router_task", "router_tags"} & metadata(tracer.roots[0]).keys()
 
 
 def test_tokens_are_seen_once() -> None:
