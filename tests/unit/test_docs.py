@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -111,6 +113,7 @@ def test_each_word_of_a_wait_is_listed(word: str) -> None:
     assert f"`{word}`" in PAGE
 
 
+OURS = ("capability_router", "langchain_router", "llamaindex_router")
 PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("docs/*/*.md")))
 
 
@@ -122,6 +125,27 @@ def test_what_a_page_refers_to_is_there(page: Path) -> None:
         assert target.exists(), f"{page.name} refers to {name}"
         heads = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
         assert not anchor or anchor in {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in heads}
+
+
+def fenced(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_settings_that_a_page_shows_are_taken(page: Path) -> None:
+    for text in fenced(page, "yaml"):
+        settings = parsed(text, page)
+        if "price" not in settings:  # a field of an entry alone
+            Words.model_validate(settings)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_that_a_page_shows_imports_what_there_is(page: Path) -> None:
+    for text in fenced(page, "python"):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in OURS:
+                there = import_module(str(node.module))
+                assert [name.name for name in node.names if not hasattr(there, name.name)] == []
 
 
 def named_models(page: Path) -> set[str]:
