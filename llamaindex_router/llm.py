@@ -105,6 +105,8 @@ class RouterLLM(FunctionCallingLLM):
         if max_retries is not None:
             settings["retry"] = {"attempts": attempts_of(max_retries), **(settings.get("retry") or {})}
         core = core or _core(Recipe(models, config, settings, defaults, api_key), router)
+        if (parser := core.children.output_parser) is not None:
+            own.setdefault("output_parser", parser)
         said = core.router.settings.annotate if annotate is None else annotate
         super().__init__(context_window=checked(context_window), annotate=said, **held, **own)
         self._core = core
@@ -358,7 +360,8 @@ class RouterLLM(FunctionCallingLLM):
 
     def _request(self, call: calls.Call[Any], routing: Routing) -> Request:
         router = self.router
-        own = self._core.children.own_prompt if call.extended or call.structured else ""
+        added = call.extended or call.structured
+        own = self._core.children.own_prompt(wrapped=call.method == "complete") if added else ""
         cards = router.registry.cards
         return request_of(call, routing, self.max_tokens, cards, screens=router.screens, own_prompt=own)
 

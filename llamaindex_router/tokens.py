@@ -40,7 +40,7 @@ def counted(texts: Sequence[str], tools: str, cards: Sequence[ModelCard], max_to
 def tokens_of(request: Request) -> int:
     """A request's messages by LlamaIndex's tokenizer."""
     tokenizer: Any = get_tokenizer()
-    return sum(len(tokenizer(text)) for text in request.texts) + framing(request)
+    return sum(len(tokenizer(text)) for text in request.counted) + framing(request)
 
 
 def _as_packed(tokens: int, cards: Sequence[ModelCard]) -> int:

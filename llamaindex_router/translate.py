@@ -49,8 +49,6 @@ def request_of(
     media = tuple(part.kind for part in parts)
     texts = tuple(m if isinstance(m, str) else text_of(m) for m in call.messages)
     roles = tuple("user" if isinstance(m, str) else m.role.value for m in call.messages)
-    if own_prompt:
-        texts, roles = (own_prompt, *texts), ("system", *roles)
     said = _said(call.kwargs)
     tools, longest = _schemas(call), _max_tokens(said, max_tokens)
     return Request(
@@ -64,7 +62,7 @@ def request_of(
         service=asked_service(said) if said else "",
         answers=asked_answers(said) if said else None,
         own_key=brings_key(said) if said else False,
-        input_tokens=None if media else counted(texts, tools, cards, longest),
+        input_tokens=None if media else counted((own_prompt, *texts) if own_prompt else texts, tools, cards, longest),
         stream=call.stream,
         resumable=call.stream and call.method in CONTINUED,
         turns=sum(m.role == MessageRole.USER for m in messages) or 1,
@@ -75,6 +73,7 @@ def request_of(
         payload=call,
         roles=roles,
         beside=_beside(call, messages) if screens else (),
+        own_prompt=own_prompt,
     )
 
 

@@ -71,9 +71,15 @@ class Children:
 
     def __init__(self, registry: Registry, defaults: Mapping[str, Any], api_key: str | None = None) -> None:
         self._prepare({entry.card.id: llm_of(entry, api_key) for entry in registry}, defaults)
-        for name, llm in self._sources.items():
-            if llm.output_parser is not None:
-                log.warning("the output_parser of %s is not used; give it to the RouterLLM, or to the prompt", name)
+        parsers = {name: llm.output_parser for name, llm in self._sources.items()}
+        self.output_parser = next(iter(parsers.values()))  # that of all, or none
+        if any(parser is not self.output_parser for parser in parsers.values()):
+            self.output_parser = None
+            having = ", ".join(name for name, parser in parsers.items() if parser is not None)
+            log.warning(
+                "the output_parser of %s is not used, because it is not that of all models; give it to the RouterLLM, "
+                "or to the prompt", having,
+            )  # fmt: skip
 
     def _prepare(self, sources: Mapping[str, LLM], defaults: Mapping[str, Any]) -> None:
         self._sources = sources  # some end the copies' client
@@ -94,10 +100,13 @@ class Children:
         """The candidate's LLM; None for an unknown id."""
         return self._llms.get(candidate)
 
-    @property
-    def own_prompt(self) -> str:
-        """The longest system prompt that an LLM has of its own, as it is not known yet which answers; "" = none."""
-        return max((llm.system_prompt or "" for llm in self._llms.values()), key=len)
+    def own_prompt(self, *, wrapped: bool) -> str:
+        """The longest system prompt that an LLM has of its own, as it is not known yet which answers; "" = none.
+
+        `wrapped`: with its query wrapper, which is laid around texts.
+        """
+        own = (llm._extend_prompt("") if wrapped else llm.system_prompt or "" for llm in self._llms.values())
+        return max(own, key=len)
 
     def __len__(self) -> int:
         return len(self._llms)

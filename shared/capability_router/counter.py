@@ -61,7 +61,7 @@ def counter_of(setting: Any) -> Counter | None:
 
 
 def _by_text(count: Callable[[str], int]) -> Count:
-    return lambda request: sum(_whole(count(text)) for text in request.texts) + framing(request)
+    return lambda request: sum(_whole(count(text)) for text in request.counted) + framing(request)
 
 
 def _tiktoken() -> Counter | None:

@@ -40,7 +40,7 @@ class Features:
 
 def framing(request: Request) -> int:
     """Tokens of the messages' framing."""
-    return MESSAGE_TOKENS * len(request.texts) + REPLY_TOKENS
+    return MESSAGE_TOKENS * len(request.counted) + REPLY_TOKENS
 
 
 def features(request: Request, count: Callable[[Request], int | None] | None = None) -> Features:
@@ -54,7 +54,7 @@ def features(request: Request, count: Callable[[Request], int | None] | None = N
     output = _output_tokens(request, task)
     if request.input_tokens is not None:
         return Features(request.input_tokens, output, task, _hardness(look), request.input_tokens)
-    tokens, bucket = measure(text)
+    tokens, bucket = measure("\n".join(request.counted) if request.own_prompt else text)
     counted = None if count is None else count(request)
     texts = math.ceil(tokens) + framing(request) if counted is None else counted
     tools = _tool_tokens(request.tools) if request.tools else 0

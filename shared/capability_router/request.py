@@ -121,8 +121,9 @@ class Request:
     many answers it asks for at once (`n`; None = not stated). `resumable`: whether another model can continue an
     interrupted stream. `shown_live`: whether callbacks show the answer of a unary call while it is made, so that two
     attempts at once would be mixed up. `screened`: what a screen found; None = none has checked it. `beside`: all other
-    texts that are sent, for a screen. `payload`: what the endpoint needs to make the call. `prepared_s`: seconds that
-    screens and an embedder have taken, which count against the deadline.
+    texts that are sent, for a screen. `own_prompt`: what the model itself may put in front, counted but not shown.
+    `payload`: what the endpoint needs to make the call. `prepared_s`: seconds that screens and an embedder have taken,
+    which count against the deadline.
     """
 
     texts: tuple[str, ...]
@@ -151,7 +152,13 @@ class Request:
     own_key: bool = False
     screened: Screened | None = None
     beside: tuple[str, ...] = field(default=(), repr=False)
+    own_prompt: str = field(default="", repr=False)
     prepared_s: float = 0.0
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The texts that count as input messages."""
+        return (self.own_prompt, *self.texts) if self.own_prompt else self.texts
 
     @property
     def brought(self) -> tuple[str, ...]:

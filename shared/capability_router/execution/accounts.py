@@ -98,7 +98,7 @@ class CostBounds:
     def _least_tokens(self) -> int:
         if self._least is None:
             counted = self._request.input_tokens is not None
-            self._least = 0 if counted else most_tokens(self._request.texts)
+            self._least = 0 if counted else most_tokens(self._request.counted)
         return self._least
 
     def _size(self, model: str) -> int:
