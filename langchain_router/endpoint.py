@@ -16,7 +16,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field, SecretStr, field_serializer
 
-from capability_router.address import fingerprint, public_url
+from capability_router.address import fingerprint, public_url, versioned
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.endpoints.openai_compatible import OpenAICompatible
@@ -81,7 +81,7 @@ class ChatEndpoint(BaseChatModel):
 
     @field_serializer("base_url")
     def _shown_url(self, base_url: str) -> str:
-        return public_url(base_url)  # a key may stand in its query
+        return versioned(base_url)  # a key may stand in its query
 
     def __repr_args__(self) -> Any:
         return [(name, public_url(v) if name == "base_url" else v) for name, v in super().__repr_args__()]

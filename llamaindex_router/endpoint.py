@@ -21,7 +21,7 @@ from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import Field, PrivateAttr, field_serializer
 
-from capability_router.address import keyless, public_url
+from capability_router.address import keyless, public_url, versioned
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
@@ -86,7 +86,7 @@ class EndpointLLM(ChatOnlyLLM):
 
     @field_serializer("base_url")
     def _shown_url(self, base_url: str) -> str:
-        return public_url(base_url)  # a key may stand in its query
+        return versioned(base_url)  # a key may stand in its query
 
     def __repr_args__(self) -> Any:
         return [(name, public_url(v) if name == "base_url" else v) for name, v in super().__repr_args__()]

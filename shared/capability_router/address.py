@@ -46,6 +46,12 @@ def public_url(base_url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
 
 
+def versioned(base_url: str) -> str:
+    """The same with Azure's `api-version`, which is no secret: without it a dump would make a model that is not found."""
+    kept = "&".join(part for part in urlsplit(base_url).query.split("&") if part.startswith("api-version="))
+    return f"{public_url(base_url)}?{kept}" if kept else public_url(base_url)
+
+
 def shown(url: object) -> str:
     """A URL for texts that anyone may read: without user, password, query and fragment, be it one or not."""
     text = str(url)

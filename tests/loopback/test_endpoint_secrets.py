@@ -180,7 +180,7 @@ def test_the_frameworks_models_show_no_key_of_the_url(framework: str) -> None:
 
         chat = ChatEndpoint(base_url=url, model="m")
         shown = [repr(chat), dumps(chat), str(chat._identifying_params), str(chat.model_dump()), str(chat)]
-        copied = chat.model_copy().client.url
+        copied, made = chat.model_copy().client.url, ChatEndpoint(**chat.model_dump()).client.url
     else:
         from llamaindex_router import EndpointLLM
 
@@ -188,5 +188,7 @@ def test_the_frameworks_models_show_no_key_of_the_url(framework: str) -> None:
         shown = [repr(llm), str(llm.to_dict()), str(llm.model_dump()), str(llm), str(pickle.dumps(llm))]
         assert "api-version=7" in shown[-1]
         copied = pickle.loads(pickle.dumps(llm))._client.url  # noqa: S301 - our own
+        made = EndpointLLM.from_dict(llm.to_dict())._client.url
     assert not [text for text in shown if PLAIN_KEY in text]
     assert PLAIN_KEY.encode() in copied.target
+    assert made.target == b"/v1/chat/completions?api-version=7"
