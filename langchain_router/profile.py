@@ -31,4 +31,15 @@ def common_profile(cards: Sequence[ModelCard]) -> ModelProfile | None:
         stated = [getattr(card, name) for card in cards]
         if None not in stated or False in stated:
             common[name] = False not in stated
+    if any(_by_either(card.name) for card in cards):
+        common["structured_output"] = False
     return cast(ModelProfile, common) if common else None
+
+
+def _by_either(model: str) -> bool:
+    """A Gemini before 3 takes a schema or tools. LangChain's agents know it by its name, which a router's doesn't tell.
+
+    So they ask for the answer's schema as a tool, which all models take.
+    """
+    name = model.lower()
+    return "gemini" in name and "gemini-3" not in name

@@ -128,6 +128,18 @@ def test_a_structured_response_by_both_strategies(strategy: Any, server: Server)
     assert same([agent.invoke({"messages": "?"})["structured_response"] for agent in agents]) == Answer(value=3)
 
 
+@pytest.mark.parametrize("names", [["gemini-2.5-flash"], ["gpt-5-mini", "gemini-2.5-flash"]])
+def test_no_schema_beside_tools_where_a_gemini_takes_only_one_of_them(names: list[str], server: Server) -> None:
+    """LangChain knows it by the model's name; the API answers 400 to both together."""
+    models: list[Any] = [ChatEndpoint(base_url=server.url, model=n, structured_output=True) for n in names]
+    for model in (models[-1], ChatRouter(models=models, policy="single")):
+        server.seen.clear()
+        next(create_agent(model, [add], response_format=Answer).stream({"messages": "?"}))
+        ((_, body),) = server.seen
+        assert "response_format" not in body
+        assert [tool["function"]["name"] for tool in body["tools"]] == ["add", "Answer"]
+
+
 def test_one_chain_run_per_model_call_in_an_agents_trace() -> None:
     tracer = Recorder()
     create_agent(wrapped(loop(), fails=True), [add]).invoke({"messages": "1+2?"}, {"callbacks": [tracer]})
