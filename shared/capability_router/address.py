@@ -47,7 +47,7 @@ def public_url(base_url: str) -> str:
 
 
 def versioned(base_url: str) -> str:
-    """The same with Azure's `api-version`, which is no secret: without it a dump would make a model that is not found."""
+    """The same with Azure's `api-version`, which is no secret: without it a dump makes a model that is not found."""
     kept = "&".join(part for part in urlsplit(base_url).query.split("&") if part.startswith("api-version="))
     return f"{public_url(base_url)}?{kept}" if kept else public_url(base_url)
 
