@@ -35,7 +35,7 @@ from langchain_router.messages.schema import (
     with_parser,
 )
 from langchain_router.messages.transcript import Chunks, limits_in, message_from, to_chat
-from langchain_router.timeouts import TIMEOUTS
+from langchain_router.timeouts import EXCHANGES, TIMEOUTS
 
 _SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
 _PROFILE = tuple(name for name in FIELDS if name in ModelProfile.__annotations__)
@@ -165,7 +165,10 @@ class ChatEndpoint(BaseChatModel):
         if "response_format" in body and not isinstance(body["response_format"], Mapping):
             body["response_format"] = response_format(body["response_format"], None)
         body.pop("stream", None)
-        return self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
+        exchange = self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
+        if (known := EXCHANGES.get()) is not None:
+            known.append(exchange)
+        return exchange
 
     def _result(self, deltas: Sequence[Delta], headers: Mapping[str, str]) -> ChatResult:
         by_header = billed({}, headers)

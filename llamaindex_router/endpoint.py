@@ -147,7 +147,8 @@ class EndpointLLM(ChatOnlyLLM):
         given = {name: value for name, value in kwargs.items() if value is not None and name != _BODY_MODEL}
         named = {_BODY_MODEL: kwargs[_BODY_MODEL]} if kwargs.get(_BODY_MODEL) else {}
         body = {"messages": message_dicts(messages), **options, **self.additional_kwargs, **given, **named}
-        return self._client.start(body, stream=stream, timeouts=self._timeouts())
+        current_passage().exchange = exchange = self._client.start(body, stream=stream, timeouts=self._timeouts())
+        return exchange
 
     def _timeouts(self) -> Any:
         told = current_passage().timeouts

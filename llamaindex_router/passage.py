@@ -14,16 +14,17 @@ class Passage:
     """On the way out the attempt's clocks in seconds, and whether there are others to ask; on the way back the headers.
 
     `overheard`: whether a stream has begun whose integration doesn't pass its end on; `end` is the raw chunk with which
-    it ended.
+    it ended. `exchange`: the built-in client's, once it has one.
     """
 
-    __slots__ = ("elsewhere", "end", "headers", "overheard", "timeouts")
+    __slots__ = ("elsewhere", "end", "exchange", "headers", "overheard", "timeouts")
 
     def __init__(self, timeouts: Timeouts | None = None, *, elsewhere: bool = False) -> None:
         self.timeouts, self.elsewhere = timeouts, elsewhere
         self.headers: Mapping[str, str] = {}
         self.overheard = False
         self.end: Any = None
+        self.exchange: Any = None
 
 
 _current: ContextVar[Passage | None] = ContextVar("llamaindex_router_passage", default=None)

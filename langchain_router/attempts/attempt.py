@@ -28,6 +28,7 @@ from capability_router.connections.stale import past_stale, stale
 from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
+from capability_router.execution.events import NEVER_ASKED
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
 from capability_router.value import altered
@@ -49,7 +50,7 @@ from langchain_router.messages.replies import EventReader, Reader, finish_of
 from langchain_router.partners.dialects import dialect_of, gives_reason
 from langchain_router.refusals import Refusals, with_refusal
 from langchain_router.runs import stop_hearing
-from langchain_router.timeouts import TIMEOUTS
+from langchain_router.timeouts import EXCHANGES, TIMEOUTS
 from langchain_router.tracing import attempt_context
 
 VOIDED = "router_voided"
@@ -68,8 +69,8 @@ class ModelAttempt:
     """One call of one model. Its chunks are the model's own: a message, message chunks or v3 events."""
 
     __slots__ = (
-        "__weakref__", "_call", "_config", "_copied", "_counted", "_dialect", "_given_prompt", "_kwargs", "_launch",
-        "_loops", "_messages", "_model", "_passed_over", "_reader", "_seam", "_shown", "_void", "heirs",
+        "__weakref__", "_call", "_config", "_copied", "_counted", "_dialect", "_exchanges", "_given_prompt", "_kwargs",
+        "_launch", "_loops", "_messages", "_model", "_passed_over", "_reader", "_seam", "_shown", "_void", "heirs",
         "stop_handler", "unheard",
     )  # fmt: skip
 
@@ -78,6 +79,7 @@ class ModelAttempt:
         self._dialect = dialect_of(model)
         self._call, self._config, self._launch, self._loops = call, config, launch, loops
         self._reader = self._read(model)
+        self._exchanges: list[Any] = []
         self._passed_over = PassedOver() if self._dialect.passes_over else None
         self._counted: Counted | None = None
         self._copied = self._model is not model
@@ -196,6 +198,8 @@ class ModelAttempt:
     def _bound_inside(self) -> None:
         """Set the limits for nested routers. Not undone, because the context belongs to this attempt."""
         bound_inside(self._launch.timeouts, elsewhere=self._launch.elsewhere)
+        if self._dialect.keeps_time:
+            EXCHANGES.set(self._exchanges)
 
     async def _opened(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any], context: Context) -> Any:
         """A stream and its first piece. Nothing is sent before the first piece is requested."""
@@ -248,6 +252,8 @@ class ModelAttempt:
 
     def reply(self) -> Reply:
         """The reply as received so far. A stream without content is hollow; core raises for one without chunks."""
+        if self._exchanges and not any(exchange.sent for exchange in self._exchanges):
+            return NEVER_ASKED
         reply = self._reader.reply()
         if self._counted is not None and reply.usage is not None and (told := self._counted.recounted()) is not None:
             reply = altered(reply, usage=under(told, reply.usage.service_tier))

@@ -16,6 +16,7 @@ from capability_router.connections.closed_loops import Loops
 from capability_router.connections.sdk_streams import sdk_streams
 from capability_router.connections.stale import past_stale
 from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.execution.events import NEVER_ASKED
 from capability_router.faults.error_event import ErrorEvent
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply
@@ -174,6 +175,9 @@ class LlamaAttempt:
 
     def reply(self) -> Reply:
         """The reply as received so far."""
+        exchange = self._passage.exchange
+        if exchange is not None and not exchange.sent:
+            return NEVER_ASKED
         if self._passage.overheard:
             self._seen.ended(self._passage.end)
         reply, headers = self._muted(self._seen.reply()), self._passage.headers

@@ -83,6 +83,7 @@ class Patience:
 
     __slots__ = (
         "_end", "_first_end", "_fresh", "_now", "_step_end", "_total_by", "clocks", "lateness", "step", "stream",
+        "wrote",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +96,7 @@ class Patience:
         self._first_end = math.inf if first is None else start + first
         self.anew()
         self.lateness = Lateness(hard=total_by == "deadline_s")
+        self.wrote = False  # whether any of the call has gone out
 
     def anew(self) -> None:
         """The same call is sent again: the timeouts run on as if nothing had been received."""

@@ -22,7 +22,7 @@ from capability_router.endpoints.sse import DONE, SseParser
 from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
 from capability_router.faults.offered import Offered, offered_in
 from capability_router.json_text import parsed
-from capability_router.request import Reply
+from capability_router.request import Reply, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -306,8 +306,15 @@ class Exchange:
         return delta.carries
 
     def reply(self) -> Reply:
-        """The reply so far; whole once the chunks have ended."""
+        """The reply so far; whole once the chunks have ended. Nothing is used before anything was sent."""
+        if not self.sent:
+            return Reply(usage=Usage())
         return self.assembly.reply(self.headers, stream=self._stream, tools=self._offered)
+
+    @property
+    def sent(self) -> bool:
+        """Whether any of the request has gone out, or may have."""
+        return self._patience.wrote or self.status is not None
 
     @cached_property
     def _offered(self) -> Offered:

@@ -44,6 +44,12 @@ def seconds(limit: Limit, *, reading: bool = False) -> float | None:
     return limited(left)
 
 
+def _note(limit: Limit) -> None:
+    """Its call goes out: from now on it may be billed."""
+    if isinstance(limit, Patience):
+        limit.wrote = True
+
+
 def _to_connect(limit: Limit) -> float | None:
     """The same; raises httpcore.ConnectTimeout."""
     try:
@@ -64,6 +70,7 @@ class TimedStream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: Limit = None) -> None:
         """All the bytes; a reader that takes a few at a time does not put the limit off."""
+        _note(timeout)
         for at in range(0, len(buffer), PIECE):
             piece = buffer if len(buffer) <= PIECE else buffer[at : at + PIECE]
             self._inner.write(piece, seconds(self._opening if timeout is None else timeout))
@@ -222,6 +229,7 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
             return
         if self._transport is None or self._transport.is_closing():
             raise httpcore.WriteError("the connection is closed")
+        _note(timeout)
         self._transport.write(buffer)
         while self._choked and not self._ended:
             await self._wait(timeout)

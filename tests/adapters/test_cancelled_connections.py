@@ -1,0 +1,76 @@
+"""A call that is cancelled while its connection is being opened has sent nothing, so it costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from adapters.llamaindex.chat_server import ChatServer, Say
+from llama_index.core.llms import ChatMessage
+
+from langchain_router import ChatEndpoint, ChatRouter
+from llamaindex_router import EndpointLLM, RouterLLM
+
+PRICED = {"price": {"input_mtok": 1_000_000.0, "output_mtok": 1.0}}
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The address of a server that takes connections and never says anything, so that TLS never begins."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}/v1"
+
+
+def made(framework: str, url: str) -> Any:
+    """A router over the built-in client, which retries nothing."""
+    if framework == "langchain":
+        return ChatRouter(models=[ChatEndpoint(base_url=url, model="m", **PRICED)], retry={"attempts": 1})
+    return RouterLLM(models=[EndpointLLM(base_url=url, model="m", **PRICED)], retry={"attempts": 1})
+
+
+async def ask(llm: Any, *, stream: bool) -> None:
+    """One call, read to its end."""
+    if isinstance(llm, ChatRouter):
+        _ = [piece async for piece in llm.astream("hi")] if stream else await llm.ainvoke("hi")
+    elif stream:
+        _ = [piece async for piece in await llm.astream_chat([ChatMessage("hi")])]
+    else:
+        await llm.achat([ChatMessage("hi")])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("framework", ["langchain", "llamaindex"])
+async def test_cancelled_while_it_connects_it_is_free(framework: str, stream: bool, mute: str) -> None:
+    llm = made(framework, mute)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(ask(llm, stream=stream), 0.5)
+    (call,) = llm.router.ledger.calls()
+    assert (call.fault, call.cost_pico, call.usage.input_tokens, call.usage.estimated) == ("cancelled", 0, 0, False)
+
+
+@pytest.mark.parametrize("framework", ["langchain", "llamaindex"])
+async def test_cancelled_once_it_was_sent_it_is_estimated(framework: str) -> None:
+    asked, over = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    server = ChatServer()
+
+    def slow(_: Any) -> Any:
+        loop.call_soon_threadsafe(asked.set)
+        over.wait(30)
+        return Say("too late")
+
+    server.script("m", slow)
+    llm = made(framework, server.url)
+    task = asyncio.ensure_future(ask(llm, stream=False))
+    await asked.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    (call,) = llm.router.ledger.calls()
+    over.set()
+    server.close()
+    assert (call.fault, call.usage.estimated) == ("cancelled", True)
+    assert call.usage.input_tokens > 0
