@@ -100,6 +100,8 @@ class Lane:
         """Bring `condition` up to date, and find out whether all is calm."""
         if (now >= self.silence.look_at or self.silence.why) and self.breaker.state == CLOSED:
             self.breaker.listen(now, self.worked())
+            if now < self.calm_until and not self.silence.why:  # it was calm, and nobody is silent
+                return
         self._notice(now)
         hold, seen = self.hold(now, 1), self.condition
         seen.held = hold.reason if hold else ""
