@@ -27,8 +27,10 @@ class Wakeup:
         """Set it: the waiter's turn may have come. A second call does nothing."""
         self.told = True
         while self._wakes:
-            with suppress(IndexError, RuntimeError):  # taken by another thread; an event loop that is closed
+            try:
                 self._wakes.pop()()
+            except (IndexError, RuntimeError):  # taken by another thread; an event loop that is closed
+                continue
 
     def wait(self, seconds: float) -> None:
         """Block until it is set, for at most `seconds`."""

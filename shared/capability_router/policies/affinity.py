@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -72,9 +71,10 @@ class Affinity:
 
     def of(self, request: Request, now: float) -> Stay:
         """With which model the request's conversation is."""
-        follows, before, sessions = request.follows, _prefixes(request.texts[:-1]), _sessions(request)
-        if not (follows or before or sessions or request.answered_by):
+        follows, earlier = request.follows, request.texts[:-1]
+        if not (follows or earlier or request.routing.session or request.answered_by):  # as a first request
             return NOWHERE
+        before, sessions = _prefixes(earlier), _sessions(request)
         maker = _latest(self._calls, follows)
         turn = _latest(self._turns, before)
         session = _latest(self._turns, sessions) if turn is None else None
@@ -125,10 +125,13 @@ def _latest(known: OrderedDict[Hashable, V], keys: Sequence[Hashable]) -> V | No
 def _keep(known: OrderedDict[Hashable, V], keys: Iterable[Hashable], value: V, most: int) -> None:
     """Needs no lock: each use of such a dict is atomic."""
     for key in keys:
-        if key in known:
-            with suppress(KeyError):  # another thread had no room for it
-                known.move_to_end(key)
         known[key] = value
+        try:
+            known.move_to_end(key)  # where it was known
+        except KeyError:  # another thread had no room for it
+            continue
     while len(known) > most:
-        with suppress(KeyError):  # another thread took the last one out
+        try:
             known.popitem(last=False)
+        except KeyError:  # another thread took the last one out
+            break
