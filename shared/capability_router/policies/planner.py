@@ -162,7 +162,7 @@ class Planner:
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
         rows: list[Prospect] = []
-        for (card, id, several, limit, most, rates), state in zip(excerpts, states, strict=True):
+        for (card, id, several, usual_most, most, rates), state in zip(excerpts, states, strict=True):
             belief = believed[id]
             quality = belief.level + hardness * (belief.when_easy if easy else belief.when_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
@@ -170,9 +170,8 @@ class Planner:
             if judged is not None:
                 own, before = judged[id], quality
                 quality, error, hope, expected = own.quality, own.error, own.hope, own.tokens or expected
-            limit = asked or limit
+            limit = usual_most if not asked else asked if not most or asked < most else most
             expected = limit if limit and expected > limit else expected
-            expected = most if most and expected > most else expected
             several, stays = wanted or several, id == staying
             if sizing is not None:
                 tokens_in = sizing.tokens(card)
@@ -188,11 +187,10 @@ class Planner:
             if held and weighs and state.waits:  # a wait that is known is weighed
                 held, queue = "", self.standing(id, request.routing.priority, now, queue)
             pressure = state.pressure_s(now) if balancing else 0.0
-            row = Prospect(
+            rows.append(Prospect(
                 card, quality, cost, latency, queue, state.in_flight, held, stays, pressure, 0, before, error, several,
                 hope,
-            )  # fmt: skip
-            rows.append(row)
+            ))  # fmt: skip
         return rows
 
     def _believed(self, task: str, request: Request) -> Mapping[str, Belief]:
