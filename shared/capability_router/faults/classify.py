@@ -128,11 +128,11 @@ _TOLD = 240  # characters of one of the router's own errors that are passed on
 def _shape(evidence: Evidence, meant: Meaning | None) -> _Shape:
     """The shape, from the cache if the same error came before: a model that fails mostly fails many times alike.
 
-    Not cached are errors whose result depends on more than the key: the router's own, those with a Meaning, and answers
-    of something in front of the provider.
+    Not cached are errors whose result depends on more than the key: the router's own, those with a Meaning or with an
+    answer behind them, and answers of something in front of the provider.
     """
     link = evidence[0]
-    if meant or link.status is None or isinstance(link.error, RouterError) or put_before(link):
+    if meant or link.status is None or len(evidence) > 1 or isinstance(link.error, RouterError) or put_before(link):
         return _worked_out(evidence, meant)
     key = hash((type(link.error), link.status, link.codes, link.texts))
     found = _shapes.get(key)
@@ -314,7 +314,7 @@ def _ours(evidence: Evidence, kind: str) -> str:
 
 
 def _unreached(evidence: Evidence, kind: str) -> str:
-    why = why_unreached(evidence[0].error) if kind == "connection" else ""
+    why = _first(why_unreached(link.error) for link in evidence) if kind == "connection" else ""
     return f"{why} ({_class_chain(evidence)})" if why else ""
 
 

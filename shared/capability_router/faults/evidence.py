@@ -82,18 +82,21 @@ def read(thing: object, name: str) -> Any:
 def links(error: BaseException) -> Evidence:
     """The error, its cause, the cause's cause, ...: at most six, each once, up to the provider's answer.
 
-    The answer is the first exception with a status or a known code. A `__context__` is not followed from a connection
-    error or a timeout, nor if a caller of the model still handles it, because then it belongs to another call. If there
-    is no answer, a status at the beginning of a plain exception's text is used.
+    The answer is the first exception with a status or a known code; of packages that restate statuses, the last. A
+    `__context__` is not followed from a connection error or a timeout, nor if a caller of the model still handles it,
+    because then it belongs to another call. If there is no answer, a status at the beginning of a plain exception's
+    text is used.
     """
     found: list[Link] = []
     for one, raised_from in _chain(error):
         if not raised_from and any(link.transport for link in found):
             break
         found.append(_link(one))
-        if found[-1].answers or found[-1].unfit:
+        if found[-1].unfit or (found[-1].answers and _home(type(one)) not in _RESTATING):
             return tuple(found)
-    return tuple(found if any(link.transport for link in found) else _as_stated(found))
+    if answers := [place for place, link in enumerate(found, 1) if link.answers]:
+        return tuple(found[: answers[-1]])
+    return tuple(_unsent(found) if any(link.transport for link in found) else _as_stated(found))
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
@@ -106,6 +109,14 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
         yield here, raised_from
         raised_from = here.__cause__ is not None
         here = here.__cause__ or (None if here.__suppress_context__ else _of_this_call(here.__context__))
+
+
+def _unsent(found: list[Link]) -> Iterator[Link]:
+    """The same links, and the transport's own error if the last one hides it, as Ollama's client does."""
+    yield from found
+    behind = hidden(found[-1].error)
+    if behind is not None and (link := _link(behind)).transport:
+        yield link
 
 
 def _as_stated(found: list[Link]) -> Iterator[Link]:
@@ -122,7 +133,7 @@ def _as_stated(found: list[Link]) -> Iterator[Link]:
         yield _link(held)
         return
     yield last if status is None else last._replace(status=status)
-    behind = _of_this_call(last.error.__context__) if status and last.error.__cause__ is None else None
+    behind = hidden(last.error) if status else None
     if behind is not None and (answer := _link(behind)).status == status:
         yield answer
 
@@ -141,6 +152,11 @@ def _stated(link: Link) -> int | None:
 
 
 _SENTENCES = (Exception, RuntimeError, ValueError)
+
+
+def hidden(error: BaseException) -> BaseException | None:
+    """The exception that a `raise ... from None` hides; None if there is none, or it is of another call."""
+    return _of_this_call(error.__context__) if error.__suppress_context__ and error.__cause__ is None else None
 
 
 def _of_this_call(handled: BaseException | None) -> BaseException | None:
@@ -248,6 +264,7 @@ def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterat
     response = read(error, "response")
     yield read(error, "status_code")
     yield read(response, "status_code")
+    yield read(error, "http_status")  # OpenAI's client before 1.0, Together's before 2
     yield from (part_of(body, "ResponseMetadata").get("HTTPStatusCode") for body in bodies)
     yield read(error, "code")
     yield read(error, "status")
@@ -259,7 +276,7 @@ def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterat
 def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     """Every dict of the provider's answer that the error holds, an inner `error` object first."""
     response = read(error, "response")
-    told = read(error, "body")
+    told = read(error, "body") or read(error, "json_body")
     own = _parsed(told) if isinstance(told, str) else told
     if isinstance(own, dict) and own.keys().isdisjoint(_TEXT_KEYS):
         own = part_of(own, "data") or own  # the `data` of an event, as in Mistral's SDK

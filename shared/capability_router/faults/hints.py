@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
-from capability_router.faults.evidence import Evidence, Link, details, links, part_of, read
+from capability_router.faults.evidence import Evidence, Link, details, hidden, links, part_of, read
 from capability_router.faults.limits import rate_limits
 from capability_router.faults.phrases import WINDOWS
 
@@ -79,6 +79,10 @@ def _header_pairs(link: Link) -> Iterator[list[tuple[Any, Any]]]:
     for body in link.bodies:
         held += (part_of(body, "ResponseMetadata").get("HTTPHeaders"), part_of(body, "metadata").get("headers"))
     yield from [_pairs(headers) for headers in held if headers is not None]
+    behind = hidden(link.error) if link.status else None  # as Ollama's client hides the answer
+    answer = read(behind, "response") or read(link.error, "raw_response")  # the latter of Mistral's former one
+    if answer is not None and read(answer, "status_code") == link.status:
+        yield _pairs(read(answer, "headers"))
 
 
 def asks_for_proxy(link: Link) -> bool:

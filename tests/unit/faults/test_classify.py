@@ -448,3 +448,16 @@ def test_what_requests_holds_in_place_of_a_cause_tells_whether_anything_was_sent
     error = class_of(["requests.exceptions:ConnectionError", "builtins:OSError"])(held)
     fault = classify(error)
     assert (fault.kind, fault.sent) == ("connection", sent)
+
+
+def test_errors_that_restate_two_statuses_alike_are_told_apart_by_what_stands_behind() -> None:
+    def restated(status: int) -> BaseException:
+        behind = {"classes": ["litellm.llms.x:XError", "builtins:Exception"], "attrs": {"status_code": status}}
+        outer = {"classes": ["litellm.exceptions:InternalServerError", "builtins:Exception"], "args": ["no"]}
+        return build({**outer, "attrs": {"status_code": 500}, "context": behind})
+
+    assert [classify(restated(status)).kind for status in (529, 502, 529)] == [
+        "overloaded",
+        "server_error",
+        "overloaded",
+    ]

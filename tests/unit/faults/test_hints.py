@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.faults.shapes import NOW, Headers, build
+from unit.faults.shapes import NOW, Headers, Response, build
 
 from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
 from capability_router.faults.evidence import LONGEST_TEXT, links
@@ -250,3 +250,9 @@ def test_headers_may_be_any_mapping() -> None:
     error = build({"classes": ["x:SomeError", "builtins:Exception"]})
     error.headers = Headers({"RETRY-AFTER": "4"})  # type: ignore[attr-defined]  # as clients' errors have it
     assert retry_after_s(error, NOW) == 4.0
+
+
+def test_the_wait_is_read_from_the_answer_that_the_former_client_of_mistral_keeps() -> None:
+    error = build({"classes": ["x:SomeError", "builtins:Exception"], "attrs": {"status_code": 429}})
+    error.raw_response = Response(429, {"retry-after": "7"}, "")  # type: ignore[attr-defined]  # as the client has it
+    assert retry_after_s(error, NOW) == 7.0
