@@ -307,7 +307,7 @@ class EventReader:
             return self._block(event.get("content") or {})
         if kind == "message-finish":
             metadata = dict(event.get("metadata") or {})
-            metadata.setdefault("finish_reason", event.get("reason"))
+            metadata.setdefault("finish_reason", event.get("finish_reason") or event.get("reason"))
             self._reader.see(
                 AIMessage(
                     content="", usage_metadata=event.get("usage"), response_metadata=metadata,

@@ -13,8 +13,9 @@ from langchain_core.messages import AIMessage
 from loopback import chat_server
 from loopback.chat_server import ChatServer, completion, piece, raw, reply
 
+from capability_router.request import Finish
 from langchain_router import ChatRouter
-from langchain_router.messages.replies import Reader
+from langchain_router.messages.replies import EventReader, Reader
 from llamaindex_router import RouterLLM, StreamInterrupted
 
 CLOSE = ["connection: close"]  # event loops end with their test
@@ -258,3 +259,10 @@ def test_an_answer_of_an_image_or_sound_alone_is_not_empty(told: dict[str, Any])
     reader.see(AIMessage(**told, response_metadata={"finish_reason": "stop"}))
     assert reader.reply().other
     assert not reader.reply().empty
+
+
+@pytest.mark.parametrize("key", ["reason", "finish_reason"])
+def test_the_reason_that_a_finish_event_has_beside_its_metadata(key: str) -> None:
+    events = EventReader()
+    events.see({"event": "message-finish", key: "length", "metadata": {"model_name": "m"}})
+    assert events.reply().finish is Finish.LENGTH
