@@ -17,7 +17,7 @@ _MARKUP = r"<(?:!doctype|html|head|body|\?xml|!--)"
 _PAGE = re.compile(rf"\s*{_MARKUP}")
 _PAGE_INSIDE = re.compile(_MARKUP)
 _RULES = re.compile(
-    r"error code: 10\d\d|rbac: access denied|due to virtual network/firewall rules"
+    r"error code: 10\d\d|rbac: access denied|due to virtual network/firewall rules|public access is disabled"
     r"|blocked by (?:network|security) policy"
 )
 """Texts of those that answer in plain text or JSON: Cloudflare, Envoy, Azure's network rules."""

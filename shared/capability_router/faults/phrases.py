@@ -21,9 +21,9 @@ WINDOWS = tuple(
         r"context limit: ANY \+ ANY > COUNT",
         r"maximum number of (?:input )?tokens allowed(?: is| of)?[ (:]{1,3}COUNT",
         r"only supports up to COUNT",
-        r"context (?:size|length) \(COUNT",
+        r"(?:context|max(?:imum)? allowed) (?:size|length) \(COUNT",
         r"context length (?:is|of)(?: only)? COUNT",
-        r"\bn_ctx\b[\"' :=]{1,5}COUNT",
+        r"\bn_ctx\b[\"' :=(]{1,5}COUNT",
         r"configured limit of COUNT tokens",
         r"token count(?: of)? ANY exceeds the limit of COUNT",
         r"model token limit: COUNT",
@@ -32,6 +32,9 @@ WINDOWS = tuple(
         r"exceeded this model context window limit \(COUNT",
         r"input length should be \[\d{1,4}, ?COUNT",
         r"`max_new_tokens` must be <= COUNT",
+        r"`inputs` must have less than COUNT tokens",
+        r"\bmax_seq_len \(COUNT",
+        r"(?:prompt|input)\b[\w ]{1,40},? which exceeds the (?:limit|maximum) of COUNT tokens",
         r"max size: COUNT tokens",
         r"too long to fit into the model \(context length COUNT",
     )
@@ -44,10 +47,12 @@ _OVERFLOW = re.compile(
     r"|context size has been exceeded|too many input tokens|exceeds? the maximum number of tokens"
     r"|reduce the length of the (?:messages|prompt|input)|input length and `max_tokens` exceed"
     r"|prompt exceeds (?:the )?max|too long to fit into the model"
+    r"|input tokens exceeds? (?:the )?max|too many tokens: |payload size exceeds|max_tokens must be at least 1, got -\d"
 )
 _MONEY = re.compile(
-    r"credit balance is too low|insufficient[ _](?:balance|credits|funds)|(?:used|use) all available credits"
-    r"|credits are depleted|monthly included credits|requires more credits|spending (?:cap|limit)"
+    r"(?:balance|credits?|funds) (?:is|are) (?:too low|insufficient|depleted|exhausted)"
+    r"|insufficient[ _](?:balance|credits|funds)|(?:used|use) all available credits|run out of credits|overdue balance"
+    r"|余额不足|monthly included credits|requires more credits|credit limit exceeded|spend(?:ing)? (?:cap|limit)"
     r"|reached your specified (?:workspace )?api usage limits|billing hard limit|call volume quota"
     r"|(?:does not|doesn't) have any credits|key limit exceeded"
 )
@@ -57,8 +62,10 @@ _QUOTA = re.compile(
 )
 _FILTER = re.compile(
     r"content management policy|content filtering policy|content[_ ]filter|content policy|responsibleaipolicyviolation"
-    r"|flagged as potentially|blocked by (?:our |the )?safety|requires moderation|input was flagged|content exists risk"
-    r"|potentially unsafe or sensitive content"
+    r"|flagged as potentially|(?:blocked by|rejected by|result of) (?:our |the )?safety|requires moderation"
+    r"|input was flagged|content exists risk|potentially unsafe or sensitive content|blocked (?:in|out)put"
+    r"|violat(?:es|ed|ing) (?:our |the )?(?:usage|content|safety) (?:guideline|polic)"
+    r"|may contain (?:sensitive|inappropriate|unsafe|harmful) (?:information|content)"
 )
 REGION = re.compile(
     r"(?:country|region|territory|location)s?,? (?:is |are )?(?:currently )?not (?:supported|available|allowed)"
@@ -72,25 +79,37 @@ _KEY = re.compile(
     r"|no auth credentials|illegal header value|organization has been disabled"
 )
 _MODEL = re.compile(
-    r"(?:don't|do not|does not) (?:have|allow) access to (?:the |this )?model|provided model identifier is invalid"
+    r"\baccess to (?:the |this )?model\b|(?:not allowed|request) to access (?:the |this )?model\b"
+    r"|permission to (?:use|access) (?:the |this )?model|model access is denied|provided model identifier is invalid"
     r"|on-demand throughput isn.t supported|model has reached the end of its life|model has been decommissioned"
-    r"|is not a valid model id|permission to (?:use|access) (?:the |this )?model"
+    r"|is not a valid model id|\b(?:no such|unknown|unavailable) model\b|\binvalid model(?: name)?(?: passed|:)"
+    r"|\bmodel(?: [\w./:@`'\"-]{1,80})? (?:does )?not exist\b|too large to be loaded automatically"
 )
 _LOADING = re.compile(
     r"\bmodel(?: [\w./:\"'-]{1,80})? is (?:currently |still )?(?:being )?load(?:ing|ed)\b|\bloading model\b"
+    r"|\bmodel (?:is )?unloaded\b|\bdegraded function cannot be invoked"
 )
+_CRASHED = re.compile(r"\bmodel has crashed\b|\bfailed to load model\b")
 _TOOL = re.compile(r"failed to call a function|tool_use_failed")
 _LACKING = re.compile(
-    r"(?:does not|doesn't|do not|not|only) (?:currently )?support|unsupported|is not enabled for models/"
+    r"(?:does not|doesn't|do not|not|only) (?:currently )?support|unsupported|not compatible with|enabled only for"
+    r"|is not enabled for models/|not yet available for|model only works|type is unavailable|required for image input"
+    r"|\bmax_?(?:output_?|completion_?|new_?)?tokens\b.{0,80}\b(?:range|less than or equal)\b|range of max_tokens"
+    r"|maximum tokens you requested exceed|unknown variant .image_url|a maximum of \d{1,5} pdf pages"
     r"|extra inputs are not permitted|extra_forbidden|unrecognized request argument|unknown parameter"
     r"|maximum allowed number of output tokens|supports at most|--enable-auto-tool-choice"
-    r"|is not a multimodal model|at most 0 (?:image|audio|video)|image exceeds \d|image dimensions exceed"
+    r"|is not a multimodal model|at most \d{1,3} (?:image|audio|video)|image exceeds \d|image dimensions exceed"
 )
+_OVERFLOW_AT_500 = re.compile(r"^context size has been exceeded|^requested tokens \(\d{1,9}\) exceed context window of")
+"""llama.cpp's server and llama-cpp-python's."""
+_OF_MODEL = re.compile(r"\b(?:for|with|by|on|from) this model\b")
+"""What one model refuses another may take. Not with a 429: there it is a limit "for this model"."""
 _NO_ROUTE = re.compile(r"no endpoints found (?:that support|matching)")
 _THING = r"(?:file|item|previous response|container|conversation|thread|vector store|prompt)"
 _STALE = re.compile(
     rf"no such {_THING}|\b{_THING}(?: with id)? ['\"`]?[\w-]{{1,80}}['\"`]? (?:was )?not found"
-    r"|\bfile not found: file[_-]|previous_response_not_found"
+    r"|\bfile not found: file[_-]|previous_response_not_found|\bcachedcontent not found"
+    r"|permission to access the file\b"
 )
 """A file or other object that the request names and the account does not have. Not about the model."""
 EVENT = "error event occurred during "
@@ -106,6 +125,7 @@ _LOOSE = (
     (re.compile(EVENT), "server_error"),
 )
 
+_NAMED = (_STALE, "unsupported")
 MONEY = ((_MONEY, "quota_exhausted"),)
 _OPEN = (
     *((window, "context_overflow") for window in WINDOWS),
@@ -116,11 +136,18 @@ _OPEN = (
     (_KEY, "auth"),
     (_MODEL, "not_found"),
     (_LOADING, "overloaded"),
+    (_CRASHED, "server_error"),
     (_TOOL, "malformed_tool_call"),
     (_LACKING, "unsupported"),
 )
-_ASKED = frozenset({400, 402, 403, 412, 413, 422, 429})
+_ONE_MODELS = (*_OPEN, (_OF_MODEL, "unsupported"))
+_ASKED = frozenset({400, 402, 403, 412, 413, 422, 429, 498})
 Rules = tuple[tuple[re.Pattern[str], str], ...]
+_MONEY_FIRST: dict[int | None, Rules] = {403: (*MONEY, _NAMED), 404: (_NAMED,)}
+_BY_STATUS: dict[int | None, Rules] = {
+    **dict.fromkeys((400, 403, 422), _ONE_MODELS), 404: ((_NO_ROUTE, "unsupported"),),
+    500: ((_OVERFLOW_AT_500, "context_overflow"),),
+}  # fmt: skip
 
 
 def rules_for(status: int | None, *, money: bool = False) -> Rules:
@@ -129,11 +156,9 @@ def rules_for(status: int | None, *, money: bool = False) -> Rules:
     `money`: only the rules that precede codes. A per-minute limit and an empty account may have the same code, and so
     may an unknown model and an unknown file with 404.
     """
-    if status == 404:
-        return ((_STALE, "unsupported"),) if money else ((_NO_ROUTE, "unsupported"),)
-    if status is not None and status not in _ASKED:
-        return ()
-    return MONEY if money else _OPEN
+    if money:
+        return _MONEY_FIRST.get(status, MONEY if status is None or status in _ASKED else ())
+    return _BY_STATUS.get(status, _OPEN if status is None or status in _ASKED else ())
 
 
 def loose_rules() -> Rules:

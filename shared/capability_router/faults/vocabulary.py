@@ -47,12 +47,15 @@ TELLING = _kinds(
             invalid_client_token_id missing_authentication_token expired_token not_authorized""",
         "quota_exhausted": """
             insufficient_quota quota_exceeded service_quota_exceeded exceeded_current_quota billing billing_not_active
-            billing_hard_limit_reached insufficient_funds insufficient_balance insufficient_credits payment_required
+            billing_hard_limit_reached billing_disabled account_overdue credit_limit blocked_api_access
+            insufficient_funds insufficient_balance insufficient_credits payment_required
             budget_exceeded arrearage token_quota_reached allocation_quota_free_tier_only""",
         "not_found": """
             not_found model_not_found model_not_exist resource_not_found deployment_not_found unknown_model
-            invalid_model model_decommissioned model_deprecated model_not_available model_permission_blocked_org
-            model_permission_blocked_project unsupported_country_region_territory""",
+            invalid_model unavailable_model model_decommissioned model_deprecated model_not_available
+            model_not_supported model_terms_required model_permission_blocked_org model_permission_blocked_project
+            key_model_access_denied team_model_access_denied user_model_access_denied org_model_access_denied
+            unsupported_country_region_territory""",
         "context_overflow": """
             context_length_exceeded context_window_exceeded model_context_window_exceeded context_overflow
             exceed_context_size request_too_large tokens_limit_reached string_above_max_length prompt_too_long
@@ -62,6 +65,7 @@ TELLING = _kinds(
             prohibited_content safety moderation_blocked data_inspection_failed""",
         "unsupported": """
             model_no_support_for_function
+            operation_not_supported
             unsupported unsupported_parameter unsupported_value unknown_parameter unsupported_api_for_model
             array_above_max_length extra_forbidden unimplemented previous_response_not_found""",
         "malformed_tool_call": "tool_use_failed malformed_function_call",
