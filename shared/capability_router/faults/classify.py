@@ -175,7 +175,7 @@ def _answered(link: Link, texts: bool) -> str:
     """The kind by the provider's answer; "" = it does not tell."""
     codes = tuple(map(normal, link.codes))
     return (
-        _looked_up(link.names, DECISIVE_NAMES)
+        (_looked_up(link.names, DECISIVE_NAMES) if link.status != 429 else "")
         or put_before(link)
         or (told_by(link.texts, rules_for(link.status, money=True)) if texts and ITS_OWN.isdisjoint(codes) else "")
         or _looked_up(codes, TELLING)

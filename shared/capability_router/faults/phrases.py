@@ -17,6 +17,7 @@ WINDOWS = tuple(
     for pattern in (
         r"max(?:imum)? (?:context|model|prompt|sequence|input) (?:window|length|size|tokens)(?: is| of|:)? {0,2}COUNT",
         r"COUNT maximum context length",
+        r"maximum context length of [\w./:-]{1,80} is COUNT",
         r"too long: {0,2}ANY tokens > COUNT",
         r"context limit: ANY \+ ANY > COUNT",
         r"maximum number of (?:input )?tokens allowed(?: is| of)?[ (:]{1,3}COUNT",
