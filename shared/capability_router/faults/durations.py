@@ -18,6 +18,7 @@ _IN_TEXT = re.compile(rf"(?:{_AGAIN}|\bwait(?: for)?|\bretry-after:?)(?: about| 
 _TELLING = ("again", "retry", "wait", "come back")
 """Every text that matches the two patterns contains one of these words, and they are found in a tenth of the time."""
 _BARE = re.compile(r"\bretry[-_ ]after[:=]? ?(\d{1,9})(?![\w.])")
+_WHOLE = re.compile(r"\d{1,8}")
 _EPOCH_S, _EPOCH_MS = 1e9, 1e11
 
 
@@ -29,7 +30,7 @@ def wait_s(told: str, now_unix: float) -> float | None:
     text = told.strip().lower() if len(told) <= _LONGEST else ""
     if not text[:1].isalnum():
         return None
-    for reading in (_number, _written, _stamp, _http_date):
+    for reading in (_number, _written, _stamp, _numbers, _http_date):
         wait = reading(text, now_unix)
         if wait is not None:
             return min(wait, A_DAY_S) if math.isfinite(wait) else None
@@ -54,6 +55,12 @@ def _number(text: str, now_unix: float) -> float | None:
     if value < _EPOCH_S:
         return value
     return max((value / 1000 if value > _EPOCH_MS else value) - now_unix, 0.0)
+
+
+def _numbers(text: str, _: float) -> float | None:
+    """The longest of several: a gateway adds its header to the provider's, and clients join the two ("7, 9")."""
+    parts = text.split(", ")
+    return max(map(float, parts)) if len(parts) > 1 and all(map(_WHOLE.fullmatch, parts)) else None
 
 
 def _written(text: str, _: float) -> float | None:

@@ -43,6 +43,7 @@ def test_a_wait_in_a_sentence(text: str, seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [
+    ({"retry-after": "7, 9"}, 9), ({"retry-after": "7,x"}, None), ({"retry-after": "7, soon"}, None),
     ({"retry-after": '"30"'}, 30), ({"x-ms-retry-after-ms": "30000"}, 30), ({"x-retry-after": "30"}, 30),
     ({"ratelimit": "limit=100, remaining=0, reset=50"}, 50), ({"ratelimit": '"default";r=0;t=50'}, 50),
     ({"ratelimit": "nonsense"}, None), ({"ratelimitbysize-remaining": "0", "ratelimitbysize-reset": "25"}, 25),
