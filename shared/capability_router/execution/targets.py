@@ -264,6 +264,7 @@ class Targets:
         self._rest[candidate.id] = _ENDLESS if never_again else at + (fault.retry_after_s or 0.0)
         if row.other == "larger_window":
             self._fresh = Fresh([c for c in self._fresh if _may_hold_more(c, candidate, fault, self._tokens)])
+            self._again = [a for a in self._again if _may_hold_more(a.candidate, candidate, fault, self._tokens)]
         done = self._repeats.get(candidate.id, 0)
         never = row.same == "never" and not (gave and row.is_retryable)
         if never or done >= self._limits.per_target:

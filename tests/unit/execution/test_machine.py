@@ -75,6 +75,14 @@ def test_overflow_believes_the_window_that_the_provider_names() -> None:
     assert ask(scripted_router(scripts, cards=cards)).outcome.model == "c"
 
 
+def test_overflow_rules_out_the_retry_of_a_smaller_window() -> None:
+    cards = {"a": {"context_window": 8_000}, "b": {"context_window": 16_000}}
+    router = scripted_router({"a": ["overloaded", "ok"], "b": ["context_overflow"]}, cards=cards)
+    with pytest.raises(AllCandidatesFailed) as caught:
+        ask(router)
+    assert [(one.model, one.fault) for one in caught.value.failures] == [("a", "overloaded"), ("b", "context_overflow")]
+
+
 def test_a_lone_model_is_tried_again_after_its_back_off() -> None:
     clock = ManualClock()
     router = scripted_router({"a": ["overloaded", "ok"]}, clock=clock, retry={"wait": {"fixed": 2.5}})
