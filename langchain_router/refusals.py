@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessageChunk
 
-from capability_router.connections.sdk_streams import sdk_chunk
+from capability_router.sdks.streams import sdk_chunk
 
 
 def with_refusal(piece: Any, pieces: Any) -> Any:

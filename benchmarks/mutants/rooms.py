@@ -72,11 +72,11 @@ ROOMS = (
         (
             "tests/unit/execution/driving/test_race.py",
             "tests/unit/execution/test_hedge.py",
-            "tests/unit/connections/test_readers.py",
+            "tests/unit/sdks/test_readers.py",
         ),
     ),
     Room("execution/driving/thread_pool.py", ("tests/unit/execution/driving/test_thread_pool.py",)),
-    Room("connections/readers.py", ("tests/unit/connections/test_readers.py",)),
+    Room("sdks/readers.py", ("tests/unit/sdks/test_readers.py",)),
     Room(
         "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")
     ),

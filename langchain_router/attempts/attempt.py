@@ -22,15 +22,15 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from capability_router.concurrency.longest import at_most
 from capability_router.concurrency.unlisted import END, first_step
-from capability_router.connections.closed_loops import Loops
-from capability_router.connections.sdk_streams import aclosing_all, closing_all, sdk_chunk
-from capability_router.connections.stale import past_stale, stale
 from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.events import NEVER_ASKED
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
+from capability_router.sdks.closed_loops import Loops
+from capability_router.sdks.stale_connections import past_stale, stale
+from capability_router.sdks.streams import aclosing_all, closing_all, sdk_chunk
 from capability_router.value import altered
 from langchain_router.attempts.heard import Heard
 from langchain_router.attempts.in_threads import in_threads

@@ -10,8 +10,8 @@ from __future__ import annotations
 from types import FrameType
 from typing import Any
 
-from capability_router.connections.sdk_streams import frames_below
 from capability_router.faults.error_event import ErrorEvent
+from capability_router.sdks.streams import frames_below
 
 _READ = ("chunk", "response")
 """The names of that variable."""

@@ -15,10 +15,10 @@ from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
 from capability_router.concurrency.unlisted import END, first_step
-from capability_router.connections.closed_loops import Loops
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Reply, Usage
+from capability_router.sdks.closed_loops import Loops
 from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
 from langchain_router.attempts.faults import by_handler
 from langchain_router.attempts.listeners import Overheard

@@ -11,9 +11,9 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from capability_router.connections.awaited_keys import asked_aside
-from capability_router.connections.shared_clients import without_end
-from capability_router.connections.temperature import refused
+from capability_router.sdks.async_keys import key_from_thread
+from capability_router.sdks.fixed_temperature import refused
+from capability_router.sdks.shared_clients import without_end
 from langchain_router.partners.dialects import dialect_of, loudest, silent_clients
 
 
@@ -23,7 +23,7 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
     if retries is None:
         return _with_silent_clients(model)
     silent = getattr(model, "max_retries", retries.off) == retries.off and not retries.hidden
-    if silent and asked_aside(model) is None:
+    if silent and key_from_thread(model) is None:
         return model
     copy = without_end(model.model_copy(update=_stating(model, retries.off)))
     retries.heed(copy)

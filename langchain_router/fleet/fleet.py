@@ -10,8 +10,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.registry import Registry
-from capability_router.connections.closed_loops import Loops
 from capability_router.request import Request
+from capability_router.sdks.closed_loops import Loops
 from langchain_router.fleet.copies import as_keywords, retries_left, with_defaults, without_retries
 from langchain_router.fleet.sources import model_of
 

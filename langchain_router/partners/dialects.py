@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from capability_router.connections.awaited_keys import asked_aside
-from capability_router.connections.watsonx import sending_once
 from capability_router.endpoints.chain_usage import Counting
+from capability_router.sdks.async_keys import key_from_thread
+from capability_router.sdks.watsonx_retries import model_without_retries
 
 MAX_TOKENS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 """The names of a limit of the answer's tokens, the common one first."""
@@ -110,7 +110,7 @@ def _openai_clients(model: Any) -> None:
     for root, leaf in (("root_client", "client"), ("root_async_client", "async_client")):
         client = getattr(model, root, None)
         if client is not None:
-            aside = asked_aside(model) if root == "root_async_client" else None
+            aside = key_from_thread(model) if root == "root_async_client" else None
             silent = client.with_options(max_retries=0, **({"api_key": aside} if aside else {}))
             setattr(model, root, silent)
             setattr(model, leaf, silent.chat.completions)
@@ -188,7 +188,7 @@ def _litellm_keywords(model: Any) -> None:
 def _watsonx_sdk(model: Any) -> None:
     """Give the model an SDK object that does not retry, over the same connections. Other versions are not changed."""
     outer: Any = getattr(model, "watsonx_model", None)
-    if (quiet := sending_once(outer)) is not outer:
+    if (quiet := model_without_retries(outer)) is not outer:
         model.watsonx_model = quiet
 
 

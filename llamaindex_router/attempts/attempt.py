@@ -12,14 +12,14 @@ from llama_index.core.llms.llm import LLM
 
 from capability_router.concurrency.longest import at_most
 from capability_router.concurrency.unlisted import END
-from capability_router.connections.closed_loops import Loops
-from capability_router.connections.sdk_streams import sdk_streams
-from capability_router.connections.stale import past_stale
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.events import NEVER_ASKED
 from capability_router.faults.error_event import ErrorEvent
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply
+from capability_router.sdks.closed_loops import Loops
+from capability_router.sdks.stale_connections import past_stale
+from capability_router.sdks.streams import sdk_streams
 from llamaindex_router.attempts.continuation import Seam
 from llamaindex_router.attempts.faults import misparsed
 from llamaindex_router.attempts.kept import KeptEnd

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from capability_router.connections.sdk_streams import frames_below
 from capability_router.faults.error_event import ErrorEvent
+from capability_router.sdks.streams import frames_below
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.passage import Passage

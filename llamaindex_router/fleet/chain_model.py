@@ -14,10 +14,10 @@ from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.card import profiled
 from capability_router.catalog.entry import Description
 from capability_router.catalog.registry import Registry
-from capability_router.connections.awaited_keys import asked_aside
-from capability_router.connections.shared_clients import without_end
 from capability_router.endpoints.chain_usage import Counting
 from capability_router.request import own_answers, own_service
+from capability_router.sdks.async_keys import key_from_thread
+from capability_router.sdks.shared_clients import without_end
 
 _LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 _URLS = ("openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "base_url", "endpoint_url")
@@ -122,7 +122,7 @@ def quieted(model: Any) -> Any:
     if "max_retries" not in type(model).model_fields or address_of_router(model) is not None:
         return model
     none = 1 if is_a(model, *_ATTEMPTS_COUNTED) else 0
-    if model.max_retries == none and asked_aside(model) is None:
+    if model.max_retries == none and key_from_thread(model) is None:
         return model
     copied = without_end(model.model_copy(update={"max_retries": none}))
     for root, leaf in _CLIENTS:
@@ -149,7 +149,7 @@ def _quiet_client(model: Any, root: str, leaf: str) -> None:
     sdk = client if client is not None else inner
     if not hasattr(sdk, "with_options"):
         return
-    aside = asked_aside(model) if root == "root_async_client" else None
+    aside = key_from_thread(model) if root == "root_async_client" else None
     silent = sdk.with_options(max_retries=0, **({"api_key": aside} if aside else {}))
     if client is not None:
         setattr(model, root, silent)

@@ -17,12 +17,13 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.llm import LLM
 
 from capability_router.catalog.aliases import KEY_VARIABLES, canonical
-from capability_router.connections import rooted, watsonx
-from capability_router.connections.aws import config_without_retries, without_retries
-from capability_router.connections.closed_loops import Loops
-from capability_router.connections.shared_clients import without_end
 from capability_router.endpoints.providers import known, spec_for
 from capability_router.errors import ConfigError
+from capability_router.sdks.aws_retries import config_without_retries, without_retries
+from capability_router.sdks.client_retries import client_without_retries
+from capability_router.sdks.closed_loops import Loops
+from capability_router.sdks.shared_clients import without_end
+from capability_router.sdks.watsonx_retries import model_without_retries
 from llamaindex_router.fleet.chain_model import held_by, is_chat_model
 from llamaindex_router.fleet.description import homes_of
 from llamaindex_router.fleet.overheard import OverheardClient
@@ -182,7 +183,7 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     homes = homes_of(llm)
     hears = next((client for home, client in _HALF_HEARD.items() if home in homes), None)
     model = (llm.__pydantic_private__ or {}).get("_model")
-    quiet = watsonx.sending_once(model)  # WatsonxLLM's
+    quiet = model_without_retries(model)  # WatsonxLLM's
     single = _single_clients(llm)
     if not (changes or single) and hears is None and quiet is model:
         return llm
@@ -210,7 +211,7 @@ def _single_clients(llm: LLM) -> dict[str, Any]:
     """For each client that it holds and that retries by itself, whatever its fields say, the same without retries."""
     private = llm.__pydantic_private__ or {}
     held = {name: client for name in _CLIENTS if (client := private.get(name)) is not None}
-    return {name: once for name, client in held.items() if (once := rooted.sending_once(client)) is not client}
+    return {name: once for name, client in held.items() if (once := client_without_retries(client)) is not client}
 
 
 def _once_by_sdk(llm: LLM) -> dict[str, Any]:

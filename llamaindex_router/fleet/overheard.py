@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from inspect import isawaitable
 from typing import Any
 
-from capability_router.connections.google import sent_once
+from capability_router.sdks.google_retries import config_without_retries
 from llamaindex_router.passage import current_passage
 
 
@@ -48,7 +48,8 @@ class OverheardChats:
 
     def create(self, **settings: Any) -> OverheardChat:
         """A chat, each message of which is sent once."""
-        return OverheardChat(self._chats.create(**{**settings, "config": sent_once(settings.get("config"))}))
+        config = config_without_retries(settings.get("config"))
+        return OverheardChat(self._chats.create(**{**settings, "config": config}))
 
 
 class OverheardModels:
@@ -84,7 +85,7 @@ class OverheardChat:
 
 
 def _once(request: dict[str, Any]) -> dict[str, Any]:
-    return {**request, "config": sent_once(request.get("config"))}
+    return {**request, "config": config_without_retries(request.get("config"))}
 
 
 def _overheard(opened: Any) -> Any:

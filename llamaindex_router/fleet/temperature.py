@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from capability_router.connections.temperature import refused
+from capability_router.sdks.fixed_temperature import refused
 from llamaindex_router.fleet.description import homes_of
 
 _OPENAI = "llama_index.llms.openai"

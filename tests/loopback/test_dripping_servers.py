@@ -17,7 +17,7 @@ from llama_index.llms.openai import OpenAI
 from loopback.chat_server import ChatServer, Step, Wire, completion, reply, stall
 
 from capability_router import AllCandidatesFailed
-from capability_router.connections import unread
+from capability_router.sdks import abandoned_responses
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
@@ -167,7 +167,7 @@ def test_a_socket_that_waits_for_no_response_is_left_alone() -> None:
     with here, there:
         thread = threading.Thread(target=here.recv, args=(1,))
         thread.start()
-        assert not unread.shut(thread)
+        assert not abandoned_responses.shut(thread)
         there.send(b"x")
         thread.join()
-        assert not unread.shut(thread)
+        assert not abandoned_responses.shut(thread)

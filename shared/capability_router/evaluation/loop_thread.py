@@ -10,7 +10,7 @@ from threading import Lock, Thread, current_thread
 from typing import Any
 from weakref import finalize
 
-from capability_router.connections.readers import READERS, Reader
+from capability_router.sdks.readers import READERS, Reader
 
 _left_behind: list[asyncio.AbstractEventLoop] = []
 """A forked child's copies of its parent's loops: to close one would take the parent's sockets out of its selector."""

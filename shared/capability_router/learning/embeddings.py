@@ -19,12 +19,12 @@ from capability_router.clock import Clock
 from capability_router.concurrency.latch import Latch
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.concurrency.longest import at_most
-from capability_router.connections.readers import READERS
 from capability_router.errors import ConfigError
 from capability_router.learning.embedder import Embedder, Vectors, embedder_of
 from capability_router.learning.quality.meaning import Meaning, folded
 from capability_router.learning.quality.words import bounded
 from capability_router.request import Request
+from capability_router.sdks.readers import READERS
 from capability_router.stores.fuse import Fuse
 from capability_router.tokens.estimate import estimate_tokens
 

@@ -13,9 +13,9 @@ from unit.execution.gated import GatedAttempt, GatedEndpoint, GatedModel
 
 from capability_router import AllCandidatesFailed, Request, StreamInterrupted, routing
 from capability_router.clock import ManualClock, SystemClock
-from capability_router.connections.readers import READERS
 from capability_router.execution.run import Run
 from capability_router.request import Finish, Reply
+from capability_router.sdks.readers import READERS
 from capability_router.testing import assert_books_balanced, scripted_router
 
 SHORT = 0.05

@@ -2,7 +2,7 @@
 
 Each attempt has a runner, a thread or a task, that puts its chunks into one queue, `box`. The driver takes them out or
 times out. A task can be cancelled. A thread can't: when its attempt is abandoned, its connection is shut if possible
-(connections/unread.py), else it reads on until the next chunk or its client's own timeout.
+(sdks/abandoned_responses.py), else it reads on until the next chunk or its client's own timeout.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from capability_router.concurrency.longest import limited
-from capability_router.connections.readers import READERS, Reader
-from capability_router.connections.unread import UNREAD
 from capability_router.execution.driving.performance import Performance, Rang
 from capability_router.execution.driving.thread_pool import THREADS
 from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, aclosable, closable
+from capability_router.sdks.abandoned_responses import ABANDONED
+from capability_router.sdks.readers import READERS, Reader
 
 C = TypeVar("C")
 _AHEAD = 64  # chunks that a runner may be ahead of its reader
@@ -76,7 +76,7 @@ class Runner(Reader, Generic[C]):
         self._stopped = True
         self._taken.put(None)
         if not self._ended and self.thread is not None:
-            UNREAD.add(self.thread)
+            ABANDONED.add(self.thread)
 
     def halt(self) -> None:
         """Stop the thread after its next chunk, or now if it waits for room in the box."""

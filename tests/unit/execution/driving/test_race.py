@@ -16,13 +16,13 @@ from unit.execution.staged import HEDGE
 
 from capability_router import AllCandidatesFailed
 from capability_router.concurrency.loop_timer import LoopTimer
-from capability_router.connections import readers as readers_module
-from capability_router.connections.readers import Readers
 from capability_router.execution.driving import race as module
 from capability_router.execution.driving import waits as waits_module
 from capability_router.execution.driving.race import Given, Runner, arace, heard, race
 from capability_router.execution.driving.thread_pool import _IDLE_S as IDLE_S
 from capability_router.request import Usage
+from capability_router.sdks import readers as readers_module
+from capability_router.sdks.readers import Readers
 
 AHEAD = 64
 TIMEOUT_S = 20
@@ -364,7 +364,7 @@ def test_its_thread_is_kept_for_the_next_unless_it_was_given_up() -> None:
 
 def test_the_connection_of_one_that_is_given_up_is_shut_and_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     unread: list[threading.Thread] = []
-    monkeypatch.setattr(module, "UNREAD", SimpleNamespace(add=unread.append))
+    monkeypatch.setattr(module, "ABANDONED", SimpleNamespace(add=unread.append))
     ended, box, _ = running(["one"])
     while not box.get(timeout=TIMEOUT_S).last:
         pass

@@ -1,9 +1,9 @@
-"""Connections of a parent process, which its forked child has, too: the child lets go of them.
+"""Drops the connections that a forked child has inherited from its parent.
 
-Both hold the same sockets. Were both to send over one, each might read the other's answer, or wait for ever for one
-that the other has read. So in the child every pool below a model is empty, with locks that nobody holds. The old
-connections are kept, unused: to close what belongs to a loop of the parent's would take its sockets out of the
-selector that both share.
+Parent and child hold the same sockets. If both sent over one, each might read the other's answer, or wait for ever for
+an answer that the other has read. So in the child every pool below a model is emptied and gets new locks. The old
+connections are kept, unused: closing a connection of the parent's loop would remove its socket from the selector that
+both share.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 
-from capability_router.connections.divided import Divided, another, listed
-from capability_router.connections.pools import pools
+from capability_router.sdks.pool_per_loop import PoolPerLoop, another, listed
+from capability_router.sdks.pools import pools
 
 _log = logging.getLogger(__name__)
 _parents: list[Any] = []
 
 
-def let_go(models: Iterable[object]) -> int:
-    """Empty the pools below these models; how many there were. To be called in the child, before it does anything."""
+def drop_inherited(models: Iterable[object]) -> int:
+    """Empty the pools below these models; returns their number. Call it in the child, before anything else."""
     count = 0
     for model in models:
         try:
@@ -32,7 +32,7 @@ def let_go(models: Iterable[object]) -> int:
 
 
 def _emptied(pool: Any) -> bool:
-    if isinstance(pool, Divided):
+    if isinstance(pool, PoolPerLoop):
         return sum(map(_emptied, pool.begin_anew(Lock()))) > 0
     if listed(pool) is None:
         return False

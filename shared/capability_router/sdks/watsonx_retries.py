@@ -1,7 +1,7 @@
-"""watsonx's SDK object without repetitions, which no setting of the wrappers over it reaches.
+"""Switches off the retries of watsonx's SDK, which no setting of the wrappers around it reaches.
 
-Ten of its own at 429, 503, 504 and 520, and around each of these three of its HTTP transport at 401 and most of 5xx, so
-that one call may become forty-four. Nothing of the SDK is imported.
+It makes ten retries of its own at 429, 503, 504 and 520, and in each of these three of its HTTP transport at 401 and
+most of 5xx, so one call may become forty-four. Nothing of the SDK is imported.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from capability_router.connections.shared_clients import without_end
+from capability_router.sdks.shared_clients import without_end
 
 
-def sending_once(model: Any) -> Any:
-    """An SDK object that does what this `ModelInference` does, once, over the same connections; the same if none is."""
+def model_without_retries(model: Any) -> Any:
+    """An SDK object like this `ModelInference` that sends each call once, over the same connections; the same if it is
+    none.
+    """
     inner: Any = getattr(model, "_inference", None)
     if getattr(inner, "_retry_decorator", None) is None:
         return model
@@ -35,7 +37,7 @@ def _silent(inner: Any) -> Any:
 
 
 def _transported_once(client: Any) -> Any:
-    """An httpx client whose transport repeats nothing; the client itself if its transport is the user's own."""
+    """An httpx client whose transport has no retries; the client itself if its transport is the user's own."""
     if not getattr(getattr(client, "_transport", None), "retries", 0):
         return client
     silent = without_end(copy(client))

@@ -8,7 +8,7 @@ from typing import Any
 
 from tenacity import AsyncRetrying, Retrying, retry_if_result, stop_after_attempt
 
-from capability_router.connections.rooted import sending_once
+from capability_router.sdks.client_retries import client_without_retries
 
 
 class Part:
@@ -55,7 +55,7 @@ class Jurassic:
 
 def test_a_client_whose_parts_hold_it_gets_a_second_root_over_the_same_connections() -> None:
     loud = Zhipu(3)
-    quiet = sending_once(loud)
+    quiet = client_without_retries(loud)
     assert quiet.chat._post() == 500
     assert loud.sent == [500]
     assert loud.max_retries == 3
@@ -67,14 +67,14 @@ def test_a_client_whose_parts_hold_it_gets_a_second_root_over_the_same_connectio
 
 def test_what_sends_stands_behind_its_decorators() -> None:
     loud, aloud = Jurassic(Retrying), Jurassic(AsyncRetrying)
-    assert sending_once(loud).chat._post() == 500
-    assert asyncio.run(sending_once(aloud).chat._post()) == 500
+    assert client_without_retries(loud).chat._post() == 500
+    assert asyncio.run(client_without_retries(aloud).chat._post()) == 500
     assert (loud.sent, aloud.sent) == ([500], [500])
 
 
 def test_a_client_that_repeats_nothing_stays_as_it_is() -> None:
     for client in (Zhipu(0), object(), None):
-        assert sending_once(client) is client
+        assert client_without_retries(client) is client
 
 
 def test_a_client_that_can_not_be_renewed_keeps_its_retries() -> None:
@@ -83,4 +83,4 @@ def test_a_client_that_can_not_be_renewed_keeps_its_retries() -> None:
             raise TypeError("more than its options are wanted")
 
     client = Stubborn(2)
-    assert sending_once(client) is client
+    assert client_without_retries(client) is client

@@ -1,7 +1,7 @@
-"""A key that a plain function gives, for a client of OpenAI's SDK that awaits it.
+"""Awaits an API key that a plain function gives, for a client of OpenAI's SDK.
 
-langchain-openai asks such a function in a thread of the event loop's executor. Before Python 3.12 a StopIteration that
-it raises, as `next` does of keys that are used up, is lost on the way back: the call would wait for ever.
+langchain-openai calls such a function in a thread of the event loop's executor. Before Python 3.12 a StopIteration that
+the function raises (`next` on an exhausted iterator of keys) is lost on the way back: the call would wait for ever.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any
 
 
-def asked_aside(model: Any) -> Callable[[], Awaitable[str]] | None:
-    """Gives the key of a chat model of LangChain's that has a plain function for it; None for any other model.
+def key_from_thread(model: Any) -> Callable[[], Awaitable[str]] | None:
+    """Gives the key of a LangChain chat model that has a plain function for it; None for any other model.
 
-    Awaited, it raises what the function raises; RuntimeError for a StopIteration.
+    Awaited, it raises what the function raises, but RuntimeError instead of StopIteration.
     """
     given = getattr(model, "openai_api_key", None)
     if not callable(given) or hasattr(given, "get_secret_value") or inspect.iscoroutinefunction(given):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from capability_router.connections.shared_clients import without_end
+from capability_router.sdks.shared_clients import without_end
 
 
 class Closes:

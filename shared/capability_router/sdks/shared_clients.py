@@ -1,7 +1,7 @@
-"""Copies of a user's model, which share its client: some classes close that at their end, and no copy may.
+"""Copies of a user's model share its client. Some classes close the client in `__del__`; no copy may do that.
 
-A copy gets a class like its own, of the same name, whose `__del__` does nothing. The model itself keeps its own, so
-that whoever made it must keep it as long as the copies are in use.
+A copy gets a class like its own, of the same name, whose `__del__` does nothing. The user's model keeps its class, so
+the user must keep the model as long as the copies are in use.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _HEARS = {"__init_subclass__", "__pydantic_init_subclass__"}
 _FOUNDATIONS = {"builtins", "abc", "typing", "pydantic", "langchain_core", "llama_index", "llama_index_instrumentation"}
-"""The packages whose own classes do hear of derived ones, and are meant to be derived from."""
+"""Packages whose own classes define these hooks and are meant to be subclassed."""
 
 
 def without_end(copied: T) -> T:
-    """The copy itself, which ends nothing when it goes; as it was if its class hears of those derived from it."""
+    """The copy itself, with a `__del__` that does nothing; unchanged if its class has a hook for subclasses."""
     kind: Any = type(copied)
     if hasattr(kind, "__del__") and (endless := _endless(kind)) is not None:
         object.__setattr__(copied, "__class__", endless)
@@ -27,9 +27,9 @@ def without_end(copied: T) -> T:
 
 
 def alike(kind: Any, own: Mapping[str, Any]) -> Any:
-    """A class of the same name with these methods, which ends no client; it takes milliseconds.
+    """A class of the same name with these methods, which closes no client; making it takes milliseconds.
 
-    None where it can't be derived from, or hears of classes derived from it, as one with a registry does.
+    None if the class can't be subclassed, or has a hook for subclasses, as one with a registry does.
     """
     if _hears(kind):
         return None
@@ -44,7 +44,7 @@ def alike(kind: Any, own: Mapping[str, Any]) -> Any:
 
 
 def _ends_nothing(self: Any) -> None:
-    """In the place of a model's own `__del__`: the client that it may close there is the user's, and goes on."""
+    """Replaces a model's own `__del__`: the client that it might close is the user's and stays in use."""
 
 
 @lru_cache(maxsize=256)

@@ -1,12 +1,11 @@
-"""The SDK's own stream below a framework's generator: closed when the generator is, and what it said last.
+"""The SDK's own stream below a framework's generator: closing it with the generator, and reading its last chunk.
 
-An integration reads `for chunk in client.create(stream=True)` and never closes what it reads. The SDK's stream
-refers to itself, so that of a stream that is left early the connection goes back only when the garbage
-collector comes by: perhaps in the middle of the same connection pool's work, under its lock, where giving the
-connection back waits for that lock for ever.
+An integration reads `for chunk in client.create(stream=True)` and never closes the stream. The SDK's stream is part of
+a reference cycle, so the connection of an abandoned stream is returned only by the garbage collector. That may run
+inside the same connection pool, which holds its lock, and returning the connection would wait for that lock for ever.
 
-Nor does an integration hand on all that it reads. A generator that is suspended still holds the SDK's chunk of
-which it made its own.
+Nor does an integration pass on everything that it reads. A suspended generator still holds the SDK's chunk from which
+it made its own.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ def sdk_streams(generator: Any) -> list[Any]:
 
 
 def sdk_chunk(generator: Any, key: str) -> dict[Any, Any] | None:
-    """The chunk, a plain dict with that key, from which a suspended generator made what it gave last; None = unseen."""
+    """The chunk, a plain dict with that key, from which a suspended generator made its last one; None = not found."""
     below = _below(generator, _MOST_FOR_CHUNKS)
     return next((held for held in below if type(held) is dict and key in held), None)
 
 
 def frames_below(generator: Any) -> list[FrameType]:
-    """The frames of a suspended generator and of those that it reads. Who holds one sees its variables at its end."""
+    """The frames of a suspended generator and of those that it reads. A frame shows its variables when it ends."""
     found: list[FrameType] = []
     todo = [generator]
     while todo and len(found) < _MOST:
@@ -48,7 +47,7 @@ def frames_below(generator: Any) -> list[FrameType]:
 
 
 def _below(generator: Any, most: int) -> Iterator[Any]:
-    """What the generator holds, and those that it reads."""
+    """What the generator holds, and what the generators below it hold."""
     todo, seen = [generator], 0
     while todo and seen < most:
         for held in gc.get_referents(todo.pop()):
@@ -72,7 +71,7 @@ def closing_all(generator: Generator[Any, None, None]) -> Iterator[None]:
 
 
 class aclosing_all:  # noqa: N801 - as `contextlib.aclosing`
-    """The same, asynchronously. No generator itself: the event loop would close that at its end, beside its user."""
+    """The async form. It is no generator: the event loop would close that at its end, beside its user."""
 
     __slots__ = ("_generator",)
 
@@ -80,7 +79,7 @@ class aclosing_all:  # noqa: N801 - as `contextlib.aclosing`
         self._generator = generator
 
     async def __aenter__(self) -> None:
-        """Nothing is to be done yet."""
+        """Nothing to do."""
 
     async def __aexit__(self, *_: object) -> None:
         below = sdk_streams(self._generator)

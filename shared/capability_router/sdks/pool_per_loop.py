@@ -1,9 +1,9 @@
 """A pool for each event loop, where several loops use one client at the same time.
 
-A program that serves each thread with a loop of its own has one model for all of them, and the model one client. Its
-pool knows no loop: it gives a connection of one loop to a call in another, which fails, or waits for ever for an
-answer that wakes the first loop only. The SDKs' own retries hide most of that; the router has switched them off. So
-each loop is given a pool of its own, made as the one that is there.
+A program that serves each thread with its own loop has one model for all of them, and the model has one client. The
+client's pool knows no loop: it gives a connection of one loop to a call in another. That call fails, or waits for ever
+for an answer that wakes the first loop only. The SDKs' own retries hide most of this, but the router has switched them
+off. So each loop gets its own pool, with the settings of the original.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from capability_router.connections.pools import loop_of, pools
+from capability_router.sdks.pools import loop_of, pools
 
-_CONNECTIONS = ("_connections", "_pool")  # the list in httpcore's pools: today's name, and that before 1.0.3
+_CONNECTIONS = ("_connections", "_pool")  # the list in httpcore's pools: today's name, and the one before 1.0.3
 _REQUESTS = "_requests"
 
 
-class Divided:
-    """Stands in the place of a pool. `owner`: the loop that has used it so far, and keeps it."""
+class PoolPerLoop:
+    """Replaces a pool. `owner`: the loop that has used the pool so far, and keeps it."""
 
     def __init__(self, pool: Any, owner: asyncio.AbstractEventLoop) -> None:
         self._pool = pool
@@ -35,17 +35,17 @@ class Divided:
 
     @property
     def connections(self) -> list[Any]:
-        """Of all loops."""
+        """The connections of all loops."""
         with self._lock:
             shares = list(self._shares.values())
         return [connection for share in shares for connection in share.connections]
 
     async def handle_async_request(self, request: Any) -> Any:
-        """Over a connection of the loop that is running."""
+        """Send over a connection of the running loop."""
         return await self._own().handle_async_request(request)
 
     async def aclose(self) -> None:
-        """Close all: what is another loop's that loop is asked to close, in its own time."""
+        """Close all pools. Other loops are asked to close theirs, in their own time."""
         here = asyncio.get_running_loop()
         with self._lock:
             shares = list(self._shares.items())
@@ -55,14 +55,16 @@ class Divided:
             elif loop.is_running():
                 asyncio.run_coroutine_threadsafe(share.aclose(), loop)
 
-    async def __aenter__(self) -> Divided:
+    async def __aenter__(self) -> PoolPerLoop:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def begin_anew(self, lock: Lock) -> list[Any]:
-        """In a forked child, whose parent's threads may have held the lock: the pools of all loops."""
+        """Replace the lock in a forked child, because a thread of the parent may have held it; returns the pools of all
+        loops.
+        """
         self._lock = lock
         return list(self._shares.values())
 
@@ -80,17 +82,19 @@ class Divided:
             return share
 
     def __repr__(self) -> str:
-        return f"<Divided {self._pool!r} among {len(self._shares)} event loops>"
+        return f"<PoolPerLoop {self._pool!r} among {len(self._shares)} event loops>"
 
 
 def divide(model: object, owner: asyncio.AbstractEventLoop) -> int:
-    """Give each loop its own pool below a model; how many are divided. What is of another shape is left alone."""
+    """Give each loop its own pool below a model; returns the number of divided pools. Pools of another shape are left
+    alone.
+    """
     count = 0
     for pool, holder, name in pools(model):
         if _divisible(pool) and holder is not None:
-            setattr(holder, name, Divided(pool, owner))
+            setattr(holder, name, PoolPerLoop(pool, owner))
             count += 1
-        count += isinstance(pool, Divided)
+        count += isinstance(pool, PoolPerLoop)
     return count
 
 
@@ -100,7 +104,7 @@ def _divisible(pool: Any) -> bool:
 
 
 def listed(pool: Any) -> Any:
-    """The pool's own list of connections; None = it is of another shape."""
+    """The pool's own list of connections; None = the pool has another shape."""
     lists = (getattr(pool, name, None) for name in _CONNECTIONS)
     return next((found for found in lists if isinstance(found, list)), None)
 

@@ -1,9 +1,9 @@
-"""A connection that an SDK's pool keeps of an event loop that is gone: each `asyncio.run` leaves some behind.
+"""Retries calls that got a connection of a closed event loop from an SDK's pool: each `asyncio.run` leaves some there.
 
-A query engine with `use_async=True` opens a loop per query. The next query's first calls are given the old loop's
-connections, fail because nobody can read from those any more, and the pool drops them. The SDKs' own retries hide it;
-the router has switched them off, so it asks again itself. It is no failure of the model, which must not be blamed or
-replaced for it. As with the SDKs' retries, the provider may have got the request that was given up.
+A query engine with `use_async=True` opens a loop per query. The next query's first calls get the old loop's connections
+and fail, because nobody can read from those any more; the pool then drops them. The SDKs' own retries hide this, but
+the router has switched them off, so it repeats the call itself. The model has not failed: it must not be blamed or
+replaced. As with the SDKs' retries, the provider may have received the request that was given up.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import TypeVar
 T = TypeVar("T")
 _CLOSED = "Event loop is closed"
 _ELSEWHERE = "is bound to a different event loop"
-"""Of a connection that another running loop has made: possible in the first calls, before each has its own."""
+"""The connection belongs to another running loop. This happens in the first calls, before each loop has its own pool.
+"""
 _FIRST_CALLS = 3
 _MOST = 100  # as many idle connections as the SDKs' pools keep; each failure drops one
 
 
 def is_stale(error: BaseException, *signs: str) -> bool:
-    """Whether the error, or one of its causes, comes from a connection of which one of these is said."""
+    """Whether the message of the error, or of one of its causes, ends with one of these signs of a stale connection."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
@@ -37,7 +38,7 @@ def stale(error: BaseException) -> bool:
 
 
 async def past_stale(step: Callable[[], Awaitable[T]]) -> T:
-    """What the step gives once the pool holds no such connection any more. `step` must be repeatable."""
+    """The step's result, once the pool holds no such connection any more. `step` must be repeatable."""
     for tried in range(_MOST):
         try:
             return await step()

@@ -1,8 +1,8 @@
-"""An abandoned response: its connection is shut from outside the thread that waits for the rest of it.
+"""Shuts the connection of an abandoned response from outside the thread that waits for the rest of it.
 
 A thread that waits for a server can't be interrupted, and a server that sends a blank line now and then keeps it for
-ever. Which socket that is only its stack says. Nothing is shut before the response has begun, for a client may send a
-request again that broke off so early, nor where one connection carries several calls (HTTP/2).
+ever. Only the thread's stack shows which socket it reads. Nothing is shut before the response has begun, because a
+client may repeat a request that breaks off so early; nor where one connection carries several calls (HTTP/2).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from threading import RLock, Thread
 from types import FrameType
 
 _TOP = 4  # frames between a thread's read and the object that holds its socket
-_BODIES = {  # "": any function but the next one
+_BODIES = {  # "" = any function except `begin`
     "httpcore._sync.http11": "_receive_response_body", "httpcore2._sync.http11": "_receive_response_body",
     "http.client": "",
 }  # fmt: skip
@@ -25,18 +25,18 @@ _TRIES, _PAUSE_S = 3, 0.002
 
 
 def shut(thread: Thread) -> bool:
-    """Shut the connection whose body the thread waits for; False = it does not at this moment."""
+    """Shut the connection whose body the thread waits for; False = it waits for no body at this moment."""
     frames = _stack(thread)
     found = _read(frames)
     if found is None or not _reads_body(frames):
         return False
     with suppress(OSError):  # closed meanwhile
-        socket.socket.shutdown(found, socket.SHUT_RDWR)  # an SSL socket's own would take its reader's state away
+        socket.socket.shutdown(found, socket.SHUT_RDWR)  # SSL's own method would drop its reader's state
     return True
 
 
 def at_socket(thread: Thread) -> bool:
-    """Whether the thread is in the read of some socket, be it one that can't be shut."""
+    """Whether the thread is reading from a socket, even one that can't be shut."""
     return _read(_stack(thread)) is not None
 
 
@@ -67,21 +67,21 @@ def _reads_body(frames: list[FrameType]) -> bool:
     return any(module in _BODIES and _BODIES[module] in ("", name) for module, name in seen)
 
 
-class Unread:
-    """Threads whose attempts were given up; each is looked at again until it has ended. Thread-safe."""
+class AbandonedThreads:
+    """Threads whose attempts were given up. Each is looked at again until it has ended. Thread-safe."""
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """After a fork: they are the other process's, and one of that may have held the lock."""
+        """After a fork: the threads are the other process's, and one of them may have held the lock."""
         self._threads: list[Thread] = []
         self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
     def add(self, thread: Thread) -> None:
-        """End what this thread waits for, and what others still do."""
+        """End what this thread waits for, and what earlier ones still wait for."""
         for _ in range(_TRIES):
-            if not thread.is_alive() or shut(thread) or sys.is_finalizing():  # then no thread gets any further
+            if not thread.is_alive() or shut(thread) or sys.is_finalizing():  # then no thread goes on
                 break
             thread.join(_PAUSE_S)
         with self._lock:
@@ -91,9 +91,9 @@ class Unread:
             shut(one)
 
     def __repr__(self) -> str:
-        return f"<Unread {len(self._threads)} threads>"
+        return f"<AbandonedThreads {len(self._threads)} threads>"
 
 
-UNREAD = Unread()
+ABANDONED = AbandonedThreads()
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=UNREAD.forget)
+    os.register_at_fork(after_in_child=ABANDONED.forget)

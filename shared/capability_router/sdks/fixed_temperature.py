@@ -1,7 +1,7 @@
-"""Which of LangChain's models take no temperature but their own.
+"""Which of LangChain's models accept no temperature but their own.
 
-Models that think answer 400 to any temperature but 1. ChatOpenAI leaves it out when a model is made, which a copy with
-another temperature passes by; other classes send it, although the model's profile says that it is rejected.
+Reasoning models answer 400 to any temperature but 1. ChatOpenAI drops the temperature when a model is made, but not in
+a copy with another temperature. Other classes send it even if the model's profile says that it is rejected.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 _OWN = 1
-"""The value that each of these models has by itself, and takes."""
+"""The default temperature of each of these models, which they accept."""
 _CHECKS = "validate_temperature"
-"""The name of the validator by which langchain-openai leaves out a temperature; it takes a model's settings."""
+"""The validator in which langchain-openai drops a temperature; it takes a model's settings."""
 
 
 def refused(model: Any, temperature: float) -> bool:
-    """Whether this chat model of LangChain's is sent no such temperature, unless it was made with one."""
+    """Whether this LangChain chat model must not be sent this temperature, unless it was made with one."""
     if temperature == _OWN:
         return False
     profile = getattr(model, "profile", None)
@@ -28,6 +28,6 @@ def refused(model: Any, temperature: float) -> bool:
 
 
 def _settings(model: Any, temperature: float) -> dict[str, Any]:
-    """What the validator reads, as if the model were made with this temperature."""
+    """The settings that the validator reads, as if the model were made with this temperature."""
     names = ("model_name", "reasoning_effort", "reasoning")
     return {**{name: getattr(model, name, None) for name in names}, "temperature": temperature}

@@ -1,7 +1,7 @@
-"""SDK clients that repeat by themselves, made to send once, whichever provider they are of.
+"""Switches off the retries of an SDK's client, whichever provider it is for.
 
-Most are generated alike and have `with_options`. Others (Zhipu's, AI21's) are a client whose parts hold it: of these a
-second root is made, over the same connections, with parts of its own. No SDK is imported.
+Most SDKs are generated alike and have `with_options`. In others (Zhipu's, AI21's) the client has parts that refer to
+it: there a second client is made, over the same connections, with its own parts. No SDK is imported.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from capability_router.connections.shared_clients import without_end
+from capability_router.sdks.shared_clients import without_end
 
 _log = logging.getLogger(__name__)
 
 
-def sending_once(client: Any) -> Any:
-    """A client that does what this one does, once, over the same connections; the same if it repeats nothing."""
+def client_without_retries(client: Any) -> Any:
+    """A client like this one that sends each call once, over the same connections; the same client if it has no
+    retries.
+    """
     repeats, single = getattr(client, "max_retries", 0), _unrepeated(client)
     if not (type(repeats) is int and repeats > 0) and single is None:
         return client
     try:
         renew = getattr(client, "with_options", None)
         return renew(max_retries=0) if callable(renew) else _second_root(client, single)
-    except Exception as error:  # noqa: BLE001 - an unknown class may raise anything; its retries are then its own
+    except Exception as error:  # noqa: BLE001 - an unknown class may raise anything; then it keeps its retries
         _log.warning("%s keeps its own retries (%s)", type(client).__name__, type(error).__name__)
         return client
 
@@ -42,7 +44,7 @@ def _second_root(client: Any, single: Callable[..., Any] | None) -> Any:
 
 
 def _unrepeated(client: Any) -> Callable[..., Any] | None:
-    """What sends, behind tenacity's decorators: around a coroutine there are two."""
+    """The sending function inside tenacity's decorators: a coroutine function has two of them."""
     send = outer = getattr(client, "__dict__", {}).get("_request")
     while hasattr(send, "retry") and callable(once := getattr(send, "__wrapped__", None)):
         send = once

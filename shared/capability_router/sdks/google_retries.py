@@ -1,7 +1,7 @@
-"""google-genai's own repetitions, told off by each call's settings.
+"""Switches off google-genai's own retries in the settings of each call.
 
-It sends an awaited call a second time, up to ten seconds later, when a connection broke, unless that call names options
-for repetitions; and it repeats as often as its client's options say. Nothing of it is imported.
+After a broken connection it repeats an awaited call, up to ten seconds later, unless the call sets retry options. It
+also repeats as often as its client's options say. Nothing of it is imported.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 _ONCE: Mapping[str, Any] = {"retry_options": {"attempts": 1}}
 
 
-def sent_once(config: Any) -> Any:
-    """The configuration of a call, as an object or a mapping, with which the call is sent once.
+def config_without_retries(config: Any) -> Any:
+    """The configuration of a call, an object or a mapping, with which the call is sent once.
 
-    Options for repetitions that stand in it stay. What has no place for them is given back as it is.
+    Retry options that the user has set in it stay. An object that has no field for them is returned unchanged.
     """
     if config is None or isinstance(config, Mapping):
         given = (config or {}).get("http_options")

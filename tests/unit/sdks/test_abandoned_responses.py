@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from capability_router.connections.unread import UNREAD
+from capability_router.sdks.abandoned_responses import ABANDONED
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -16,7 +16,7 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
     held, over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with UNREAD._lock:
+        with ABANDONED._lock:
             held.set()
             over.wait(30)
 
@@ -25,7 +25,7 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
     assert held.wait(30)
     child = os.fork()
     if child == 0:
-        os._exit(0 if UNREAD._lock.acquire(blocking=False) else 1)
+        os._exit(0 if ABANDONED._lock.acquire(blocking=False) else 1)
     over.set()
     thread.join(30)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

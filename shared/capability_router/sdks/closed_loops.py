@@ -1,10 +1,10 @@
-"""Connections of event loops that are gone, taken out of the SDKs' pools before a request is sent over one.
+"""Takes the connections of closed event loops out of the SDKs' pools before a request is sent over one.
 
-A pool of httpcore's (below httpx, below nearly every SDK) knows no event loop: what it has kept from the last
-`asyncio.run` it gives to the next one's first calls. Their requests reach the provider, which answers and bills, and
-nobody can read the answer. So when a router's models are used in another loop than before, whatever belongs to a
-closed loop is marked as closed, and the pool clears it away itself, in its own time and under its own lock. What
-belongs to a loop that is open in another thread stays its own: from then on each has its own pool (divided.py).
+A pool of httpcore's (below httpx, below nearly every SDK) knows no event loop: it gives the connections of the last
+`asyncio.run` to the first calls of the next one. Their requests reach the provider, which answers and bills, and nobody
+can read the answer. So when a router's models are used in another loop than before, every connection of a closed loop
+is marked as closed. The pool then removes it itself, in its own time and under its own lock. Connections of a loop that
+is open in another thread stay with that loop: from then on each has its own pool (pool_per_loop.py).
 
 A pool of an unknown shape is not touched; `past_stale` handles its connections instead.
 """
@@ -19,13 +19,13 @@ from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
-from capability_router.connections.divided import divide
-from capability_router.connections.forked import let_go
-from capability_router.connections.pools import innermost, loop_of, pools, socket_stream
+from capability_router.sdks.forked_pools import drop_inherited
+from capability_router.sdks.pool_per_loop import divide
+from capability_router.sdks.pools import innermost, loop_of, pools, socket_stream
 
 _log = logging.getLogger(__name__)
-_LOOKS = 100  # for the pool of a client that is made at its first call, or of none that anybody knows
-_loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # of all models: clients are shared, knowingly or not
+_LOOKS = 100  # how often to look for a pool: a client may make it at its first call, or have none that we know
+_loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # of all models, because models may share a client
 _all: WeakSet[Loops] = WeakSet()
 _lock = Lock()
 
@@ -41,18 +41,18 @@ class Loops:
         _all.add(self)
 
     def begin(self) -> None:
-        """As one that has met no loop yet."""
+        """Forget all loops."""
         self._whole = self._models
         self._known: tuple[asyncio.AbstractEventLoop, ...] = ()
         self._looks = _LOOKS
 
     def after_fork(self) -> None:
-        """In the child: neither its parent's loops nor its connections are of use here."""
+        """In the child, neither the parent's loops nor its connections can be used."""
         self.begin()
-        let_go(self._models)
+        drop_inherited(self._models)
 
     def enter(self) -> None:
-        """To be called before something is sent, in the loop that sends it. Never fails."""
+        """Call this before something is sent, in the loop that sends it. Never fails."""
         loop, known = asyncio.get_running_loop(), self._known
         if len(known) == 1 and known[0] is loop:
             return
@@ -69,10 +69,10 @@ class Loops:
         self._known = (*alive, loop)
         _loops.add(loop)
         for model in self._models:
-            drop_dead(model)
+            drop_closed(model)
 
     def _divide(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Where another loop is alive, too, each gets connections of its own."""
+        """Give each loop its own connections if another loop is open too."""
         if all(other is loop or other.is_closed() for other in _loops):
             return
         self._looks -= 1
@@ -88,8 +88,8 @@ def _divided(model: object, owner: asyncio.AbstractEventLoop) -> bool:
         return True
 
 
-def drop_dead(model: object) -> int:
-    """Mark the connections of closed loops in the pools below a model; how many there were."""
+def drop_closed(model: object) -> int:
+    """Mark the connections of closed loops in the pools below a model as closed; returns their number."""
     try:
         return sum(_dropped(connection) for held in pools(model, make=True) for connection in held.pool.connections)
     except Exception as error:  # noqa: BLE001 - an SDK of an unknown shape; the call is made all the same
@@ -102,7 +102,7 @@ def _dropped(connection: Any) -> bool:
     if loop is None or not loop.is_closed():
         return False
     inner, stream = innermost(connection), socket_stream(connection)
-    # Some versions clear away what is closed, others what has expired, which they close before.
+    # Some versions of httpcore remove closed connections, others close and remove expired ones.
     inner._state = type(inner._state).CLOSED
     inner._expire_at = float("-inf")
     inner._network_stream = _Gone()
@@ -111,7 +111,9 @@ def _dropped(connection: Any) -> bool:
 
 
 def _close_socket(transport: Any) -> None:
-    """asyncio's transport can't be closed without its loop, and would warn of that when it is collected."""
+    """Close the socket of an asyncio transport, which can't be closed without its loop and would warn when it is
+    collected.
+    """
     sock = getattr(transport, "_sock", None)
     if sock is not None:
         transport._sock = None
@@ -127,7 +129,7 @@ class _Gone:
 
 def _after_fork() -> None:
     global _lock
-    _lock = Lock()  # a thread of the parent's may have held the other
+    _lock = Lock()  # a thread of the parent may have held the old one
     _loops.clear()
     for loops in list(_all):
         loops.after_fork()

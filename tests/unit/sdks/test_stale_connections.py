@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from capability_router.connections.stale import past_stale
+from capability_router.sdks.stale_connections import past_stale
 
 ELSEWHERE = RuntimeError("<asyncio.locks.Event object at 0x7f [unset]> is bound to a different event loop")
 

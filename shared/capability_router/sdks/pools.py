@@ -1,7 +1,7 @@
-"""The pools of connections below a model of an SDK, and the event loop that a connection belongs to.
+"""Finds the connection pools below an SDK's model, and the event loop of a connection.
 
-No SDK is imported: pools are found by the names under which clients are kept, and known by their shape (httpcore's,
-below httpx, below nearly every SDK).
+No SDK is imported: pools are found by the attribute names of clients, and recognised by their shape (httpcore's, below
+httpx, below nearly every SDK).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 _log = logging.getLogger(__name__)
-_WAYS = ("client", "transport", "mounts", "pool", "model", "llm", "bound", "sdk")  # in names that lead to pools
+_WAYS = ("client", "transport", "mounts", "pool", "model", "llm", "bound", "sdk")  # in attributes that lead to pools
 _MOST = 200  # objects looked at below one model; an SDK's pool is some five steps away
 _LAYERS = 5  # connections around a connection: proxies, tunnels
 
 
 class Held(NamedTuple):
-    """A pool, and under which name of which object it was found; `holder` None = it was given itself."""
+    """A pool, and the object and attribute that hold it; `holder` None = the pool itself was given."""
 
     pool: Any
     holder: Any = None
@@ -27,10 +27,10 @@ class Held(NamedTuple):
 
 
 def pools(root: object, *, make: bool = False) -> Iterator[Held]:
-    """Those below a model. Nothing is computed or made for being asked, unless `make` is said.
+    """The pools below a model. Looking computes and makes nothing, unless `make` is set.
 
-    Then clients for asyncio that a model makes at its first call are made before: ChatAnthropic's, the pool of which is
-    that of every other one at the same address, and of the loops that these were used in.
+    With `make`, async clients that a model would make at its first call are made now: ChatAnthropic's client shares its
+    pool with every other one for the same address, and with the loops in which those were used.
     """
     todo, seen = [Held(root)], dict[int, object]()
     while todo and len(seen) < _MOST:
@@ -51,7 +51,7 @@ def _make(held: Any) -> None:
     for name in _made_late(kind):
         try:
             getattr(held, name)
-        except Exception as error:  # noqa: BLE001 - what an SDK has against it, the call itself will say
+        except Exception as error:  # noqa: BLE001 - the call itself will raise the SDK's error
             _log.debug("%s of %s can't be made yet (%s)", name, type(held).__name__, type(error).__name__)
 
 
@@ -62,8 +62,8 @@ def _made_late(kind: Any) -> tuple[str, ...]:
 
 
 def _below(held: Any) -> Iterator[Held]:
-    """What it keeps under names that may lead to a pool."""
-    if isinstance(held, dict):  # httpx keeps transports by the addresses that they are for
+    """The attributes that may lead to a pool."""
+    if isinstance(held, dict):  # httpx keeps its transports by address
         yield from (Held(value) for value in held.values() if hasattr(value, "__dict__"))
         return
     for names in (getattr(held, "__dict__", None), getattr(held, "__pydantic_private__", None)):
@@ -74,7 +74,7 @@ def _below(held: Any) -> Iterator[Held]:
 
 
 def innermost(connection: Any) -> Any:
-    """The connection below those that stand for it."""
+    """The connection inside its wrappers."""
     for _ in range(_LAYERS):
         inner = getattr(connection, "_connection", None)
         if inner is None:
@@ -84,7 +84,7 @@ def innermost(connection: Any) -> Any:
 
 
 def socket_stream(connection: Any) -> Any:
-    """anyio's stream over a connection's socket, below httpcore's own and those of TLS."""
+    """anyio's stream over a connection's socket, below httpcore's and TLS's streams."""
     stream = getattr(getattr(innermost(connection), "_network_stream", None), "_stream", None)
     for _ in range(_LAYERS):
         below = getattr(stream, "transport_stream", None)
@@ -95,7 +95,7 @@ def socket_stream(connection: Any) -> Any:
 
 
 def loop_of(connection: Any) -> asyncio.AbstractEventLoop | None:
-    """asyncio's transports tell their loop. uvloop's don't, but anyio has waited for an answer in it."""
+    """The event loop of a connection. uvloop's transports don't name it, but anyio's event has waited in it."""
     stream = socket_stream(connection)
     waited = getattr(getattr(stream, "_protocol", None), "read_event", None)
     for held in (getattr(stream, "_transport", None), waited):

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from capability_router.connections.aws import config_without_retries, without_retries
+from capability_router.sdks.aws_retries import config_without_retries, without_retries
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # botocore's own
 

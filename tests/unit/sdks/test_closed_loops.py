@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from capability_router.connections import closed_loops
-from capability_router.connections.closed_loops import Loops, drop_dead
+from capability_router.sdks import closed_loops
+from capability_router.sdks.closed_loops import Loops, drop_closed
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -124,7 +124,7 @@ def test_a_loop_that_is_open_in_another_thread_keeps_its_connection(ports: tuple
 
     async def entered() -> int:
         loops.enter()
-        return drop_dead(Model(client))
+        return drop_closed(Model(client))
 
     assert there(get()) == "ok"
     assert asyncio.run(entered()) == 0
@@ -239,7 +239,7 @@ def test_a_client_that_is_made_late_is_divided_by_what_each_loop_has_of_it(
 
 def test_looks_only_when_a_loop_is_new_or_a_known_one_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[object] = []
-    monkeypatch.setattr(closed_loops, "drop_dead", looked.append)
+    monkeypatch.setattr(closed_loops, "drop_closed", looked.append)
     loops = Loops(["model"])
 
     async def enter() -> None:
@@ -264,4 +264,4 @@ class Strange:
 
 @pytest.mark.parametrize("model", [object(), Model(None), Model(Strange()), Model({"a": 1}), Model([Strange()])])
 def test_what_nobody_knows_is_left_alone(model: object) -> None:
-    assert drop_dead(model) == 0
+    assert drop_closed(model) == 0

@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import pytest
 
-from capability_router.connections import readers as module
-from capability_router.connections.readers import Reader, Readers
 from capability_router.execution.driving.race import Runner
+from capability_router.sdks import readers as module
+from capability_router.sdks.readers import Reader, Readers
 
 TIMEOUT_S = 20.0
 
