@@ -24,7 +24,7 @@ from capability_router.learning.quality.model import Expected, Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.traits import traits
 from capability_router.policies.base import Prospect, Scored
-from capability_router.policies.exploration.exploration_money import OwnMoney
+from capability_router.policies.exploration.budget import OwnMoney
 from capability_router.policies.exploration.explorer import Explorer
 from capability_router.tokens.estimate import estimate_tokens
 
@@ -122,11 +122,13 @@ class Online:
     def _explored(self, expected: Expected, worth: list[float]) -> str:
         """Whom a router would ask whose `exploration` is the share; money is no matter."""
         quality, errors = expected.quality.tolist(), expected.error.tolist()
-        hopes, unseen = self._quality.hopes(self.models, expected.error), map(self._quality.unseen, self.models)
+        bonuses, unseen = self._quality.bonuses(self.models, expected.error), map(self._quality.unseen, self.models)
         ranked: list[Scored] = [
             (
                 worth[at],
-                Prospect(card, quality[at], 0, None, 0.0, 0, "", error=(errors[at] ** 2 + more) ** 0.5, hope=hopes[at]),
+                Prospect(
+                    card, quality[at], 0, None, 0.0, 0, "", error=(errors[at] ** 2 + more) ** 0.5, bonus=bonuses[at]
+                ),
             )
             for at, (card, more) in enumerate(zip(self._cards, unseen, strict=True))
         ]

@@ -13,10 +13,10 @@ from random import Random
 
 from capability_router import ModelCard
 from capability_router.learning.prior import PRICE_WEIGHT, UNSTATED
-from capability_router.learning.quality.exploration import hope
+from capability_router.learning.quality.exploration_bonus import exploration_bonus
 from capability_router.learning.quality.levels import Level
 from capability_router.policies.base import Prospect, Scored
-from capability_router.policies.exploration.exploration_money import OwnMoney
+from capability_router.policies.exploration.budget import OwnMoney
 from capability_router.policies.exploration.explorer import Explorer
 
 Chance = Callable[[int, int], float]  # of a right answer, of a model by its place, to a request by its number
@@ -47,9 +47,9 @@ def _seen(at: int, level: Level, number: int) -> Scored:
     worth = level.count + PRICE_WEIGHT
     quality, variance = (level.total + PRICE_WEIGHT * UNSTATED) / worth, level.variance / worth
     unseen = level.unseen(number)
-    more = hope(variance, number, unseen if level.changed else 0.0)
+    more = exploration_bonus(variance, number, unseen if level.changed else 0.0)
     error = (variance + unseen) ** 0.5
-    return quality, Prospect(_CARDS[at], quality, 0, None, 0.0, 0, "", error=error, hope=more)
+    return quality, Prospect(_CARDS[at], quality, 0, None, 0.0, 0, "", error=error, bonus=more)
 
 
 def unlucky(share: float, seed: int) -> int:

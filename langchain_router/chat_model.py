@@ -22,7 +22,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from pydantic import BaseModel, Field, SecretStr
 
-from capability_router.concurrency.unlisted import END, first_step
+from capability_router.concurrency.async_generators import END, first_step
 from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router

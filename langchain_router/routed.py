@@ -13,7 +13,7 @@ from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager, 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
-from capability_router.concurrency.unlisted import END, first_step
+from capability_router.concurrency.async_generators import END, first_step
 from capability_router.errors import NoEligibleModel
 from capability_router.execution.run import Run
 from capability_router.request import Outcome, Request

@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 from llama_index.core.base.llms.types import ChatResponse
 
-from capability_router.concurrency.unlisted import END
+from capability_router.concurrency.async_generators import END
 from capability_router.execution.run import Run
 from llamaindex_router.annotation import Annotator
 from llamaindex_router.attempts.continuation import Carrier

@@ -11,8 +11,8 @@ from random import Random
 from typing import Any
 
 from capability_router.execution.effects import Launch
-from capability_router.measure.percentile import percentile
 from capability_router.request import Finish, Request
+from capability_router.stats.percentile import percentile
 
 from .finding import Finding, scaled
 from .ground.traffic import PRICE

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from capability_router.decision_log.reading import read_log
-from capability_router.measure.percentile import percentile
 from capability_router.simulator import LogRow
+from capability_router.stats.percentile import percentile
 from examples.demo.arm import Arm, Result
 
 _NEAR_S = 2.0

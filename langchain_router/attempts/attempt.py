@@ -20,8 +20,8 @@ from langchain_core.outputs import ChatResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from capability_router.concurrency.longest import at_most
-from capability_router.concurrency.unlisted import END, first_step
+from capability_router.concurrency.async_generators import END, first_step
+from capability_router.concurrency.longest_wait import at_most
 from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.endpoint import aclosable, closable

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel
 
-from capability_router.concurrency.unlisted import END, first_step
+from capability_router.concurrency.async_generators import END, first_step
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Reply, Usage

@@ -10,8 +10,8 @@ from typing import Any
 
 from llama_index.core.llms.llm import LLM
 
-from capability_router.concurrency.longest import at_most
-from capability_router.concurrency.unlisted import END
+from capability_router.concurrency.async_generators import END
+from capability_router.concurrency.longest_wait import at_most
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.events import NEVER_ASKED
 from capability_router.faults.error_event import ErrorEvent

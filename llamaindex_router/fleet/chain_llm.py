@@ -19,7 +19,7 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from pydantic import PrivateAttr
 
 from capability_router.catalog.entry import Description
-from capability_router.concurrency.longest import at_most
+from capability_router.concurrency.longest_wait import at_most
 from capability_router.endpoints.chain_usage import Tally
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.errors import CutShort

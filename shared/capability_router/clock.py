@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Protocol
 
-from capability_router.concurrency.longest import at_most
+from capability_router.concurrency.longest_wait import at_most
 from capability_router.concurrency.loop_lag import count_beside, lag_s
 from capability_router.concurrency.wakeup import Wakeup
 

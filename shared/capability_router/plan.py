@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from capability_router.eligibility import Refusal
 from capability_router.errors import NoEligibleModel
-from capability_router.frame import frame
-from capability_router.table import Table, folded, printable
+from capability_router.table import Table, data_frame, folded, printable
 from capability_router.value import quickly_made
 
 SCHEMA_VERSION = 1
@@ -143,7 +142,7 @@ class Plan:
 
         Raises ImportError without pandas. If no model is eligible, there are columns and no rows.
         """
-        return frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)], _COLUMNS)
+        return data_frame([_flat(rank, each.to_dict()) for rank, each in enumerate(self.candidates, 1)], _COLUMNS)
 
     def _repr_html_(self) -> str:
         """What `render` shows, for notebooks."""

@@ -31,14 +31,14 @@ from capability_router.health.board import QUIET, Board, HealthEvent
 from capability_router.health.health_table import HealthTable
 from capability_router.learning.guard import Guard
 from capability_router.learning.outcomes import Forgotten, score_of
-from capability_router.listener import failed
+from capability_router.log_lines import listener_failed
 from capability_router.money.budget.coverage import scopes_of
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affordable import within_budgets
 from capability_router.policies.base import Knowledge
-from capability_router.policies.exploration.exploration_money import exploration_money
+from capability_router.policies.exploration.budget import exploration_money
 from capability_router.policies.exploration.explorer import explorer_of
 from capability_router.policies.second_policy.shadow import Aside
 from capability_router.request import Outcome, Request
@@ -361,7 +361,7 @@ class Router:
             try:
                 listener(request, outcome)
             except Exception as error:  # noqa: BLE001 - a listener's error must not break the call
-                failed(log, listener, error)
+                listener_failed(log, listener, error)
         if aside is not None and again is not None:
             self._shadow_calls.after(run, aside, again)
 
@@ -400,7 +400,7 @@ class Router:
             try:
                 watcher(event)
             except Exception as error:  # noqa: BLE001 - a watcher's error must not break the call
-                failed(log, watcher, error)
+                listener_failed(log, watcher, error)
 
     def __repr__(self) -> str:
         return f"<Router {self.name!r} policy={self.planner.policy.name} models={list(self.registry.entries)}>"

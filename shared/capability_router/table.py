@@ -1,10 +1,12 @@
-"""A table as text that fits a width, and as HTML for notebooks. No third-party package is needed."""
+"""A table as text that fits a width, as HTML for notebooks, and as a DataFrame. Only the DataFrame needs a package."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from html import escape
 from itertools import zip_longest
+from typing import Any
 from unicodedata import combining, east_asian_width
 
 _GAP = 2  # between two columns
@@ -111,6 +113,20 @@ class Table:
         side = "right" if index in self.right else "left"  # said, because Jupyter sets all to the right
         line = ";border-bottom:1px solid" if tag == "th" else ""
         return f'<{tag} style="text-align:{side}{line}">{escape(text)}</{tag}>'
+
+
+def data_frame(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> Any:
+    """A pandas.DataFrame with a row per dict; without rows it has the `columns`.
+
+    A Decimal becomes a float, because pandas neither plots nor multiplies Decimals. Raises ImportError, with what to
+    install, if pandas is missing.
+    """
+    try:
+        import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]  # optional, not a dependency
+    except ModuleNotFoundError as error:
+        raise ImportError(f"to_pandas() needs pandas ({error}): pip install pandas") from error
+    plain = [{name: float(v) if isinstance(v, Decimal) else v for name, v in row.items()} for row in rows]
+    return pandas.DataFrame(plain, columns=None if plain else list(columns))
 
 
 def printable(text: str) -> str:

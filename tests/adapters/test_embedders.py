@@ -16,7 +16,7 @@ from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.llms import MockLLM
 
 from capability_router.learning.embedder import embedder_of
-from capability_router.learning.quality.meaning import Origin
+from capability_router.learning.quality.embedding import Origin
 from capability_router.learning.quality.state import loaded
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM

@@ -23,7 +23,7 @@ from unit.replay.logs import decision as replayable
 from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
-from capability_router.decision_log.chronology import files_of
+from capability_router.decision_log.file_order import files_of
 from capability_router.decision_log.reading import Reading, told_omitted
 from capability_router.errors import ConfigError
 from capability_router.learning.logs.reading import read as train_read

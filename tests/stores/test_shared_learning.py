@@ -23,7 +23,7 @@ from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.state import dumped
 from capability_router.learning.shared_learner import SharedLearner
 from capability_router.learning.tenants import hashed
-from capability_router.policies.exploration.exploration_money import SharedMoney
+from capability_router.policies.exploration.budget import SharedMoney
 from capability_router.stores.base import Store
 from capability_router.stores.lessons import Kept
 from capability_router.testing import ask

@@ -15,9 +15,9 @@ from capability_router.catalog.known import snapshot
 from capability_router.faults.kinds import KINDS, FaultKind
 from capability_router.routing import RoutingTerms
 from capability_router.settings.block import Block
+from capability_router.settings.keys import Words
 from capability_router.settings.policies import Policy
 from capability_router.settings.wait import WORDS
-from capability_router.settings.words import Words
 from capability_router.settings.yaml_text import parsed
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.store import NoStore, existing
 from capability_router.table import Table
@@ -39,7 +39,7 @@ def budgets(config: Path | None, url: str | None, tenant: str | None, as_json: b
         click.echo(json.dumps(rows, indent=2))
     elif rows:
         spare = _SPARE if any(row["on_exceed"] for row in rows) else sorted(_SPARE, key=_AT_LIMIT.__ne__)
-        screen.show(Table(*_HEAD, rows=map(_cells, rows), right=_AMOUNTS, fold=(0,), spare=spare))
+        terminal.show(Table(*_HEAD, rows=map(_cells, rows), right=_AMOUNTS, fold=(0,), spare=spare))
     else:
         click.echo("no budgets")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from capability_router.amounts import counted
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.silence import silence
 from capability_router.table import Table
@@ -77,8 +77,8 @@ def _show(found: Iterable[Finding], models: Collection[str], as_json: bool) -> N
     for row in rows:
         table.add("!" if row.grave else "", row.model, row.kind, row.detail)
     if rows:
-        screen.show(table)
-    screen.tell("; ".join(_sums(rows, models)))
+        terminal.show(table)
+    terminal.tell("; ".join(_sums(rows, models)))
 
 
 def _sums(rows: Sequence[Finding], models: Collection[str]) -> Iterator[str]:

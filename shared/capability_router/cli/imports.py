@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from capability_router.amounts import counted
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.cli.files import FILE
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ def _write(output: Path, text: str) -> None:
 def _show(found: Imported, output: Path) -> None:
     from capability_router.migration.page import sections, variables
 
-    for head, told in sections(found.notes, screen.width()):
+    for head, told in sections(found.notes, terminal.width()):
         for line in (head, *told, ""):
             click.echo(line)
     needed = variables(found.settings)
     if needed:
-        screen.tell(f"It reads these environment variables: {', '.join(needed)}")
-    screen.tell(_summary(found, output))
+        terminal.tell(f"It reads these environment variables: {', '.join(needed)}")
+    terminal.tell(_summary(found, output))
 
 
 def _summary(found: Imported, output: Path | None) -> str:

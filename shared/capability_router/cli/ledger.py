@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.store import existing
 from capability_router.errors import ConfigError
@@ -156,6 +156,6 @@ def _show(rows: list[dict[str, Any]], table: Table, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif rows:
-        screen.show(table)
+        terminal.show(table)
     else:
         click.echo("no calls are booked there, in this time and with this filter", err=True)

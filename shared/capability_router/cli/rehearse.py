@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.cli.files import FILE, IS_PAGE, ROUTER_YAML, STANDARD_OUTPUT, spare, takes_config, write_page
 from capability_router.cli.progress import progress
 
@@ -35,12 +35,12 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     presets = [(name, preset.words) for name, preset in PRESETS.items()]
     metrics = [(name, metric.words) for name, metric in METRICS.items()]
     for head, rows in (("--faults", kinds), ("--preset", presets), ("--expect", metrics)):
-        screen.show(Table(head, "", rows=rows, fold=(1,)))
+        terminal.show(Table(head, "", rows=rows, fold=(1,)))
         click.echo()
-    screen.tell(
+    terminal.tell(
         "A fault is KIND[:TARGET][@START][+DURATION][,share=0.5]; TARGET is a provider, a model, key:NAME or tag:NAME."
     )
-    screen.tell("A preset is aimed at the model that most of the traffic goes to, unless NAME:TARGET says otherwise.")
+    terminal.tell("A preset is aimed at the model that most of the traffic goes to, unless NAME:TARGET says otherwise.")
     ctx.exit()
 
 
@@ -106,7 +106,7 @@ def _asked(
     from capability_router.errors import ConfigError
     from capability_router.rehearsal.rehearsal import Asked
     from capability_router.rehearsal.script.fault_line import read_lines
-    from capability_router.rehearsal.traffic.made_up import MadeUp, parse_tenants
+    from capability_router.rehearsal.traffic.synthetic import SyntheticTraffic, parse_tenants
 
     stated = {name: value for name, value in made_up.items() if value is not None}
     if log is not None and stated:
@@ -118,10 +118,10 @@ def _asked(
     if "tenants" in stated:
         stated["tenants"] = parse_tenants(stated["tenants"])
     lines: list[str | FaultLine] = [*faults, *(line for path in scripts for line in read_lines(path))]
+    traffic = log or SyntheticTraffic(**stated)
     return Asked(
-        lines, presets, log or MadeUp(**stated), seconds, speed, seed, dict(map(_latency, latencies)), alone, expect,
-        not no_advice,
-    )  # fmt: skip
+        lines, presets, traffic, seconds, speed, seed, dict(map(_latency, latencies)), alone, expect, not no_advice
+    )
 
 
 def _latency(written: str) -> tuple[str, tuple[float, float]]:
@@ -169,7 +169,7 @@ def _nothing(_: int) -> None:
 
 
 def _write(found: Rehearsal, output: Path) -> None:
-    from capability_router.rehearsal.shown.page import page
+    from capability_router.rehearsal.views.page import page
 
     if write_page(output, page(found)):
         click.echo(f"{output}: {len(found.traffic.shapes)} requests", err=True)
@@ -179,7 +179,7 @@ def _show(found: Rehearsal, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
         return
-    from capability_router.rehearsal.shown.text import lines
+    from capability_router.rehearsal.views.text import lines
 
-    for line in lines(found, screen.width()):
+    for line in lines(found, terminal.width()):
         click.echo(line)

@@ -64,7 +64,7 @@ def _tell_omitted(name: str, omitted: Counter[str]) -> None:
 def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
     """Of all files, the oldest first, with a bar where a person looks."""
     from capability_router.cli.progress import progress
-    from capability_router.decision_log.chronology import files_of, size_of
+    from capability_router.decision_log.file_order import files_of, size_of
 
     files = files_of(logs)
     with progress(size_of(files), "reading") as advanced:
@@ -125,7 +125,7 @@ def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
-    from capability_router.cli import screen
+    from capability_router.cli import terminal
     from capability_router.decision_log.reading import Reading
     from capability_router.report.trial_records import TrialRecords
     from capability_router.report.trials import compared
@@ -139,13 +139,13 @@ def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
         click.echo(json.dumps([each.to_dict() for each in found], indent=2))
         return reading.omitted
     if not found:
-        screen.tell(
+        terminal.tell(
             "No request in this log had a canary or a shadow: router.yaml sets them as `canary:` and `shadow:`."
         )
     for each in found:
-        screen.tell(f"{each.kind} {each.other} beside {each.now} ({each.method})")
+        terminal.tell(f"{each.kind} {each.other} beside {each.now} ({each.method})")
         for told in each.told:
-            screen.tell(told)
+            terminal.tell(told)
         if each.lines:
-            screen.show(each.table())
+            terminal.show(each.table())
     return reading.omitted

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from capability_router.amounts import counted
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.store import NoStore, existing
 from capability_router.health.health_table import HEAD, cells, standings
@@ -137,9 +137,9 @@ def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
     several = len({row["router"] for row in view.models}) > 1
     if view.models or view.unheard:
         rows = [*(_cells(row, view.left, several) for row in view.models), *map(_nothing, view.unheard)]
-        screen.show(standings(rows))
+        terminal.show(standings(rows))
     for line in _who(view, unix):
-        screen.tell(line)
+        terminal.tell(line)
 
 
 def _cells(row: ModelStatus, left: Mapping[str, float], several: bool) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.cli.files import FILE
 from capability_router.table import folded, printable, wide
 
@@ -92,7 +92,7 @@ def _show(record: Mapping[str, Any], as_json: bool) -> None:
         text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
         click.echo(text.encode("utf-8", "replace"))  # a name may hold half of a character
         return
-    line, room = printable(_told(record)), screen.width()
+    line, room = printable(_told(record)), terminal.width()
     click.echo(line if room is None or wide(line) <= room else next(iter(folded(line, room - 1))) + "…")
 
 

@@ -118,7 +118,7 @@ def _kept(output: Path, rows: list[ScoredRequest], log: Log, found: list[Finding
 
 
 def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample: int) -> Log:
-    from capability_router.decision_log.chronology import files_of, size_of
+    from capability_router.decision_log.file_order import files_of, size_of
     from capability_router.learning.embedder import embedder_of
     from capability_router.learning.logs.reading import read
 

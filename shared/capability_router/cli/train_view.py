@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.drawing.frontier import Place, Plane, frontiers
 from capability_router.learning.comparison.contest import USUAL, Contest, Figure, Point
 from capability_router.learning.comparison.panel import Panel
@@ -61,16 +61,16 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
         return
     _groups(found)
     if together:
-        screen.tell("note: the groups are learned from together, as one state; --each learns from each by itself")
+        terminal.tell("note: the groups are learned from together, as one state; --each learns from each by itself")
     if log.beyond:
         many = len(log.rows) + log.beyond
-        screen.tell(
+        terminal.tell(
             f"note: a sample of {len(log.rows):,} of about {many:,} scored requests, drawn by their ids, the same each "
             "time; --sample takes more of them"
         )
     if log.signs:
         answers, lost = (sum(each) for each in zip(*log.signs.values(), strict=True))
-        screen.tell(
+        terminal.tell(
             f"note: implicit signs, worth {lost:,.4g} lost answers of {answers:,.0f}, are no scores: they move what is "
             f"believed of a model before its scores, by {ALL:g} at most"
         )
@@ -108,13 +108,13 @@ def _group(finding: Finding) -> None:
     many = f"{len(panel.models)} models, {asked}" if len(panel.models) > 1 else "one model or none with enough outcomes"
     click.echo(f"{printable(panel.name) or 'all requests'}: {len(panel.rows):,} scored requests, {many}")
     if contest is not None:
-        screen.show(_table(contest))
+        terminal.show(_table(contest))
         for name, detail in contest.details.items():
             if detail:
-                screen.tell(f"{name}: {detail}")
+                terminal.tell(f"{name}: {detail}")
     for remark in remarks(panel):
-        screen.tell(f"note: {remark}")
-    screen.tell(f"=> {told(finding.verdict)}")
+        terminal.tell(f"note: {remark}")
+    terminal.tell(f"=> {told(finding.verdict)}")
     click.echo()
 
 

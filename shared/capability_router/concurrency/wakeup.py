@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from threading import Lock
 
-from capability_router.concurrency.longest import at_most
+from capability_router.concurrency.longest_wait import at_most
 
 
 class Wakeup:

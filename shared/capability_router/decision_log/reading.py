@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from capability_router.decision_log.copies import Copies
+from capability_router.decision_log.duplicates import Duplicates
 from capability_router.decision_log.lines import lines
 from capability_router.decision_log.shapes import KINDS, flaw, time_of
 from capability_router.errors import ConfigError
@@ -61,7 +61,7 @@ class Reading:
 
     def __init__(self, omitted: Counter[str] | None = None) -> None:
         self.omitted = Counter[str]() if omitted is None else omitted
-        self._copies = Copies()
+        self._copies = Duplicates()
 
     def line(self, line: str | bytes) -> Record | None:
         """What a line says; None = it is empty, or left out."""
@@ -93,7 +93,7 @@ class Reading:
             raise unreadable(path, error.strerror or str(error)) from error
 
     def files(self, paths: Iterable[Path], advanced: Advanced | None = None) -> Iterator[Record]:
-        """Those of several files, one after the other; chronology.py has them in their order."""
+        """Those of several files, one after the other; file_order.py has them in their order."""
         for path in paths:
             yield from self.file(path, advanced)
 

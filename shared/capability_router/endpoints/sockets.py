@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import httpcore
 
-from capability_router.concurrency.longest import limited
+from capability_router.concurrency.longest_wait import limited
 from capability_router.concurrency.loop_timer import Lateness, LoopTimer
 from capability_router.endpoints.clocks import Patience
 

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from capability_router.clock import Clock
 from capability_router.concurrency import lifetime
-from capability_router.concurrency.longest import at_most
+from capability_router.concurrency.longest_wait import at_most
 from capability_router.errors import BudgetExceeded
 from capability_router.evaluation.answer import Keeping
 from capability_router.evaluation.counts import Counts
@@ -32,7 +32,7 @@ from capability_router.evaluation.grade import Scale, Ungraded, graded
 from capability_router.evaluation.loop_thread import LoopThread, in_thread
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.run import Run
-from capability_router.policies.exploration.draw import drawn
+from capability_router.policies.buckets import bucket_of
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG, apart, evaluating
 
@@ -98,7 +98,7 @@ class Evaluation(lifetime.Lasting):
         """Whether the answer to this request is to be evaluated: among the share, or `paired` with a shadow's."""
         if EVALUATION_TAG in request.routing.tags:
             return False
-        return paired or drawn(request, "evaluation", self._seed, sticky=False) < self._terms.share
+        return paired or bucket_of(request, "evaluation", self._seed, sticky=False) < self._terms.share
 
     def watching(
         self, request: Request, endpoint: Endpoint[Any], ended: Ended, teach: Teach

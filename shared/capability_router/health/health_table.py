@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from capability_router.frame import frame
-from capability_router.table import Table
+from capability_router.table import Table, data_frame
 
 HEAD = ("model", "breaker", "in flight", "TTFT", "whole", "success", "lately", "calls", "left", "held")
 _RIGHT, _FOLD, _SPARE = range(2, 9), (0, 9), (7, 6, 4)
@@ -25,7 +24,7 @@ class HealthTable(list[dict[str, Any]]):
 
     def to_pandas(self) -> Any:
         """A DataFrame, a row per model, with all that is known; needs pandas."""
-        return frame(self)
+        return data_frame(self)
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

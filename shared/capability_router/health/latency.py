@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping
 
 from capability_router.health.wait_by_size import WaitBySize
-from capability_router.measure.percentile import percentile
+from capability_router.stats.percentile import percentile
 
 _PRIOR_WEIGHT, _MEMORY = 5, 10
 _RING, _ENOUGH = 64, 20

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
-from capability_router.log_sampling import worth_logging
+from capability_router.log_lines import worth_logging
 from capability_router.stores.reports import ReportRoom
 
 log = logging.getLogger("capability_router")

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple, Protocol
 from capability_router.clock import Clock
 from capability_router.concurrency.latch import Latch
 from capability_router.concurrency.lifetime import Lasting, watch
-from capability_router.concurrency.longest import at_most
+from capability_router.concurrency.longest_wait import at_most
 from capability_router.errors import ConfigError
 from capability_router.learning.embedder import Embedder, Vectors, embedder_of
-from capability_router.learning.quality.meaning import Meaning, folded
+from capability_router.learning.quality.embedding import Meaning, folded
 from capability_router.learning.quality.words import bounded
 from capability_router.request import Request
 from capability_router.sdks.readers import READERS

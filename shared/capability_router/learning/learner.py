@@ -21,7 +21,7 @@ from capability_router.learning.drift import Drift, Whereabouts
 from capability_router.learning.embeddings import Embeddings
 from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.quality.arrays import Unreadable
-from capability_router.learning.quality.meaning import Origin
+from capability_router.learning.quality.embedding import Origin
 from capability_router.learning.quality.memory import FORMER, Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import Sketch, sketch
@@ -53,13 +53,13 @@ class Judged(NamedTuple):
     """What is expected of a model on a request.
 
     Its quality; its answer's tokens, None = not known; the quality's standard error, which grows while the model is
-    not scored: it may have changed; and by how much it may well be better than that (quality/exploration.py).
+    not scored: it may have changed; and by how much it may well be better than that (quality/exploration_bonus.py).
     """
 
     quality: float
     tokens: int | None
     error: float = 0.0
-    hope: float = 0.0
+    bonus: float = 0.0
 
 
 class Pupil:
@@ -230,8 +230,8 @@ class Learner(Lasting):
         binds = known.tenants.bind(tenant)
         before = self._before(seen, believed, worth) if binds else believed
         bounded = known.tenants.bounded
-        hopes = known.hopes([model for model, _ in believed], errors)
-        found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), hopes, strict=True)
+        bonuses = known.bonuses([model for model, _ in believed], errors)
+        found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), bonuses, strict=True)
         return [
             Judged(
                 bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None,

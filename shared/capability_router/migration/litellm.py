@@ -13,14 +13,14 @@ from capability_router.migration.amount import number, whole
 from capability_router.migration.blocks import Blocks, blocks
 from capability_router.migration.call import Caller
 from capability_router.migration.caps import Caps
-from capability_router.migration.clocks import timed
 from capability_router.migration.deployment import CARRIED, Deployment, Reader, ids
 from capability_router.migration.fallbacks import ANY, chains
 from capability_router.migration.group import STRATEGIES, Groups, Lists, Step, Way, ordered, star, tags, wild
 from capability_router.migration.note import Note, Notes
-from capability_router.migration.place import Places
 from capability_router.migration.reliability import Chain, Reliability
+from capability_router.migration.shared_store import Places
 from capability_router.migration.source import Place, read
+from capability_router.migration.timeouts import timed
 from capability_router.migration.variables import Variables, put, references
 from capability_router.nearest import nearest
 

@@ -23,7 +23,7 @@ from capability_router.policies.averages.sight import STAYING, Sight, dearest, s
 from capability_router.policies.averages.steering import Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Terms, rounded, told_cost
 from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, Wish, hull, worth
-from capability_router.policies.later import Later
+from capability_router.policies.lazy_tuple import LazyTuple
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -268,7 +268,7 @@ class Adaptive:
             floor = None
         below = 0.0 if floor is None else _below(points, price)
         terms = partial(_terms, points, scene.rows, price, floor, below)
-        settings = Later(partial(self._settings, price, wish, weights))
+        settings = LazyTuple(partial(self._settings, price, wish, weights))
         second = 0.0 if not self.weighs_waits else self._mu if weights is None else max(weights.mu, self._mu)
         return Judgement(_scores(points, price, floor, below), settings, second, terms)
 

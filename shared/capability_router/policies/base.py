@@ -27,7 +27,7 @@ class Prospect:
     `queue_s` in seconds, None = unknown. `load` is the calls in flight, `pressure_s` the recent peak of waits
     times the calls that would share it. `held` = why it can't be used just now, "" = it can. `stays` = the
     conversation is with it. `believed`: its quality without what was learned of requests, None = nothing was learned.
-    `error`: the standard error of a learned `quality`. `answers`: how many answers are asked for at once. `hope`: by
+    `error`: the standard error of a learned `quality`. `answers`: how many answers are asked for at once. `bonus`: by
     how much the true quality may be higher.
     """
 
@@ -44,14 +44,14 @@ class Prospect:
     believed: float | None = None
     error: float = 0.0
     answers: int = 1
-    hope: float = 0.0
+    bonus: float = 0.0
 
     def dearer(self, extra_pico: int) -> Prospect:
         """The prospect with part of another model's cost added; its own cost is known."""
         cost = (self.cost_pico or 0) + extra_pico
         return Prospect(
             self.card, self.quality, cost, self.latency_s, self.queue_s, self.load, self.held, self.stays,
-            self.pressure_s, extra_pico, self.believed, self.error, self.answers, self.hope,
+            self.pressure_s, extra_pico, self.believed, self.error, self.answers, self.bonus,
         )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ class Judgement:
 class Judged(Protocol):
     """What was learned of a model for one request. `tokens`: of its answer, None = unknown; `error`: of the quality.
 
-    `hope`: by how much the true quality may be higher.
+    `bonus`: by how much the true quality may be higher.
     """
 
     @property
@@ -98,7 +98,7 @@ class Judged(Protocol):
     @property
     def error(self) -> float: ...
     @property
-    def hope(self) -> float: ...
+    def bonus(self) -> float: ...
     @property
     def tokens(self) -> int | None: ...
 

@@ -27,7 +27,7 @@ from capability_router.policies.balance import Balance
 from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Prospect, Scene
 from capability_router.policies.expectation import remarks, with_fallbacks
 from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
-from capability_router.policies.later import Later
+from capability_router.policies.lazy_tuple import LazyTuple
 from capability_router.policies.ranking import Ranking
 from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Need, Request
@@ -118,7 +118,7 @@ class Planner:
         scene = Scene(request, found, rows)
         if failing and len(rows) > 1 and any(row.card.id in failing and not row.held for row in rows):
             scene = self._expecting(scene, stay, failing)
-            notes = Later(partial(remarks, eligible.notes, scene.rows, failing))
+            notes = LazyTuple(partial(remarks, eligible.notes, scene.rows, failing))
             eligible = Eligible(eligible.cards, eligible.refusals, notes, eligible.tight)
         if self.signs is not None and (moved := _remarked(self.signs.shifts(request.routing.tenant), rows)):
             eligible = eligible._replace(notes=(*eligible.notes, moved))
@@ -157,7 +157,7 @@ class Planner:
         ids, excerpts = self.roster.excerpts(cards)
         states, believed, known = self.health.conditions(ids, now), self._believed(task, request), self.lengths.on(task)
         by_model, common = known.by_model, known.common
-        usual, easy, before, error, hope = int(tokens_out * common), hardness < 0.0, None, 0.0, 0.0
+        usual, easy, before, error, bonus = int(tokens_out * common), hardness < 0.0, None, 0.0, 0.0
         balancing, staying, service = self.balance.any, stay.model, request.service
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
@@ -169,7 +169,7 @@ class Planner:
             expected = int(tokens_out * by_model.get(id, common)) if by_model else usual
             if judged is not None:
                 own, before = judged[id], quality
-                quality, error, hope, expected = own.quality, own.error, own.hope, own.tokens or expected
+                quality, error, bonus, expected = own.quality, own.error, own.bonus, own.tokens or expected
             limit = usual_most if not asked else asked if not most or asked < most else most
             expected = limit if limit and expected > limit else expected
             several, stays = wanted or several, id == staying
@@ -189,7 +189,7 @@ class Planner:
             pressure = state.pressure_s(now) if balancing else 0.0
             rows.append(Prospect(
                 card, quality, cost, latency, queue, state.in_flight, held, stays, pressure, 0, before, error, several,
-                hope,
+                bonus,
             ))  # fmt: skip
         return rows
 

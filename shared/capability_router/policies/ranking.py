@@ -15,9 +15,8 @@ from capability_router.learning.windows import Learned
 from capability_router.plan import Candidate
 from capability_router.policies.base import Judgement, Prospect, Terms
 from capability_router.policies.expectation import shown
-from capability_router.policies.later import Later
+from capability_router.policies.lazy_tuple import LazyTuple, TupleLike
 from capability_router.policies.sizing import Sizing
-from capability_router.tuple_like import TupleLike
 
 
 class Ranking(TupleLike[Candidate]):
@@ -67,7 +66,7 @@ class Ranking(TupleLike[Candidate]):
 
     def _make(self, at: int) -> Candidate:
         row, tokens, scale = self._rows[at], self._tokens, 1.0
-        card, terms = row.card, Later(partial(_terms, self._judged, row, at))
+        card, terms = row.card, LazyTuple(partial(_terms, self._judged, row, at))
         if self._sizing is not None:
             tokens, scale = self._sizing.tokens(card), self._sizing.scale(card).factor
         return Candidate(

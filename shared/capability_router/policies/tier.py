@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from capability_router.nearest import nearest
 from capability_router.policies.base import Prospect
-from capability_router.policies.exploration.draw import drawn
+from capability_router.policies.buckets import bucket_of
 from capability_router.request import Request
 
 SHARE = "share"
@@ -74,7 +74,7 @@ def _share(tier: Tier, request: Request, rows: Mapping[str, Prospect]) -> Ranks:
     """The first of exponential waits: each model is first as often as its weight is of all that are left."""
     weights = tier.weights if any(tier.weights) else (1.0,) * len(tier.models)
     return {
-        id: -log(1.0 - drawn(request, f"share\x1f{id}", None, sticky=False)) / weight if weight else inf
+        id: -log(1.0 - bucket_of(request, f"share\x1f{id}", None, sticky=False)) / weight if weight else inf
         for id, weight in zip(tier.models, weights, strict=True)
     }
 
@@ -91,7 +91,9 @@ def _cheapest(tier: Tier, _: Request, rows: Mapping[str, Prospect]) -> Ranks:
 
 def _least_busy(tier: Tier, request: Request, rows: Mapping[str, Prospect]) -> Ranks:
     """Of equally busy ones a draw decides, so that the first of the list is not always the busier one."""
-    return {id: rows[id].load + drawn(request, f"busy\x1f{id}", None, sticky=False) for id in tier.models if id in rows}
+    return {
+        id: rows[id].load + bucket_of(request, f"busy\x1f{id}", None, sticky=False) for id in tier.models if id in rows
+    }
 
 
 HOWS: dict[str, Callable[[Tier, Request, Mapping[str, Prospect]], Ranks]] = {

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from capability_router.amounts import counted, seconds
 from capability_router.eligibility import WINDOWS
-from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.configuration import Configuration
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.result import RequestResult, RunRecord
@@ -18,6 +17,7 @@ from capability_router.rehearsal.script.kinds import NO_ANSWER
 from capability_router.rehearsal.script.spell import Script
 from capability_router.rehearsal.summary import Summary
 from capability_router.rehearsal.traffic.shape import needs_of, told_needs
+from capability_router.stats.percentile import percentile
 
 _LONG_S = 60.0
 _MUCH = 2.0

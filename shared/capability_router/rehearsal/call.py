@@ -9,9 +9,9 @@ from capability_router.clock import Clock
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.rehearsal.cast import Cast, Part
-from capability_router.rehearsal.said import meant
+from capability_router.rehearsal.client_errors import meant
 from capability_router.rehearsal.traffic.shape import Shape
-from capability_router.rehearsal.virtual import Standstill
+from capability_router.rehearsal.virtual_time import Standstill
 from capability_router.request import Finish, Need, Reply, Usage
 
 TEXT = "made up "

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from capability_router.catalog.card import ModelCard
 from capability_router.clock import Clock
-from capability_router.rehearsal import said
+from capability_router.rehearsal import client_errors
 from capability_router.rehearsal.script.spell import Script, Spell
 from capability_router.rehearsal.traffic.shape import Shape
 from capability_router.rehearsal.traffic.traffic import Pace
@@ -85,7 +85,7 @@ class Cast:
         limit = _refusal(self.meters.get(model), shape)
         if limit is not None:  # it answers so before anything else can go wrong with the call, if it is reached
             part, striking = (
-                part.fails(said.ProviderError(limit), _ANSWERED_S),
+                part.fails(client_errors.ProviderError(limit), _ANSWERED_S),
                 [s for s in striking if s.kind in _FIRST],
             )
         for spell in striking:
@@ -116,8 +116,8 @@ class Cast:
         """The call under this fault; None = the fault does not affect it."""
         kind = spell.kind
         if kind == "outage":
-            return part.fails(said.refused(), _REFUSED_S)
-        if kind in said.REPLIES:
+            return part.fails(client_errors.refused(), _REFUSED_S)
+        if kind in client_errors.REPLIES:
             return self._answered(part, spell, model, shape)
         if kind in _SPOILT:
             return _SPOILT[kind](part, shape)
@@ -127,22 +127,22 @@ class Cast:
         line = spell.line
         if line.rpm is not None and line.rpm > 0:
             over = _refusal(self._narrow[spell.number, model], shape)
-            return None if over is None else part.fails(said.ProviderError(over), _ANSWERED_S)
+            return None if over is None else part.fails(client_errors.ProviderError(over), _ANSWERED_S)
         if spell.kind == "overflow" and shape.input_tokens <= line.value:
             return None
         name = self._cards[model].name
-        reply = said.REPLIES[spell.kind](name, line.status, line.value, shape.input_tokens)
-        return part.fails(said.ProviderError(reply), _ANSWERED_S)
+        reply = client_errors.REPLIES[spell.kind](name, line.status, line.value, shape.input_tokens)
+        return part.fails(client_errors.ProviderError(reply), _ANSWERED_S)
 
 
 def _hang(part: Part, shape: Shape) -> Part:
-    return part.fails(said.timed_out(), CLIENT_S)
+    return part.fails(client_errors.timed_out(), CLIENT_S)
 
 
 def _stall(part: Part, shape: Shape) -> Part:
     if not shape.stream:
         return _hang(part, shape)
-    return Part(part.first_s, part.first_s + CLIENT_S, 1, said.timed_out())
+    return Part(part.first_s, part.first_s + CLIENT_S, 1, client_errors.timed_out())
 
 
 def _broken(part: Part, shape: Shape, error: Exception) -> Part:
@@ -152,7 +152,7 @@ def _broken(part: Part, shape: Shape, error: Exception) -> Part:
 
 def _truncated(part: Part, shape: Shape) -> Part:
     if not shape.stream:
-        return _broken(part, shape, said.reset())
+        return _broken(part, shape, client_errors.reset())
     return Part(part.first_s, (part.first_s + part.end_s) / 2, 1, None, says_why=False)
 
 
@@ -165,11 +165,11 @@ def _malformed(part: Part, shape: Shape) -> Part | None:
 
 
 _SPOILT: Mapping[str, Callable[[Part, Shape], Part | None]] = {
-    "reset": lambda part, _: part.fails(said.reset(), _ANSWERED_S),
-    "html": lambda part, _: part.fails(said.page(), _ANSWERED_S),
+    "reset": lambda part, _: part.fails(client_errors.reset(), _ANSWERED_S),
+    "html": lambda part, _: part.fails(client_errors.page(), _ANSWERED_S),
     "hang": _hang, "stall": _stall, "truncate": _truncated, "empty": _empty, "malformed": _malformed,
-    "cut": lambda part, shape: _broken(part, shape, said.reset()),
-    "stream-error": lambda part, shape: _broken(part, shape, said.APIError()),
+    "cut": lambda part, shape: _broken(part, shape, client_errors.reset()),
+    "stream-error": lambda part, shape: _broken(part, shape, client_errors.APIError()),
 }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def _cut_short(part: Part, left_s: float, stream: bool) -> Part:
         return part
     spoken = max(part.end_s - part.first_s, 1e-9)
     seen = 0 if not stream or left_s < part.first_s else 1 + int((part.pieces - 1) * (left_s - part.first_s) / spoken)
-    return Part(part.first_s, left_s, min(seen, part.pieces), said.reset())
+    return Part(part.first_s, left_s, min(seen, part.pieces), client_errors.reset())
 
 
 def voices_of(

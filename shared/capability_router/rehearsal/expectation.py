@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
-from capability_router.measure.percentile import percentile
 from capability_router.nearest import nearest
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.summary import Summary
+from capability_router.stats.percentile import percentile
 
 _TERM = re.compile(
     r"\s*(?P<name>[\w-]+)\s*(?P<sign>>=|<=|==|=|>|<)\s*(?P<dollar>\$?)(?P<number>[\d.]+)\s*(?P<unit>\S*)\s*"

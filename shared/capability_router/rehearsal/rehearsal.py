@@ -14,10 +14,8 @@ from typing import Any, NamedTuple
 
 from capability_router.amounts import seconds
 from capability_router.errors import ConfigError
-from capability_router.measure.percentile import percentile
 from capability_router.nearest import nearest
 from capability_router.rehearsal.advice import Advice, Evidence, advised
-from capability_router.rehearsal.alone import play_alone
 from capability_router.rehearsal.cast import Voice, voices_of
 from capability_router.rehearsal.configuration import Configuration, configuration_of
 from capability_router.rehearsal.episode import Episode, episodes
@@ -30,9 +28,11 @@ from capability_router.rehearsal.script.targets import Aims
 from capability_router.rehearsal.stage import Scenario, play
 from capability_router.rehearsal.summary import Summary, hit, summed
 from capability_router.rehearsal.traffic.logged import logged
-from capability_router.rehearsal.traffic.made_up import MadeUp
+from capability_router.rehearsal.traffic.synthetic import SyntheticTraffic
 from capability_router.rehearsal.traffic.traffic import Traffic
+from capability_router.rehearsal.without_router import play_alone
 from capability_router.router import Router
+from capability_router.stats.percentile import percentile
 
 SCHEMA_VERSION = 1
 _USUAL_S, _AFTER_S = 120.0, 60.0
@@ -56,7 +56,7 @@ class Asked(NamedTuple):
 
     faults: Sequence[str | FaultLine] = ()
     presets: Sequence[str] = ()
-    traffic: MadeUp | Traffic | str | Path = MadeUp()
+    traffic: SyntheticTraffic | Traffic | str | Path = SyntheticTraffic()
     seconds: float | None = None
     speed: float = 1.0
     seed: int = 1
@@ -199,7 +199,7 @@ class _Day:
         asked, registry = self._asked, self._config.registry
         if isinstance(asked.traffic, Traffic):
             return asked.traffic
-        if not isinstance(asked.traffic, MadeUp):
+        if not isinstance(asked.traffic, SyntheticTraffic):
             models = tuple(registry.entries)
             return logged(Path(asked.traffic), seconds=asked.seconds, speed=asked.speed, models=models, read=read)
         ends = max((line.ends_s for line in self._lines), default=0.0)

@@ -29,7 +29,7 @@ from capability_router.rehearsal.result import Capped, Change, Look, RequestResu
 from capability_router.rehearsal.script.spell import Script, Spell
 from capability_router.rehearsal.traffic.shape import Shape
 from capability_router.rehearsal.traffic.traffic import Traffic
-from capability_router.rehearsal.virtual import LoopClock, VirtualLoop
+from capability_router.rehearsal.virtual_time import LoopClock, VirtualLoop
 from capability_router.router import Router
 
 LOOKS = 240

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from capability_router.measure.percentile import percentile
 from capability_router.rehearsal.result import RequestResult, RunRecord
 from capability_router.rehearsal.script.spell import Spell
+from capability_router.stats.percentile import percentile
 
 
 @dataclass(slots=True)

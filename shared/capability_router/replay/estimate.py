@@ -10,7 +10,7 @@ choices:
                      less scattered the better the predictions were, which were made before the score was there
 
 A request whose new choice had the probability 0 is left out. Requests of a session count as one observation
-(measure/interval.py). The degrees of freedom are the effective number of changed requests whose new choice was made,
+(stats/interval.py). The degrees of freedom are the effective number of changed requests whose new choice was made,
 because these cause the variance. Intervals are widened by one success and one failure of usual weight.
 """
 
@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from capability_router.measure.interval import mean, quantile
+from capability_router.stats.interval import mean, quantile
 
 LEAST, LEAST_MET = 20, 10
 """The least effective number of sessions for an interval: in all, and with a changed choice that was made."""

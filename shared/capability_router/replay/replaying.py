@@ -9,7 +9,7 @@ from capability_router.replay.deciders.choice import Choice, Decider
 from capability_router.replay.deciders.token_lessons import TokenLessons
 from capability_router.replay.estimate import ScoredChoice
 from capability_router.replay.log.latencies import Latencies
-from capability_router.replay.log.logged import Logged
+from capability_router.replay.log.logged_request import Logged
 from capability_router.replay.log.reading import Log
 
 _BY_LOT = 0.5  # of a record that does not list the chances: what was as unlikely was drawn

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from capability_router.decision_log.latest import Latest
+from capability_router.decision_log.latest_per_request import LatestPerRequest
 from capability_router.decision_log.reading import Reading, before, older
 from capability_router.decision_log.shapes import time_of
-from capability_router.report.always import Alone
 from capability_router.report.rows import Decision, Rows, short
+from capability_router.report.single_model import Alone
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
@@ -66,8 +66,8 @@ class ReportData:
         self.details: dict[str, str] = {}
         self.alone = Alone()
         self._batches: list[_Batch] = []
-        self._scores, self._shadow_scores = Latest[float](MOST), Latest[float](MOST)
-        self._shadow_calls = Latest[ShadowCall](MOST)
+        self._scores, self._shadow_scores = LatestPerRequest[float](MOST), LatestPerRequest[float](MOST)
+        self._shadow_calls = LatestPerRequest[ShadowCall](MOST)
         self.scores, self.shadow_scores = self._scores.held, self._shadow_scores.held
         self.shadow_calls = self._shadow_calls.held
         self._rows = Rows()
@@ -129,7 +129,7 @@ class ReportData:
     def _shadow_score(self, record: Record) -> None:
         self._keep(self._shadow_scores, record, float(record["score"]))
 
-    def _keep(self, kept: Latest[T], record: Record, value: T) -> None:
+    def _keep(self, kept: LatestPerRequest[T], record: Record, value: T) -> None:
         gone = kept.take(short(record["request_id"]), time_of(record), value)
         if gone:
             self.omitted[_BEFORE] += gone

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from capability_router.faults.kinds import KINDS
-from capability_router.measure.percentile import percentile
 from capability_router.report.rows import Decision, Try
+from capability_router.stats.percentile import percentile
 
 _AWAY = frozenset(kind.name for kind in KINDS.values() if kind.blame in ("breaker", "gate", "credential"))
 _LEAST_FAILURES = 2  # in a row; one failed attempt is no incident

@@ -7,8 +7,8 @@ from heapq import nlargest
 
 from capability_router.amounts import count, money, seconds, time_of
 from capability_router.drawing.markup import Markup, element
-from capability_router.report.grid import grid, part, section
 from capability_router.report.rows import Decision
+from capability_router.report.tables import grid, part, section
 
 LISTED = 100
 """Requests in the table of single requests: the newest."""

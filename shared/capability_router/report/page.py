@@ -10,21 +10,21 @@ from capability_router.amounts import brief, count, money, offset, seconds, shar
 from capability_router.decision_log.reading import told_omitted
 from capability_router.drawing.document import document
 from capability_router.drawing.markup import Markup, element
-from capability_router.measure.percentile import percentiles
-from capability_router.report.always import Savings
 from capability_router.report.breakers import aways
+from capability_router.report.charts.cost import Spending, by_model, by_task, by_tenant, cost_chart, names_of
+from capability_router.report.charts.cost_quality import plane_chart, points
+from capability_router.report.charts.health import breaker_chart, told_away
+from capability_router.report.charts.palette import Palette
+from capability_router.report.charts.requests import attempts_chart, latency_chart, told_incident
 from capability_router.report.data import ReportData
-from capability_router.report.drawn.charts import attempts_chart, latency_chart, told_incident
-from capability_router.report.drawn.columns import Spending, by_model, by_task, by_tenant, cost_chart, names_of
-from capability_router.report.drawn.palette import Palette
-from capability_router.report.drawn.plane import plane_chart, points
-from capability_router.report.drawn.timeline import breaker_chart, told_away
 from capability_router.report.figures import Account, Incident, Sum, accounts, incidents, refusals, span, sums, total
-from capability_router.report.fit import fits
-from capability_router.report.fitting import fit_section
-from capability_router.report.grid import chart, grid, headline, part, said, section
 from capability_router.report.listing import extremes, newest
 from capability_router.report.rows import Decision
+from capability_router.report.single_model import Savings
+from capability_router.report.tables import chart, grid, headline, part, said, section
+from capability_router.report.task_fit import fits
+from capability_router.report.task_fit_section import fit_section
+from capability_router.stats.percentile import percentiles
 
 TOLD = 20
 """Incidents, and spans of breakers, in words: the first."""

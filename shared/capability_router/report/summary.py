@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from capability_router.measure.percentile import percentiles
-from capability_router.report.always import Savings
 from capability_router.report.breakers import aways
+from capability_router.report.charts.cost_quality import points
 from capability_router.report.data import ReportData
-from capability_router.report.drawn.plane import points
 from capability_router.report.figures import Account, Sum, accounts, incidents, refusals, span, sums, total
-from capability_router.report.fit import Fit, fits
 from capability_router.report.listing import dearest, slowest
 from capability_router.report.rows import Decision
+from capability_router.report.single_model import Savings
+from capability_router.report.task_fit import Fit, fits
+from capability_router.stats.percentile import percentiles
 
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 

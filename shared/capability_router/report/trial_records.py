@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from capability_router.decision_log.latest import Latest
-from capability_router.decision_log.newest import Newest
+from capability_router.decision_log.latest_per_request import LatestPerRequest
+from capability_router.decision_log.newest_items import NewestItems
 from capability_router.decision_log.reading import DecisionLog, before, older
 from capability_router.decision_log.shapes import time_of
 
@@ -26,9 +26,9 @@ class TrialRecords:
 
     def __init__(self, omitted: Counter[str]) -> None:
         self._omitted = omitted
-        self._requests = Newest[Record](MOST, time_of, self._older)
-        self._scores, self._evaluated = Latest[Record](MOST), Latest[Record](MOST)
-        self._shadows, self._shadow_scores = Latest[Record](MOST), Latest[Record](MOST)
+        self._requests = NewestItems[Record](MOST, time_of, self._older)
+        self._scores, self._evaluated = LatestPerRequest[Record](MOST), LatestPerRequest[Record](MOST)
+        self._shadows, self._shadow_scores = LatestPerRequest[Record](MOST), LatestPerRequest[Record](MOST)
 
     def take(self, record: Mapping[str, Any]) -> None:
         """One more."""
@@ -48,7 +48,7 @@ class TrialRecords:
         shadows, evaluated = (list(each.held.values()) for each in (self._shadows, self._shadow_scores))
         return DecisionLog(self._requests.kept(), scores, self._omitted, shadows, evaluated)
 
-    def _keep(self, kept: Latest[Record], record: Mapping[str, Any]) -> None:
+    def _keep(self, kept: LatestPerRequest[Record], record: Mapping[str, Any]) -> None:
         if gone := kept.take(record["request_id"], time_of(record), _trimmed(record)):
             self._omitted[before(MOST)] += gone
 

@@ -43,8 +43,8 @@ def check_constructor(whose: str, given: Mapping[str, Any], own: Iterable[str], 
     stated = [name for name, value in given.items() if value is not None]
     if not stated:
         return
+    from capability_router.settings.keys import Words
     from capability_router.settings.problems import home  # here, because these load pydantic
-    from capability_router.settings.words import Words
 
     settings = [*Words.model_fields, *_SHORT]
     for name in stated:

@@ -14,6 +14,7 @@ from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.rules import RuleSpec
+from capability_router.settings.keys import Words
 from capability_router.settings.learning import Embedding, Evaluate
 from capability_router.settings.money import LedgerBlock
 from capability_router.settings.policies import Canary, Policy, Shadow
@@ -22,7 +23,6 @@ from capability_router.settings.resilience import Hedge, Retry
 from capability_router.settings.screen import Screen
 from capability_router.settings.telemetry import Telemetry
 from capability_router.settings.warnings import about_models, about_words
-from capability_router.settings.words import Words
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -22,9 +22,9 @@ from capability_router.screening.demand import CAREFUL, Narrowing
 from capability_router.screening.rules import ANY, Rules
 
 if TYPE_CHECKING:
+    from capability_router.settings.keys import Words
     from capability_router.settings.policies import Policy
     from capability_router.settings.settings import Settings
-    from capability_router.settings.words import Words
 
 
 def about_words(words: Words) -> tuple[str, ...]:

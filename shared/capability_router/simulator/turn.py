@@ -20,7 +20,7 @@ from capability_router.simulator.http.stage import Stage
 from capability_router.simulator.http.wire import Envelope, completion, events
 from capability_router.simulator.prompt import Prompt, parse_prompt
 from capability_router.simulator.provider import Provider, ServedModel
-from capability_router.simulator.screen import screen
+from capability_router.simulator.unsupported import refuse_unsupported
 
 _CLIENT_LEFT = 499
 
@@ -112,7 +112,7 @@ class Turn:
 
     async def _admit(self, stage: Stage, served: ServedModel, prompt: Prompt) -> None:
         overflow(self._fault, prompt, served.profile.context_window)
-        screen(prompt, served.profile)
+        refuse_unsupported(prompt, served.profile)
         served.meter.admit(prompt.input_tokens)
         async with served.seats:
             await self._speak(stage, served, prompt)

@@ -14,8 +14,8 @@ from threading import Lock, RLock, Thread, current_thread
 from typing import Any, NamedTuple, Protocol
 
 from capability_router.concurrency.lifetime import Lasting, end_before_what_is_there, ending, watch
-from capability_router.concurrency.longest import at_most
-from capability_router.log_sampling import worth_logging
+from capability_router.concurrency.longest_wait import at_most
+from capability_router.log_lines import worth_logging
 
 MOST = 10_000
 """The most records that wait for one sink; further ones are dropped and counted."""

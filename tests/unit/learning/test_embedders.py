@@ -23,7 +23,7 @@ from capability_router.cli.train import train
 from capability_router.clock import SystemClock
 from capability_router.learning.embedder import Embedder, embedder_of
 from capability_router.learning.embeddings import embedded
-from capability_router.learning.quality.meaning import MEANING, Origin, folded
+from capability_router.learning.quality.embedding import MEANING, Origin, folded
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality
 from capability_router.learning.quality.sketch import sketch

@@ -12,7 +12,7 @@ from capability_router.catalog.card import FIELDS
 from capability_router.migration import remarks
 from capability_router.router import Router
 from capability_router.routing import TERMS
-from capability_router.settings.words import Words
+from capability_router.settings.keys import Words
 
 ROOT = Path(__file__).parents[3]
 TABLES = (remarks.DEPLOYMENT, remarks.MODEL_INFO, remarks.ROUTER, remarks.LIBRARY, remarks.SERVER, remarks.BLOCKS)

@@ -14,7 +14,7 @@ from capability_router.errors import ConfigError
 from capability_router.rehearsal.configuration import configuration_of
 from capability_router.rehearsal.rehearsal import Asked, rehearse
 from capability_router.rehearsal.script.kinds import KINDS
-from capability_router.rehearsal.traffic.made_up import MadeUp
+from capability_router.rehearsal.traffic.synthetic import SyntheticTraffic
 from capability_router.request import Need
 from capability_router.router import Router
 
@@ -154,7 +154,7 @@ def test_budgets_are_the_routers_own() -> None:
 
 
 def test_the_same_question_gets_the_same_bytes_and_another_seed_others() -> None:
-    asked = Asked(["errors=0.3:a@20s+40s"], traffic=MadeUp(rate=3), expect="success>=99%")
+    asked = Asked(["errors=0.3:a@20s+40s"], traffic=SyntheticTraffic(rate=3), expect="success>=99%")
     one, same = (json.dumps(rehearse(TWO, asked).to_dict()) for _ in range(2))
     assert one == same
     assert json.dumps(rehearse(TWO, asked._replace(seed=2)).to_dict()) != one

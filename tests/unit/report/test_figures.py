@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.report.decisions import BEGAN, attempt, decision
 
-from capability_router.measure.percentile import percentile, percentiles
 from capability_router.report.data import ReportData
 from capability_router.report.figures import OTHERS, accounts, incidents, leading, refusals, span, spent, sums, total
 from capability_router.report.rows import Decision
+from capability_router.stats.percentile import percentile, percentiles
 
 
 def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:

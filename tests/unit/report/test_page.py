@@ -17,10 +17,10 @@ from capability_router.amounts import money, offset, seconds, share, time_of
 from capability_router.cli.main import main
 from capability_router.drawing.markup import Markup, element, text
 from capability_router.drawing.svg import NARROW, WIDTH, Frame, clipped, clock_label, clock_ticks, ticks
+from capability_router.report.charts.cost import by_model, cost_chart
+from capability_router.report.charts.palette import Palette
+from capability_router.report.charts.requests import attempts_chart, latency_chart
 from capability_router.report.data import ReportData
-from capability_router.report.drawn.charts import attempts_chart, latency_chart
-from capability_router.report.drawn.columns import by_model, cost_chart
-from capability_router.report.drawn.palette import Palette
 from capability_router.report.figures import accounts, incidents
 from capability_router.report.listing import LISTED
 from capability_router.report.page import page

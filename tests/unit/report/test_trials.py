@@ -15,9 +15,9 @@ from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
 from capability_router.decision_log.reading import DecisionLog, parse_log
-from capability_router.measure.interval import between, mean, quantile, within
 from capability_router.report import trial_records
 from capability_router.report.trials import Comparison, compared
+from capability_router.stats.interval import between, mean, quantile, within
 from capability_router.telemetry.records import feedback_record
 
 

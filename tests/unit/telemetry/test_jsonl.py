@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from capability_router import ConfigError
-from capability_router.decision_log.chronology import rotated
+from capability_router.decision_log.file_order import rotated
 from capability_router.telemetry.jsonl import JsonlSink
 from capability_router.testing import ask, scripted_router
 

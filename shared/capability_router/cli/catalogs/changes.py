@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from capability_router.catalog.updates.revision import Change, Revision
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.cli.catalogs.view import shown
 from capability_router.table import Table
 
@@ -25,15 +25,15 @@ def show(made: Revision, place: Path | None) -> None:
     for line in told[:_LISTED]:
         table.add(*line)
     if told:
-        screen.show(table)
+        terminal.show(table)
     if len(told) > _LISTED:
-        screen.tell(f"... and {len(told) - _LISTED:,} further lines; --json has them all")
+        terminal.tell(f"... and {len(told) - _LISTED:,} further lines; --json has them all")
     gone = [f"{c.provider}:{c.model}" for c in made.changes if c.kind == "unlisted"]
     if gone:
-        screen.tell(f"no longer listed: {', '.join(gone[:_NAMED])}{', ...' if len(gone) > _NAMED else ''}")
+        terminal.tell(f"no longer listed: {', '.join(gone[:_NAMED])}{', ...' if len(gone) > _NAMED else ''}")
     counts = Counter(change.kind for change in made.changes)
     kinds = [f"{counts[kind]:,} {word}" for kind, word in _WORDS.items()] + [f"{made.confirmed:,} as before"]
-    screen.tell(f"{', '.join(map(str, made.told))}: {', '.join(kinds)}")
+    terminal.tell(f"{', '.join(map(str, made.told))}: {', '.join(kinds)}")
     if place is not None:
         click.echo(f"written: {place}")
 

@@ -11,7 +11,7 @@ import click
 from capability_router.catalog.audit import Finding, age_days
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.registry import Registry
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.table import Table
 
 
@@ -25,9 +25,9 @@ def show(found: Sequence[Finding], registry: Registry, as_json: bool) -> None:
     for finding in found:
         table.add("!" if finding.grave else "", finding.model, finding.kind, finding.detail)
     if found:
-        screen.show(table)
+        terminal.show(table)
     grave = sum(finding.grave for finding in found)
-    screen.tell(f"{len(registry)} models, {grave} grave remarks (!), {len(found) - grave} for information")
+    terminal.tell(f"{len(registry)} models, {grave} grave remarks (!), {len(found) - grave} for information")
 
 
 def whole(today: date, max_age_days: float, as_json: bool) -> int:
@@ -54,10 +54,10 @@ def whole(today: date, max_age_days: float, as_json: bool) -> int:
     table = Table("", "source of prices", "age in days", "prices", fold=(1,), right=(2, 3))
     for label in sorted(ages, key=ages.__getitem__):
         table.add("!" if ages[label] > max_age_days else "", label, str(ages[label]), f"{counts[label]:,}")
-    screen.show(table)
+    terminal.show(table)
     click.echo(f"{missing:,} models without a price, {conflicts:,} prices in conflict")
     if fails:
-        screen.tell(
+        terminal.tell(
             f"{stale:,} of {every:,} prices are older than {max_age_days:g} days: capability-router catalog update "
             "--from litellm; to judge the models you use alone: --config router.yaml"
         )

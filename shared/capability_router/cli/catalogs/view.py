@@ -10,7 +10,7 @@ import click
 from capability_router.catalog.card import FLAGS
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.known.snapshot import Found
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.table import Table
 
 _MARKS = {
@@ -35,11 +35,11 @@ def overview(rows: Mapping[str, Mapping[str, Found]]) -> None:
         doubted = sum("price" in k.doubts for k in known)
         newest = max((found.as_of(field) for found in models.values() for field in found.known.fields), default="")
         table.add(provider, *(f"{count:,}" for count in (len(models), *stated, doubted)), newest)
-    screen.show(table)
+    terminal.show(table)
     click.echo()
     for doc, name in zip(reversed(snapshot.documents()), ("built-in", "your own"), strict=False):
         told = ", ".join(map(str, doc.sources.values()))
-        screen.tell(f"{name} catalog of {doc.as_of}: {told}")
+        terminal.tell(f"{name} catalog of {doc.as_of}: {told}")
 
 
 def listing(found: Iterable[Found]) -> None:
@@ -55,22 +55,22 @@ def listing(found: Iterable[Found]) -> None:
         rates = (_usd(price.get(name)) for name in ("input_mtok", "output_mtok"))
         name = item.model if one else f"{item.provider}:{item.model}"
         table.add(name, *sizes, able, *rates, item.known.confidence("price"))
-    screen.show(table)
+    terminal.show(table)
     click.echo()
-    screen.tell(_LEGEND)
+    terminal.tell(_LEGEND)
 
 
 def model(found: Found) -> None:
     """One model: each field with its value, its source and day, how sure it is, and what is said otherwise."""
     known = found.known
     retires = f"  (switched off on {known.retires})" if known.retires else ""
-    screen.tell(f"{found.provider}:{found.model}{retires}")
+    terminal.tell(f"{found.provider}:{found.model}{retires}")
     table = _stated(found, found.label)
-    if screen.fits(table):
-        screen.show(table)
+    if terminal.fits(table):
+        terminal.show(table)
     else:
-        screen.show(_stated(found, lambda name: known.sources(name)[0]))
-        screen.tell(f"sources: {', '.join(sorted({found.label(name) for name in known.fields}))}")
+        terminal.show(_stated(found, lambda name: known.sources(name)[0]))
+        terminal.tell(f"sources: {', '.join(sorted({found.label(name) for name in known.fields}))}")
     if known.doubts:
         click.echo()
         _otherwise(known.doubts)
@@ -95,7 +95,7 @@ def _otherwise(doubts: Mapping[str, Mapping[str, Any]]) -> None:
     for name, dissent in doubts.items():
         for source, said in dissent.items():
             table.add(name, source, _dissent(name, said))
-    screen.show(table)
+    terminal.show(table)
 
 
 def _prices(price: Mapping[str, Any]) -> None:
@@ -108,7 +108,7 @@ def _prices(price: Mapping[str, Any]) -> None:
         labels, *columns = zip(*rows, strict=True)
         heads, rows = list(labels), [(head, *column) for head, column in zip(heads, columns, strict=True)]
     right = range(1, len(heads) + 1)
-    screen.show(Table("USD per million tokens", *heads, rows=rows, right=right, fold=(0,)))
+    terminal.show(Table("USD per million tokens", *heads, rows=rows, right=right, fold=(0,)))
 
 
 def _variants(price: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -9,25 +9,25 @@ import click
 from capability_router.amounts import money
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.plan import Candidate, Plan
 from capability_router.table import Table
 
 
 def tell(plan: Plan, registry: Registry, service: str) -> None:
-    """All of it, as wide as the screen. `service`: the tier that the request asks for, "" = the usual."""
-    click.echo(plan.render(screen.width(), terms=False))
+    """All of it, as wide as the terminal. `service`: the tier that the request asks for, "" = the usual."""
+    click.echo(plan.render(terminal.width(), terms=False))
     if plan.settings:
-        screen.tell("")
-        screen.tell(f"{plan.policy}: {', '.join(f'{name} {value:g}' for name, value in plan.settings)}")
+        terminal.tell("")
+        terminal.tell(f"{plan.policy}: {', '.join(f'{name} {value:g}' for name, value in plan.settings)}")
     for head, table in (
         ("What makes the scores", _terms(plan.candidates)),
         ("What the costs consist of", _costs(plan.candidates, registry, service)),
     ):
         if table.rows:
-            screen.tell("")
-            screen.tell(head)
-            screen.show(table)
+            terminal.tell("")
+            terminal.tell(head)
+            terminal.show(table)
 
 
 def _terms(candidates: Sequence[Candidate]) -> Table:

@@ -82,7 +82,7 @@ def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int |
 
 def _read(logs: tuple[Path, ...], since: str | None, limit: int | None, *, traits: bool) -> Log:
     from capability_router.clock import SystemClock
-    from capability_router.decision_log.chronology import files_of, size_of
+    from capability_router.decision_log.file_order import files_of, size_of
     from capability_router.money.ledger.when import unix_of
     from capability_router.replay.log.reading import read
 

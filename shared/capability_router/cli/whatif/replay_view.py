@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from capability_router.amounts import count, counted, money, seconds, share, stamp
-from capability_router.cli import screen
+from capability_router.cli import terminal
 from capability_router.replay.estimate import Estimate, Estimates
 from capability_router.replay.findings import Findings, Move, Sums, scarce
 from capability_router.replay.log.latencies import FEW
@@ -20,8 +20,8 @@ _NAMES = {
 
 
 def tell(found: Findings, examples: int) -> None:
-    """All of it, as wide as the screen."""
-    screen.tell(
+    """All of it, as wide as the terminal."""
+    terminal.tell(
         f"{counted(found.requests, 'request')} from {stamp(found.since)} to {stamp(found.until)}, decided again by "
         f"{found.policy}"
     )
@@ -35,13 +35,13 @@ def tell(found: Findings, examples: int) -> None:
 
 
 def _part(head: str, table: Table, told: Iterable[str]) -> None:
-    screen.tell("")
+    terminal.tell("")
     if head:
-        screen.tell(head)
+        terminal.tell(head)
     if table.rows:
-        screen.show(table)
+        terminal.show(table)
     for line in told:
-        screen.tell(line)
+        terminal.tell(line)
 
 
 # -- sums -------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from types import coroutine
 from typing import TypeVar
 
 from capability_router.clock import Clock
+from capability_router.concurrency.async_generators import END, first_step
 from capability_router.concurrency.loop_lag import watch
-from capability_router.concurrency.unlisted import END, first_step
 from capability_router.execution.driving.performance import Overran, Performance, Rang
 from capability_router.execution.driving.race import arace, race
 from capability_router.execution.driving.waits import Waits

@@ -15,7 +15,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from capability_router.concurrency.longest import limited
+from capability_router.concurrency.longest_wait import limited
 from capability_router.execution.driving.performance import Performance, Rang
 from capability_router.execution.driving.thread_pool import THREADS
 from capability_router.execution.driving.waits import Waits

@@ -11,7 +11,7 @@ import numpy as np
 from capability_router.learning.comparison.bill import Bill
 from capability_router.learning.comparison.panel import Matrix, Panel
 from capability_router.learning.logs.scored_request import Answer, ScoredRequest
-from capability_router.learning.quality.meaning import Origin
+from capability_router.learning.quality.embedding import Origin
 from capability_router.learning.quality.memory import Remembered, Result
 from capability_router.learning.quality.model import Quality, seen_of
 

@@ -9,7 +9,7 @@ import numpy as np
 from capability_router.errors import ConfigError
 from capability_router.learning.embedder import Embedder
 from capability_router.learning.embeddings import embedded
-from capability_router.learning.quality.meaning import MEANING, Meaning, Origin
+from capability_router.learning.quality.embedding import MEANING, Meaning, Origin
 
 _TEXTS = 64
 

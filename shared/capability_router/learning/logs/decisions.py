@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from capability_router.decision_log.latest import Latest
+from capability_router.decision_log.latest_per_request import LatestPerRequest
 from capability_router.decision_log.reading import Reading
 from capability_router.decision_log.shapes import KINDS, time_of
 from capability_router.learning.logs.omissions import Omissions
@@ -34,7 +34,7 @@ class Decisions:
         self._omissions = omissions
         self._reading = Reading(omissions.counts)
         self._rows: dict[str, tuple[ScoredRequest, str, Answer]] = {}
-        self._scores, self._shadow_scores = Latest[float](MOST_HELD), Latest[float](MOST_HELD)
+        self._scores, self._shadow_scores = LatestPerRequest[float](MOST_HELD), LatestPerRequest[float](MOST_HELD)
         self._shadows: dict[str, tuple[str, str, Answer]] = {}  # a shadow's id -> its request, who answered, and what
         self._signed = Signed(omissions)
         self._takes: dict[str, _Take] = {
@@ -48,7 +48,7 @@ class Decisions:
         if record is not None and record["kind"] in self._takes:
             self._takes[record["kind"]](name_of(record["request_id"]), record)
 
-    def _score(self, scores: Latest[float], id: str, item: Mapping[str, Any]) -> None:
+    def _score(self, scores: LatestPerRequest[float], id: str, item: Mapping[str, Any]) -> None:
         self._omissions.note(TOO_MANY, scores.take(id, time_of(item), float(item["score"])))
 
     def _shadow_score(self, _: str, item: Mapping[str, Any]) -> None:

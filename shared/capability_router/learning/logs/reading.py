@@ -17,7 +17,7 @@ from capability_router.learning.logs.sample import HashSample
 from capability_router.learning.logs.scored_request import ScoredRequest
 from capability_router.learning.logs.seen import completed
 from capability_router.learning.logs.signed import MOST_MODELS
-from capability_router.learning.quality.meaning import Origin
+from capability_router.learning.quality.embedding import Origin
 from capability_router.learning.signs import Counted
 
 MOST_ROWS = 30_000

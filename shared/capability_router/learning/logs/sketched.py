@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from capability_router.learning.quality.arrays import Unreadable, array, finite, packed
-from capability_router.learning.quality.meaning import MEANING
+from capability_router.learning.quality.embedding import MEANING
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG, traits

@@ -9,8 +9,8 @@ from zlib import crc32
 
 import numpy as np
 
+from capability_router.learning.quality.embedding import MEANING
 from capability_router.learning.quality.fit import PARTS, Table
-from capability_router.learning.quality.meaning import MEANING
 from capability_router.learning.quality.neighbours import KEY, keys, keys_of_meaning
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from capability_router.learning.quality.exploration import hope
+from capability_router.learning.quality.embedding import Origin
+from capability_router.learning.quality.exploration_bonus import exploration_bonus
 from capability_router.learning.quality.fit import Fit, fitted, rows_of
 from capability_router.learning.quality.levels import KEPT, Level
-from capability_router.learning.quality.meaning import Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, formed, keys, keys_of_meaning, nearest
 from capability_router.learning.quality.products import products
@@ -199,7 +199,7 @@ class Quality:
         level = self.levels.get(model)
         return 0.0 if level is None else level.unseen(self._scored)
 
-    def hopes(self, models: Sequence[str], errors: _Values) -> list[float]:
+    def bonuses(self, models: Sequence[str], errors: _Values) -> list[float]:
         """Of models and the errors that are expected of them: how much better each may well be, in quality points.
 
         One that has changed lately may have changed again since it was scored. Of the others that is left to even
@@ -207,7 +207,9 @@ class Quality:
         """
         known = zip(map(self.levels.get, models), errors.tolist(), strict=True)
         return [
-            hope(error * error, self._scored, level.unseen(self._scored) if level and level.changed else 0.0)
+            exploration_bonus(
+                error * error, self._scored, level.unseen(self._scored) if level and level.changed else 0.0
+            )
             for level, error in known
         ]
 

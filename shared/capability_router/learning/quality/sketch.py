@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from capability_router.learning.quality.meaning import Meaning
+from capability_router.learning.quality.embedding import Meaning
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG, WORDS, Traits
 

@@ -20,9 +20,9 @@ from capability_router.json_text import parsed
 from capability_router.learning.quality.arrays import Unreadable, array, finite, packed
 from capability_router.learning.quality.blend import SOURCES, Blend
 from capability_router.learning.quality.calibration import Calibration
+from capability_router.learning.quality.embedding import MEANING, Meaning, Origin
 from capability_router.learning.quality.fit import FEATURES, Fit, Scale
 from capability_router.learning.quality.levels import Level
-from capability_router.learning.quality.meaning import MEANING, Meaning, Origin
 from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
 from capability_router.learning.quality.model import Apart, Quality, View
 from capability_router.learning.quality.sketch import Sketch

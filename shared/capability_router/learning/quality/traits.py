@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capability_router.learning.quality.meaning import Meaning
+from capability_router.learning.quality.embedding import Meaning
 from capability_router.learning.quality.surface import surface
 from capability_router.learning.quality.words import Array, pairs, signed, words
 from capability_router.request import Request

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 from capability_router.clock import Clock, SystemClock
 from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.errors import StoreError
-from capability_router.listener import failed
+from capability_router.log_lines import listener_failed
 from capability_router.money.budget.cap import BudgetSpec, OnExceed
 from capability_router.money.budget.coverage import Coverage, Meant
 from capability_router.money.budget.denial import BudgetEvent, Denial, denied, passed, refusing, unpriced, withheld
@@ -379,7 +379,7 @@ class Budgets:
                 try:
                     listener(event)
                 except Exception as error:  # noqa: BLE001 - whatever it raises, the call that brought the event about goes on
-                    failed(log, listener, error)
+                    listener_failed(log, listener, error)
 
     def _covering(self, names: tuple[str, ...]) -> list[Purse]:
         """The purses of all caps on these scopes, each once."""

@@ -8,7 +8,6 @@ from os import PathLike
 from typing import IO, Any, Literal, overload
 
 from capability_router.errors import ConfigError
-from capability_router.frame import frame
 from capability_router.money.ledger.books import CALLS_KEPT, Books, columns
 from capability_router.money.ledger.call import Call
 from capability_router.money.ledger.dimension import Filter, Where, checked, columns_of, grouping
@@ -16,6 +15,7 @@ from capability_router.money.ledger.total import Point, Series, Total, Totals, t
 from capability_router.money.ledger.when import STEPS, Moment, beginning, period
 from capability_router.nearest import nearest
 from capability_router.stores.calls import Asked
+from capability_router.table import data_frame
 
 Format = Literal["jsonl", "csv", "parquet"]
 
@@ -143,7 +143,7 @@ class Reading:
         """The kept calls as a DataFrame, tokens in columns of their own, amounts also as float; needs pandas."""
         shown = ("cost_usd", "estimated", "input_tokens", "output_tokens")
         rows = [{**call._asdict(), **{name: getattr(call, name) for name in shown}} for call in self.calls()]
-        return frame(rows, (*Call._fields, *shown))
+        return data_frame(rows, (*Call._fields, *shown))
 
     def _repr_html_(self) -> str:
         return self.total(by=("model",))._repr_html_()

@@ -7,10 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from capability_router.frame import frame
 from capability_router.money.ledger.when import STEPS
 from capability_router.money.price import pico, usd
-from capability_router.table import Table
+from capability_router.table import Table, data_frame
 
 _SHOWN = {
     "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",
@@ -54,7 +53,7 @@ class Total(NamedTuple):
 
     def to_pandas(self) -> Any:
         """A DataFrame of one row, amounts as float, NaN = unknown; needs pandas."""
-        return frame([self._asdict()])
+        return data_frame([self._asdict()])
 
     def _repr_html_(self) -> str:
         return _table((), [((), self)])._repr_html_()
@@ -123,7 +122,7 @@ class Totals(dict[tuple[str, ...], Total]):
     def to_pandas(self) -> Any:
         """A DataFrame, a row per group, amounts as float (`rows` has them exactly), NaN = unknown; needs pandas."""
         rows = [{**dict(zip(self.by, g, strict=True)), **t._asdict()} for g, t in self.items()]
-        return frame(rows, (*self.by, *Total._fields))
+        return data_frame(rows, (*self.by, *Total._fields))
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -163,7 +162,7 @@ class Series(list[Point]):
     def to_pandas(self) -> Any:
         """A DataFrame, a row per point, amounts as float, NaN = unknown; needs pandas."""
         rows = [{"at": p.at, **dict(zip(self.by, p.group, strict=True)), **p.total._asdict()} for p in self]
-        return frame(rows, ("at", *self.by, *Total._fields))
+        return data_frame(rows, ("at", *self.by, *Total._fields))
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from capability_router.policies.base import Scored
-from capability_router.policies.exploration.draw import place
-from capability_router.policies.exploration.exploration_money import ExplorationMoney, OwnMoney
+from capability_router.policies.buckets import bucket
+from capability_router.policies.exploration.budget import ExplorationMoney, OwnMoney
 
 ERRORS = 1.0  # standard errors on either side of a score, for an even draw
 EVENLY, LEAST_EVENLY = 1 / 3, 0.005  # of a small share is drawn evenly, and of one of all requests
@@ -76,7 +76,7 @@ class Explorer:
         hopeful, each = max((0, *able), key=lambda at: _hopeful(ranked[at])), self._evenly / len(able)
         chance = {0: 1.0 - self._share, **dict.fromkeys(able, each)}
         chance[hopeful] += self._share - self._evenly
-        drawn = place(f"request\x1f{request_id}", "exploration", self._seed)
+        drawn = bucket(f"request\x1f{request_id}", "exploration", self._seed)
         even = able[min(int(drawn / each), len(able) - 1)]
         at = even if drawn < self._evenly else hopeful if drawn < self._share else 0
         chances = tuple((ranked[at][1].card.id, each) for at, each in chance.items())
@@ -105,7 +105,7 @@ def _may_be_better(ranked: Sequence[Scored], at: int) -> bool:
 
 def _hopeful(ranked: Scored) -> float:
     score, row = ranked
-    return score + row.hope
+    return score + row.bonus
 
 
 def _exploring(ranked: Sequence[Scored], at: int, propensity: float) -> Explored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capability_router.plan import Plan
-from capability_router.policies.exploration.draw import drawn
+from capability_router.policies.buckets import bucket_of
 from capability_router.policies.second_policy.second import Second
 from capability_router.request import Request
 from capability_router.value import altered
@@ -18,7 +18,7 @@ class Canary:
 
     def takes(self, request: Request) -> bool:
         """Whether this request is the second policy's. A larger share keeps the sessions of a smaller one."""
-        return drawn(request, "canary", self._seed, sticky=True) < self._share
+        return bucket_of(request, "canary", self._seed, sticky=True) < self._share
 
     @staticmethod
     def marked(plan: Plan, *, taken: bool) -> Plan:

@@ -11,7 +11,7 @@ from typing import Any
 
 from capability_router.plan import Plan
 from capability_router.policies.affinity import Stay
-from capability_router.policies.exploration.draw import drawn
+from capability_router.policies.buckets import bucket_of
 from capability_router.policies.planner import Decision, Planner
 from capability_router.policies.second_policy.second import Second
 from capability_router.request import Request
@@ -72,4 +72,4 @@ class Shadow:
         return Aside(name, chosen, other.plan, sampled=self._samples(request))
 
     def _samples(self, request: Request) -> bool:
-        return self._execute > 0 and drawn(request, "shadow", self._seed, sticky=False) < self._execute
+        return self._execute > 0 and bucket_of(request, "shadow", self._seed, sticky=False) < self._execute

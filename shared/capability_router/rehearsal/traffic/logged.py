@@ -15,8 +15,8 @@ from statistics import median
 from sys import intern  # a long log names few tenants, again and again
 from typing import Any
 
-from capability_router.decision_log.chronology import files_of, size_of
-from capability_router.decision_log.newest import Newest
+from capability_router.decision_log.file_order import files_of, size_of
+from capability_router.decision_log.newest_items import NewestItems
 from capability_router.decision_log.reading import Reading, older, told_omitted
 from capability_router.eligibility import OF_THE_REQUEST
 from capability_router.errors import ConfigError
@@ -70,7 +70,7 @@ def _shapes(
     records: Iterable[Mapping[str, Any]], models: frozenset[str], paces: _Paces, omitted: Counter[str]
 ) -> list[Shape]:  # fmt: skip
     """In the order of their arrival."""
-    newest = Newest[Shape](MOST, attrgetter("at"), lambda count: omitted.update({older(MOST): count}))
+    newest = NewestItems[Shape](MOST, attrgetter("at"), lambda count: omitted.update({older(MOST): count}))
     for record in records:
         if record["kind"] == "decision":
             newest.take(_shape(record, float(record["at"]) - float(record["elapsed_s"]), models))

@@ -10,7 +10,7 @@ from capability_router.learning.prior import UNSTATED
 from capability_router.policies.base import Policy, Prospect, Scene
 from capability_router.replay.deciders.choice import Choice
 from capability_router.replay.deciders.conversations import Conversations
-from capability_router.replay.log.logged import Logged, Seen
+from capability_router.replay.log.logged_request import Logged, Seen
 
 NEEDS_MODELS = {
     "rules": "names the models of its rules", "single": "takes the order of `models:`, which a log does not hold",

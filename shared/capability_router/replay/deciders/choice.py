@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from capability_router.eligibility import Refusal
-from capability_router.replay.log.logged import Logged, Seen
+from capability_router.replay.log.logged_request import Logged, Seen
 
 
 class Choice(NamedTuple):

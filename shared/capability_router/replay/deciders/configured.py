@@ -18,7 +18,7 @@ from capability_router.replay.deciders.matching import Matching
 from capability_router.replay.deciders.moment import Moment
 from capability_router.replay.deciders.token_lessons import TokenLessons
 from capability_router.replay.log.latencies import Latencies
-from capability_router.replay.log.logged import Logged, Seen
+from capability_router.replay.log.logged_request import Logged, Seen
 from capability_router.request import Outcome, Usage
 from capability_router.router import Router
 from capability_router.telemetry.digest import digest

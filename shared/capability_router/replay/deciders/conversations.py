@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from capability_router.policies.affinity import KEPT, NOWHERE, Stay
-from capability_router.replay.log.logged import Logged
+from capability_router.replay.log.logged_request import Logged
 
 Key = tuple[str, str, str]
 

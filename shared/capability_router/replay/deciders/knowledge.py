@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.sharing.lesson import Lesson
 from capability_router.learning.signs import Counted
-from capability_router.replay.log.logged import Logged, Seen
+from capability_router.replay.log.logged_request import Logged, Seen
 from capability_router.request import Request
 
 
@@ -17,7 +17,7 @@ class Predicted(NamedTuple):
 
     quality: float
     error: float = 0.0
-    hope: float = 0.0
+    bonus: float = 0.0
     tokens: int | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from capability_router.catalog.registry import Registry
-from capability_router.replay.log.logged import Seen
+from capability_router.replay.log.logged_request import Seen
 
 
 class Matching:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from capability_router.eligibility import OF_THE_MOMENT, OF_THE_REQUEST
 from capability_router.health.condition import Condition
 from capability_router.replay.log.latencies import Latencies
-from capability_router.replay.log.logged import Logged
+from capability_router.replay.log.logged_request import Logged
 
 _BY_TERMS = OF_THE_REQUEST | {"tenant"}  # the record has neither who set them nor for which tenant
 _UNTOLD = "the record does not tell what the caller's terms asked, and they refused models"

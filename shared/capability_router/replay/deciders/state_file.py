@@ -12,7 +12,7 @@ from capability_router.learning.quality.arrays import Unreadable
 from capability_router.learning.quality.sketch import Sketch, unpacked
 from capability_router.learning.quality.state import loaded
 from capability_router.learning.quality.traits import Traits, traits
-from capability_router.replay.log.logged import Logged
+from capability_router.replay.log.logged_request import Logged
 
 
 class StateFile:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from capability_router.learning.lengths import Lengths
 from capability_router.learning.sizes import Sizes
-from capability_router.replay.log.logged import Logged
+from capability_router.replay.log.logged_request import Logged
 
 
 class TokenLessons:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from capability_router.measure.percentile import weighted_percentile
-from capability_router.replay.log.logged import Attempt
+from capability_router.replay.log.logged_request import Attempt
+from capability_router.stats.percentile import weighted_percentile
 
 FEW = 30
 """Answers below which it is said that there are few."""

@@ -10,7 +10,7 @@ from capability_router.eligibility import BARRED, Refusal
 from capability_router.errors import ConfigError
 from capability_router.features import MOST_HARDNESS, Features
 from capability_router.learning.logs.values import name_of, names_of, number_of, tokens_of, usd_of
-from capability_router.replay.log.logged import Attempt, Logged, Seen
+from capability_router.replay.log.logged_request import Attempt, Logged, Seen
 from capability_router.request import Need, Request, Screened
 from capability_router.routing import Routing
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from capability_router.decision_log.latest import Latest
-from capability_router.decision_log.newest import Newest
+from capability_router.decision_log.latest_per_request import LatestPerRequest
+from capability_router.decision_log.newest_items import NewestItems
 from capability_router.decision_log.reading import Advanced, Reading, before, older
 from capability_router.decision_log.shapes import time_of
 from capability_router.learning.logs.values import name_of
-from capability_router.replay.log.logged import Logged
+from capability_router.replay.log.logged_request import Logged
 from capability_router.replay.log.parsing import Unreadable, logged_of
 
 MOST = 100_000
@@ -51,8 +51,8 @@ def read(
 class _Reader:
     def __init__(self, omitted: Counter[str], since: float | None, traits: bool) -> None:
         self._omitted, self._since, self._traits = omitted, since, traits
-        self._decisions = Newest[Logged](MOST, _ended, self._older)
-        self._scores = Latest[float](_MOST_SCORES)
+        self._decisions = NewestItems[Logged](MOST, _ended, self._older)
+        self._scores = LatestPerRequest[float](_MOST_SCORES)
 
     def decision(self, record: Mapping[str, Any]) -> None:
         if self._since is not None and time_of(record) < self._since:

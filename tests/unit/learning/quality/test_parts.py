@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from capability_router.learning.quality.blend import blend
 from capability_router.learning.quality.calibration import LEAST, calibrated
-from capability_router.learning.quality.exploration import hope
+from capability_router.learning.quality.exploration_bonus import exploration_bonus
 from capability_router.learning.quality.fit import Table, fitted
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Quality
@@ -165,13 +165,13 @@ def _scored(level: Level, dice: random.Random, chance: float) -> bool:
 
 
 def test_hope_leaves_what_is_well_known_and_grows_for_who_was_left() -> None:
-    assert hope(0.001**2, 5_000) == 0.0
-    assert hope(0.05**2, 5_000) > hope(0.05**2, 500) > 0.05
-    assert hope(0.2 / 400, 398) == 0.0, "nearly all requests went to it"
+    assert exploration_bonus(0.001**2, 5_000) == 0.0
+    assert exploration_bonus(0.05**2, 5_000) > exploration_bonus(0.05**2, 500) > 0.05
+    assert exploration_bonus(0.2 / 400, 398) == 0.0, "nearly all requests went to it"
 
 
 def test_hope_falls_faster_than_the_error() -> None:
-    assert hope(0.02**2, 5_000) < 0.9 * hope(0.04**2, 5_000) / 2
+    assert exploration_bonus(0.02**2, 5_000) < 0.9 * exploration_bonus(0.04**2, 5_000) / 2
 
 
 def test_who_has_changed_may_have_changed_again() -> None:
@@ -179,7 +179,9 @@ def test_who_has_changed_may_have_changed_again() -> None:
         name: Level(320.0, 400.0, changed=changed, seen=400) for name, changed in (("steady", 0), ("fickle", 150))
     }
     errors = np.full(3, 0.05)
-    at_once, later = (Quality(levels=levels, scored=n).hopes(["steady", "fickle", "new"], errors) for n in (400, 1_400))
+    at_once, later = (
+        Quality(levels=levels, scored=n).bonuses(["steady", "fickle", "new"], errors) for n in (400, 1_400)
+    )
     assert at_once == pytest.approx([at_once[0]] * 3)
     assert later[0] == later[2] < 1.5 * at_once[0]
     assert later[1] > 4 * later[0]
@@ -190,8 +192,8 @@ def test_a_better_model_is_found_that_was_unlucky_at_first() -> None:
     dice, right, count = np.random.default_rng(4), np.array([2.0, 40.0]), np.array([6.0, 80.0])
     for scored in range(86, 1_500):
         mean = (3.0 + right) / (5.0 + count)
-        hopes = [hope(0.2 / (5.0 + number), scored) for number in count]
-        pick = int((mean + hopes).argmax())
+        bonuses = [exploration_bonus(0.2 / (5.0 + number), scored) for number in count]
+        pick = int((mean + bonuses).argmax())
         right[pick] += dice.random() < (0.7, 0.5)[pick]
         count[pick] += 1
     assert count[0] > 800

@@ -17,7 +17,7 @@ from capability_router import NoEligibleModel, Price, Request
 from capability_router.learning.learner import Learner
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.model import Quality
-from capability_router.policies.exploration.exploration_money import OwnMoney
+from capability_router.policies.exploration.budget import OwnMoney
 from capability_router.policies.exploration.explorer import MOST, Explored, evenly
 from capability_router.request import Routing, Usage
 from capability_router.router import Router

@@ -13,14 +13,16 @@ from capability_router.catalog.card import ModelCard
 from capability_router.errors import ConfigError
 from capability_router.rehearsal.traffic import logged as module
 from capability_router.rehearsal.traffic.logged import logged
-from capability_router.rehearsal.traffic.made_up import MadeUp, parse_tenants
+from capability_router.rehearsal.traffic.synthetic import SyntheticTraffic, parse_tenants
 from capability_router.request import Need
 
 ABLE = [ModelCard("a", tool_calling=True, structured_output=True, image_inputs=True)]
 
 
 def test_made_up_traffic_has_the_shares_and_sizes_that_were_asked_for() -> None:
-    asked = MadeUp(rate=50, input_tokens=1_000, output_tokens=100, streams=0.25, tools=0.5, vision=0.1, max_tokens=300)
+    asked = SyntheticTraffic(
+        rate=50, input_tokens=1_000, output_tokens=100, streams=0.25, tools=0.5, vision=0.1, max_tokens=300
+    )
     found = asked.traffic(100, ABLE, 1)
     shapes, count = found.shapes, len(found.shapes)
     assert count == pytest.approx(5_000, rel=0.05)
@@ -36,13 +38,13 @@ def test_made_up_traffic_has_the_shares_and_sizes_that_were_asked_for() -> None:
 
 def test_nothing_is_asked_for_that_no_model_has_unless_it_was_stated() -> None:
     poor = [ModelCard("a", tool_calling=False, structured_output=False)]
-    assert {s.needs for s in MadeUp().traffic(60, poor, 1).shapes} == {Need.NONE}
-    assert {s.needs for s in MadeUp(tools=1).traffic(60, poor, 1).shapes} == {Need.TOOL_CALLING}
+    assert {s.needs for s in SyntheticTraffic().traffic(60, poor, 1).shapes} == {Need.NONE}
+    assert {s.needs for s in SyntheticTraffic(tools=1).traffic(60, poor, 1).shapes} == {Need.TOOL_CALLING}
 
 
 def test_tenants_have_their_weights() -> None:
     tenants = parse_tenants("acme, umbrella:3")
-    shapes = MadeUp(rate=50, tenants=tenants).traffic(40, ABLE, 1).shapes
+    shapes = SyntheticTraffic(rate=50, tenants=tenants).traffic(40, ABLE, 1).shapes
     assert sum(s.tenant == "umbrella" for s in shapes) / len(shapes) == pytest.approx(0.75, abs=0.04)
     assert parse_tenants("2") == {"tenant-1": 1.0, "tenant-2": 1.0}
 
@@ -52,9 +54,9 @@ def test_tenants_have_their_weights() -> None:
 )
 def test_impossible_traffic_is_told(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
-        MadeUp(**wrong)
+        SyntheticTraffic(**wrong)
     with pytest.raises(ConfigError, match="more than 200,000"):
-        MadeUp(rate=1e6).traffic(100, ABLE, 1)
+        SyntheticTraffic(rate=1e6).traffic(100, ABLE, 1)
     with pytest.raises(ConfigError, match="cannot read the tenant"):
         parse_tenants("acme:many")
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.replay.logs import again, candidate, decision, lines, records, score, write
 
-from capability_router.decision_log.chronology import files_of
+from capability_router.decision_log.file_order import files_of
 from capability_router.decision_log.shapes import flaw
 from capability_router.errors import ConfigError
 from capability_router.replay.log import reading as module

@@ -1,0 +1,39 @@
+"""Whether a record was there before: a file may be given twice, copied, or rotated while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from capability_router.decision_log.shapes import time_of
+
+MOST = 1_000_000
+"""At least so many of the last records are known again, of twice as many a mark is kept."""
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "decision": ("router", "request_id"), "shadow": ("router", "request_id", "shadow_id"),
+    "feedback": ("request_id", "model", "source", "score"), "shadow_score": ("request_id", "shadow_id", "score"),
+    "sign": ("request_id", "model", "sign"), "health": ("router", "model", "event", "detail"),
+}  # fmt: skip
+_TIMED = ("feedback", "shadow_score", "health")  # which may say the same again, later
+
+
+class Duplicates:
+    """The first of equal records counts: of a decision, router and request tell; of others, what they say."""
+
+    def __init__(self) -> None:
+        self._marks, self._before = set[int](), set[int]()
+
+    def again(self, record: Mapping[str, Any]) -> bool:
+        """Whether this one, which is without a flaw, was there; from now on it was."""
+        mark = _mark(record)
+        if mark in self._marks or mark in self._before:
+            return True
+        self._marks.add(mark)
+        if len(self._marks) >= MOST:
+            self._marks, self._before = set(), self._marks
+        return False
+
+
+def _mark(record: Mapping[str, Any]) -> int:
+    kind = record["kind"]
+    return hash((kind, time_of(record) if kind in _TIMED else 0.0, *map(record.get, _NAMES[kind])))

@@ -1,0 +1,24 @@
+"""How much better than predicted a model may be: the reason to try it.
+
+This grows with the error of the prediction alone. Models with equal errors keep the order that the request gives them.
+A random draw for each would shuffle them: it would lose what is known of requests and teach little.
+"""
+
+from __future__ import annotations
+
+import math
+
+WIDTH = 0.8  # of a standard error, times the root of the logarithm of the requests there were per score it is known by
+ONE = 0.2  # the variance of one score: a model's own, against it, tells by how many scores it is known
+AGAIN = 0.1  # of the variance that a model may have gained unseen, once it has changed: in full it is tried too much
+
+
+def exploration_bonus(variance: float, scored: int, unseen: float = 0.0) -> float:
+    """In quality points, of a model of such a variance, after so many scored requests.
+
+    It falls faster than the error, to nothing for a model that got nearly all requests. It grows while others are
+    asked, so that no model is left out for ever. `unseen`: what it may have gained by changing again, if it has lately.
+    """
+    wide = variance + AGAIN * unseen
+    per_score = (scored + 2) * wide / ONE
+    return WIDTH * math.sqrt(math.log(per_score) * wide) if per_score > 1.0 else 0.0
