@@ -17,8 +17,8 @@ from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached_block
 from langchain_router.bindings import Structured, Tools, describe_tools
 from langchain_router.call import Call
-from langchain_router.messages.beside import beside
 from langchain_router.messages.kinds import is_ai, is_human, is_tool
+from langchain_router.messages.other_texts import beside
 from langchain_router.messages.provider_tools import provider_tools
 from langchain_router.partners.dialects import MAX_TOKENS
 

@@ -9,7 +9,7 @@ from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from capability_router.execution.run import Run
 from llamaindex_router.attempts.endpoint import LlamaEndpoint
-from llamaindex_router.messages.piece import is_piece
+from llamaindex_router.messages.plain_chunk import is_plain_chunk
 from llamaindex_router.messages.usage import finish_of
 
 KEY = "router"
@@ -40,7 +40,7 @@ def _copied(response: ChatResponse | CompletionResponse, told: dict[str, Any]) -
 def _ends(chunk: ChatResponse | CompletionResponse) -> bool:
     """Whether it gives a terminal reason."""
     told = chunk.additional_kwargs or {}
-    return (bool(told) or not is_piece(chunk.raw)) and finish_of(chunk.raw, told) is not None
+    return (bool(told) or not is_plain_chunk(chunk.raw)) and finish_of(chunk.raw, told) is not None
 
 
 def producer_of(response: ChatResponse) -> str:

@@ -27,7 +27,7 @@ from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
-from llamaindex_router.passage import current_passage
+from llamaindex_router.side_channel import current_passage
 from llamaindex_router.tracing import unspanned
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from capability_router.concurrency.latch import Latch
 from capability_router.execution.effects import Launch
-from llamaindex_router.messages.tapped import Tapped
+from llamaindex_router.messages.structured_replies import Tapped
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__dispatcher_span_decorated__"

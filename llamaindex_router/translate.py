@@ -14,9 +14,9 @@ from capability_router.routing import Routing
 from capability_router.tokens.attached import Attached, attached
 from llamaindex_router.attempts.continuation import CONTINUED
 from llamaindex_router.call import Call
-from llamaindex_router.messages.beside import beside
 from llamaindex_router.messages.fields import field, may_have
 from llamaindex_router.messages.handover import answered_keys
+from llamaindex_router.messages.other_texts import beside
 from llamaindex_router.tokens import counted
 
 MEDIA_NEEDS = {

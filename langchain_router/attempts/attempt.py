@@ -32,15 +32,15 @@ from capability_router.sdks.closed_loops import Loops
 from capability_router.sdks.stale_connections import past_stale, stale
 from capability_router.sdks.streams import aclosing_all, closing_all, sdk_chunk
 from capability_router.value import altered
-from langchain_router.attempts.heard import Heard
+from langchain_router.attempts.fast_path import takes_fast_path, unbound
 from langchain_router.attempts.in_threads import in_threads
-from langchain_router.attempts.inside import inside
 from langchain_router.attempts.listeners import Counted, Shown
-from langchain_router.attempts.passed_over import PassedOver, check
+from langchain_router.attempts.own_context import inside
 from langchain_router.attempts.seam import Seam
+from langchain_router.attempts.skipped_errors import SkippedErrors, check
 from langchain_router.attempts.stop_handler import StopHandler
-from langchain_router.attempts.straight import goes_straight, unbound
-from langchain_router.attempts.unheard import aask, ask, goes_unheard
+from langchain_router.attempts.with_handlers import CallWithHandlers
+from langchain_router.attempts.without_handlers import aask, ask, has_no_handlers
 from langchain_router.call import Call
 from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.messages.handover import continued, handed_over
@@ -80,7 +80,7 @@ class ModelAttempt:
         self._call, self._config, self._launch, self._loops = call, config, launch, loops
         self._reader = self._read(model)
         self._exchanges: list[Any] = []
-        self._passed_over = PassedOver() if self._dialect.passes_over else None
+        self._passed_over = SkippedErrors() if self._dialect.passes_over else None
         self._counted: Counted | None = None
         self._copied = self._model is not model
         self.stop_handler: StopHandler | None = None
@@ -322,7 +322,7 @@ class ModelAttempt:
         if model is None:
             return runnable.invoke(self._prompt, self._spoken, **kwargs)
         messages = self._plain_messages()
-        if self.unheard and goes_unheard(model, self._config, messages):
+        if self.unheard and has_no_handlers(model, self._config, messages):
             return ask(model, self._config, messages, given)
         return self._aloud(model, messages, given).ask()
 
@@ -332,7 +332,7 @@ class ModelAttempt:
         if model is None:
             return inside(context, self._ainvoked(runnable, kwargs))
         messages = self._plain_messages()
-        if self.unheard and goes_unheard(model, self._config, messages):
+        if self.unheard and has_no_handlers(model, self._config, messages):
             return inside(context, aask(model, self._config, messages, given))
         return inside(context, self._aloud(model, messages, given).aask())
 
@@ -343,15 +343,15 @@ class ModelAttempt:
         """The model to call without core's `invoke`, and its keywords; None: call it through core."""
         model, bound = unbound(runnable)
         given = {**bound, **kwargs} if bound else kwargs
-        return (model, given) if goes_straight(model, given) else (None, kwargs)
+        return (model, given) if takes_fast_path(model, given) else (None, kwargs)
 
     def _plain_messages(self) -> list[BaseMessage]:
         return list(self._messages) if self._given_prompt is None else self._given_prompt.to_messages()
 
-    def _aloud(self, model: BaseChatModel, messages: list[BaseMessage], kwargs: Mapping[str, Any]) -> Heard:
+    def _aloud(self, model: BaseChatModel, messages: list[BaseMessage], kwargs: Mapping[str, Any]) -> CallWithHandlers:
         stop = kwargs.get("stop")
         beside = {name: value for name, value in kwargs.items() if name != "stop"} if kwargs else kwargs
-        return Heard(model, self._config, messages, stop, beside, self.heirs)
+        return CallWithHandlers(model, self._config, messages, stop, beside, self.heirs)
 
     @property
     def _spoken(self) -> RunnableConfig | None:

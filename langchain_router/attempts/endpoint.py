@@ -16,12 +16,12 @@ from capability_router.faults.kinds import KINDS, Fault
 from capability_router.request import Outcome
 from capability_router.value import altered
 from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
+from langchain_router.attempts.evaluated_answer import told
 from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
 from langchain_router.attempts.faults import fault_of, unsupported
 from langchain_router.attempts.listeners import Shown
 from langchain_router.attempts.plain_call import streams
 from langchain_router.attempts.structured import StructuredAttempt
-from langchain_router.attempts.told import told
 from langchain_router.bindings import Structured
 from langchain_router.call import Call
 from langchain_router.fleet.fleet import Fleet

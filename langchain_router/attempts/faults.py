@@ -17,7 +17,7 @@ from capability_router.routing import TERMS, how_to_say
 from capability_router.value import altered
 from langchain_router.call import IN_CONFIG
 from langchain_router.partners.dialects import DIALECTS
-from langchain_router.partners.stumbles import stumbled
+from langchain_router.partners.unparsed_replies import stumbled
 
 _KINDS: tuple[tuple[str, str], ...] = (
     ("ModelRateLimitError", "rate_limited"), ("ModelTimeoutError", "timeout"), ("ModelConnectionError", "connection"),

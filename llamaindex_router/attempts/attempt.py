@@ -20,21 +20,21 @@ from capability_router.request import Finish, Reply
 from capability_router.sdks.closed_loops import Loops
 from capability_router.sdks.stale_connections import past_stale
 from capability_router.sdks.streams import sdk_streams
+from llamaindex_router.attempts.context import AttemptContext
 from llamaindex_router.attempts.continuation import Seam
+from llamaindex_router.attempts.dropped_ends import KeptEnd
 from llamaindex_router.attempts.faults import misparsed
-from llamaindex_router.attempts.kept import KeptEnd
-from llamaindex_router.attempts.seen import ObjectTranscript, Transcript
-from llamaindex_router.attempts.told_usage import counts_alone
-from llamaindex_router.attempts.underway import Underway
+from llamaindex_router.attempts.stream_usage import counts_alone
+from llamaindex_router.attempts.transcript import ObjectTranscript, Transcript
 from llamaindex_router.call import Call, fresh, with_extras
 from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.errors import AnswerWithheld
 from llamaindex_router.fleet.description import gives_reason, home_of, keeps_end
-from llamaindex_router.messages.piece import is_piece
-from llamaindex_router.messages.refused import refusal_in
+from llamaindex_router.messages.plain_chunk import is_plain_chunk
+from llamaindex_router.messages.refusals import refusal_in
 from llamaindex_router.messages.toolset import offered_by
 from llamaindex_router.messages.usage import error_event
-from llamaindex_router.passage import Passage
+from llamaindex_router.side_channel import SideChannel
 
 _BOUNDABLE = ("openai", "openai_like", "anthropic", "openrouter", "groq", "deepseek")
 
@@ -52,14 +52,14 @@ class LlamaAttempt:
         seam: Seam | None = None, *, asks: bool = False,
     ) -> None:  # fmt: skip
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
-        self._passage, self._loops, self._seam = Passage(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
+        self._passage, self._loops, self._seam = SideChannel(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
         self._asks = asks
         self._kept = KeptEnd() if call.stream and keeps_end(llm) else None
         self._seen: Transcript | ObjectTranscript = (
             ObjectTranscript(call.args[0]) if call.structured else Transcript(offered_by(llm, call.tools, call.kwargs))
         )
         sink = self._seen.tapped if isinstance(self._seen, ObjectTranscript) else None
-        self._underway = Underway(launch, self._passage, sink)
+        self._underway = AttemptContext(launch, self._passage, sink)
 
     @property
     def keeps_time(self) -> bool:
@@ -145,7 +145,7 @@ class LlamaAttempt:
         Raises ErrorEvent for a chunk that contains an error, and Refused for one that is a refusal.
         """
         raw = getattr(chunk, "raw", None)
-        if is_piece(raw):
+        if is_plain_chunk(raw):
             return False
         if (refused := refusal_in(raw)) is not None:
             raise refused

@@ -15,7 +15,7 @@ from llama_index.core.llms.llm import LLM
 from capability_router.catalog.aliases import marks_beginnings
 from capability_router.execution.run import Run
 from llamaindex_router.call import Call
-from llamaindex_router.messages.wording import Response, Wording
+from llamaindex_router.messages.stream_text import Response, StreamText
 
 CONTINUED = ("chat", "complete", "chat_with_tools")
 """The methods whose streams can be resumed. Streamed objects can't."""
@@ -58,7 +58,7 @@ class Seam:
 
     def __init__(self, prefix: str, call: Call[Any]) -> None:
         self._blank = prefix != prefix.rstrip()
-        self._wording = Wording() if self._blank else None
+        self._wording = StreamText() if self._blank else None
         self._completes = call.method == "complete"
 
     def joined(self, chunk: Any) -> Any:
@@ -78,12 +78,12 @@ class Carrier:
     def __init__(self, run: Run[Any]) -> None:
         self._run, self._attempt = run, run.attempt
         self._prefix = ""
-        self._wording = Wording()
+        self._wording = StreamText()
 
     def whole(self, chunk: Any) -> Any:
         """The chunk with the whole text."""
         if self._run.attempt != self._attempt:
-            self._attempt, (_, self._prefix), self._wording = self._run.attempt, self._run.begun, Wording()
+            self._attempt, (_, self._prefix), self._wording = self._run.attempt, self._run.begun, StreamText()
         return _reworded(chunk, self._prefix + self._wording.take(chunk), chunk.delta) if self._prefix else chunk
 
 

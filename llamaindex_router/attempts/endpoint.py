@@ -11,9 +11,9 @@ from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from llamaindex_router.attempts.attempt import LlamaAttempt
 from llamaindex_router.attempts.continuation import Seam, going_on
+from llamaindex_router.attempts.evaluated_answer import told
 from llamaindex_router.attempts.faults import fault_of, note_terms, stumbled
-from llamaindex_router.attempts.told import told
-from llamaindex_router.attempts.told_usage import ASKED, wants_asking
+from llamaindex_router.attempts.stream_usage import ASKED, wants_asking
 from llamaindex_router.call import Call, with_extras
 from llamaindex_router.fleet.children import Children
 from llamaindex_router.fleet.description import home_of

@@ -19,7 +19,7 @@ from capability_router.request import Finish
 from capability_router.routing import TERMS, how_to_say
 from llamaindex_router.errors import AnswerWithheld, CutShort
 from llamaindex_router.messages.usage import finish_word
-from llamaindex_router.stumbles import stumbled_over
+from llamaindex_router.unparsed_replies import stumbled_over
 
 _HANDLER_ENTRIES = ("on_event_start", "on_event_end", "start_trace", "end_trace")
 _UNSENDABLE = ("Unsupported content block type", "Unsupported block type")

@@ -26,7 +26,7 @@ from llamaindex_router.errors import CutShort
 from llamaindex_router.fleet.chain_model import counting_of, described, is_a, of_one_call, quieted
 from llamaindex_router.messages.chain_messages import chain_messages, response_of
 from llamaindex_router.messages.usage import finish_of
-from llamaindex_router.passage import current_passage
+from llamaindex_router.side_channel import current_passage
 from llamaindex_router.tracing import unspanned
 
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")

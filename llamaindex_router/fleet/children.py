@@ -24,10 +24,10 @@ from capability_router.sdks.client_retries import client_without_retries
 from capability_router.sdks.closed_loops import Loops
 from capability_router.sdks.shared_clients import without_end
 from capability_router.sdks.watsonx_retries import model_without_retries
+from llamaindex_router.fleet.bedrock_converse import ReasoningClient
 from llamaindex_router.fleet.chain_model import held_by, is_chat_model
 from llamaindex_router.fleet.description import homes_of
-from llamaindex_router.fleet.overheard import OverheardClient
-from llamaindex_router.fleet.stop_reasons import ReasoningClient
+from llamaindex_router.fleet.google_genai import OverheardClient
 from llamaindex_router.fleet.temperature import keeps_its_own
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from capability_router.address import Address
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.entry import Description
 from capability_router.request import own_answers, own_service
+from llamaindex_router.fleet.call_address import credential_of, stated_url_of, url_of
 from llamaindex_router.fleet.chain_model import address_of_router, described, held_by, is_chat_model
-from llamaindex_router.fleet.whereabouts import credential_of, stated_url_of, url_of
 
 _log = logging.getLogger(__name__)
 _HOME = "llama_index.llms."

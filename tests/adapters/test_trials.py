@@ -195,7 +195,7 @@ def test_router_yaml_has_them(config: dict[str, Any]) -> None:
         assert made.explain("hello").chosen.id == chosen
 
 
-class Heard(BaseCallbackHandler):
+class CallWithHandlers(BaseCallbackHandler):
     def __init__(self) -> None:
         self.answers: list[str] = []
 
@@ -205,7 +205,7 @@ class Heard(BaseCallbackHandler):
 
 @pytest.mark.parametrize("way", ["blocking", "awaited"])
 async def test_no_handler_of_langchain_hears_the_shadow(way: str, tmp_path: Path) -> None:
-    served, heard, costs = Served("langchain", way, tmp_path / "log.jsonl"), Heard(), RouterCallbackHandler()
+    served, heard, costs = Served("langchain", way, tmp_path / "log.jsonl"), CallWithHandlers(), RouterCallbackHandler()
     async with served:
         llm = served.made(shadow=ALL)
         llm.callbacks = [heard, costs]

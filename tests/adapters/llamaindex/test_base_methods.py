@@ -23,7 +23,7 @@ from llamaindex_router import (
     StreamInterrupted,
     routing,
 )
-from llamaindex_router.attempts.seen import Transcript
+from llamaindex_router.attempts.transcript import Transcript
 
 ALWAYS = {"request_id", "model", "provider", "attempts", "fallback"}
 ALL = ALWAYS | {"reason", "cost_usd", "policy"}

@@ -27,7 +27,7 @@ from llama_index.core.tools import FunctionTool
 from capability_router.request import Finish, Need
 from capability_router.routing import Routing
 from llamaindex_router import call as calls
-from llamaindex_router.attempts.seen import Transcript
+from llamaindex_router.attempts.transcript import Transcript
 from llamaindex_router.messages.usage import counts_of, finish_of, usage_of
 from llamaindex_router.translate import request_of
 

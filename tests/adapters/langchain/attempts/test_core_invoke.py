@@ -27,7 +27,7 @@ class OwnInvoke(Scripted):
         return await super().ainvoke(input, config, **kwargs)
 
 
-class Heard(BaseCallbackHandler):
+class CallWithHandlers(BaseCallbackHandler):
     """All that a model's run begins and ends with, but for ids."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Heard(BaseCallbackHandler):
         self.told.append({"tags": tags, "text": response.generations[0][0].text})
 
 
-@pytest.mark.parametrize("listening", [[], [Heard()]])
+@pytest.mark.parametrize("listening", [[], [CallWithHandlers()]])
 async def test_a_method_that_somebody_has_put_on_one_model_is_called(listening: list[BaseCallbackHandler]) -> None:
     model, seen = Scripted(), []
 
@@ -79,7 +79,7 @@ async def test_handlers_hear_the_same_as_of_a_class_whose_invoke_is_called(confi
     for kind in (Scripted, OwnInvoke):
         model = kind(metadata={"own": 1}, tags=["model's"])
         asked = _below(ChatRouter([(model, {"id": "m"})]), **keywords)
-        handler = Heard()
+        handler = CallWithHandlers()
         asked.invoke("hello", {**config, "callbacks": [handler]})
         await asked.ainvoke("hello", {**config, "callbacks": [handler]})
         heard.append(handler.told)

@@ -105,7 +105,7 @@ async def test_the_answer_is_the_one_that_core_makes(
 
     config: Any = {"callbacks": [Listening()]}
     unheard, heard = await answers(), await answers(config)
-    monkeypatch.setattr("langchain_router.attempts.straight._KNOWN", False)  # then core's own methods are called
+    monkeypatch.setattr("langchain_router.attempts.fast_path._KNOWN", False)  # then core's own methods are called
     assert unheard == heard == await answers(config)
 
 

@@ -28,9 +28,9 @@ from pydantic import PrivateAttr
 from llamaindex_router import RouterLLM, StreamInterrupted
 from llamaindex_router.attempts.faults import fault_of, misparsed, stumbled
 from llamaindex_router.fleet.description import describe
+from llamaindex_router.messages.stream_text import StreamText
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import counts_of, finish_of, usage_of
-from llamaindex_router.messages.wording import Wording
 
 HI = [ChatMessage(content="hi")]
 CLOSE = ["connection: close"]  # event loops end with their test
@@ -380,16 +380,16 @@ def test_counts_that_are_texts() -> None:
     ],
 )
 def test_the_text_of_a_stream(steps: list[tuple[str, str | None]]) -> None:
-    wording = Wording()
+    wording = StreamText()
     *_, text = (wording.take(CompletionResponse(text=whole, delta=delta)) for whole, delta in steps)
     assert text == "a b"
 
 
 def test_blocks_that_repeat_each_other_are_one_text() -> None:
     blocks = [TextBlock(text=text) for text in ("", "a", "a b")]
-    assert Wording().take(ChatResponse(message=ChatMessage(role="assistant", blocks=blocks), delta="")) == "a b"
+    assert StreamText().take(ChatResponse(message=ChatMessage(role="assistant", blocks=blocks), delta="")) == "a b"
     blocks = [TextBlock(text="a"), TextBlock(text="b")]
-    assert Wording().take(ChatResponse(message=ChatMessage(role="assistant", blocks=blocks), delta="")) == "a\nb"
+    assert StreamText().take(ChatResponse(message=ChatMessage(role="assistant", blocks=blocks), delta="")) == "a\nb"
 
 
 # -- what they raise

@@ -25,7 +25,7 @@ from langchain_router.attempts.plain_call import acall, call, goes_plainly, is_t
 RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
 
 
-def goes_unheard(model: Any, config: RunnableConfig, messages: Sequence[BaseMessage]) -> bool:
+def has_no_handlers(model: Any, config: RunnableConfig, messages: Sequence[BaseMessage]) -> bool:
     """Whether the call has no callback handlers, neither the model's own nor inherited ones, and only text content.
 
     Other content is left to `generate`, which converts it.

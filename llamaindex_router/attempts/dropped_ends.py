@@ -15,7 +15,7 @@ from capability_router.faults.error_event import ErrorEvent
 from capability_router.sdks.streams import frames_below
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.usage import finish_of
-from llamaindex_router.passage import Passage
+from llamaindex_router.side_channel import SideChannel
 
 _READ = ("data", "chunk")
 """The names of that variable."""
@@ -34,7 +34,7 @@ class KeptEnd:
         """Keep references to the frames. Called after the first chunk, because the inner generators start then."""
         self._frames = self._frames or frames_below(stream)
 
-    def note(self, passage: Passage) -> None:
+    def note(self, passage: SideChannel) -> None:
         """After the last chunk: give the chunk with the stream's end to the passage; None = it is not known.
 
         Raises ErrorEvent if it was an error, which these integrations skip as a chunk without a choice.

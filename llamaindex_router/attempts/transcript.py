@@ -13,12 +13,12 @@ from capability_router.faults.offered import Offered, strange
 from capability_router.request import Finish, Reply, Usage, service_tier
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.handover import key_of
-from llamaindex_router.messages.piece import is_piece
-from llamaindex_router.messages.pieces import Pieces
-from llamaindex_router.messages.tapped import Tapped
+from llamaindex_router.messages.plain_chunk import is_plain_chunk
+from llamaindex_router.messages.stream_text import Response, StreamText, words_of
+from llamaindex_router.messages.streamed_arguments import StreamedArguments
+from llamaindex_router.messages.structured_replies import Tapped
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import bill_of, counts_of, finish_of, refuses, tier_of, usage_of
-from llamaindex_router.messages.wording import Response, Wording, words_of
 
 _SILENT = ("text", "cache")
 
@@ -41,7 +41,7 @@ class Transcript:
         self._counts: dict[str, Any] = {}
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
-        self._model, self._tier, self._wording, self._pieces = "", "", Wording(), Pieces()
+        self._model, self._tier, self._wording, self._pieces = "", "", StreamText(), StreamedArguments()
         self._carried = self._refused = self._worded = self._taken = self._raw = False
 
     def take(self, response: Response) -> bool:
@@ -53,7 +53,7 @@ class Transcript:
             kwargs.append(response.message.additional_kwargs)
         self._model = self._model or str(field(raw, "model") or "")
         self._wording.take(response)
-        if is_piece(raw) and not any(kwargs):
+        if is_plain_chunk(raw) and not any(kwargs):
             self._tier, self._worded = service_tier(field(raw, "service_tier")) or self._tier, True
         else:
             self._take_beside(raw, kwargs)

@@ -10,7 +10,7 @@ from capability_router.execution.effects import Timeouts
 from capability_router.execution.outer import Around, bound_inside, unbound
 
 
-class Passage:
+class SideChannel:
     """On the way out the attempt's clocks in seconds, and whether there are others to ask; on the way back the headers.
 
     `overheard`: whether a stream has begun whose integration doesn't pass its end on; `end` is the raw chunk with which
@@ -27,13 +27,13 @@ class Passage:
         self.exchange: Any = None
 
 
-_current: ContextVar[Passage | None] = ContextVar("llamaindex_router_passage", default=None)
+_current: ContextVar[SideChannel | None] = ContextVar("llamaindex_router_passage", default=None)
 
 
-Taken = tuple[Token[Passage | None], Token[Around] | None]
+Taken = tuple[Token[SideChannel | None], Token[Around] | None]
 
 
-def taken(passage: Passage) -> Taken:
+def taken(passage: SideChannel) -> Taken:
     """Calls made from here on belong to this attempt, until `left`."""
     return _current.set(passage), bound_inside(passage.timeouts, elsewhere=passage.elsewhere)
 
@@ -45,6 +45,6 @@ def left(before: Taken) -> None:
     _current.reset(token)
 
 
-def current_passage() -> Passage:
+def current_passage() -> SideChannel:
     """The attempt's passage; an empty one outside of any."""
-    return _current.get() or Passage()
+    return _current.get() or SideChannel()

@@ -24,7 +24,7 @@ def words_of(response: Response) -> str:
     return texts[-1] if grown else response.message.content or ""
 
 
-class Wording:
+class StreamText:
     """Joins the text. Most integrations give all text so far with every chunk, some only the increment, some later.
 
     If the text grows by more than the increments, the integration has inserted text of its own; then they are joined.

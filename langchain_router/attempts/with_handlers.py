@@ -39,11 +39,11 @@ _TAP = "tap_output_iter"
 _VERSIONS = "lc_versions"
 _NO_VERSIONS: dict[str, Any] = {}
 
-_core: Any = chat_models  # of whose functions these are some; `straight.py` has read where core uses them
+_core: Any = chat_models  # of whose functions these are some; `fast_path.py` has read where core uses them
 
 
-class Heard(NamedTuple):
-    """A call without core's `generate` (`straight.py`).
+class CallWithHandlers(NamedTuple):
+    """A call without core's `generate` (`fast_path.py`).
 
     `heirs`: whether all handlers of the router's run are also handlers of this one.
     """

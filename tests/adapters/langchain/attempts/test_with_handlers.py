@@ -16,7 +16,7 @@ from langchain_core.runnables.config import _merge_metadata_dicts
 from langchain_core.tracers.context import collect_runs
 
 from langchain_router import ChatRouter
-from langchain_router.attempts import heard, straight
+from langchain_router.attempts import fast_path, with_handlers
 
 
 class Streams(BaseChatModel):
@@ -102,7 +102,7 @@ async def test_handlers_hear_what_they_hear_of_core(
         return hearing.told
 
     ours = await told()
-    monkeypatch.setattr(straight, "_KNOWN", False)  # then core's own methods are called
+    monkeypatch.setattr(fast_path, "_KNOWN", False)  # then core's own methods are called
     assert ours == await told()
     assert [event[0] for event in ours] == ["begun", "failed", "begun", "ended"] * 2
 
@@ -125,7 +125,7 @@ VERSIONS: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("more", VERSIONS, ids=str)
 @pytest.mark.parametrize("metadata", VERSIONS, ids=str)
 def test_versions_add_up_as_in_core(metadata: dict[str, Any], more: dict[str, Any]) -> None:
-    ours = heard._with(metadata, more)
+    ours = with_handlers._with(metadata, more)
     assert list(ours.items()) == list(_merge_metadata_dicts(metadata, more).items())
     held = [part["lc_versions"] for part in (metadata, more) if isinstance(part.get("lc_versions"), dict)]
     assert all(ours["lc_versions"] is not versions for versions in held)
@@ -133,8 +133,8 @@ def test_versions_add_up_as_in_core(metadata: dict[str, Any], more: dict[str, An
 
 def test_cores_methods_are_those_that_were_read() -> None:
     """Where this fails core does something new there: read it, then add its names."""
-    assert straight.names_in(BaseChatModel.generate, BaseChatModel.agenerate) <= straight._READ
-    assert straight._KNOWN
+    assert fast_path.names_in(BaseChatModel.generate, BaseChatModel.agenerate) <= fast_path._READ
+    assert fast_path._KNOWN
 
 
 def test_who_is_told_is_not_worked_out_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ async def test_a_call_given_up_is_told_to_nobody_as_by_core(monkeypatch: pytest.
         return [event[0] for event in hearing.told]
 
     ours = await told()
-    monkeypatch.setattr(straight, "_KNOWN", False)
+    monkeypatch.setattr(fast_path, "_KNOWN", False)
     assert ours == await told() == ["begun"]
 
 
@@ -179,7 +179,7 @@ def test_a_class_with_its_own_method_is_called_by_it() -> None:
         def _generate_with_cache(self, *given: Any, **keywords: Any) -> ChatResult:
             return ChatResult(generations=[ChatGeneration(message=AIMessage("own"))])
 
-    assert not straight.goes_straight(Own(), {})
+    assert not fast_path.takes_fast_path(Own(), {})
     config: Any = {"callbacks": [Hearing()]}
     assert ChatRouter([Own()]).invoke("hello", config).content == "own"
 
@@ -219,6 +219,6 @@ async def test_so_they_do_where_tools_are_bound(monkeypatch: pytest.MonkeyPatch)
         return hearing.told
 
     ours = await told()
-    monkeypatch.setattr(straight, "_KNOWN", False)  # then core's own methods are called
+    monkeypatch.setattr(fast_path, "_KNOWN", False)  # then core's own methods are called
     assert ours == await told()
     assert ours[0][-1]["invocation_params"]["tools"] == [tool]

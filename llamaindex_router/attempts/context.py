@@ -6,17 +6,17 @@ from contextvars import Token
 from typing import Any
 
 from capability_router.execution.effects import Launch
-from llamaindex_router.messages.tapped import Tapped
-from llamaindex_router.passage import Passage, Taken, left, taken
+from llamaindex_router.messages.structured_replies import Tapped
+from llamaindex_router.side_channel import SideChannel, Taken, left, taken
 from llamaindex_router.tracing import tagged, tags_of, tapped, untagged, untapped
 
 
-class Underway:
+class AttemptContext:
     """A context manager for each step of an attempt, such as each chunk. It is never open during a yield."""
 
     __slots__ = ("_passage", "_sink", "_tagged", "_tags", "_taken", "_tapped")
 
-    def __init__(self, launch: Launch, passage: Passage, sink: Tapped | None) -> None:
+    def __init__(self, launch: Launch, passage: SideChannel, sink: Tapped | None) -> None:
         self._tags, self._passage, self._sink = tags_of(launch), passage, sink
         self._tagged: Token[dict[str, Any]]
         self._taken: Taken

@@ -1,8 +1,8 @@
 """Decides whether a model may be called without langchain-core's `invoke` and `generate`, which is faster.
 
-For one list of messages these do little that is needed: `unheard.py` does it for calls without callback handlers,
-`heard.py` for calls with some. If core's methods are not the known ones, or a class or model overrides one of them, or
-another package has wrapped one, the call is made through core.
+For one list of messages these do little that is needed: `without_handlers.py` does it for calls without callback
+handlers, `with_handlers.py` for calls with some. If core's methods are not the known ones, or a class or model
+overrides one of them, or another package has wrapped one, the call is made through core.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def unbound(runnable: Any) -> tuple[Any, Mapping[str, Any]]:
     return runnable.bound, runnable.kwargs
 
 
-def goes_straight(model: Any, kwargs: Mapping[str, Any]) -> bool:
+def takes_fast_path(model: Any, kwargs: Mapping[str, Any]) -> bool:
     """Whether core would do only known things with this model and these keywords."""
     kind: Any = type(model)
     return (

@@ -29,7 +29,7 @@ _CHOICE = _shape(frozenset({*REASONS, "message"}), "finish_reason", "delta")
 _DELTA = _shape(frozenset(), "refusal")
 
 
-def is_piece(raw: Any) -> bool:
+def is_plain_chunk(raw: Any) -> bool:
     """Whether it is such a chunk. It may state a service tier."""
     chunk = _held(raw, _CHUNK)
     if chunk is None or chunk.get("usage") is not None or chunk.get("object") == "response":

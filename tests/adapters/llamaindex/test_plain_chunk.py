@@ -10,10 +10,10 @@ from openai.types.chat import ChatCompletionChunk
 
 from capability_router.request import Finish
 from llamaindex_router.annotation import KEY, annotated
-from llamaindex_router.attempts.seen import Transcript
+from llamaindex_router.attempts.transcript import Transcript
 from llamaindex_router.messages import usage
-from llamaindex_router.messages.piece import is_piece
-from llamaindex_router.messages.pieces import Pieces
+from llamaindex_router.messages.plain_chunk import is_plain_chunk
+from llamaindex_router.messages.streamed_arguments import StreamedArguments
 
 PIECE: dict[str, Any] = {
     "id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "usage": None, "service_tier": "flex",
@@ -69,7 +69,7 @@ def read_all(raw: Any) -> tuple[Any, ...]:
 def test_every_name_is_known_that_is_asked_for(raw: Asked | AskedItems) -> None:
     read_all(raw)
     usage.tier_of(raw)
-    Pieces().take(raw)
+    StreamedArguments().take(raw)
     assert len(raw.names) > 20
     assert raw.names <= usage.ASKED | {"contentBlockDelta"}
 
@@ -77,14 +77,14 @@ def test_every_name_is_known_that_is_asked_for(raw: Asked | AskedItems) -> None:
 @pytest.mark.parametrize("made", [dict, as_openai])
 def test_a_piece_tells_nothing_beside_its_text(made: Any) -> None:
     for raw in (PIECE, chunk(obfuscation="xyz"), choice(delta={}), choice(delta=None), choice(content_filters={})):
-        assert is_piece(made(raw))
+        assert is_plain_chunk(made(raw))
         assert read_all(made(raw)) == (None, {}, None, False, None)
 
 
 @pytest.mark.parametrize("name", sorted(usage.ASKED - KNOWN))
 def test_a_chunk_that_has_more_is_no_piece(name: str) -> None:
-    assert not is_piece(chunk(**{name: 1}))
-    assert not is_piece(as_openai(chunk(**{name: 1})))
+    assert not is_plain_chunk(chunk(**{name: 1}))
+    assert not is_plain_chunk(as_openai(chunk(**{name: 1})))
 
 
 @pytest.mark.parametrize("made", [dict, as_openai])
@@ -92,19 +92,19 @@ def test_what_is_told_within_makes_it_no_piece(made: Any) -> None:
     ended, refused = choice(finish_reason="stop"), choice(delta={"refusal": "No."})
     told = [ended, refused, choice(message={"content": "all"}), choice(stop_reason="end"), chunk(object="response")]
     for raw in (*told, chunk(choices=[]), chunk(choices=[*PIECE["choices"]] * 2), chunk(choices=None)):
-        assert not is_piece(made(raw))
+        assert not is_plain_chunk(made(raw))
 
 
 def test_the_last_events_of_bedrock_and_cohere_are_no_pieces() -> None:
     """Of a dict alone these are asked, by its very class."""
     counts, whole = chunk(metadata={"usage": {"outputTokens": 3}}), chunk(event_type="stream-end")
     assert (usage.finish_of(counts), usage.unwrapped(whole)) == (Finish.OTHER, None)
-    assert not is_piece(counts)
-    assert not is_piece(whole)
+    assert not is_plain_chunk(counts)
+    assert not is_plain_chunk(whole)
 
 
 def test_other_things_are_no_pieces() -> None:
-    assert not any(map(is_piece, (None, "text", [], {}, Asked(), ChatMessage("so"))))
+    assert not any(map(is_plain_chunk, (None, "text", [], {}, Asked(), ChatMessage("so"))))
 
 
 @pytest.mark.parametrize("made", [dict, as_openai])

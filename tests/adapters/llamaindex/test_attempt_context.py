@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
 
-from llamaindex_router.attempts.underway import Underway
-from llamaindex_router.messages.tapped import Tapped
-from llamaindex_router.passage import Passage, current_passage
+from llamaindex_router.attempts.context import AttemptContext
+from llamaindex_router.messages.structured_replies import Tapped
+from llamaindex_router.side_channel import SideChannel, current_passage
 from llamaindex_router.tracing import _tapped
 
 
@@ -20,8 +20,8 @@ def _launch(after: str = "") -> Any:
 
 @pytest.mark.parametrize("sink", [None, Tapped()])
 def test_each_step_has_it_and_nothing_stays(sink: Tapped | None) -> None:
-    passage = Passage()
-    underway = Underway(_launch(after="timeout"), passage, sink)
+    passage = SideChannel()
+    underway = AttemptContext(_launch(after="timeout"), passage, sink)
     with instrument_tags({"mine": 1}):
         for _ in range(2):
             tags, *seen = _seen_within(underway)
@@ -34,11 +34,11 @@ def test_each_step_has_it_and_nothing_stays(sink: Tapped | None) -> None:
             assert _tapped.get() is None
 
 
-def _seen_within(underway: Underway) -> Any:
+def _seen_within(underway: AttemptContext) -> Any:
     with underway:
         return active_instrument_tags.get(), current_passage(), _tapped.get()
 
 
-def _failing_within(underway: Underway) -> None:
+def _failing_within(underway: AttemptContext) -> None:
     with underway:
         raise ConnectionError

@@ -13,7 +13,7 @@ from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.tool_calls import ToolCall
 
 
-class Pieces:
+class StreamedArguments:
     """Joins the arguments of each content block of one answer."""
 
     __slots__ = ("_blocks",)

@@ -8,7 +8,7 @@ from contextvars import ContextVar, copy_context
 
 import pytest
 
-from langchain_router.attempts.inside import inside
+from langchain_router.attempts.own_context import inside
 
 word: ContextVar[str] = ContextVar("word", default="outside")
 

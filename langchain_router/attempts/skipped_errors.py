@@ -17,7 +17,7 @@ _READ = ("chunk", "response")
 """The names of that variable."""
 
 
-class PassedOver:
+class SkippedErrors:
     """Watches one stream."""
 
     __slots__ = ("_frames",)

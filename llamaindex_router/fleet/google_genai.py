@@ -12,7 +12,7 @@ from inspect import isawaitable
 from typing import Any
 
 from capability_router.sdks.google_retries import config_without_retries
-from llamaindex_router.passage import current_passage
+from llamaindex_router.side_channel import current_passage
 
 
 class OverheardClient:

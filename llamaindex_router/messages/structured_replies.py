@@ -14,9 +14,9 @@ from llama_index.core.instrumentation.events.llm import (
 
 from capability_router.json_text import parsed
 from capability_router.request import Finish
+from llamaindex_router.messages.stream_text import Response, StreamText
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import finish_of, refuses
-from llamaindex_router.messages.wording import Response, Wording
 
 _UNDER_WAY = (LLMChatInProgressEvent, LLMCompletionInProgressEvent)
 _OVER = (LLMChatEndEvent, LLMCompletionEndEvent)
@@ -36,7 +36,7 @@ class Tapped:
         self.latest: Response | None = None
         self.finish: Finish | None = None
         self.refused = False
-        self._wording = Wording()
+        self._wording = StreamText()
 
     def hear(self, event: Any) -> None:
         """Take in an event of LlamaIndex's instrumentation."""
