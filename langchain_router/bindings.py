@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from capability_router.faults.offered import Offered, called_as, offered
+from capability_router.faults.offered_tools import Offered, called_as, offered
 from langchain_router.messages.provider_tools import portable
 from langchain_router.partners.dialects import dialect_of
 

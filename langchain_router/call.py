@@ -11,7 +11,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import ConfigError
-from capability_router.faults.offered import Offered
+from capability_router.faults.offered_tools import Offered
 from capability_router.routing import Routing
 from capability_router.value import quickly_made
 from langchain_router.bindings import BOUND, Binding, Structured, Tools, offered_names

@@ -8,11 +8,11 @@ from json import JSONDecodeError
 from langchain_core import exceptions as core
 from langchain_core.callbacks import manager
 
+from capability_router.faults.caller_errors import is_programming_error, mistake, passes_through
 from capability_router.faults.classify import classify
-from capability_router.faults.keys import of_key
+from capability_router.faults.key_errors import of_key
 from capability_router.faults.kinds import Fault
-from capability_router.faults.passing import is_programming_error, mistake, passes_through
-from capability_router.faults.routers import of_router
+from capability_router.faults.nested_routers import of_router
 from capability_router.routing import TERMS, how_to_say
 from capability_router.value import altered
 from langchain_router.call import IN_CONFIG

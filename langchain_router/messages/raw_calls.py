@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call
 
-from capability_router.faults.offered import Offered, strange
+from capability_router.faults.offered_tools import Offered, strange
 from capability_router.json_text import parsed
 
 

@@ -20,7 +20,7 @@ from capability_router.endpoints.chain_usage import (
     under,
     with_cached,
 )
-from capability_router.faults.offered import Offered, strange
+from capability_router.faults.offered_tools import Offered, strange
 from capability_router.request import BROKEN_ENDS, ENDS, Finish, Reply, Usage, service_tier
 from langchain_router.messages.kinds import is_ai, is_chunk
 from langchain_router.messages.raw_calls import RawCalls

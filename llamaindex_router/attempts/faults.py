@@ -41,8 +41,8 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     programming errors without an HTTP status.
     """
     from capability_router.faults import classify, is_programming_error
-    from capability_router.faults.keys import of_key
-    from capability_router.faults.routers import of_router
+    from capability_router.faults.key_errors import of_key
+    from capability_router.faults.nested_routers import of_router
 
     inner = of_router(error) or of_key(error)
     if inner is not None:
@@ -66,7 +66,7 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
 def stumbled(error: BaseException, keywords: Collection[str]) -> Fault | None:
     """The fault of a bug in a model's package, or of a keyword that it doesn't know; None = something else."""
     from capability_router.faults import is_programming_error
-    from capability_router.faults.passing import mistake
+    from capability_router.faults.caller_errors import mistake
 
     if passes(error) or not is_programming_error(error):
         return None

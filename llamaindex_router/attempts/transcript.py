@@ -9,7 +9,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 
-from capability_router.faults.offered import Offered, strange
+from capability_router.faults.offered_tools import Offered, strange
 from capability_router.request import Finish, Reply, Usage, service_tier
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.handover import key_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from capability_router.faults.offered import Offered, offered, offered_in
+from capability_router.faults.offered_tools import Offered, offered, offered_in
 
 _OWN = ("built_in_tools", "built_in_tool", "tools", "mcp_servers")
 """Fields in which integrations keep tools that they add to each call."""

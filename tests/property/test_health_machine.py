@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from capability_router.address import Address
-from capability_router.faults.limits import RateLimits
+from capability_router.faults.rate_limit_headers import RateLimits
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Permit, Verdict
 from capability_router.health.breaker import HALF_OPEN, ISOLATED, OPEN
 from capability_router.health.permit import Ahead

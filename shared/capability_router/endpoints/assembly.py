@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from capability_router.endpoints.wire import Delta, ToolCallDelta
-from capability_router.faults.offered import Offered, strange
+from capability_router.faults.offered_tools import Offered, strange
 from capability_router.json_text import parsed
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply, Usage

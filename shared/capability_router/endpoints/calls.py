@@ -11,7 +11,7 @@ from capability_router.endpoints.exchange import Exchange
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.errors import ConfigError
 from capability_router.faults import Fault, classify
-from capability_router.faults.keys import of_key
+from capability_router.faults.key_errors import of_key
 from capability_router.request import Request
 
 

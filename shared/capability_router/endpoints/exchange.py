@@ -20,7 +20,7 @@ from capability_router.endpoints.errors import EndpointConnectionError, Endpoint
 from capability_router.endpoints.inflater import Broken, Inflater, packed
 from capability_router.endpoints.sse import DONE, SseParser
 from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
-from capability_router.faults.offered import Offered, offered_in
+from capability_router.faults.offered_tools import Offered, offered_in
 from capability_router.json_text import parsed
 from capability_router.request import Reply, Usage
 

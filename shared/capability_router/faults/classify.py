@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from capability_router.clock import SystemClock
 from capability_router.errors import RouterError
-from capability_router.faults.between import put_before
 from capability_router.faults.evidence import Evidence, Link, class_names, links, read
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.meaning import Meaning, told_before
 from capability_router.faults.phrases import EVENT, REGION, loose_rules, rules_for, told_by
+from capability_router.faults.proxies import put_before
 from capability_router.faults.unreached import why_unreached
 from capability_router.faults.vocabulary import (
     BROAD,

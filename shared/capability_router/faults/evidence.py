@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any, NamedTuple
 
-from capability_router.faults.held import left_out
+from capability_router.faults.omitted_responses import left_out
 from capability_router.faults.vocabulary import (
     BROAD,
     GARBLED_REPLY,

@@ -11,8 +11,8 @@ from typing import Any
 
 from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
 from capability_router.faults.evidence import Evidence, Link, details, hidden, links, part_of, read
-from capability_router.faults.limits import rate_limits
 from capability_router.faults.phrases import WINDOWS
+from capability_router.faults.rate_limit_headers import rate_limits
 
 _KEPT = (
     "retry-after", "x-retry-after", "x-ms-retry-after", "x-should-retry", "x-ratelimit-", "anthropic-ratelimit-",

@@ -228,7 +228,7 @@ class Board(Lasting):
         They came with the answer to a call sent at `sent_at`; infinity: just now.
         """
         # At first use: most providers send none of these, and the core's import stays small.
-        from capability_router.faults.limits import rate_limits
+        from capability_router.faults.rate_limit_headers import rate_limits
 
         said = rate_limits(headers)
         waits = [

@@ -27,7 +27,7 @@ from capability_router.health.permit import NOBODY, Ahead, Hold, Permit, Verdict
 from capability_router.health.silence import LEAST_S
 
 if TYPE_CHECKING:
-    from capability_router.faults.limits import RateLimits
+    from capability_router.faults.rate_limit_headers import RateLimits
 
 _STATE_EVENTS: dict[str, EventKind] = {
     OPEN: "breaker_opened", HALF_OPEN: "breaker_half_open", CLOSED: "breaker_closed", ISOLATED: "isolated",

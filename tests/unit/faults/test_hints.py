@@ -12,7 +12,7 @@ from unit.faults.shapes import NOW, Headers, Response, build
 from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
 from capability_router.faults.evidence import LONGEST_TEXT, links
 from capability_router.faults.hints import headers_of, retry_after_s, window_tokens
-from capability_router.faults.limits import RateLimits, rate_limits
+from capability_router.faults.rate_limit_headers import RateLimits, rate_limits
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from capability_router.faults import classify
 from capability_router.faults.hints import retry_after_s
-from capability_router.faults.limits import rate_limits
+from capability_router.faults.rate_limit_headers import rate_limits
 
 NOW = 1_790_000_000.0
 

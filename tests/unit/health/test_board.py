@@ -459,7 +459,7 @@ def test_rate_limit_headers_close_the_gate_when_nothing_is_left(
 ):
     hints = ModuleType("hints")
     hints.rate_limits = lambda headers: said  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "capability_router.faults.limits", hints)
+    monkeypatch.setitem(sys.modules, "capability_router.faults.rate_limit_headers", hints)
     made, told = board()
     made.note_limits("a", {}, 10.0)
     assert made.condition("a", 10.0).until == until
@@ -470,7 +470,7 @@ def test_rate_limit_headers_close_the_gate_when_nothing_is_left(
 def test_rate_limit_headers_correct_the_allowance(monkeypatch: pytest.MonkeyPatch):
     hints = ModuleType("hints")
     hints.rate_limits = lambda headers: Said(1, 800)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "capability_router.faults.limits", hints)
+    monkeypatch.setitem(sys.modules, "capability_router.faults.rate_limit_headers", hints)
     made, _ = board(rpm=100, tpm=10_000)
     call(made, "a", OK, 10.0, tokens=1000)
     assert made.condition("a", 10.0).queue_s == 0.0
@@ -483,7 +483,7 @@ def test_rate_limit_headers_correct_the_allowance(monkeypatch: pytest.MonkeyPatc
 def test_a_nearly_spent_allowance_is_seen_at_once_when_planning(monkeypatch: pytest.MonkeyPatch):
     hints = ModuleType("hints")
     hints.rate_limits = lambda headers: Said(5, 50)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "capability_router.faults.limits", hints)
+    monkeypatch.setitem(sys.modules, "capability_router.faults.rate_limit_headers", hints)
     made, _ = board(tpm=6000)
     call(made, "a", OK, 10.0, tokens=1000)
     assert made.condition("a", 10.0).queue_s == 0.0
