@@ -30,22 +30,22 @@ COST_WEIGHT = 0.25
 LATENCY_WEIGHT = 0.01  # quality points per second
 _REFRESH_EVERY = 16
 _COLD = 32  # a window shorter than this is filled up with copies of the request at hand, as if of usual size
-_USUAL_TOKENS, _USUAL_WEIGHT = (1_000, 220), 4  # that size, in and out, before anything came; it counts as so many
-_JUST_BELOW = 1.0 - 1e-9  # of a corner price, where its dearer pick is taken
-QUALITY_WINDOW = 1_000  # requests; of fewer the mean quality is off by as much as a cheap model is from a strong one
+_USUAL_TOKENS, _USUAL_WEIGHT = (1_000, 220), 4  # tokens in and out, before any request; counts as so many
+_JUST_BELOW = 1.0 - 1e-9  # share of a corner price at which its more expensive pick is taken
+QUALITY_WINDOW = 1_000  # requests; a mean of fewer is off by as much as cheap and strong models differ
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
 _QUALITY, _HELD = attrgetter("quality"), attrgetter("held")
 _FIRST = itemgetter(0)
 _SEEN = 0.005
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
-_NO_MATTER = 250.0  # as `cost_weight`, where quality is next to no matter
-_LEAST = 0.02  # as `cost_weight`, below which no target brings the price: so little quality is within what is foreseen
+_NO_MATTER = 250.0  # as `cost_weight`, where quality hardly matters
+_LEAST = 0.02  # as `cost_weight`; no target lowers the price further
 _TIE = 1e-4  # as `cost_weight` where cost does not matter: at equal quality the cheaper one wins
 
 
 class Aim:
-    """A quality target: the corner price last solved for it, and by how much the picks have been beyond it since."""
+    """A quality target: the corner price last solved for it, and by how much the picks since then were above it."""
 
     __slots__ = ("beyond", "price", "seen", "solved_at")
 
@@ -54,13 +54,13 @@ class Aim:
         self.beyond, self.seen = 0.0, 0
 
     def picked(self, beyond: float) -> None:
-        """A pick was made whose predicted quality is so much above the target."""
+        """Record a pick whose predicted quality is this much above the target."""
         self.seen += 1
         self.beyond += (beyond - self.beyond) / min(self.seen, QUALITY_WINDOW)
 
 
 class Adaptive:
-    """Utility with the price of quality solved on recent traffic."""
+    """Maximises utility, with the price of quality solved on recent traffic."""
 
     name = "adaptive"
     ordered = False
@@ -96,12 +96,12 @@ class Adaptive:
         self._away: dict[str, int] = {}  # for how many requests in a row a model has been held
 
     def observe(self, scene: Scene, chosen: str = "") -> None:
-        """Take in a request that is really carried out; explaining one leaves the window alone."""
+        """Add a request that is really carried out; `explain` leaves the window unchanged."""
         mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
         self._lock.post(partial(self._taken, scene, self._wanted(scene), mu))
 
     def _taken(self, scene: Scene, wish: Wish | None, mu: float) -> None:
-        """Under the lock."""
+        """Call this with the lock held."""
         rows = self._lasting(scene.rows)
         usd = (self._strongest(rows).cost_pico or 0) / 1e12
         usual = 0.0 if wish is None else self._usual_usd(scene)
@@ -118,7 +118,7 @@ class Adaptive:
         self._missing = max(_COLD - len(self._dual), 0)
 
     def _lasting(self, rows: Sequence[Prospect]) -> Sequence[Prospect]:
-        """Those that the price of quality is to be solved with: an outage that passes does not change what it is worth.
+        """The rows to solve the price of quality with: a passing outage does not change what quality is worth.
 
         A model counts as gone once it has been held for as many requests as the window has.
         """
@@ -132,12 +132,14 @@ class Adaptive:
         return [row for row in rows if away.get(row.card.id, 0) <= QUALITY_WINDOW] or rows
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
-        """What a request came to that was observed; the garbage collector may end one in the middle of another's."""
+        """Record the real cost and time of an observed request. The garbage collector may end one in the middle of
+        another's.
+        """
         if self._steering is not None:
             self._lock.post(partial(self._steering.settled, chosen, outcome))
 
     def _steered(self, steering: Steering, scene: Scene, chosen: str) -> Weights:
-        """Tell the targets of a request; its weights as they were before it."""
+        """Show the targets a request; returns its weights as they were before it."""
         sight, weights = self._weighing(scene, steering)
         price = weights.price
         if price is None:
@@ -153,7 +155,7 @@ class Adaptive:
         return max(zip(points, sight.rows, strict=True), key=lambda pair: own(pair[0]))[1]
 
     def _sight(self, scene: Scene) -> Sight:
-        """What the targets choose from: neither models that are held, nor those below the floor, unless all are."""
+        """The models that the targets choose from: no held ones and none below the floor, unless all are."""
         rows, floor = _usable(scene.rows), self._floor
         if floor is not None:
             rows = [row for row in rows if row.quality >= floor] or rows
@@ -162,7 +164,7 @@ class Adaptive:
         return Sight(rows, self._cost_weight * one, _TIE * one, ruled=self._wanted(scene) is not None)
 
     def _open(self, points: Sequence[Point]) -> Sequence[Point]:
-        """Without those below the floor, unless all are."""
+        """The rows that reach the floor, or all rows if none does."""
         floor = self._floor
         return points if floor is None else [p for p in points if QUALITY(p) >= floor] or points
 
@@ -186,7 +188,7 @@ class Adaptive:
             return self._for_target(wish, self._open(points), self._usual_usd(scene))
 
     def _strongest(self, rows: Sequence[Prospect]) -> Prospect:
-        """Of these; it is asked for two or three times while a request is judged."""
+        """The strongest of these models. It is needed two or three times per request, so it is cached."""
         known, strong = self._last_strongest
         if strong is None or known is not rows:
             strong = max(rows, key=_QUALITY)
@@ -194,7 +196,7 @@ class Adaptive:
         return strong
 
     def _usd(self, rows: Sequence[Prospect]) -> float:
-        """What the strongest of them costs."""
+        """The cost of the strongest model, in USD."""
         pico = self._strongest(rows).cost_pico
         return (dearest(rows) if pico is None else pico) / 1e12
 
@@ -211,15 +213,15 @@ class Adaptive:
         return (_USUAL_WEIGHT * first + seen * self._strong_usd) / (_USUAL_WEIGHT + seen)
 
     def _usual(self, points: Sequence[Point], weight: float) -> float:
-        """The price at which the strongest model's mean call costs this many quality points."""
+        """The price at which a mean call of the strongest model costs this many quality points."""
         reference = self._strong_usd or USD(max(points, key=QUALITY))
         return weight / reference if reference > 0 else 0.0
 
     def _priced(self, scene: Scene, wish: Wish | None, points: Sequence[Point], weights: Weights | None) -> float:
-        """Lambda, whoever sets it.
+        """Lambda, from whichever source sets it.
 
-        Beside a latency target it stays finite: else both weights would rise for ever where quality is above its target
-        and the time is not.
+        With a latency target it stays finite: else both weights would rise for ever where quality is above its target
+        and latency is not.
         """
         if weights is None:
             return self._price_of_quality(scene, wish, points)
@@ -229,7 +231,9 @@ class Adaptive:
         return price if weights.wait is None else min(price, self._usual(points, _NO_MATTER))
 
     def _weighing(self, scene: Scene, steering: Steering) -> tuple[Sight, Weights]:
-        """What the targets choose from, and the weights that they ask for, as they were when the request was judged."""
+        """The models that the targets choose from, and the resulting weights, as of the time when the request was
+        judged.
+        """
         rows, found = self._weighed
         if found is None or rows is not scene.rows:
             sight = self._sight(scene)
@@ -243,11 +247,11 @@ class Adaptive:
         return self._wish if own is None else Wish(own)
 
     def _for_target(self, wish: Wish, points: Sequence[Point], usual: float, found: Hull | None = None) -> float:
-        """The corner price, raised while the picks so far are above the target, lowered while below.
+        """The corner price, raised while the picks so far are above the target, lowered while they are below.
 
-        Without that, equal requests would all fall to one side of their corner, and a window whose
-        predictions drift would miss the target for ever. It never falls so low that the least quality is bought at
-        any price. `found`: the points' hull, if it is known already.
+        Without that, equal requests would all fall on one side of their corner, and a window whose predictions drift
+        would always miss the target. The price never falls so low that quality is bought at any cost. `found`: the
+        points' hull, if it is already known.
         """
         aim, missing = self._aims.get(wish), self._missing
         if aim is None or missing:
@@ -273,7 +277,7 @@ class Adaptive:
         return Judgement(_scores(points, price, floor, below), settings, second, terms)
 
     def reason(self, scene: Scene, best: Prospect) -> str:
-        """The trade that was made: against the next best where scores were learned from, else against the strongest."""
+        """The trade that was made: against the next best if scores were learned, else against the strongest."""
         weights = None if self._steering is None else self._weighing(scene, self._steering)[1]
         trade = self._learned(scene, best, weights) or self._traded(scene, best)
         targets = "" if weights is None else told(weights)
@@ -287,8 +291,8 @@ class Adaptive:
         return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
 
     def _learned(self, scene: Scene, best: Prospect, weights: Weights | None) -> str:
-        """What decided, in numbers, where scores of requests have a say; and who it would be but for them."""
-        if best.believed is None:  # nothing was learned of any
+        """What decided, in numbers, if requests were scored; and which model it would have been without the scores."""
+        if best.believed is None:  # nothing was learned of any model
             return ""
         rows = [row for row in scene.rows if not row.held or row is best]
         if len(rows) < 2 or not any(_taught(row) for row in rows):
@@ -316,17 +320,17 @@ class Adaptive:
 
 
 def _told(price: float) -> str:
-    """Three digits, and none of them behind an e."""
+    """Three digits, without an exponent."""
     return f"{price:,.0f}" if price >= 1_000.0 else f"{price:.3g}"
 
 
 def _taught(row: Prospect) -> bool:
-    """Whether scores moved its quality by what can be seen in two digits."""
+    """Whether scores moved its quality by an amount that shows in two digits."""
     return row.believed is not None and abs(row.quality - row.believed) >= _SEEN
 
 
 def _below(points: Sequence[Point], price: float) -> float:
-    """The term of a model below the floor: more than anything else can make up for."""
+    """The penalty of a model below the floor: larger than any other term."""
     judged = list(map(worth(price), points))
     return _BELOW_FLOOR - (max(judged) - min(judged))
 
@@ -342,7 +346,7 @@ def _scores(points: Sequence[Point], price: float, floor: float | None, below: f
 def _terms(
     points: Sequence[Point], rows: Sequence[Prospect], price: float, floor: float | None, below: float, at: int
 ) -> Terms:
-    """What the score at this place consists of."""
+    """The summands of the score at this index."""
     (usd, utility, quality), stays = points[at], rows[at].stays
     terms: Terms = (("quality", quality), ("cost", -price * usd), ("latency", utility - quality))
     if stays:
@@ -351,7 +355,9 @@ def _terms(
 
 
 def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
-    """Unknown cost or latency counts as the dearest or slowest among the candidates: it never wins by it."""
+    """The points of the rows. An unknown cost or latency counts as the highest among the candidates, so it never
+    wins.
+    """
     highest = longest = None
     points: list[Point] = []
     for r in rows:
@@ -366,12 +372,12 @@ def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
 
 
 def _usable(rows: Sequence[Prospect]) -> Sequence[Prospect]:
-    """Those that are not held, unless all are."""
+    """The rows that are not held, or all rows if all are held."""
     return [row for row in rows if not row.held] or rows if any(map(_HELD, rows)) else rows
 
 
 def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
-    """As if the strongest one's call cost what is usual, where it costs more: a long first request sets no price."""
+    """Limits the strongest model's cost to its usual cost, so that a long first request sets no price."""
     own = USD(max(points, key=QUALITY))
     if not 0.0 < usual < own:
         return found

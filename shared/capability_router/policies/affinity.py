@@ -1,12 +1,12 @@
-"""Which model a conversation is with, and how much of its prompt that model's provider has probably cached.
+"""Which model a conversation uses, and how much of its prompt that model's provider has probably cached.
 
-A tool call's id and a thinking signature belong to one model, so the answer to a tool call goes back to
-the model that made it whenever that model can be used. Otherwise a conversation only prefers its model: what
-its provider has cached makes the next turn cheaper there, and the policy weighs that.
+A tool call's id and a thinking signature belong to one model, so the answer to a tool call goes back to the model that
+made the call whenever that model can be used. Otherwise a conversation only prefers its model: cached tokens make the
+next turn cheaper there, and the policy weighs that.
 
-A conversation is known by its messages (a prompt that begins with all of an earlier prompt goes on with
-it), else by its session and first message (after its middle was summarised), else by what the messages
-themselves say of who answered them (in another process).
+A conversation is recognised by its messages (its prompt begins with all of an earlier prompt), else by its session and
+first message (after its middle was summarised), else by what the messages say about the model that wrote them (in
+another process).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ KEPT = 10_000
 WARM_S = 300.0  # OpenAI and Anthropic keep a prefix for five minutes at the least
 LEAST_CACHED = 1_024  # tokens; shorter prompts are not cached by them
 _CACHES_MARKED_ONLY = frozenset({"anthropic", "bedrock"})
-"""Providers that cache only what a request marks, so that the last call's usage tells whether there is any."""
+"""Providers that cache only what a request marks. The last call's usage shows whether anything is cached."""
 
 
 class Stay(NamedTuple):
-    """The model that a conversation is with; "" = none yet.
+    """The model that a conversation uses; "" = none yet.
 
-    `binding`: it goes first wherever it can be used. `cached_tokens` of the prompt are likely read from
-    its provider's cache.
+    `binding`: that model goes first wherever it can be used. `cached_tokens`: how much of the prompt is probably
+    cached.
     """
 
     model: str
@@ -45,7 +45,7 @@ NOWHERE = Stay("")
 
 @dataclass(slots=True)
 class Turn:
-    """A prompt that was answered: by whom, when, and how many of its tokens the provider has cached."""
+    """An answered prompt: the model, the time, and how many of its tokens the provider has cached."""
 
     model: str
     at: float
@@ -62,7 +62,7 @@ class Affinity:
         self._keep = keep
 
     def note(self, request: Request, reply: Reply, model: str, cached_tokens: int, at: float) -> None:
-        """This model gave the reply; `at` in seconds of the router's clock."""
+        """Record that this model gave the reply; `at` in seconds of the router's clock."""
         turn = Turn(model, at, cached_tokens)
         keys = _prefixes(request.texts)[-1:] + _sessions(request)
         if reply.tool_call_ids:
@@ -70,7 +70,7 @@ class Affinity:
         _keep(self._turns, keys, turn, self._keep)
 
     def of(self, request: Request, now: float) -> Stay:
-        """With which model the request's conversation is."""
+        """The model that the request's conversation uses."""
         follows, earlier = request.follows, request.texts[:-1]
         if not (follows or earlier or request.routing.session or request.answered_by):  # as a first request
             return NOWHERE
@@ -80,7 +80,7 @@ class Affinity:
         session = _latest(self._turns, sessions) if turn is None else None
         said = request.answered_by if request.answered_by in self._models else ""
         known = turn or session
-        # Of tool calls the message itself knows best: some servers number theirs anew in each conversation.
+        # The message itself is the best source: some servers number tool calls anew in each conversation.
         model = (said or maker) if follows else (known.model if known else said)
         if not model:
             return NOWHERE
@@ -89,7 +89,7 @@ class Affinity:
 
 
 def cached_after(provider: str, usage: Usage) -> int:
-    """How many tokens of a prompt its provider has cached, once it has answered; 0 where it is too short."""
+    """How many tokens of a prompt its provider has cached after answering it; 0 if the prompt is too short."""
     told = usage.cache_read_tokens + usage.cache_creation_tokens
     most = max(told, usage.input_tokens)
     if most < LEAST_CACHED:
@@ -99,7 +99,7 @@ def cached_after(provider: str, usage: Usage) -> int:
 
 
 def _prefixes(texts: Sequence[str]) -> list[Hashable]:
-    """A key for each beginning of a prompt, by whole messages. (A text's hash is computed once in its life.)"""
+    """A key for each beginning of a prompt, by whole messages. (Each text is hashed only once.)"""
     key = 0
     keys: list[Hashable] = []
     for text in texts:
@@ -109,7 +109,7 @@ def _prefixes(texts: Sequence[str]) -> list[Hashable]:
 
 
 def _sessions(request: Request) -> list[Hashable]:
-    """By session and first message: the agents of one thread have prompts of their own."""
+    """Keys by session and first message: the agents of one thread have different first messages."""
     session = request.routing.session
     return [(session, hash(request.texts[0]))] if session and request.texts else []
 
@@ -123,7 +123,7 @@ def _latest(known: OrderedDict[Hashable, V], keys: Sequence[Hashable]) -> V | No
 
 
 def _keep(known: OrderedDict[Hashable, V], keys: Iterable[Hashable], value: V, most: int) -> None:
-    """Needs no lock: each use of such a dict is atomic."""
+    """Needs no lock: each operation on such a dict is atomic."""
     for key in keys:
         known[key] = value
         try:

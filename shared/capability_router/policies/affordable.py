@@ -10,7 +10,7 @@ from capability_router.value import altered
 
 
 def within_budgets(plan: Plan, foreseen: Callable[[Candidate], Denial | None]) -> Plan:
-    """The plan with a remark for each model that a budget would forbid, and those behind the others.
+    """The plan with a remark for each model that a budget would forbid; these models move behind the others.
 
     If the first candidate meets a budget that refuses instead of degrading, a note says that the request would fail.
     """

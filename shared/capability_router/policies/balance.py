@@ -1,8 +1,8 @@
-"""Interchangeable candidates share the traffic: of two, the one under less pressure goes first.
+"""Interchangeable candidates share the traffic: the one under less pressure goes first.
 
-Candidates are interchangeable when they are the same model at the same price, at different addresses.
-They keep the places that the policy gave them together; only their order among themselves changes. The
-two are taken in turn, not by chance, so that the same state gives the same plan.
+Candidates are interchangeable if they are the same model at the same price, at different addresses. They keep the ranks
+that the policy gave them as a group; only their order within the group changes. They take turns rather than draw lots,
+so that the same state gives the same plan.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Balance:
         self._turn = 0
 
     def took_turn(self) -> None:
-        """A request was really carried out."""
+        """Count a request that was really carried out."""
         self._turn += 1
 
     def arrange(self, order: list[int], rows: Sequence[Prospect]) -> None:
-        """Put the usable ones of each group in their balanced order; `order`: places of the rows, the best first."""
+        """Put the usable members of each group in their balanced order; `order`: indices of the rows, best first."""
         places: defaultdict[int, list[int]] = defaultdict(list)
         for place, at in enumerate(order):
             row = rows[at]

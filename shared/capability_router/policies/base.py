@@ -16,7 +16,7 @@ from capability_router.request import Outcome, Request
 
 Terms = tuple[tuple[str, float], ...]
 BELOW = "below_min_quality"
-"""The term of a model that does not reach the floor while another does."""
+"""The term of a model below the floor, if another model reaches it."""
 
 
 @dataclass(slots=True)
@@ -65,11 +65,11 @@ class Scene:
 
 
 Scored = tuple[float, Prospect]
-"""A score, and whose it is."""
+"""A score, and the index of its row."""
 
 
 def no_terms(at: int) -> Terms:
-    """A score that has no summands."""
+    """For a score without summands."""
     return ()
 
 
@@ -131,9 +131,9 @@ class Policy(Protocol):
 
     name: str
     ordered: bool
-    """Whether its order is its user's, so that interchangeable models are not balanced."""
+    """Whether the user gave the order, so that interchangeable models are not balanced."""
     weighs_waits: bool
-    """Whether a model that is full competes, with its wait in its score; else it stands behind all that are not."""
+    """Whether a full model competes, with its wait in its score; else it ranks behind all that are not full."""
 
     def judge(self, scene: Scene) -> Judgement:
         """One score per row, in order, with its terms and the numbers that decided."""
@@ -148,7 +148,7 @@ class Policy(Protocol):
         ...
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
-        """Called when a request has ended; the chosen model was asked first."""
+        """Called when a request has ended; the chosen model was tried first."""
         ...
 
 

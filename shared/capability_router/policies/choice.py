@@ -1,4 +1,4 @@
-"""From a policy's name and settings to the policy."""
+"""Makes the policy from its name and settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from capability_router.policies.single import Single
 from capability_router.policies.weighted import Weighted
 
 Meant = Callable[[str], Sequence[str]]
-"""The ids that a model's name may mean; raises ConfigError for one that means none."""
+"""The ids that a model name may mean; raises ConfigError if it means none."""
 
 
 class PolicySettings(Protocol):
@@ -68,8 +68,9 @@ POLICIES: dict[str, Callable[[PolicySettings, Meant, Pace | None], Policy]] = {
 
 
 def choose_policy(settings: PolicySettings, meant: Meant, pace: Pace | None = None) -> Policy:
-    """The policy of this name, at the caps' pace if it is to keep it; raises ConfigError for a rule's unknown model.
+    """The policy of this name, paced by the caps if it supports that; raises ConfigError for an unknown model in a
+    rule.
 
-    `settings` are checked (settings/policies.py): all but the models, which only the registry knows.
+    `settings` are checked (settings/policies.py) except for model names, which only the registry knows.
     """
     return POLICIES[settings.name](settings, meant, pace)

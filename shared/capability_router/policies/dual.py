@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 WINDOW = 200
 _ROUNDING = 1e-12
-_CLEARLY, _ROUNDED = 1.001, 1e-9  # by so much more than any rounding
+_CLEARLY, _ROUNDED = 1.001, 1e-9  # more than any rounding error
 Point = tuple[float, float, float]
 """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
 
@@ -28,21 +28,22 @@ USD, QUALITY = itemgetter(0), itemgetter(2)
 
 
 class Wish(NamedTuple):
-    """What the mean quality of the picks is to come to: `level`, and this `share` of the best model's for each request.
+    """The wanted mean quality of the picks: `level`, and this `share` of the best model's quality for each request.
 
-    One of both is 0. Against a share it does not matter whether a window's requests are easy or hard.
+    One of the two is 0. A share is independent of how hard the window's requests are.
     """
 
     level: float
     share: float = 0.0
 
     def beyond(self, quality: float, best: float) -> float:
-        """By how much a pick of this quality is above it."""
+        """How far a pick of this quality is above the wish."""
         return quality - self.level - self.share * best
 
 
 class Hull(NamedTuple):
-    """Quality of the cheapest useful point, and the steps up from there: below each price it rises by that gain.
+    """The quality of the cheapest useful point, and the steps up from there: below each price quality rises by that
+    gain.
 
     The prices fall. `best`: the highest quality of any point, useful or not.
     """
@@ -68,15 +69,16 @@ class Dual:
         return len(self._requests)
 
     def least(self, also: float = 0.0, copies: int = 0) -> float:
-        """The mean of what the window sums up if each request goes to its cheapest.
+        """The window's mean if each request goes to its cheapest model.
 
-        `also`: what the cheapest of one more request adds to the sum, in each of its copies.
+        `also`: what the cheapest model of one more request adds to the sum, in each of its copies.
         """
         count = len(self._requests) + copies
         return (self._base + copies * also) / count if count else 0.0
 
     def falls_short(self, target: float, least: float, most: float, copies: int) -> bool:
-        """Whether `solve` is sure to find 0, told without a hull: all picks together stay clearly below the target.
+        """Whether `solve` would surely return 0, found without a hull: all picks together stay clearly below the
+        target.
 
         `least`, `most`: what the candidates of one more request add to the sum, in each of its copies.
         """
@@ -84,7 +86,7 @@ class Dual:
         return needed > _CLEARLY * (sum(self._gains) + copies * (most - least)) + _ROUNDED
 
     def observe(self, found: Hull) -> None:
-        """Take the hull of one request's candidates into the window; the oldest leaves when it is full."""
+        """Add the hull of one request's candidates to the window; a full window drops the oldest."""
         self._requests.append(found)
         self._base += found.base
         self._best += found.best
@@ -97,16 +99,16 @@ class Dual:
         self._base -= gone.base
         self._best -= gone.best
         for price, gain in zip(gone.prices, gone.gains, strict=True):
-            at = self._gains.index(gain, bisect_left(self._prices, price))  # of equal prices the one with this gain
+            at = self._gains.index(gain, bisect_left(self._prices, price))  # among equal prices, the one with this gain
             del self._prices[at], self._gains[at]
 
     def solve(self, target: float, also: Hull | None = None, copies: int = 0, *, share: float = 0.0) -> float:
-        """The price at which the mean quality of the picks comes to the target; 0 if none reaches it.
+        """The price at which the picks' mean quality meets the target; 0 if no price does.
 
-        `share`: and to this share of the best ones' beyond it.
+        `share`: and this share of what the best picks have beyond it.
 
-        It is a corner: just below it the picks reach the target, just above it they may not. `also` is
-        one more request, counted as so many `copies`: what stands in for a window still short.
+        It is a corner: just below it the picks reach the target, just above it they may not. `also` is one more
+        request, counted `copies` times: it fills a window that is still short.
         """
         needed = target * len(self._requests) + share * self._best - self._base
         prices, gains = self._prices, self._gains
@@ -123,7 +125,7 @@ class Dual:
 
 
 def _into(prices: list[float], gains: list[float], more: Hull, copies: int = 1) -> None:
-    """Put its steps where they belong, ascending by price; each counts for so many."""
+    """Insert its steps in ascending order of price; each counts this many times."""
     for price, gain in zip(more.prices, more.gains, strict=True):
         at = bisect_left(prices, price)
         prices.insert(at, price)
@@ -131,12 +133,12 @@ def _into(prices: list[float], gains: list[float], more: Hull, copies: int = 1) 
 
 
 def worth(price: float) -> Callable[[Point], float]:
-    """What a candidate is worth at this price: by which the best is picked."""
+    """A candidate's worth at this price; the highest is picked."""
     return lambda point: point[1] - price * point[0]
 
 
 def hull(points: Sequence[Point]) -> Hull:
-    """The corners of the best of these points, by cost."""
+    """The corners of the upper hull of these points, by cost."""
     cheapest, *others = sorted(points, key=USD)
     corners, (last_usd, last_utility, _) = [cheapest], cheapest
     prices: list[float] = []  # between each two corners: above it the cheaper one is the better
@@ -144,7 +146,7 @@ def hull(points: Sequence[Point]) -> Hull:
         usd, utility, _ = point
         if utility <= last_utility:
             continue
-        if usd == last_usd:  # the last corner is worse at the same cost: this one takes its place
+        if usd == last_usd:  # the last corner is worse at the same cost: this one replaces it
             corners.pop()
             if not prices:
                 corners, (last_usd, last_utility, _) = [point], point

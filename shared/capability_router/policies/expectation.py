@@ -13,10 +13,10 @@ from capability_router.policies.base import Prospect, Terms
 
 
 def with_fallbacks(rows: Sequence[Prospect], order: Sequence[int], failing: Mapping[str, float]) -> list[Prospect]:
-    """The rows, in their own order, with the expected cost of what follows them if they fail.
+    """The rows, in their own order, with the expected cost of the fallbacks if they fail.
 
-    `order`: their places, whoever is asked first in front. `failing`: id -> chance of a failure, 0 to 1; who isn't
-    named does not fail. An unknown price stays unknown, and adds nothing to those before it.
+    `order`: their indices, the first to be tried in front. `failing`: id -> chance of a failure, 0 to 1; a model
+    without an entry does not fail. An unknown price stays unknown, and adds nothing to the rows before it.
     """
     raised, rest = list(rows), 0.0
     for at in reversed(order):
@@ -32,7 +32,7 @@ def with_fallbacks(rows: Sequence[Prospect], order: Sequence[int], failing: Mapp
 
 
 def shown(terms: Terms, row: Prospect) -> Terms:
-    """The terms of a score, the fallback's part of its cost as a term of its own."""
+    """The terms of a score, with the fallbacks' part of the cost as a separate term."""
     if not row.fallback_pico or not row.cost_pico:
         return terms
     share = row.fallback_pico / row.cost_pico
@@ -44,7 +44,7 @@ def shown(terms: Terms, row: Prospect) -> Terms:
 
 
 def remarks(before: Iterable[str], rows: Iterable[Prospect], failing: Mapping[str, float]) -> tuple[str, ...]:
-    """The remarks there were, and why a model's expected cost is above its own, one line for each."""
+    """The existing remarks, and a line for each model whose expected cost is above its own, with the reason."""
     told = [
         f"{row.card.id}: fails with a chance of {failing[row.card.id]:.0%} (recent calls), "
         f"so its expected cost includes ${row.fallback_pico / 1e12:.6f} for another model"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capability_router.policies.base import Judgement, Prospect, Scene, Static
 
-_UNKNOWN_S = 30.0  # a model of which nothing is known ranks behind any of usual speed
+_UNKNOWN_S = 30.0  # a model without any measurement ranks behind those of usual speed
 
 
 class Fastest(Static):

@@ -1,4 +1,4 @@
-"""What is learned from a finished request: windows, token counts, answer lengths, its conversation's model."""
+"""What the router learns from a finished request: windows, token counts, answer lengths, its conversation's model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from capability_router.request import AttemptRecord, Outcome, Reply, Request
 
 @dataclass(frozen=True, slots=True)
 class OutcomeLessons:
-    """Where each lesson goes; the next plans are made from these."""
+    """Distributes each lesson; the next plans use them."""
 
     lengths: Lengths
     sizes: Sizes
@@ -37,8 +37,8 @@ class OutcomeLessons:
     retries: Retries | None = None
 
     def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
-        """A request has ended; nothing of its text is kept. Gives the implicit signs that it brought."""
-        if not request.model:  # where another model was asked for, the candidate learns nothing of itself
+        """Learn from an ended request; none of its text is kept. Returns the implicit signs found in it."""
+        if not request.model:  # the call named another model, so nothing is learned about the candidate
             self._turned_away(outcome.attempts, plan, now, media=bool(request.media))
         if outcome.model is not None:
             self._answered_by(request, plan, outcome, reply, outcome.model, now)
@@ -78,7 +78,7 @@ class OutcomeLessons:
             self._held(plan, chosen, outcome.usage.input_tokens)
 
     def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
-        """What an answer was worth, 0 to 1, by this source. Raises ConfigError for a bad score or unknown id."""
+        """Record an answer's score, 0 to 1, from this source. Raises ConfigError for a bad score or unknown id."""
         answered = self.outcomes.scored(request_id, score, source)
         if self.signs is not None:
             self.signs.withdrawn(request_id, answered.model)
@@ -97,13 +97,13 @@ class OutcomeLessons:
         return answered
 
     def heard(self, lesson: Lesson) -> None:
-        """What another process was told of an answer; if it was given here, the score counts in the place of signs."""
+        """Record a score from another process; if the answer was given here, the score replaces its implicit signs."""
         answered = self.outcomes.heard(lesson.id, lesson.score, lesson.source)
         if answered is not None and self.signs is not None:
             self.signs.withdrawn(lesson.id, answered.model)
 
     def scored_elsewhere(self, request_id: str, score: float) -> str | None:
-        """What another process's answer was worth: which model's it was; None = nobody remembers the request."""
+        """Record the score of another process's answer; returns the model, None = no process remembers the request."""
         lesson = None if self.learned is None else self.learned.scored_elsewhere(request_id, score)
         if lesson is None:
             return None
@@ -113,15 +113,17 @@ class OutcomeLessons:
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str, version: str) -> Answered:
         if self.learned is None or request.model:
-            return _plainly(model, plan.task, str(version))  # some server's word, which may be anything
+            return _plainly(model, plan.task, str(version))  # a server wrote this, so it may be anything
         counted = not outcome.usage.estimated and outcome.finish != "length"
         tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
         seen, tenant = self.learned.sketch(request), request.routing.tenant
-        foreseen = None if plan.canary else _foreseen(plan)  # another policy's picks say nothing of the own one's
+        foreseen = None if plan.canary else _foreseen(plan)  # another policy's picks say nothing about this one's
         return Answered(model, plan.task, seen, tokens, foreseen, tenant, version)
 
     def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float, *, media: bool) -> None:
-        """A limit that nobody named may be one of bytes, which images and files reach long before tokens do."""
+        """Learn a window from an overflow. An unnamed limit may be in bytes, which images and files reach long
+        before tokens.
+        """
         for attempt in attempts:
             if attempt.fault == "context_overflow" and (attempt.window is not None or not media):
                 tokens = _planned(plan, attempt.model).input_tokens
@@ -135,12 +137,12 @@ class OutcomeLessons:
 
 @lru_cache(256)
 def _plainly(model: str, task: str, version: str) -> Answered:
-    """Without a sketch. One for all that are alike: of ten thousand that are kept the most are."""
+    """Without a sketch. Equal values are shared, because most of the ten thousand that are kept are equal."""
     return Answered(model, task, version=version)
 
 
 def _foreseen(plan: Plan) -> PlanPrediction | None:
-    """None where there was nothing to choose. The pick is the best by score, whoever was put before it."""
+    """None if there was no choice. The pick is the best by score, whichever model was put before it."""
     known = [(c.id, c.quality, c.score - c.quality) for c in plan.candidates if c.quality is not None and not c.held]
     if len(known) < 2:
         return None
@@ -150,7 +152,7 @@ def _foreseen(plan: Plan) -> PlanPrediction | None:
 
 
 def _planned(plan: Plan, model: str) -> Candidate:
-    """Mostly the first: no index is made of them for every request."""
+    """Mostly the first candidate; an index for every request would cost more."""
     for candidate in plan.candidates:
         if candidate.id == model:
             return candidate

@@ -34,7 +34,7 @@ from capability_router.request import Need, Request
 
 _HELD = attrgetter("held")
 _NOT_MOVED: Mapping[str, float] = {}
-_TOLD = 0.01  # quality points, from which on it is told what moved them
+_TOLD = 0.01  # quality points; larger moves are explained in the plan
 
 
 class Health(Protocol):
@@ -55,7 +55,9 @@ class Names(Protocol):
 
 
 Standing = Callable[[str, str, float, float], float]
-"""Seconds that a newcomer of a priority waits for a model now, behind those in its queue; the last: without these."""
+"""Seconds that a new request of a priority waits for a model now, behind those in its queue; the last: without
+these.
+"""
 
 
 def _nobody(model: str, priority: str, now: float, alone_s: float) -> float:
@@ -64,7 +66,7 @@ def _nobody(model: str, priority: str, now: float, alone_s: float) -> float:
 
 @dataclass(slots=True)
 class Decision:
-    """A plan, the scene it was made from, and what was tried in it."""
+    """A plan, the scene from which it was made, and the exploration in it."""
 
     plan: Plan
     scene: Scene
@@ -96,9 +98,9 @@ class Planner:
     def decide(
         self, request: Request, now: float, *, stay: Stay = NOWHERE, found: Features | None = None
     ) -> Decision:  # fmt: skip
-        """Rank the eligible models; one that binds the conversation goes first if it is eligible and usable.
+        """Rank the eligible models; the model that binds the conversation goes first if it is eligible and usable.
 
-        `found`: the request's features, if they are known already.
+        `found`: the request's features, if they are already known.
         """
         found = found or features(request, self.count)
         sizing = sizing_of(request, found, self.sizes.on(found.bucket))
@@ -125,7 +127,7 @@ class Planner:
         return self._decision(scene, eligible, stay, ask, sizing)
 
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
-        """The scene with the cost of fallbacks, by whom this policy would ask next."""
+        """The scene with the cost of fallbacks, given the next models of this policy."""
         rows = scene.rows
         order = _ordered(scene, self.policy.judge(scene).scores, stay, {}, {})
         return Scene(scene.request, scene.features, with_fallbacks(rows, order, failing))
@@ -184,7 +186,7 @@ class Planner:
             if latency is not None:
                 latency += tokens_in * state.s_per_input + expected * (state.s_per_token or 0.0)
             held, queue = state.held, state.queue_s
-            if held and weighs and state.waits:  # a wait that is known is weighed
+            if held and weighs and state.waits:  # a known wait is weighed
                 held, queue = "", self.standing(id, request.routing.priority, now, queue)
             pressure = state.pressure_s(now) if balancing else 0.0
             rows.append(Prospect(
@@ -194,7 +196,7 @@ class Planner:
         return rows
 
     def _believed(self, task: str, request: Request) -> Mapping[str, Belief]:
-        """By model, with what implicit signs say of it."""
+        """The believed quality by model, with implicit signs applied."""
         believed = self.prior.on(task)
         moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
         return _moved(believed, moved) if moved else believed
@@ -203,7 +205,7 @@ class Planner:
         self, learned: Knowledge, request: Request, cards: Sequence[ModelCard], believed: Mapping[str, Belief],
         hardness: float,
     ) -> dict[str, Judged]:  # fmt: skip
-        """What was learned of each model, starting from what its card and the hand heuristic say."""
+        """What was learned of each model, starting from its card and the built-in heuristic."""
         before = [(card.id, believed[card.id].of(hardness)) for card in cards]
         worth = [CARD_WEIGHT if card.quality else PRICE_WEIGHT for card in cards]
         found = learned.judge(request, before, worth)
@@ -241,7 +243,7 @@ class Planner:
         explorer: Explorer, order: list[int], rows: Sequence[Prospect], judged: Judgement, request: Request, stay: Stay,
         now: float,
     ) -> Explored:  # fmt: skip
-        """Puts a model first that is to be explored, but not into a conversation, nor where another was asked for."""
+        """Puts a model first that is to be explored; not within a conversation, nor if another model was requested."""
         if not order or stay.model or request.model:
             return PICKED
         explored = explorer.choose(request.id, [(judged.scores[at], rows[at]) for at in order], now)
@@ -253,7 +255,7 @@ class Planner:
         guard: Guard, order: list[int], rows: Sequence[Prospect], judged: Judgement, request: Request, stay: Stay,
         doubtful: set[str],
     ) -> str:  # fmt: skip
-        """Puts the best fixed model first while learned picks are worth less than it; why, "" = nothing is moved."""
+        """Puts the best fixed model first while learned picks are worse than it; returns the reason, "" = no change."""
         fixed = None if stay.binding or request.model else guard.fixed
         if fixed is None or fixed in doubtful:
             return ""
@@ -279,7 +281,7 @@ class Planner:
 
 
 def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[str, Belief]:
-    """What is believed of the models, moved by so many quality points."""
+    """The believed qualities, moved by this many quality points."""
     return {
         id: Belief(belief.level + by.get(id, 0.0), belief.when_easy, belief.when_hard)
         for id, belief in believed.items()
@@ -295,7 +297,7 @@ def _cost(card: ModelCard, service: str, tokens_in: int, tokens_out: int, cached
 
 
 def _remarked(by: Mapping[str, float], rows: Sequence[Prospect]) -> str:
-    """Whom implicit signs move by a hundredth or more; "" = nobody."""
+    """The models that implicit signs move by a hundredth or more; "" = none."""
     if not by:
         return ""
     told = [f"{row.card.id} {by[row.card.id]:+.2f}" for row in rows if abs(by.get(row.card.id, 0.0)) >= _TOLD]
@@ -305,10 +307,10 @@ def _remarked(by: Mapping[str, float], rows: Sequence[Prospect]) -> str:
 def _ordered(
     scene: Scene, scores: Sequence[float], stay: Stay, without: Mapping[str, tuple[str, ...]], tight: Mapping[str, str]
 ) -> list[int]:
-    """The places of the scene's rows in the order in which they are asked.
+    """The indices of the scene's rows in the order in which they are tried.
 
-    Usable before held, then the one that the conversation is bound to, then those that surely hold the request, then
-    those that have all tools, then by score and load. Of equal scores an unknown price comes last; ties keep the
+    Usable before held; then the model that binds the conversation; then those that surely hold the request; then those
+    that have all tools; then by score and load. Among equal scores an unknown price comes last; ties keep the
     registry's order.
     """
     rows, bound = scene.rows, stay.model if stay.binding else ""
@@ -322,7 +324,7 @@ def _ordered(
             for score, row in zip(scores, rows, strict=True)
         ]  # fmt: skip
         return sorted(places, key=ranks.__getitem__)
-    if len(set(scores)) == len(rows):  # as mostly: then numbers alone are compared
+    if len(set(scores)) == len(rows):  # the usual case: then only numbers are compared
         order = sorted(places, key=scores.__getitem__, reverse=True)
     else:
         keys = [(-score, row.cost_pico is None, row.load) for score, row in zip(scores, rows, strict=True)]
@@ -333,7 +335,7 @@ def _ordered(
 
 
 def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
-    """The models whose provider lacks some of the request's tools, and which: they are used without them."""
+    """The models whose provider lacks some of the request's tools, and which; they are called without these tools."""
     found = ((row.card.id, lacking(row.card.provider, scene.request.provider_tools)) for row in scene.rows)
     return {id: names for id, names in found if names}
 

@@ -1,4 +1,4 @@
-"""The candidates of a plan, the best first; each is made when it is read.
+"""The candidates of a plan, best first; each is made when it is read.
 
 For most requests the first one answers and the others are never read, however many models there are.
 """
@@ -20,9 +20,9 @@ from capability_router.policies.sizing import Sizing
 
 
 class Ranking(TupleLike[Candidate]):
-    """`order`: the places of `rows`, and of their scores, the best first.
+    """`order`: the indices of `rows` and of their scores, best first.
 
-    `tokens`: of the input, where `sizing` doesn't tell them by model.
+    `tokens`: of the input, if `sizing` does not give them by model.
     """
 
     __slots__ = ("_judged", "_learned", "_made", "_order", "_rows", "_sizing", "_tokens")
@@ -51,9 +51,9 @@ class Ranking(TupleLike[Candidate]):
         return map(self._candidate, self._order)
 
     def usable_from(self, rank: int) -> bool:
-        """Whether nothing holds a candidate of this rank, or of a later one; none is made for that."""
+        """Whether a candidate of this rank or a later one is not held; creates no candidates."""
         rows = self._rows
-        for at in self._order[rank:]:  # noqa: SIM110 - each launch asks, and a generator takes longer than all of it
+        for at in self._order[rank:]:  # noqa: SIM110 - each launch calls this, and a generator is slower
             if not rows[at].held:
                 return True
         return False
@@ -77,13 +77,13 @@ class Ranking(TupleLike[Candidate]):
 
 
 def _terms(judged: Judgement, row: Prospect, at: int) -> Terms:
-    """The summands of the score at this place. The candidates of most requests are never asked for them."""
+    """The summands of the score at this index. For most requests they are never read."""
     terms = judged.terms(at)
     return shown(terms, row) if row.fallback_pico else terms
 
 
 def _window(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
-    """Tokens of input that it takes, by its card or, if that is less, by its own word."""
+    """Tokens of input that it accepts, by its card or, if less, by its own errors."""
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     if not learned or card.id not in learned:
         return window

@@ -21,7 +21,7 @@ class RuleSpec:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every model that it names."""
+        """Every model in the rule."""
         return tuple(names(self.then))
 
 
@@ -45,9 +45,9 @@ CONDITIONS: dict[str, Callable[[Scene, Any], bool]] = {
     "max_input_tokens": lambda s, v: s.features.input_tokens <= v,
     "stream": lambda s, v: s.request.stream is v,
 }
-"""Condition name -> does it hold. Needs are card field names such as tool_calling."""
+"""Condition name -> test. Needs are card field names such as tool_calling."""
 _ALL = ("tags", "require_tags", "needs")
-"""Conditions of which all values must be there; of the others any one."""
+"""Conditions of which all values must be present; for the others any one is enough."""
 
 
 class Rules(Static):
@@ -75,7 +75,7 @@ class Rules(Static):
         return Judgement([-float(places.get(row.card.id, behind + i)) for i, row in enumerate(scene.rows)])
 
     def reason(self, scene: Scene, best: Prospect) -> str:
-        """Which rule spoke."""
+        """Which rule matched."""
         number, then = self._match(scene)
         found = next((step for step in then if best.card.id == step or best.card.id in _members(step)), None)
         if found is not None:
@@ -106,7 +106,7 @@ def _members(step: Step) -> tuple[str, ...]:
 
 
 def _resolved(step: Step, meant: Callable[[str], Sequence[str]]) -> Sequence[Step]:
-    """The ids of what a step names; of a share each has the weight that stands by its name."""
+    """The ids of a step's models; in a share each has the weight of its name."""
     if isinstance(step, str):
         return _known(step, meant)
     weights = step.weights or (1.0,) * len(step.models)

@@ -16,6 +16,6 @@ class Single(Static):
         return Judgement([-float(i) for i in range(len(scene.rows))])
 
     def reason(self, scene: Scene, best: Prospect) -> str:
-        """The order, and what was passed over."""
+        """The order, and the models that were passed over."""
         first = next(iter(scene.rows)).card.id
         return "first in order" if best.card.id == first else f"first in order that is usable ({first} is held)"

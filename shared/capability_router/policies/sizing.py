@@ -1,4 +1,4 @@
-"""What one request takes of each model's window: text by its learned scale, parts and tools by its maker's rule."""
+"""How much of each model's window a request takes: text by a learned scale, parts and tools by the maker's rule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from capability_router.tokens.families import Family, family_of, media_tokens, t
 
 
 class Sizing:
-    """Made only where models may count differently: with parts, tools, or something learned of their vocabularies."""
+    """Made only if models may count differently: with parts, tools, or something learned about their vocabularies."""
 
     __slots__ = ("_found", "_media", "_parts", "_request", "_scales", "_tools")
 
@@ -32,7 +32,7 @@ class Sizing:
         return scaled + (self._media_for(family, card.name) if self._parts else 0)
 
     def scale(self, card: ModelCard) -> Scale:
-        """What was learned of the model for such text."""
+        """The learned factor of the model for such text."""
         return self._scales.get(card.id, UNSEEN)
 
     def _tools_for(self, family: Family) -> int:
@@ -47,6 +47,6 @@ class Sizing:
 
 
 def sizing_of(request: Request, found: Features, scales: Mapping[str, Scale]) -> Sizing | None:
-    """None where every model is thought to count alike, as most requests are."""
+    """None if every model is assumed to count alike, as for most requests."""
     counted = not found.bucket
     return None if counted or not (scales or request.media or request.tools) else Sizing(request, found, scales)

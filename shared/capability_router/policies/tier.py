@@ -15,7 +15,7 @@ SHARE = "share"
 
 
 class Tier(NamedTuple):
-    """`how`: a word of HOWS. `weights`: of a share, one for each model; () = equal ones."""
+    """`how`: a word of HOWS. `weights`: for a share, one per model; () = equal weights."""
 
     how: str
     models: tuple[str, ...]
@@ -50,13 +50,13 @@ def _weight(value: Any) -> float:
 
 
 def names(steps: Sequence[Step]) -> Iterator[str]:
-    """Every model that is named."""
+    """Every model in the step."""
     for each in steps:
         yield from (each,) if isinstance(each, str) else each.models
 
 
 def order(steps: Sequence[Step], request: Request, rows: Mapping[str, Prospect]) -> list[str]:
-    """The models in the order in which they are tried; `rows`: those that may be, by id."""
+    """The models in the order in which they are tried; `rows`: the candidates, by id."""
     found: list[str] = []
     for each in steps:
         if isinstance(each, str):
@@ -71,7 +71,7 @@ Ranks = dict[str, float]
 
 
 def _share(tier: Tier, request: Request, rows: Mapping[str, Prospect]) -> Ranks:
-    """The first of exponential waits: each model is first as often as its weight is of all that are left."""
+    """By exponential waits: each model is first as often as its weight's share among those left."""
     weights = tier.weights if any(tier.weights) else (1.0,) * len(tier.models)
     return {
         id: -log(1.0 - bucket_of(request, f"share\x1f{id}", None, sticky=False)) / weight if weight else inf
@@ -90,7 +90,7 @@ def _cheapest(tier: Tier, _: Request, rows: Mapping[str, Prospect]) -> Ranks:
 
 
 def _least_busy(tier: Tier, request: Request, rows: Mapping[str, Prospect]) -> Ranks:
-    """Of equally busy ones a draw decides, so that the first of the list is not always the busier one."""
+    """Among equally busy models a draw decides, so that the first of the list is not always the busier one."""
     return {
         id: rows[id].load + bucket_of(request, f"busy\x1f{id}", None, sticky=False) for id in tier.models if id in rows
     }

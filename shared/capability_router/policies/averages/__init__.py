@@ -1,1 +1,1 @@
-"""Averages that a policy keeps: what a request costs, or takes, and caps that are to last their windows."""
+"""Averages that a policy keeps: cost per request, latency per request, and the pace at which caps are spent."""

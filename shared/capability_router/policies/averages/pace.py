@@ -1,6 +1,6 @@
-"""What a request may cost so that caps last their windows: what is left, by the requests that are still to come.
+"""How much a request may cost so that caps last their windows: what is left, divided by the requests still to come.
 
-How many those are is told from the last 200: they are taken to go on coming as fast until the window ends.
+The rate of the last 200 requests is assumed to hold until the window ends.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from capability_router.clock import Clock
 from capability_router.concurrency.latch import Latch
 
 _REQUESTS = 200
-_FEW = 8  # before so many requests nobody knows how fast they come
+_FEW = 8  # with fewer requests the rate is unknown
 
 
 class Rest(Protocol):
-    """What is left of a cap: picodollars, and until when in Unix seconds. `window`: "day"."""
+    """What is left of a cap: picodollars, and the end of its window in Unix seconds. `window`: "day"."""
 
     @property
     def window(self) -> str: ...
@@ -28,7 +28,7 @@ class Rest(Protocol):
 
 
 class Allowance(NamedTuple):
-    """USD that a request may cost, and the window of the cap that says so."""
+    """USD that a request may cost, and the window of the cap that limits it."""
 
     usd: float
     window: str
@@ -37,7 +37,7 @@ class Allowance(NamedTuple):
 class Pace:
     """Shared by all policies of a router; thread-safe. `rests` asks no store.
 
-    Windows end by the wall clock. How fast requests come is told by the other one, which is never set back.
+    Windows end by the wall clock. The rate of requests is measured with the monotonic clock.
     """
 
     def __init__(self, rests: Callable[[], Sequence[Rest]], clock: Clock) -> None:
@@ -46,12 +46,12 @@ class Pace:
         self._lock = Latch()
 
     def arrived(self) -> None:
-        """A request is carried out."""
+        """Count a request that is carried out."""
         with self._lock:
             self._arrived.append(self._clock.now())
 
     def allowance(self) -> Allowance | None:
-        """The least that any cap allows; None while too few requests have come to tell."""
+        """The least that any cap allows; None while there are too few requests for a rate."""
         now, unix = self._clock.now(), self._clock.unix()
         with self._lock:
             count, first = len(self._arrived), self._arrived[0] if self._arrived else now

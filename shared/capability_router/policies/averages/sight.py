@@ -1,4 +1,4 @@
-"""What the targets of `adaptive` choose from: the models of one request, and what each of them takes."""
+"""What the targets of `adaptive` choose from: the models of one request, with their cost and latency."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Sequence
 
 from capability_router.policies.base import Prospect
 
-STAYING = 0.02  # quality points: by less another model does not take a conversation over
+STAYING = 0.02  # quality points; a smaller advantage does not move a conversation to another model
 _UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 
 
 def dearest(rows: Sequence[Prospect]) -> int:
-    """Picodollars: what counts for those whose cost is unknown."""
+    """Picodollars: the cost that is assumed where it is unknown."""
     return max([r.cost_pico for r in rows if r.cost_pico is not None], default=0) or _UNPRICED
 
 
 def slowest(rows: Sequence[Prospect]) -> float:
-    """Seconds: what counts for those whose latency is unknown."""
+    """Seconds: the latency that is assumed where it is unknown."""
     return max([r.latency_s for r in rows if r.latency_s is not None], default=0.0)
 
 
 class Sight:
-    """The models that a request may go to. What it is asked for is made then, and kept: most is never asked for.
+    """The models that a request may use. Values are computed on first use and kept, because most are never needed.
 
-    `usual`: the price of quality without a target, `tie`: the least; `ruled`: whether a quality target sets it.
+    `usual`: the price of quality without a target. `tie`: the lowest one. `ruled`: whether a quality target sets it.
     """
 
     __slots__ = ("_seconds", "_usd", "_worth", "rows", "ruled", "tie", "usual")
@@ -36,14 +36,14 @@ class Sight:
 
     @property
     def worth(self) -> Sequence[float]:
-        """In quality points, before cost and time."""
+        """The models' quality, in quality points, before cost and time."""
         if self._worth is None:
             self._worth = [r.quality + STAYING if r.stays else r.quality for r in self.rows]
         return self._worth
 
     @property
     def seconds(self) -> Sequence[float]:
-        """How long they take; unknown counts as the slowest."""
+        """The models' latencies; unknown counts as the slowest."""
         if self._seconds is None:
             try:
                 self._seconds = [r.latency_s + r.queue_s for r in self.rows]  # type: ignore[operator]  # as below
@@ -54,7 +54,7 @@ class Sight:
 
     @property
     def usd(self) -> Sequence[float]:
-        """What they cost; unknown counts as the dearest."""
+        """The models' costs; unknown counts as the highest."""
         if self._usd is None:
             try:
                 self._usd = [r.cost_pico / 1e12 for r in self.rows]  # type: ignore[operator]  # mostly none is unknown

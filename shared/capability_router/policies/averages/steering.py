@@ -1,7 +1,7 @@
-"""What sets the weights of cost and time in `adaptive` where the average of either is to be kept.
+"""Sets the weights of cost and time in `adaptive` if the average of either is to be kept.
 
-The weight of time is found first, with the last price of quality; then the price of quality with that weight. Each
-sees, in the window, what the other made of the requests then.
+The weight of time is solved first, with the last price of quality; then the price of quality with that weight. Each
+window contains the values that the other had at the time.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from capability_router.policies.base import Prospect, Terms, rounded
 from capability_router.policies.dual import Point
 from capability_router.request import Outcome
 
-_TIE_S = 1e-4  # quality points per second, where time is no matter: nobody is slower for nothing
+_TIE_S = 1e-4  # quality points per second if time does not matter: at equal quality the faster model wins
 
 
 @dataclass(slots=True)
 class Weights:
     """`mu` in quality points per second, `price` per USD; None = a quality target, or the usual price, decides.
 
-    `paced`: the cap's window, where it is that which sets the target. `slack`: the usual price is higher already.
+    `paced`: the window of the cap that sets the target. `slack`: the usual price is already higher.
     """
 
     mu: float
@@ -37,7 +37,7 @@ class Weights:
 
 
 class Steering:
-    """The targets of one policy. Used under its lock."""
+    """The targets of one policy. Its callers hold the policy's lock."""
 
     def __init__(self, usd: float | None, seconds: float | None, pace: Pace | None, mu: float) -> None:
         self._usd, self._seconds, self._pace, self._mu = usd, seconds, pace, mu
@@ -46,7 +46,7 @@ class Steering:
         self._price: float | None = None
 
     def weights(self, sight: Sight) -> Weights:
-        """For the request at hand; nothing is moved."""
+        """The weights for this request. Changes nothing."""
         wait, mu = None, self._mu
         if self._seconds is not None and any(row.latency_s is not None for row in sight.rows):
             wait = self._wait.price(self._seconds, lambda: self._waits(sight), lambda: sight.seconds)
@@ -55,12 +55,12 @@ class Steering:
         if allowed is None or all(row.cost_pico is None for row in sight.rows):
             return Weights(mu, None, wait, None)
         cost = self._cost.price(allowed.usd, lambda: _costs(sight, mu), lambda: sight.usd)
-        least = sight.usual if self._usd is None else sight.tie  # a cap is no wish to spend more
+        least = sight.usual if self._usd is None else sight.tie  # a cap does not ask for more spending
         slack = cost.value < least
         return Weights(mu, max(cost.value, least), wait, cost, allowed.window, slack)
 
     def observe(self, sight: Sight, weights: Weights, price: float, chosen: Prospect) -> None:
-        """A request that is carried out with the chosen model; `price`: that of quality, whoever set it."""
+        """Add a request that is carried out with the chosen model; `price`: that of quality, whatever set it."""
         if self._seconds is not None:
             took = None if chosen.latency_s is None else chosen.latency_s + chosen.queue_s
             self._wait.took(self._seconds, self._waits(sight) if weights.wait else (), took)
@@ -76,7 +76,7 @@ class Steering:
         self._cost.took(allowed.usd, points, usd, slack=weights.slack)
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
-        """What the request came to, fallbacks included."""
+        """Record the real cost and time of a request, fallbacks included."""
         if self._seconds is not None:
             expected = None if chosen.latency_s is None else chosen.latency_s + chosen.queue_s
             self._wait.settled(expected, outcome.elapsed_s, telling=outcome.ok)
@@ -84,11 +84,11 @@ class Steering:
             self._cost.settled(chosen.cost_usd, outcome.cost_pico / 1e12, telling=outcome.ok)
 
     def settings(self, weights: Weights) -> Terms:
-        """The targets and how they stand, for the plan."""
+        """The targets and their state, for the plan."""
         return (*_standing("cost_target_usd", weights.cost), *_standing("latency_target_s", weights.wait))
 
     def _allowed(self) -> Allowance | None:
-        """The lower of the target and what the caps allow; "" = the target's."""
+        """The lower of the target and the caps' allowance; "" = the target's."""
         paced, own = None if self._pace is None else self._pace.allowance(), self._own
         return paced if own is None or (paced is not None and paced.usd < own.usd) else own
 
@@ -100,7 +100,7 @@ class Steering:
 
 
 def _standing(name: str, price: Price | None) -> Terms:
-    """A target, the least that picks come to, and what they came to lately."""
+    """A target, the least that picks can come to, and their recent average."""
     if price is None:
         return ()
     found = ((name, rounded(price.wanted, 9)), (f"{name}_least", rounded(price.least, 9)))
@@ -134,14 +134,14 @@ def _cost_told(weights: Weights, cost: Price) -> str:
     return f"{worth}, to keep {wanted}{now}"
 
 
-@lru_cache(maxsize=64)  # a target that is set is every request's
+@lru_cache(maxsize=64)  # a configured target applies to every request
 def _wanted(usd: float, paced: str) -> str:
     lasts = f", so that the cap lasts its {paced}" if paced else ""
     return f"${_figures(usd)} per request{lasts}"
 
 
 def _figures(usd: float) -> str:
-    """Three digits, and none of them behind an e."""
+    """Three digits, without an exponent."""
     if 1e-4 <= usd < 99.9:  # as nearly all are: the format needs no e there
         return f"{usd:#.3g}"
     places = 2 if usd <= 0.0 else max(2 - math.floor(math.log10(usd)), 0)

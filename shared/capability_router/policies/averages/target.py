@@ -1,10 +1,9 @@
-"""An average that is kept: so many USD, or seconds, per request, at the most quality.
+"""A target average per request, in USD or seconds, kept at the highest quality.
 
-The mirror of a quality target. The price of what is scarce (quality points per USD or second) is the lowest at
-which the picks of a window of recent requests come to no more than the target on average: the corner that the dual
-finds (../dual.py). Requests in which nothing is to be chosen count with what they take. What requests come to, once
-they are over, corrects the corner by as much as predictions were wrong, and the price by what was spent beyond the
-target lately, or left over.
+It mirrors a quality target. The price of the scarce unit (quality points per USD or second) is the lowest at which the
+picks of a window of recent requests do not exceed the target on average: the corner that the dual finds (../dual.py).
+Requests without a choice count with their cost. Two corrections apply to the corner: the ratio of real to predicted
+amounts, and what was recently overspent or saved.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from capability_router.policies.dual import USD, WINDOW, Dual, Point, hull
 
 COLD = 32  # a window shorter than this is filled up with copies of the request at hand
 _REFRESH_EVERY = 16
-_MOVED = 0.1  # a target that moves by more than this share is solved for at once
-_JUST_ABOVE = 1.0 + 1e-9  # of a corner price, where its cheaper pick is taken
+_MOVED = 0.1  # a target that moves by more than this share is solved again at once
+_JUST_ABOVE = 1.0 + 1e-9  # share of a corner price at which its cheaper pick is taken
 _STIFFNESS = 8.0  # a hundredth too much on average raises the price by a twelfth
-_MOST_EXCESS = 0.5  # of a window's target: more than this is neither saved up nor worked off
-_TELLING = 16  # so many ended requests tell how wrong predictions are
+_MOST_EXCESS = 0.5  # share of a window's target: the most that is saved up or made up for
+_TELLING = 16  # ended requests that are needed to correct predictions
 _MOST_WRONG = 8.0
 _TINY = 1e-12
 
@@ -41,12 +40,12 @@ class Price:
 
     @property
     def met(self) -> bool:
-        """Whether any picks come to the target."""
+        """Whether any picks meet the target."""
         return self.least <= self.wanted
 
 
 class Target:
-    """What recent requests took of one thing, and what it should be worth. Used under its policy's lock."""
+    """What recent requests took of one unit, and the price of that unit. Its callers hold the policy's lock."""
 
     def __init__(self) -> None:
         self._dual = Dual()
@@ -55,15 +54,16 @@ class Target:
         self._mean = self._excess = 0.0
         self._booked = self._seen = self._ended = 0
         self._expected = self._real = 0.0
-        self._wrong = 1.0  # what requests came to, for each unit that they were expected to
-        self._missing, self._least = COLD, 0.0  # of the window: how many it lacks, and the mean of its least picks
+        self._wrong = 1.0  # real amount of the requests per predicted unit
+        self._missing, self._least = COLD, 0.0  # how many requests the window lacks, and the mean of its least picks
 
     def price(
         self, wanted: float, points: Callable[[], Sequence[Point]], amounts: Callable[[], Sequence[float]] | None = None
     ) -> Price:  # fmt: skip
-        """For a request with these candidates; their `usd`, `quality` hold the unit. Mostly they are not asked for.
+        """The price for a request with these candidates; `usd` and `quality` of the points hold the unit. Often they
+        are not used.
 
-        `amounts`: that unit alone, where it is told sooner than the points.
+        `amounts`: the unit alone, if that is known before the points.
         """
         missing, wrong, now = self._missing, self._wrong, self._mean if self._booked else None
         own: Sequence[float] = ()
@@ -83,7 +83,7 @@ class Target:
     def _cold_corner(
         self, wanted: float, points: Callable[[], Sequence[Point]], amounts: Sequence[float], missing: int
     ) -> float:  # fmt: skip
-        """Solved with copies of the request at hand, unless no picks would come to what is wanted: then it is 0.
+        """Solved with copies of this request; 0 if no picks would meet the target.
 
         `amounts` ascend.
         """
@@ -92,9 +92,9 @@ class Target:
         return self._dual.solve(wanted, hull(points()), missing)
 
     def took(self, wanted: float, points: Sequence[Point], amount: float | None, *, slack: bool = False) -> None:
-        """A request that is carried out, and what it is expected to take, None = unknown.
+        """Add a request that is carried out, with its expected amount; None = unknown.
 
-        `slack`: the price that this target asks for is not what decides, so what is left over is not saved up.
+        `slack`: this target's price does not decide, so what is left over is not saved up.
         """
         self._wanted = max(wanted, _TINY)
         self._seen += 1
@@ -108,9 +108,10 @@ class Target:
             self._excess = max(self._excess, 0.0)
 
     def settled(self, expected: float | None, real: float, *, telling: bool) -> None:
-        """What a request came to in the end. `telling`: it says something of predictions, as a failed one doesn't.
+        """Record the final amount of a request. `telling`: it shows how good predictions are, which a failed request
+        does not.
 
-        Nor has that saved anything up by costing nothing.
+        A failed request saves nothing up by costing nothing.
         """
         if expected is None:
             self._book(real)
@@ -137,7 +138,7 @@ class Target:
 
     def _add(self, amount: float, owed: float, count: int) -> None:
         self._mean += amount / count
-        if self._least * self._wrong <= self._wanted:  # what can't be met is no debt
+        if self._least * self._wrong <= self._wanted:  # a target that can't be met leaves no debt
             more, most = self._excess + owed / self._wanted / count, _MOST_EXCESS * WINDOW / count
             self._excess = min(max(more, -most), most)
 
@@ -149,6 +150,6 @@ class Target:
 
 
 def beyond(points: Sequence[Point]) -> float:
-    """A price at which the cheapest of these is picked, also if utilities turn out to be somewhat others."""
+    """A price at which the cheapest candidate is picked even if utilities turn out slightly different."""
     found = hull(points)
     return 10.0 * found.prices[0] if found.prices else 0.0

@@ -1,4 +1,4 @@
-"""The money for trials: so much a day above what the picks cost, of one process or, through a store, of all."""
+"""The money for exploration: per day, above the cost of the picks; for one process or, through a store, for all."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class ExplorationMoney(Protocol):
         ...
 
     def wants(self, amount: int) -> None:
-        """There is less than so much, and it would be spent."""
+        """Report that this much is needed and not there."""
         ...
 
     def took(self, amount: int, now: float) -> bool:
-        """Spend so much; False = it is not there any more (others may have been quicker since `left`)."""
+        """Spend this much; False = it is gone (another thread may have spent it since `left`)."""
         ...
 
 
 class OwnMoney:
-    """Of this process: `most` a day of the router's clock."""
+    """The money of this process: `most` per day of the router's clock."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._day, self._spent = -1, 0
-        self._lock = Latch()  # free in the child of a fork, though a thread of the parent's may hold it
+        self._lock = Latch()  # unlocked in a forked child, though a thread of the parent may hold it
 
     def left(self, now: float) -> int:
         """See ExplorationMoney."""
@@ -48,7 +48,7 @@ class OwnMoney:
             return self._most - self._spent
 
     def wants(self, amount: int) -> None:
-        """See ExplorationMoney; there is no more to be had."""
+        """See ExplorationMoney; a process of its own can't get more."""
 
     def took(self, amount: int, now: float) -> bool:
         """See ExplorationMoney."""
@@ -65,7 +65,7 @@ class OwnMoney:
 
 
 def exploration_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clock, most: int) -> ExplorationMoney:
-    """`most` picodollars a day, of all routers of this owner's name that share the room."""
+    """`most` picodollars per day, shared by all routers with this owner's name that use the room."""
     if room.inline:
         return OwnMoney(most)
     shared = SharedMoney(room, owner, most, clock.unix)
@@ -74,9 +74,9 @@ def exploration_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clo
 
 
 class SharedMoney(Lasting):
-    """Of all processes: `most` a day (UTC). A process spends from what the store has lent it, as budgets do.
+    """The money of all processes: `most` per day (UTC). A process spends what the store has lent it, as budgets do.
 
-    `renew` asks the store, and no request does. While none answers a loan ends, and nothing is tried.
+    Only `renew` asks the store; requests never do. If the store is away, a loan ends and nothing is explored.
     """
 
     def __init__(self, room: BudgetRoom, owner: str, most: int, unix: Callable[[], float]) -> None:
@@ -92,7 +92,7 @@ class SharedMoney(Lasting):
             return self._here(now)
 
     def wants(self, amount: int) -> None:
-        """See ExplorationMoney; the next loan is of so much at least, if the day has it."""
+        """See ExplorationMoney; the next loan is at least this much, if the day has it."""
         with self._lock:
             self._least = min(self._least or amount, amount)
 
@@ -108,7 +108,7 @@ class SharedMoney(Lasting):
         return self._lent - (self._spent - self._told) if now < self._until else 0
 
     def renew(self, now: float, *, final: bool = False) -> None:
-        """Tell what was spent, and borrow for the next 30 s; `final`: give all back. Raises StoreError."""
+        """Report what was spent, and borrow for the next 30 s; `final`: return everything. Raises StoreError."""
         with self._asking:
             with self._lock:
                 if not final and self._spent == self._told and not self._least and now < self._until - LEASE_S / 2:
@@ -136,7 +136,9 @@ class SharedMoney(Lasting):
                 self._begin(self._spent - spent)
 
     def _begin(self, spent: int) -> None:
-        """As a holder of whom the store knows nothing: it forgets who has said goodbye, and a day may come again."""
+        """Start as a holder that the store does not know: it forgets a holder that has signed off, and a day may
+        come again.
+        """
         self._holder, self._number = uuid4().hex, 0
         self._spent, self._told, self._lent = spent, 0, 0
 

@@ -1,9 +1,10 @@
-"""Trying a model that may be better than the pick: for a share of requests, within money per day, and by seed.
+"""Exploration: tries a model that may be better than the pick, for a share of requests, within a daily budget, by
+seed.
 
-Whether and whom is drawn from the seed and the request's id alone, so a dry run finds what the request would. Trials
-go to the model that is worth the most if each is as good as it may well be: who could beat the pick is tried
-until that is settled, and then there are no such trials. A part is drawn evenly among all whose quality may,
-within its error, make them better than the pick, so that a log has a known chance of each.
+The draw depends only on the seed and the request's id, so a dry run finds what the request would. Trials go to the
+model with the highest score if each is as good as its error allows. Once it is clear that no model beats the pick, such
+trials end. A part of the share is drawn evenly among all models whose error leaves room to be better than the pick, so
+that each has a known chance in the log.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from capability_router.policies.buckets import bucket
 from capability_router.policies.exploration.budget import ExplorationMoney, OwnMoney
 
 ERRORS = 1.0  # standard errors on either side of a score, for an even draw
-EVENLY, LEAST_EVENLY = 1 / 3, 0.005  # of a small share is drawn evenly, and of one of all requests
+EVENLY, LEAST_EVENLY = 1 / 3, 0.005  # the part that is drawn evenly: of a small share, and of a share of all requests
 MOST = 0.99  # of requests may be trials: the pick has a chance of its own
 
 
 class Exploring(Protocol):
-    """The settings of it: a share from 0 to 1, USD per day."""
+    """The settings of exploration: a share from 0 to 1, USD per day."""
 
     @property
     def exploration(self) -> float: ...
@@ -32,9 +33,9 @@ class Exploring(Protocol):
 
 
 class Explored(NamedTuple):
-    """The place in the ranking of the model to try, 0 = the pick; the chance of this choice; its extra cost; why.
+    """The rank of the model to try, 0 = the pick; the chance of this choice; its extra cost; the reason.
 
-    `chances`: of each model that could have been first; () = the pick alone could.
+    `chances`: of each model that could have been first; () = only the pick could.
     """
 
     at: int
@@ -48,7 +49,9 @@ PICKED = Explored(0, 1.0)
 
 
 def evenly(share: float) -> float:
-    """Of all requests, where such a share may be trials: of many a small part is enough for a log."""
+    """The share of all requests that is drawn evenly if this share may be trials: with many trials a small part is
+    enough.
+    """
     return share * (EVENLY * (1.0 - share) + LEAST_EVENLY * share)
 
 
@@ -60,7 +63,7 @@ class Explorer:
         self._evenly = evenly(self._share)
 
     def choose(self, request_id: str, ranked: Sequence[Scored], now: float) -> Explored:
-        """Whom to ask, of a ranking whose first is the pick. `now`: seconds."""
+        """Which model to try, from a ranking whose first is the pick. `now`: seconds."""
         if not self._share or not ranked or ranked[0][1].cost_pico is None:
             return PICKED
         left, extra = self._money.left(now), _extra(ranked)
@@ -72,7 +75,7 @@ class Explorer:
         return self._drawn(request_id, ranked, able) if able else PICKED
 
     def _drawn(self, request_id: str, ranked: Sequence[Scored], able: Sequence[int]) -> Explored:
-        """Of all places the evenly drawn come first, then the trials of the most hopeful, then the picks."""
+        """The unit interval is divided in this order: even draws, trials of the most promising model, picks."""
         hopeful, each = max((0, *able), key=lambda at: _hopeful(ranked[at])), self._evenly / len(able)
         chance = {0: 1.0 - self._share, **dict.fromkeys(able, each)}
         chance[hopeful] += self._share - self._evenly
@@ -83,12 +86,12 @@ class Explorer:
         return _exploring(ranked, at, chance[at])._replace(chances=chances)
 
     def pays(self, explored: Explored, now: float) -> bool:
-        """Spend what this trial costs beyond the pick, before it is made; False = threads since have spent the rest."""
+        """Spend this trial's extra cost before it is made; False = other threads have spent the rest since."""
         return not explored.extra_pico or self._money.took(explored.extra_pico, now)
 
 
 def _extra(ranked: Sequence[Scored]) -> dict[int, int]:
-    """By place, what each that can be tried costs beyond the pick, in picodollars."""
+    """By rank, what each explorable model costs beyond the pick, in picodollars."""
     pick = ranked[0][1].cost_pico or 0
     return {
         at: row.cost_pico - pick
@@ -98,7 +101,7 @@ def _extra(ranked: Sequence[Scored]) -> dict[int, int]:
 
 
 def _may_be_better(ranked: Sequence[Scored], at: int) -> bool:
-    """Than the pick, within both errors, or where each is as good as it may well be."""
+    """Whether it may beat the pick, within both errors, or with both bonuses."""
     (best, first), (score, row) = ranked[0], ranked[at]
     return score + ERRORS * row.error > best - ERRORS * first.error or _hopeful(ranked[at]) > _hopeful(ranked[0])
 
@@ -120,7 +123,7 @@ def _exploring(ranked: Sequence[Scored], at: int, propensity: float) -> Explored
 
 
 def explorer_of(settings: Exploring, purse: Callable[[int], ExplorationMoney] = OwnMoney) -> Explorer | None:
-    """None where nothing is to be tried. `purse`: from picodollars a day to who has them."""
+    """None if nothing is to be explored. `purse`: makes the money from picodollars per day."""
     if not settings.exploration:
         return None
     return Explorer(settings.exploration, purse(round(settings.exploration_usd_per_day * 1e12)), settings.seed)

@@ -17,10 +17,10 @@ class Canary:
         self._share, self._seed = share, seed
 
     def takes(self, request: Request) -> bool:
-        """Whether this request is the second policy's. A larger share keeps the sessions of a smaller one."""
+        """Whether the second policy decides this request. A larger share includes the sessions of a smaller one."""
         return bucket_of(request, "canary", self._seed, sticky=True) < self._share
 
     @staticmethod
     def marked(plan: Plan, *, taken: bool) -> Plan:
-        """The plan, which says whose it is."""
+        """The plan, marked with which policy made it."""
         return altered(plan, canary=taken, reason=f"canary: {plan.reason}" if taken else plan.reason)

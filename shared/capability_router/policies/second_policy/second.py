@@ -11,7 +11,7 @@ from capability_router.request import Request
 
 
 class Second:
-    """`policy` and what it has learned (`learned`, None = cards and levels) in the place of the planner's own."""
+    """Replaces the planner's policy and learned model; `learned` None = cards and levels only."""
 
     def __init__(self, policy: Policy, learned: Knowledge | None = None) -> None:
         self.policy, self._learned = policy, learned
@@ -20,12 +20,12 @@ class Second:
     def decide(
         self, planner: Planner, request: Request, now: float, stay: Stay, *, like: Decision | None = None
     ) -> Decision:
-        """What it would decide where `planner` decides; `like`: a decision of the same request, already sized up."""
+        """Its decision in place of `planner`'s; `like`: a decision of the same request, whose features are reused."""
         found = None if like is None else like.scene.features
         return self._on(planner).decide(request, now, stay=stay, found=found)
 
     def _on(self, planner: Planner) -> Planner:
-        """Made once for each planner; the pair is kept as one value, since threads decide at the same time."""
+        """Made once per planner; the pair is one value, because threads decide at the same time."""
         made = self._made
         if made is None or made[0] is not planner:
             own = replace(planner, policy=self.policy, learned=self._learned, guard=None, explorer=None)

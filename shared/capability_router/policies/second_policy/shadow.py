@@ -1,6 +1,6 @@
-"""A shadow: a second policy that decides alongside and is written down.
+"""A shadow: a second policy that decides alongside, and whose decision is recorded.
 
-What it chose is not executed, but for a sampled share, for paired outcomes.
+Its choice is not executed, except for a sampled share, for paired outcomes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ log = logging.getLogger("capability_router")
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What the shadow would have done. `plan` is None where it failed, by an error of the class `error`.
+    """The shadow's decision. `plan` is None if the shadow failed, with an error of the class `error`.
 
-    `chosen`: whom the router's own policy put first. `sampled`: whether the request is among those whose shadow is
+    `chosen`: the first model of the router's own policy. `sampled`: whether the request is among those whose shadow is
     executed, if it differs and may be.
     """
 
@@ -38,11 +38,11 @@ class Aside:
 
     @property
     def differs(self) -> bool:
-        """Whether it would have asked another model first."""
+        """Whether it would have tried another model first."""
         return self.plan is not None and bool(self.plan.candidates) and self.plan.chosen.id != self.chosen
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe; of the model that it would have asked first: predicted quality, 0 to 1, cost and time."""
+        """JSON-safe; with predicted quality, 0 to 1, cost and time of the model that it would have tried first."""
         if self.plan is None or not self.plan.candidates:
             return {"policy": self.policy, "chosen": None, "error": self.error or "no eligible model"}
         told = self.plan.chosen.to_dict()
@@ -61,7 +61,7 @@ class Shadow:
         self._execute, self._seed = execute, seed
 
     def beside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> Aside:
-        """Decide the same request at the same moment. Whatever goes wrong, the request goes on without it."""
+        """Decide the same request at the same moment. If the shadow fails, the request goes on without it."""
         request, chosen, name = decision.scene.request, decision.plan.chosen.id, self.second.policy.name
         try:
             other = self.second.decide(planner, request, now, stay, like=decision)
