@@ -1,1 +1,1 @@
-"""What outcomes teach about the models."""
+"""What the router learns about models from outcomes."""

@@ -1,4 +1,5 @@
-"""Whether a tenant's requests move away from what was learned from: less like any of it, or of another difficulty.
+"""Detects that a tenant's requests move away from those that were learned from: less similar, or of other
+difficulty.
 
 Each tenant is compared with itself since the last fit, by a running sum of surprises. So a tenant that was always
 different is not reported. A tenant that becomes different, by intent or not, is reported.
@@ -18,14 +19,16 @@ _SPREAD = 0.02  # variance of both at first
 
 
 class Whereabouts(NamedTuple):
-    """Where a request stands: foreseen effect on all models' quality; likeness, 0 to 1, to the nearest remembered."""
+    """A request's position: predicted effect on all models' quality; similarity, 0 to 1, to the nearest remembered
+    one.
+    """
 
     effect: float
     likeness: float
 
 
 class Drift:
-    """The 1,000 tenants seen last; thread-safe. Of another fit than before, all begin anew."""
+    """The 1,000 tenants seen last; thread-safe. All start anew after another fit."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[Level, Level]] = OrderedDict()
@@ -33,7 +36,7 @@ class Drift:
         self._lock = Latch()
 
     def note(self, tenant: str, at: Whereabouts, fit: object) -> list[str]:
-        """A request of a tenant, by this fit; what has moved, in words."""
+        """Add a tenant's request, as this fit sees it; returns what has moved, in words."""
         with self._lock:
             if fit is not self._fit:
                 self._known.clear()
@@ -41,7 +44,7 @@ class Drift:
             effect, likeness = self._levels(hashed(tenant))
             moved = ["harder or easier than before"] if _learned(effect, at.effect) else []
             less = _learned(likeness, at.likeness)
-            likeness.above = 0.0  # who becomes more like it has not moved away
+            likeness.above = 0.0  # becoming more similar is no drift
             return [*moved, "less like those that were learned from"] if less else moved
 
     def _levels(self, name: str) -> tuple[Level, Level]:

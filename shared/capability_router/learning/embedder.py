@@ -1,4 +1,5 @@
-"""What turns texts into vectors: LangChain's `Embeddings`, LlamaIndex's `BaseEmbedding`, or a function of a list.
+"""Makes texts into vectors: by LangChain's `Embeddings`, LlamaIndex's `BaseEmbedding`, or a function of a list of
+texts.
 
 They are recognised by their methods; no framework is imported.
 """
@@ -56,7 +57,7 @@ def _named(path: str) -> Any:
 
 
 def _name(thing: Any) -> str:
-    """Its class, and what it says of its model and size, whichever framework holds it."""
+    """Its class, with its model and size as far as it states them, whichever framework holds it."""
     told = [str(value) for name in _NAMES if isinstance(value := getattr(thing, name, None), str) and value]
     sizes = [str(value) for name in _SIZES if isinstance(value := getattr(thing, name, None), int) and value]
     return " ".join([type(thing).__name__, *told[:1], *sizes[:1]])

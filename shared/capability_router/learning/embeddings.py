@@ -1,7 +1,7 @@
-"""Requests' embeddings: asked for before a decision, within a time limit, and kept by the text's digest alone.
+"""Embeddings of requests: asked for before a decision, within a time limit, and kept by a digest of the text.
 
-If the embedder is late, fails, or has just failed, the decision does not wait and goes by hashed words. No text is
-kept, logged or raised.
+If the embedder is late, fails, or has just failed, the decision does not wait and uses hashed words. No text is kept,
+logged or raised.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from capability_router.tokens.estimate import estimate_tokens
 
 log = logging.getLogger("capability_router")
 _AT_ONCE = 8  # calls in threads
-_TOLD = 10_000  # requests of which is known what their embedding took
+_TOLD = 10_000  # requests whose embedding result is kept
 
 
 class Terms(Protocol):
-    """The settings: what embeds, ms that a decision waits, texts kept, USD per million tokens (None = not known)."""
+    """The settings: the embedder, ms that a decision waits, texts kept, USD per million tokens (None = unknown)."""
 
     @property
     def embedder(self) -> Any: ...
@@ -47,7 +47,7 @@ class Terms(Protocol):
 
 
 class Took(NamedTuple):
-    """What an embedding came to: seconds, whether it was there ("ready", "kept", "late", "failed"), its cost."""
+    """The result of an embedding: seconds, status ("ready", "kept", "late", "failed"), its cost."""
 
     seconds: float
     how: str
@@ -55,7 +55,7 @@ class Took(NamedTuple):
 
 
 class _Call:
-    """A text's embedding on its way, for all calls that wait for it."""
+    """A running embedding of a text, for all calls that wait for it."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -63,7 +63,7 @@ class _Call:
 
 
 class Embeddings(Lasting):
-    """Thread-safe. Nothing is asked for until somebody has `wanted` it."""
+    """Thread-safe. Nothing is embedded until a policy sets `wanted`."""
 
     def __init__(self, embedder: Embedder, clock: Clock, terms: Terms) -> None:
         self.embedder, self._clock, self._terms = embedder, clock, terms
@@ -80,18 +80,18 @@ class Embeddings(Lasting):
         watch(self)
 
     def after_fork(self) -> None:
-        """The threads that make the calls are the parent's: here they would be waited for, and counted, for ever."""
+        """The threads that make the calls are the parent's: here they would be awaited, and counted, for ever."""
         self._calls = {}
 
     def of(self, request: Request) -> Meaning | None:
-        """What is known of its text; nothing is asked."""
+        """The kept embedding of its text; calls nothing."""
         if not self.wanted:
             return None
         with self._lock:
             return self._kept.get(_digest(_text(request)))
 
     def took(self, request_id: str) -> dict[str, Any] | None:
-        """What the embedding of a request came to, JSON-safe; once."""
+        """The result of a request's embedding, JSON-safe; can be read once."""
         with self._lock:
             took = self._took.pop(request_id, None)
         if took is None:
@@ -102,7 +102,7 @@ class Embeddings(Lasting):
     # -- before a decision --------------------------------------------------------------------------
 
     def before(self, request: Request) -> None:
-        """Ask for the embedding in a thread, and wait for it as long as is allowed."""
+        """Ask for the embedding in a thread, and wait for it within the limit."""
         if not self.wanted or request.id in self._took:
             return
         text, began = _text(request), self._clock.now()
@@ -114,7 +114,7 @@ class Embeddings(Lasting):
         self._ended(request.id, text, began, "late" if not there else "failed" if call.failed else "ready")
 
     async def abefore(self, request: Request) -> None:
-        """The same without holding the event loop up."""
+        """The same without blocking the event loop."""
         if not self.wanted or request.id in self._took:
             return
         text, began = _text(request), self._clock.now()
@@ -144,7 +144,7 @@ class Embeddings(Lasting):
         return "failed" if call.failed else "ready"
 
     def _known(self, text: str) -> str | None:
-        """How it is answered without a call."""
+        """The answer, if it needs no call."""
         with self._lock:
             key = _digest(text)
             if key in self._kept:
@@ -153,7 +153,7 @@ class Embeddings(Lasting):
             return "failed" if self._fuse.blown else None
 
     def _begun(self, text: str) -> _Call | str:
-        """A call that is under way, or how it is answered without one."""
+        """A running call, or the answer without one."""
         known = self._known(text)
         if known is not None:
             return known
@@ -168,11 +168,11 @@ class Embeddings(Lasting):
         thread = threading.Thread(target=self._made, args=(text, key, call), name="router embedding", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # no thread is left: this one is decided without, the next one tries again
+        except RuntimeError:  # no thread is left: decide without an embedding; the next request tries again
             with self._lock:
                 del self._calls[key]
             call.failed = True
-            call.done.set()  # for who has found it meanwhile
+            call.done.set()  # for callers that have found it meanwhile
             return "failed"
         return call
 
@@ -187,7 +187,7 @@ class Embeddings(Lasting):
             call.done.set()
 
     def _put(self, text: str, found: Vectors | str) -> str:
-        """Keep what came of it; how that went."""
+        """Keep the result; returns how it went."""
         if isinstance(found, str):
             self._failed(found)
             return "failed"
@@ -233,12 +233,12 @@ class Embeddings(Lasting):
 
 
 def meanings_of(terms: Terms, clock: Clock) -> Embeddings | None:
-    """None where no embedder is set. Raises ConfigError for what is none."""
+    """None if no embedder is set. Raises ConfigError for an object that is none."""
     return None if terms.embedder is None else Embeddings(embedder_of(terms.embedder), clock, terms)
 
 
 def embedded(embedder: Embedder, texts: Sequence[str]) -> tuple[list[Meaning], int]:
-    """Of many texts at once, and their vectors' size; raises ConfigError where the embedder fails."""
+    """The vectors of many texts at once, and their size; raises ConfigError if the embedder fails."""
     found = _tried(embedder, [bounded(text) for text in texts])
     if isinstance(found, str):
         raise _unusable(embedder, found)
@@ -256,19 +256,19 @@ def _unusable(embedder: Embedder, why: str) -> ConfigError:
 
 
 def _tried(embedder: Embedder, texts: list[str]) -> Vectors | str:
-    """The vectors; else why not, without the message: it may quote the text."""
+    """The vectors; else why not, without the error's message, because it may quote the text."""
     try:
         if embedder.embed is not None:
             return _no_text(embedder.embed(texts))
         return (
             _no_text(asyncio.run(_run(embedder.aembed, texts))) if embedder.aembed is not None else "it can't be called"
         )
-    except Exception as error:  # noqa: BLE001 - whatever a foreign embedder raises, a decision needs none
+    except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and decisions can do without
         return type(error).__name__
 
 
 def _no_text(found: Vectors | str) -> Vectors | str:
-    """A text in the place of vectors is not repeated as the reason why there are none: it may quote what was asked."""
+    """A reason without the text that came in place of vectors: it may quote the prompt."""
     return "it gave a text, no vectors" if isinstance(found, str) else found
 
 
@@ -285,7 +285,7 @@ async def _caught(vectors: Awaitable[Vectors]) -> Vectors | str:
 
 def _rings(done: threading.Event, loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:
     done.wait()
-    with suppress(RuntimeError):  # the loop has ended, and who waited with it
+    with suppress(RuntimeError):  # the loop has ended, with the callers that waited
         loop.call_soon_threadsafe(bell.set)
 
 

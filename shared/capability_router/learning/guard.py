@@ -1,4 +1,4 @@
-"""Never below the best fixed model: whether learned picks are worth less than one model always would have been.
+"""Never worse than the best fixed model: checks whether learned picks are worth less than always using one model.
 
 Scores of the newest requests are replayed. For a model that was not asked, the score is its prediction, corrected by
 the mean error of its predictions where it was asked. A model is compared only if it was asked often enough.
@@ -15,16 +15,16 @@ from typing import NamedTuple
 from capability_router.concurrency.latch import Latch
 
 WINDOW = 200  # scored requests that are replayed
-LEAST = 40  # of them, before anything is said
-_ASKED = 20  # answers of a model in the window, before it may stand for all
+LEAST = 40  # requests that are needed for a verdict
+_ASKED = 20  # answers of a model in the window that are needed to compare it
 _EVERY = 8  # scores, between two replays
-_NO_MATTER = 0.01  # quality points; where all scores are alike there is no error to hold a shortfall against
+_NO_MATTER = 0.01  # quality points: the minimum if all scores are equal, so that the error is 0
 
 log = logging.getLogger("capability_router")
 
 
 class PlanPrediction(NamedTuple):
-    """One plan: the pick by what was learned, and per model its predicted quality and the rest of its score.
+    """One plan: the learned pick, and per model its predicted quality and the rest of its score.
 
     The rest is cost at the price of quality, latency and so on, in quality points.
     """
@@ -36,7 +36,7 @@ class PlanPrediction(NamedTuple):
 
 
 class Shortfall(NamedTuple):
-    """Quality points per request by which learned picks fall short of a fixed model, its standard error, requests."""
+    """How many quality points per request learned picks fall short of a fixed model, its standard error, requests."""
 
     points: float
     error: float
@@ -52,7 +52,7 @@ class _Scored(NamedTuple):
 
 
 class _Offset(NamedTuple):
-    """Realised less predicted: mean, variance of the mean, answers."""
+    """Real minus predicted quality: mean, variance of the mean, answers."""
 
     mean: float
     variance: float
@@ -63,7 +63,7 @@ _UNASKED = _Offset(0.0, 0.0, 0)
 
 
 class Guard:
-    """Thread-safe. `fixed` is the model to use in place of learned picks, None = they hold."""
+    """Thread-safe. `fixed` is the model to use instead of learned picks, None = the picks are good enough."""
 
     def __init__(self) -> None:
         self.fixed: str | None = None
@@ -73,9 +73,9 @@ class Guard:
         self._lock = Latch()
 
     def note(self, foreseen: PlanPrediction, asked: str, score: float, id: str = "") -> None:
-        """A request of which this was foreseen was answered by `asked`, which was worth `score`.
+        """A request with this prediction was answered by `asked`, and the answer got `score`.
 
-        `id`: the request's. Two processes may get it at the same time; it counts once.
+        `id`: the request's. Two processes may report it at the same time; it counts once.
         """
         scored = _scored(foreseen, asked, score, id)
         if scored is None:
@@ -90,7 +90,7 @@ class Guard:
                 self._replay()
 
     def renew(self, told: Iterable[tuple[PlanPrediction, str, float, str]]) -> None:
-        """Take these, the oldest first, in place of all that `note` has taken."""
+        """Replace all that `note` has recorded by these, oldest first."""
         once = {
             id or str(at): _scored(foreseen, asked, score, id) for at, (foreseen, asked, score, id) in enumerate(told)
         }
@@ -101,7 +101,7 @@ class Guard:
                 self._replay()
 
     def changed(self, model: str) -> None:
-        """This name stands for another model now, so the scores of the former one no longer count."""
+        """This name now stands for another model, so the former model's scores no longer count."""
         with self._lock:
             self._scored = deque((each for each in self._scored if each.asked != model), WINDOW)
             if len(self._scored) >= LEAST or self.fixed == model:
@@ -120,7 +120,7 @@ class Guard:
 
 
 def _scored(foreseen: PlanPrediction, asked: str, score: float, id: str) -> _Scored | None:
-    """None where there was nothing to choose."""
+    """None if there was no choice."""
     by_model = dict(zip(foreseen.models, zip(foreseen.quality, foreseen.rest, strict=True), strict=True))
     if len(by_model) < 2 or asked not in by_model or foreseen.pick not in by_model:
         return None
@@ -128,7 +128,7 @@ def _scored(foreseen: PlanPrediction, asked: str, score: float, id: str) -> _Sco
 
 
 def verdict(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:
-    """The fixed model that learned picks fall short of by more than an error, and than nothing; and by how much."""
+    """The fixed model that beats learned picks by more than an error, and by more than a minimum; and by how much."""
     offsets = _offsets(scored)
     known = [model for model, offset in offsets.items() if offset.answers >= _ASKED]
     found = [(_shortfall(scored, model, offsets), model) for model in known]
@@ -152,7 +152,7 @@ def _offset(values: Sequence[float]) -> _Offset:
 
 
 def _shortfall(scored: Sequence[_Scored], model: str, offsets: Mapping[str, _Offset]) -> Shortfall:
-    """Where the model could not have been asked, or was the pick, nothing is gained or lost."""
+    """A request changes nothing if the model could not have been asked, or was the pick."""
     gains = [_value(each, model, offsets) - _value(each, each.pick, offsets) for each in scored if model in each[3]]
     mean = sum(gains) / len(scored)
     spread = sum((gain - mean) ** 2 for gain in gains) / max(len(scored) - 1, 1) / len(scored)
@@ -160,7 +160,7 @@ def _shortfall(scored: Sequence[_Scored], model: str, offsets: Mapping[str, _Off
 
 
 def _guessed(scored: Sequence[_Scored], model: str, offsets: Mapping[str, _Offset]) -> float:
-    """The variance that comes of models' offsets, which all guesses about one model share."""
+    """The variance from the models' offsets, which all guesses about one model share."""
     moves: dict[str, int] = {}
     for each in scored:
         if each.pick == model or model not in each.foreseen:

@@ -1,7 +1,7 @@
 """The learned model at work in a router: asked for each plan, taught by scores, kept in a file.
 
-Scores are taken in at once; what their words teach is worked out in a thread of its own, while requests go on with what
-was known before.
+Scores are learned at once. What their words teach is computed in a separate thread, while requests use the earlier
+state.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from capability_router.learning.tenants import hashed
 from capability_router.request import Request
 
 _NAMED = 5  # models in a warning
-_MANY = 1_000  # requests, beyond which others' are learned at once, by a fit
-_WORKED_OUT_S = 30.0  # is waited for what is being worked out, at the end
+_MANY = 1_000  # requests; more than this are learned together, by a fit
+_WORKED_OUT_S = 30.0  # wait for a running computation, at the end
 _READ = 50_000  # of those that were in the file
 log = logging.getLogger("capability_router")
 
@@ -52,8 +52,8 @@ log = logging.getLogger("capability_router")
 class Judged(NamedTuple):
     """What is expected of a model on a request.
 
-    Its quality; its answer's tokens, None = not known; the quality's standard error, which grows while the model is
-    not scored: it may have changed; and by how much it may well be better than that (quality/exploration_bonus.py).
+    Its quality; its answer's tokens, None = unknown; the quality's standard error, which grows while the model gets no
+    scores, because it may have changed; and by how much the quality may well be better (quality/exploration_bonus.py).
     """
 
     quality: float
@@ -63,13 +63,13 @@ class Judged(NamedTuple):
 
 
 class Pupil:
-    """The learned model as scores teach it, by the tenants that gave them. `learn` by one thread at a time."""
+    """The learned model and the tenants whose scores teach it. One thread at a time may `learn`."""
 
     def __init__(self, quality: Quality) -> None:
         self.quality = quality
 
     def learn(self, lesson: Lesson) -> list[str]:
-        """An answer got this score. Returns the models that have changed, and logs them."""
+        """Learn an answer's score. Returns the models that have changed, and logs them."""
         quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
         again = quality.memory.has(id, model)
         weight = 1.0 if again else quality.tenants.told(tenant, model, score)
@@ -82,7 +82,7 @@ class Pupil:
         return changed if again or model in changed else [*changed, *self._renewed(lesson)]
 
     def _renewed(self, lesson: Lesson) -> list[str]:
-        """The model, if its replies have begun to call it otherwise."""
+        """The model, if its replies now state another version."""
         before = self.quality.versioned(lesson.model, lesson.version)
         if not before:
             return []
@@ -93,10 +93,10 @@ class Pupil:
         return [lesson.model]
 
     def take_over(self, rows: Sequence[tuple[Remembered, Mapping[str, Result]]], other: Quality) -> list[str]:
-        """What others scored, in the order in which it came; gives models that are no longer what they were."""
+        """Learn other processes' scores, in the order in which they came; returns models that have changed."""
         has = self.quality.memory.has
         rows = [(row, results) for row, results in rows if not any(has(row.id, model) for model in results)]
-        if len(rows) > _MANY or not all(row.whose for row, _ in rows):  # of a log, whose order tells nothing
+        if len(rows) > _MANY or not all(row.whose for row, _ in rows):  # of a log, whose order means nothing
             merged(self.quality, other)
             return []
         return [
@@ -108,7 +108,7 @@ class Pupil:
         ]
 
     def told(self) -> Callable[[], str]:
-        """The state as it is now; its text is made when that is called."""
+        """The present state; its text is made when the result is called."""
         return partial(text_of, body_of(self.quality))
 
     def forked(self) -> None:
@@ -117,7 +117,7 @@ class Pupil:
 
 
 def fitting(quality: Quality, meanings: Embeddings | None, path: Path) -> Embeddings | None:
-    """The embedder if this state was learned with it, or is still empty; else None, which is logged."""
+    """The embedder, if this state was learned with it or is still empty; else None, which is logged."""
     own, given = quality.origin, "" if meanings is None else meanings.embedder.name
     if own.name != given and (own.name or quality.scored):
         log.warning(
@@ -133,7 +133,7 @@ def fitting(quality: Quality, meanings: Embeddings | None, path: Path) -> Embedd
 
 
 def agreed(quality: Quality, meanings: Embeddings | None) -> Quality:
-    """The same, with no other meanings than those of this embedder."""
+    """The same state, without embeddings of other embedders."""
     if meanings is None:
         if quality.origin.name:
             quality.forget_meanings()
@@ -143,10 +143,10 @@ def agreed(quality: Quality, meanings: Embeddings | None) -> Quality:
 
 
 class Learner(Lasting):
-    """Thread-safe. The file is written by `save`, and only if something was learned since.
+    """Thread-safe. `save` writes the file, and only if something was learned since.
 
-    `base`: what was known before any tenant scored, if there was something. `meanings`: requests' embeddings, if the
-    model is learned with them.
+    `base`: the state before any tenant scored, if there was one. `meanings`: requests' embeddings, if the model is
+    learned with them.
     """
 
     def __init__(
@@ -155,21 +155,21 @@ class Learner(Lasting):
     ) -> None:  # fmt: skip
         self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
-        self._foreign = ""  # what is in its file that must stay there, in words: an error would keep its frames alive
+        self._foreign = ""  # why its file must stay: text, for an error keeps its frames alive
         self._file, self._told = StateFile(path), False
-        self._read: dict[str, None] = {}  # requests that were in the file: who writes them again has nothing new
+        self._read: dict[str, None] = {}  # requests that were in the file: a process that writes them again has nothing new
         self._trained: str | None = None  # the text of `base`, written with the file
         self._drift = Drift()
         self._guard: Guard | None = None
-        self._busy = Lock()  # while the words are worked out
+        self._busy = Lock()  # while words are being learned
         self._writing = Lock()
         watch(self)
 
     @classmethod
     def open(cls, path: Path, meanings: Embeddings | None = None) -> Learner:
-        """From its file; fresh where there is none, or where it is damaged, which is logged.
+        """Read from its file; fresh if there is none, or if it is damaged, which is logged.
 
-        Raises ConfigError where the file can't be opened, or no file can be made.
+        Raises ConfigError if the file can't be opened, or can't be created.
         """
         damaged, foreign, quality, base, file = False, "", Quality(), None, StateFile(path)
         try:
@@ -193,7 +193,7 @@ class Learner(Lasting):
         return learner
 
     def _begin(self, base: str | None) -> None:
-        """What was trained before anybody scored is kept beside what is learned since."""
+        """The trained state, before any score, is kept beside what is learned later."""
         if base is None:
             return
         try:
@@ -202,7 +202,7 @@ class Learner(Lasting):
             log.warning("what the learned state %s began with is damaged (%s): it is left out", self.path, error)
 
     def registered(self, models: Sequence[str]) -> None:
-        """A router asks these. A warning is logged if nothing was learned of any of them, but of others."""
+        """A router uses these models. Logs a warning if something was learned, but about none of them."""
         known = [model for model in self.quality.memory.models if not model.endswith(FORMER)]
         if known and models and not set(known) & set(models):
             log.warning(
@@ -212,17 +212,17 @@ class Learner(Lasting):
 
     @property
     def signs(self) -> Mapping[str, Counted]:
-        """By model, what implicit signs in the logs came to that it was trained on."""
+        """The sums of implicit signs by model, from the logs that it was trained on."""
         return self.quality.signs
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
-        """Per model (id, quality believed without having learned), which counts for so many scored answers."""
+        """The prediction per model, given (id, quality before learning), which counts as a number of scored answers."""
         return self.judged(self._seen(request), request.routing.tenant, believed, worth)
 
     def judged(
         self, seen: Traits, tenant: str, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> list[Judged]:  # fmt: skip
-        """The same for what was seen of a tenant's request."""
+        """The same for a tenant's request, from its traits."""
         known = self.quality
         quality, errors, tokens = known.expect(seen, believed, worth)
         if (apart := known.apart) is not None and apart.whose != hashed(tenant):
@@ -241,7 +241,7 @@ class Learner(Lasting):
         ]  # fmt: skip
 
     def _seen(self, request: Request) -> Traits:
-        """With its text's embedding, if that is known."""
+        """The request's traits, with its text's embedding if that is known."""
         seen = traits(request)
         if self._meanings is None:
             return seen
@@ -272,20 +272,20 @@ class Learner(Lasting):
         self, request_id: str, seen: Sketch, model: str, score: float, tokens: int | None, tenant: str = "",
         foreseen: PlanPrediction | None = None, source: str = USER, version: str = "",
     ) -> None:  # fmt: skip
-        """An answer of this model, of so many tokens, was worth this score to this tenant.
+        """An answer of this model, with this many tokens, got this score from this tenant.
 
-        `foreseen`: the plan it came of, if it is its first score. `version`: what the reply called the model.
-        Words are worked out in the background when enough is new.
+        `foreseen`: its plan, at the first score only. `version`: the model's name in the reply. Words are learned in
+        the background when there is enough new.
         """
         self._take(Lesson(request_id, model, score, tokens, hashed(tenant), seen, foreseen, source, version))
         self._work_out()
 
     def remembers(self, request_id: str, model: str) -> bool:
-        """Whether a score of this answer was learned, in whichever process."""
+        """Whether a score of this answer was learned, in any process."""
         return self.quality.memory.has(request_id, model)
 
     def answered(self, lesson: Lesson) -> None:
-        """A request was answered, whose score may come to another process; without a store nothing is kept of it."""
+        """A request was answered whose score may come to another process; without a store nothing is kept of it."""
 
     def scored_elsewhere(self, request_id: str, score: float) -> Lesson | None:
         """An answer of another or an earlier process got this score. Returns what was learned; None = unknown."""
@@ -296,14 +296,14 @@ class Learner(Lasting):
         self._unsaved = True
 
     def _changed(self, models: Iterable[str]) -> None:
-        """These are no longer what they were."""
+        """These models are no longer the same."""
         for model in models:
             if self._guard is not None:
                 self._guard.changed(model)
 
     def _work_out(self) -> None:
         if self.quality.due and not ending() and self._busy.acquire(blocking=False):
-            # No daemon: a thread that is ended within numpy's own code takes the whole process with it, by SIGABRT.
+            # Not a daemon: ending a thread within numpy's own code would end the whole process by SIGABRT.
             thread = Thread(target=self._refit, name="capability-router-learning")
             try:
                 thread.start()
@@ -318,11 +318,11 @@ class Learner(Lasting):
             self._busy.release()
 
     def _refitted(self) -> None:
-        self._unsaved = True  # the scores may be in the file already, what their words teach is not
+        self._unsaved = True  # the scores may already be in the file, but not what their words teach
         self.save()
 
     def close(self) -> None:
-        """Save what was learned, with what is being worked out: nothing is written later unless more is learned."""
+        """Save what was learned, including running computations: nothing is written later unless more is learned."""
         busy = self._busy
         if busy.acquire(timeout=_WORKED_OUT_S):
             busy.release()
@@ -331,7 +331,7 @@ class Learner(Lasting):
     def save(self) -> None:
         """Write the file, whole or not at all. A damaged one is moved aside first.
 
-        Where it can't be written that is logged, and the next time all of it is written.
+        If it can't be written, that is logged, and all of it is written the next time.
         """
         with self._writing:
             if not self._unsaved:
@@ -342,11 +342,11 @@ class Learner(Lasting):
             except OSError as error:
                 self._unsaved = True
                 log.error("the learned state %s can't be written: %s", self.path, error.strerror or error)
-            except NotOurs:  # told when it was read
+            except NotOurs:  # reported when it was read
                 self._unsaved = True
 
     def _written(self, others: bytes | None) -> str:
-        """What is to be written, with what others have written since in it."""
+        """What to write, including what other processes have written since."""
         if others is not None:
             self._take_over(others)
         elif self._foreign and self.path.exists():
@@ -358,7 +358,7 @@ class Learner(Lasting):
         return dumped(self.quality, self._trained)
 
     def _take_over(self, others: bytes) -> None:
-        """Learn what another process has written, or `train`: of each request once. Raises NotOurs."""
+        """Learn what another process, or `train`, has written: each request once. Raises NotOurs."""
         try:
             text = others.decode()
             other = loaded(text)
@@ -388,17 +388,17 @@ class Learner(Lasting):
             del self._read[id]
 
     def tell(self, guard: Guard) -> None:
-        """Have the guard know which models have changed, and of other processes' scores; there are none of these."""
+        """Connect the guard to changed models and other processes' scores; here there are no other processes."""
         self._guard = guard
 
     def hears(self, listener: Callable[[Lesson], None]) -> None:
-        """Call the listener with other processes' scores; there are none."""
+        """Call the listener with other processes' scores; here there are none."""
 
     def runs(self, errand: Callable[[bool], None]) -> None:
-        """Run this in the background, where something is done there."""
+        """Run this in the background, if there is a background thread."""
 
     def after_fork(self) -> None:
-        """The child of a fork has none of its parent's threads, which may have held the locks."""
+        """A forked child has none of its parent's threads, which may have held the locks."""
         self._busy, self._writing = Lock(), Lock()
         self.quality.forked()
 
@@ -408,7 +408,7 @@ def _why(error: Unreadable | UnicodeDecodeError) -> Unreadable:
 
 
 def _reported(path: Path, why: Unreadable, then: str) -> tuple[bool, str]:
-    """Log what is wrong with the file: whether it is a damaged one of ours, else what must be left as it is."""
+    """Log what is wrong with the file; returns whether it is a damaged one of ours, else it must be left unchanged."""
     if not isinstance(why, NotOurs):
         log.warning("the learned state %s is damaged (%s): %s", path, why, then)
         return True, ""

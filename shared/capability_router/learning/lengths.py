@@ -1,8 +1,8 @@
-"""How long answers really are, against what was predicted for the request.
+"""How long answers really are, compared with the prediction for the request.
 
-The prediction knows the task alone. What all models need for it in this traffic is learned per task;
-how far one model departs from that (terse, or thinking aloud in tokens that are billed and never
-shown) is learned per model, shrunk towards the others while it has been seen little.
+The prediction knows only the task. The common factor of all models in this traffic is learned per task. A model's
+deviation from it (terse, or with billed reasoning tokens that are never shown) is learned per model, shrunk towards the
+others while there are few answers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from capability_router.concurrency.deferring_lock import DeferringLock
 
-PRIOR_WEIGHT = 3.0  # answers that the common factor's word is worth for one model
+PRIOR_WEIGHT = 3.0  # the common factor counts as this many of a model's answers
 FADE = 0.98  # per answer
 _MOST = 50.0  # a single answer moves the factor by at most this much either way
 _LOG_MOST = math.log(_MOST)
@@ -39,11 +39,11 @@ class Lengths:
         self._lock: DeferringLock[tuple[str, str, float]] = DeferringLock(self._learned)
 
     def on(self, task: str) -> Factors:
-        """The factors of a task; 1.0 for all until something was seen. Read, never change."""
+        """The factors of a task; 1.0 for all until there are answers. Read only."""
         return self._factors.get(task, _UNSEEN)
 
     def learn(self, model: str, task: str, predicted: int, actual: int) -> None:
-        """An answer of this model took `actual` tokens where `predicted` had been foreseen."""
+        """An answer of this model took `actual` tokens, and `predicted` had been expected."""
         if predicted <= 0 or actual <= 0 or (task not in self._sums and len(self._sums) >= _TASKS_KEPT):
             return
         ratio = actual / predicted

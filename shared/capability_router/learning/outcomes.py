@@ -1,4 +1,4 @@
-"""Which model answered which request, so that a later score is booked for it."""
+"""Remembers which model answered which request, so that a later score is booked for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from capability_router.errors import ConfigError
 from capability_router.learning.guard import PlanPrediction
 
 KEPT = 10_000
-_SHOWN = 80  # characters that an error repeats of what a caller gave
+_SHOWN = 80  # characters of a caller's value that an error quotes
 
 
 class Forgotten(ConfigError):
@@ -23,7 +23,7 @@ class Forgotten(ConfigError):
 class Answered(NamedTuple):
     """Which model answered, and what kind of task it was.
 
-    Where words are learned from, also its sketch, the answer's tokens and what was foreseen of each model.
+    If words are learned from, also its sketch, the answer's tokens and the prediction for each model.
     """
 
     model: str
@@ -45,7 +45,7 @@ class Outcomes:
         self._lock: DeferringLock[tuple[str, Answered]] = DeferringLock(self._noted)
 
     def note(self, request_id: str, answered: Answered) -> None:
-        """This request was answered so. It does not wait."""
+        """Record the answer of this request. Never waits."""
         self._lock.post((request_id, answered))
 
     def _noted(self, noted: tuple[str, Answered]) -> None:
@@ -56,7 +56,7 @@ class Outcomes:
             self._sources.pop(oldest, None)
 
     def before(self, request_id: str, score: float) -> float | None:
-        """Which score the request had before this one; None = it is the first."""
+        """The request's previous score; None = this is the first."""
         with self._lock:
             known = self._scored.get(request_id)
             if request_id in self._answered:
@@ -64,7 +64,7 @@ class Outcomes:
         return known
 
     def source(self, request_id: str) -> str:
-        """Whose score of this request came last; "" = none did."""
+        """The source of this request's last score; "" = none."""
         return self._sources.get(request_id, "")
 
     def heard(self, request_id: str, score: float, source: str) -> Answered | None:
@@ -76,7 +76,7 @@ class Outcomes:
         return answered
 
     def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
-        """Who answered the request that got this score; raises ConfigError for a bad score, Forgotten for an id."""
+        """The answer that got this score; raises ConfigError for a bad score, Forgotten for an unknown id."""
         score_of(score)
         with self._lock:
             answered = self._answered.get(request_id)
@@ -93,14 +93,14 @@ class Outcomes:
 
 
 def score_of(given: Any) -> float:
-    """A number from 0 to 1 of any kind (also a Decimal, a number of numpy's, a tensor of one), True or False.
+    """A number from 0 to 1 of any kind (also a Decimal, a numpy number, a tensor with one element), True or False.
 
     Raises ConfigError for anything else, NaN included: it is in no range.
     """
     plain = given.item() if getattr(given, "shape", None) == () and hasattr(given, "item") else given
     try:
         score = float(plain) if isinstance(plain, (Real, Decimal)) else math.nan
-    except (ValueError, OverflowError):  # a NaN that signals, a fraction beyond all floats
+    except (ValueError, OverflowError):  # a signalling NaN, a fraction too large for a float
         score = math.nan
     if not 0.0 <= score <= 1.0:
         raise ConfigError(f"feedback score must be a number from 0 to 1, True or False, got {repr(given)[:_SHOWN]}")

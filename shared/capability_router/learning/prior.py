@@ -1,10 +1,10 @@
 """What is believed of a model's quality: its card, else its price, corrected by scored outcomes.
 
-A hard request widens the gap between strong and weak models: q = level - 2 * hardness * (1 - strength).
-An easy one narrows it without ever turning it round: q = level + easiness * (best level - level), up to
-two thirds of the way. `strength` is the model's rank among the registered ones, by
-stated quality, else by price (dearer models are stronger more often than not). The level starts at
-the card's and moves with feedback as if the card were worth 20 scored outcomes; old outcomes fade.
+A hard request widens the gap between strong and weak models: q = level - 2 * hardness * (1 - strength). An easy one
+narrows the gap without reversing it: q = level + easiness * (best level - level), up to two thirds of the way.
+`strength` is the model's rank among the registered ones, by stated quality, else by price (expensive models are
+stronger more often than not). The level starts at the card's and moves with feedback as if the card were worth 20
+scored outcomes; old outcomes fade.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from capability_router.features import MOST_HARDNESS
 from capability_router.value import quickly_made
 
 UNSTATED = 0.6
-CARD_WEIGHT = 20.0  # scored outcomes that a card's word is worth
-PRICE_WEIGHT = 5.0  # and that a guess from the price is worth to the learned model
+CARD_WEIGHT = 20.0  # a card counts as this many scored outcomes
+PRICE_WEIGHT = 5.0  # and a guess from the price as this many, for the learned model
 _TASKS_KEPT = 1_000
 FADE = 0.995  # per outcome of the same model and task: half-life about 140 outcomes
 _NARROWED = 2 / 3  # of the gap to the best model, at the easiest
@@ -29,7 +29,7 @@ _SPREAD = 0.3  # from the cheapest to the dearest model when only prices are kno
 
 
 class Stated(NamedTuple):
-    """What a card says: quality by task ("default" for the rest), picodollars for a typical call."""
+    """What a card states: quality by task ("default" for the rest), picodollars for a typical call."""
 
     id: str
     quality: Mapping[str, float]
@@ -39,14 +39,14 @@ class Stated(NamedTuple):
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """Predicted chance of success = level + slope * hardness, the slope by the sign of the hardness."""
+    """Predicted chance of success = level + slope * hardness; the slope depends on the sign of the hardness."""
 
     level: float
     when_easy: float
     when_hard: float
 
     def of(self, hardness: float) -> float:
-        """For a request of this hardness, within 0.01 to 0.99."""
+        """The belief for a request of this hardness, within 0.01 to 0.99."""
         quality = self.level + hardness * (self.when_easy if hardness < 0.0 else self.when_hard)
         return min(max(quality, 0.01), 0.99)
 
@@ -63,7 +63,7 @@ class Prior:
         self._lock = Latch()
 
     def on(self, task: str) -> Mapping[str, Belief]:
-        """What is believed of each model on this task."""
+        """The belief for each model on this task."""
         known = self._on.get(task)
         return self._look(task) if known is None else known
 
@@ -86,7 +86,7 @@ class Prior:
         return (CARD_WEIGHT * level + total) / (CARD_WEIGHT + count)
 
     def learn(self, model: str, task: str, score: float, before: float | None = None) -> None:
-        """One answer of this model on this task was worth `score` (0 to 1); it had been given the score `before`."""
+        """An answer of this model on this task got `score` (0 to 1); `before` was its earlier score."""
         with self._lock:
             scored = self._scored.setdefault(task, {})
             total, count = scored.get(model, (0.0, 0.0))

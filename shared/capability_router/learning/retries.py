@@ -1,8 +1,8 @@
-"""Whether a user asked the same again: a weak sign against the answer that came before.
+"""Detects that a user asked the same again: a weak sign against the earlier answer.
 
-It is recognised within a session, and only if a person may have asked. A request within three seconds of the answer, or
-while the answer is under way, comes from a program, and so does one in a tool loop or in a batch. (The router's
-fallbacks are within one request.) Of a text only hashes are kept.
+It is looked for within a session, and only if a person may have asked. A request within three seconds of the answer, or
+while the answer is running, comes from a program, and so does one in a tool loop or in a batch. (The router's fallbacks
+are within one request.) Only hashes of a text are kept.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from capability_router.concurrency.latch import InnerLatch
 from capability_router.request import Outcome, Reply, Request
 from capability_router.routing import EVALUATION_TAG
 
-LEAST_S, MOST_S = 3.0, 180.0  # from the answer to the request that may be it again
-TURNS, SESSIONS = 2, 1_000  # that are remembered: of each session; in all
-_SHORT = 400  # characters: what is longer (a passage and its question) is the same only if it is word for word
+LEAST_S, MOST_S = 3.0, 180.0  # from the answer to a possible repetition
+TURNS, SESSIONS = 2, 1_000  # remembered requests: per session; in all
+_SHORT = 400  # characters; a longer text (a passage and its question) must be equal word for word
 _MOST_WORDS, _LEAST_WORDS = 32, 2
-_IN_A_ROW = 2  # signs of one question: who goes on asking is a program
+_IN_A_ROW = 2  # signs of one question: more repetitions come from a program
 _WORD = re.compile(r"\w+")
 _COMMON = frozenset((
     "what", "whats", "which", "where", "when", "whose", "that", "this", "these", "those", "with", "from", "have",
@@ -37,7 +37,7 @@ class Told(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """What a request looks like. `head`: its first message, None = there is but one. `words`: the distinctive ones."""
+    """The appearance of a request. `head`: its first message, None = it has only one. `words`: the distinctive ones."""
 
     shape: int
     head: int | None
@@ -45,15 +45,15 @@ class _Look(NamedTuple):
     words: frozenset[int]
 
     def goes_on(self, before: _Look) -> bool:
-        """Whether both may be of one conversation: the same beginning, or both a single message."""
+        """Whether both may belong to one conversation: the same beginning, or both a single message."""
         return self.head == before.head or before.text_is(self.head)
 
     def text_is(self, head: int | None) -> bool:
-        """Whether it is a single message, with which the other conversation begins."""
+        """Whether it is a single message with which the other conversation begins."""
         return self.head is None and self.text == head
 
     def repeats(self, before: _Look) -> bool:
-        """Whether it asks the same: the same text; for short texts the same distinctive words, a few more or less."""
+        """Whether it asks the same: the same text; for short texts nearly the same distinctive words."""
         if self.shape != before.shape or not self.goes_on(before):
             return False
         if self.text == before.text:
@@ -63,7 +63,7 @@ class _Look(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """An answered request: by which model, when. `again`: which repetition; `after`: the model that answered before."""
+    """An answered request: the model, the time. `again`: which repetition; `after`: the model that answered before."""
 
     request_id: str
     model: str
@@ -81,7 +81,7 @@ class Retries:
         self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def ended(self, request: Request, outcome: Outcome, reply: Reply, now: float) -> Told | None:
-        """A request has ended; whether it is a sign about an earlier one. `now`: seconds of the router's clock."""
+        """Add an ended request; returns the sign about an earlier one, if any. `now`: seconds of the router's clock."""
         terms = request.routing
         if not terms.session or terms.priority == "batch" or request.in_tool_loop or not request.texts:
             return None
@@ -132,5 +132,5 @@ def _looked(request: Request) -> _Look:
 
 
 def _hashed(text: str) -> int:
-    """Of short texts, whatever their case and spaces are."""
+    """Short texts are hashed without case and spaces."""
     return hash(" ".join(text.casefold().split()) if len(text) <= _SHORT else text)

@@ -1,7 +1,7 @@
-"""The learned model of several processes: what was trained offline is in a file, what is learned online in a store.
+"""The learned model of several processes: trained offline in a file, learned online in a store.
 
-The file is read and never written. A process that starts from another file, or writes another format, learns in a log
-of its own. So all of them can share a store.
+The file is read and never written. A process that starts from another file, or writes another format, uses a separate
+log. So all of them can share a store.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ log = logging.getLogger("capability_router")
 
 
 class SharedLearner(Learner):
-    """Thread-safe. `save` writes to the store what waits, and what was worked out."""
+    """Thread-safe. `save` writes everything that waits to the store."""
 
     def __init__(
         self, path: Path, text: str | None, room: LessonRoom, owner: str, meanings: Embeddings | None = None
     ) -> None:  # fmt: skip
-        """`text`: of the file, None = there is none. `owner`: whose learning it is; routers of one name share it."""
+        """`text`: of the file, None = there is none. `owner`: routers of the same name share what they learn."""
         self._text = text
         base = Quality() if text is None else loaded(text)
         self._meanings = meanings = fitting(base, meanings, path)
@@ -56,7 +56,7 @@ class SharedLearner(Learner):
     def over(
         cls, path: Path | None, room: LessonRoom, owner: str, meanings: Embeddings | None = None
     ) -> SharedLearner:  # fmt: skip
-        """On the file, if there is one. A damaged file is logged and left as it is."""
+        """Start from the file, if there is one. A damaged file is logged and left as it is."""
         text = None
         if path is not None:
             try:
@@ -72,17 +72,17 @@ class SharedLearner(Learner):
         return cls(path or Path(), text, room, owner, meanings)
 
     def load(self) -> None:
-        """Take over what the store holds. A store that is away is logged."""
+        """Take over what the store holds. If the store is away, that is logged."""
         self.scribe.load()
         self._work_out()
 
     def sketch(self, request: Request) -> Sketch:
-        """See Learner; the store is looked into from the first answer on."""
+        """See Learner; the store is read from the first answer on."""
         self.scribe.start()
         return super().sketch(request)
 
     def answered(self, lesson: Lesson) -> None:
-        """See Learner; it is kept in the store within a moment."""
+        """See Learner; the answer is written to the store shortly after."""
         self._answers.keep(lesson)
 
     def scored_elsewhere(self, request_id: str, score: float) -> Lesson | None:
@@ -90,14 +90,14 @@ class SharedLearner(Learner):
         lesson = self._answers.find(request_id)
         if lesson is None:
             return None
-        again = self.remembers(request_id, lesson.model)  # then its plan was told of already
+        again = self.remembers(request_id, lesson.model)  # then its plan has already been reported
         lesson = lesson._replace(score=score, foreseen=None if again else lesson.foreseen)
         self._take(lesson)
         self._work_out()
         return lesson
 
     def save(self) -> None:
-        """Write to the store what waits. It raises nothing: a store that is away is logged."""
+        """Write what waits to the store. Raises nothing: if the store is away, that is logged."""
         self.scribe.close()
 
     def _made(self, text: str | None) -> Pupil:
@@ -105,16 +105,18 @@ class SharedLearner(Learner):
         return Pupil(agreed(Quality() if text is None else loaded(text), self._meanings))
 
     def tell(self, guard: Guard) -> None:
-        """Have the guard know of other processes' scores, those of before included."""
+        """Connect the guard to other processes' scores, including earlier ones."""
         self._guard = guard
         guard.renew(_planned(self.scribe.recent))
 
     def hears(self, listener: Callable[[Lesson], None]) -> None:
-        """Call the listener with lessons of other processes, and again with the latest of those that were summed up."""
+        """Call the listener with lessons of other processes, and again with the latest of those that were
+        summarised.
+        """
         self._listener = listener
 
     def runs(self, errand: Callable[[bool], None]) -> None:
-        """Run this in the background too, from time to time; True as its argument: for the last time."""
+        """Run this in the background too, from time to time; the argument True means the last time."""
         self.scribe.errands.append(errand)
 
     def _adopted(self, pupil: Pupil, recent: Iterable[Lesson]) -> None:
@@ -139,13 +141,14 @@ class SharedLearner(Learner):
 
 
 IN_STORE = "store"
-"""As the name of a state: it is in the router's store alone, and began with nothing."""
+"""The name of a state that is only in the router's store, and started empty."""
 
 
 def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Embeddings | None = None) -> Learner:
-    """From a state's name, a path or "store", and the router's store at this URL. Raises ConfigError.
+    """The learner for a state's name (a path or "store") and the router's store at this URL. Raises ConfigError.
 
-    A store in memory keeps nothing: then the file is written. One that lasts is read at once, if it is there.
+    A store in memory keeps nothing, so then the file is written. A persistent store is read at once, if it can be
+    reached.
     """
     if url.startswith("memory"):
         if state == IN_STORE:

@@ -1,9 +1,9 @@
 """Implicit signs of bad answers: refusals, answers that do not parse, broken tool calls, requests asked again.
 
-They are no scores. A model's signs per answer are compared with those of all models, so a model that is asked more does
+They are not scores. A model's signs per answer are compared with those of all models, so a model that is used more does
 not look worse. They move what is believed of it before any score: by at most `OWN` for the tenant that saw them, and by
-at most `ALL` for all tenants, however many saw them. Scores outweigh them as they outweigh a card. They are kept in
-memory alone; those of logs come with the state that was trained on them.
+at most `ALL` for all tenants, however many saw them. Scores outweigh them as they outweigh a card. They are kept only
+in memory; those of logs come with the state that was trained on them.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import NamedTuple
 from capability_router.concurrency.deferring_lock import DeferringLock
 
 WEIGHTS = {"refusal": 0.5, "unparsable": 0.5, "malformed_tool_call": 0.5, "retried": 0.25, "accepted": -0.25}
-"""What a sign is of a lost answer. "accepted": after a model's answer was asked for again, this one's was not."""
+"""A sign's share of a lost answer. "accepted": another model's answer was asked for again, and this one's was not."""
 OWN, ALL = 0.1, 0.05  # quality points
 FADE = 0.995  # per answer of the model to the tenant
-LEAST = 20.0  # answers of a model, before its signs are looked at
-_EVEN = 50.0  # answers with the common share of signs that each model is credited with
+LEAST = 20.0  # answers of a model that are needed before its signs count
+_EVEN = 50.0  # each model is credited with this many answers with the common share of signs
 _LOOK, _FEW = 16, 500  # answers, until a look without a new sign; from so many answers in all on
 KEPT, REMEMBERED = 1_000, 2_000  # tenants; requests whose signs a score takes back
 
 
 class Sign(NamedTuple):
-    """`kind` is a word of WEIGHTS; `weight` what it counts for, negative where it speaks for the model."""
+    """`kind` is a key of WEIGHTS; `weight` its share of a lost answer, negative if it speaks for the model."""
 
     request_id: str
     model: str
@@ -34,14 +34,14 @@ class Sign(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """Of one model: its answers, and how many lost ones its signs count as."""
+    """One model's answers, and how many lost ones its signs count as."""
 
     answers: float
     lost: float
 
 
 class _Tally:
-    """Of one model: its answers and their signs, faded, and how many answers there ever were."""
+    """One model's answers and their signs, faded, and the number of answers ever."""
 
     __slots__ = ("answers", "bad", "ever")
 
@@ -49,7 +49,7 @@ class _Tally:
         self.answers, self.bad, self.ever = 0.0, 0.0, 0
 
     def begin(self, known: Counted) -> None:
-        """With so many, as they would have faded."""
+        """Start with this many, as if they had faded."""
         part = min(1.0, 1.0 / (1.0 - FADE) / known.answers) if known.answers else 0.0
         self.answers, self.bad, self.ever = part * known.answers, part * known.lost, round(known.answers)
 
@@ -58,7 +58,7 @@ class _Tally:
 
 
 class _Given(NamedTuple):
-    """A sign that may be taken back: where it went, its weight, and how many answers there were by then."""
+    """A sign that may be withdrawn: its tally, its weight, and the number of answers by then."""
 
     tally: _Tally
     weight: float
@@ -72,7 +72,7 @@ _Tallies = dict[str, _Tally]
 
 
 class Signs:
-    """Of the 1,000 tenants that asked last; thread-safe. `known`: everybody's, by model, of logs."""
+    """For the 1,000 tenants that asked last; thread-safe. `known`: all tenants' counts by model, from logs."""
 
     def __init__(self, known: Mapping[str, Counted] | None = None) -> None:
         self._all: _Tallies = {model: _Tally() for model in known or {}}
@@ -86,17 +86,19 @@ class Signs:
         self._lock: DeferringLock[tuple[str, str, str, str, bool]] = DeferringLock(self._take)
 
     def answered(self, tenant: str, request_id: str, model: str, kind: str = "") -> Sign | None:
-        """This model answered a request of the tenant's, with a sign or ("") without."""
+        """This model answered a tenant's request, with a sign or without ("")."""
         self._lock.post((tenant, request_id, model, kind, False))
         return Sign(request_id, model, kind, WEIGHTS[kind]) if kind else None
 
     def late(self, tenant: str, request_id: str, model: str, kind: str) -> Sign:
-        """A sign of an answer came afterwards."""
+        """A sign came after its answer was recorded."""
         self._lock.post((tenant, request_id, model, kind, True))
         return Sign(request_id, model, kind, WEIGHTS[kind])
 
     def _take(self, seen: tuple[str, str, str, str, bool]) -> None:
-        """Under the lock: an answer, with a sign or without, or ("late") the sign of one that was taken before."""
+        """Needs the lock. Record an answer, with a sign or without, or ("late") the sign of an answer recorded
+        before.
+        """
         tenant, request_id, model, kind, late = seen
         weight, tallies = WEIGHTS[kind] if kind else 0.0, self._of(tenant, model)
         for tally in tallies:
@@ -111,14 +113,14 @@ class Signs:
             self._note(tallies, request_id, model, weight)
 
     def withdrawn(self, request_id: str, model: str) -> None:
-        """A score came for this answer: it counts in the place of its signs."""
+        """A score came for this answer: it replaces the answer's signs."""
         with self._lock:
             for given in self._given.pop((request_id, model), ()):
                 given.take_back()
                 self._version += 1
 
     def shifts(self, tenant: str) -> Mapping[str, float]:
-        """By how many quality points the models' signs move what is believed of them; empty while there are none."""
+        """By how many quality points the signs move what is believed of each model; empty if there are no signs."""
         if not self._any:
             return _NONE
         version, known = self._shifts.get(tenant, (-1, _NONE))
@@ -159,7 +161,7 @@ _NONE: Mapping[str, float] = {}
 
 
 def _moved(tallies: _Tallies, most: float) -> dict[str, float]:
-    """Per model the share of lost answers below, less that above, the share of all models together."""
+    """Per model, how far its share of lost answers is below that of all models together (negative: above)."""
     answers = sum(tally.answers for tally in tallies.values())
     common = sum(tally.bad for tally in tallies.values()) / answers if answers else 0.0
     return {

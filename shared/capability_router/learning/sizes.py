@@ -1,8 +1,8 @@
-"""How many tokens a model really counts, against what was estimated, by what the text consists of.
+"""How many tokens a model really counts, compared with the estimate, by the kind of text.
 
 Vocabularies differ, and the difference depends on the text. One factor per model did not help on mixed traffic
-(measured); one per model and bucket does. The remaining error of the estimate sets the margin below a window. It
-shrinks from a fifth to the observed error as answers come in.
+(measured); one per model and kind does. The remaining error of the estimate sets the margin below a window. It shrinks
+from a fifth to the observed error as answers come in.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from capability_router.concurrency.latch import Latch
 
 ALPHA, PRIOR_WEIGHT = 0.1, 3.0
 MARGIN, LEAST_MARGIN = 0.2, 0.01
-_MARGIN_WEIGHT = 10.0  # answers that the first margin is worth
-_LEAST_TOKENS = 64  # in smaller prompts what is laid around the messages outweighs the text
-_MOST = math.log(3.0)  # no vocabulary is further away: such a count is another thing's, or nonsense
+_MARGIN_WEIGHT = 10.0  # the first margin counts as this many answers
+_LEAST_TOKENS = 64  # in smaller prompts the tokens around messages outweigh the text
+_MOST = math.log(3.0)  # no vocabulary differs more: a larger ratio is an error
 _KEPT, _MODELS_KEPT = 64, 1_000
 
 
 class Scale(NamedTuple):
-    """`factor`: the model's tokens over those estimated. `margin`: by which share they may be still more."""
+    """`factor`: the model's tokens divided by the estimate. `margin`: by which share they may be still more."""
 
     factor: float = 1.0
     margin: float = MARGIN
@@ -38,7 +38,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.mean, self.number = 0.0, 0
-        self.ratios: deque[float] = deque(maxlen=_KEPT)  # logarithms of what was counted over what was estimated
+        self.ratios: deque[float] = deque(maxlen=_KEPT)  # logarithms of counted over estimated tokens
 
     def learn(self, ratio: float) -> Scale:
         self.ratios.append(ratio)
@@ -59,11 +59,11 @@ class Sizes:
         self._lock = Latch()
 
     def on(self, bucket: str) -> Mapping[str, Scale]:
-        """The scales by model for such text; models not yet seen are missing. Read, never change."""
+        """The scales by model for such text; models without answers are missing. Read only."""
         return self._scales.get(bucket, _NONE)
 
     def learn(self, model: str, bucket: str, estimated: int, actual: int) -> None:
-        """A model reported `actual` input tokens where `estimated` had been counted, unscaled."""
+        """A model reported `actual` input tokens; the unscaled estimate was `estimated`."""
         if estimated < _LEAST_TOKENS or actual <= 0:
             return
         ratio = math.log(actual / estimated)

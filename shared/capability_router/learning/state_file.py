@@ -1,4 +1,5 @@
-"""The file of a learned state: written whole or not at all, by one process at a time, and none writes over another.
+"""The file of a learned state: written whole or not at all, by one process at a time, and no process loses another's
+data.
 
 No process keeps it open. The lock is on the file itself, and a process that gets it checks whether it is still that
 file.
@@ -15,11 +16,11 @@ from hashlib import blake2b
 from pathlib import Path
 
 _DRAFT = re.compile(r"\.\d+\.[0-9a-f]+")  # process, object
-_LEFT_S = 600.0  # after which nobody writes a draft any more: its process was killed
+_LEFT_S = 600.0  # older drafts are of processes that were killed
 
 
 class StateFile:
-    """Not thread-safe. What it raises is an OSError, or what reading a text raises."""
+    """Not thread-safe. Raises OSError, or an error of decoding the text."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,8 +38,8 @@ class StateFile:
             pass
 
     def _written(self, made: Callable[[bytes | None], str]) -> bool:
-        """False = somebody has made the file just now."""
-        path = Path(os.path.realpath(self.path))  # else a link would be replaced, not what it leads to
+        """False = another process has just made the file."""
+        path = Path(os.path.realpath(self.path))  # else a symbolic link would be replaced instead of its target
         with _alone(path) as there:
             found = path.read_bytes() if there else None
             text = made(None if found is None or _digest(found) == self._known else found)
@@ -54,7 +55,7 @@ class StateFile:
         return True
 
     def move_aside(self) -> None:
-        """Keep what is there as `<name>.damaged`."""
+        """Keep the present file as `<name>.damaged`."""
         with suppress(FileNotFoundError):
             self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
 
@@ -65,7 +66,9 @@ def _digest(text: str | bytes) -> str:
 
 
 def _write(draft: Path, text: str) -> None:
-    """The owner's alone, and on the disk when it takes its place: else a crash of the machine could leave it empty."""
+    """Readable by its owner only, and flushed to disk before it replaces the old file: else a crash could leave it
+    empty.
+    """
     owners = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(owners, "wb") as file:
         file.write(text.encode())
@@ -74,7 +77,7 @@ def _write(draft: Path, text: str) -> None:
 
 
 def _sweep(path: Path, draft: Path) -> None:
-    """Take away the drafts of processes that were killed while they wrote; the disk's own clock shows their age."""
+    """Remove the drafts of processes that were killed while writing; the file system's own clock shows their age."""
     now = draft.stat().st_mtime
     for left in path.parent.glob(f".{escape(path.name)}.*"):
         if _DRAFT.fullmatch(left.name.removeprefix(f".{path.name}")):
@@ -84,7 +87,7 @@ def _sweep(path: Path, draft: Path) -> None:
 
 
 def _placed(draft: Path, path: Path, *, new: bool) -> bool:
-    """Whether it took its place: as a new file only if there is none by now."""
+    """Whether it was put in place: as a new file, only if there is none by now."""
     if new:
         try:
             os.link(draft, path)
@@ -99,9 +102,9 @@ def _placed(draft: Path, path: Path, *, new: bool) -> bool:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[bool]:
-    """Hold the file, so that no other process writes it meanwhile, where the system can see to it; False = no file."""
+    """Lock the file against other processes, if the system supports it; False = no file."""
     try:
-        import fcntl  # here, because Windows has none
+        import fcntl  # imported here, because Windows has no such module
     except ImportError:
         yield path.exists()
         return
@@ -121,7 +124,7 @@ def _alone(path: Path) -> Iterator[bool]:
         yield True
     finally:
         with suppress(OSError):
-            fcntl.flock(held, fcntl.LOCK_UN)  # a child that was forked meanwhile has it open too
+            fcntl.flock(held, fcntl.LOCK_UN)  # a child forked meanwhile has it open too
         os.close(held)
 
 

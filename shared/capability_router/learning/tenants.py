@@ -1,4 +1,4 @@
-"""Whose scores taught what: bounds what tenants' scores do to each other.
+"""Bounds the effect of tenants' scores on each other.
 
 There are two bounds. First, what one tenant sees of a model stays within `BOUND` of what cards, prices, the look of the
 request and its own scores say. This holds against the scores of all other tenants together, however many there are.
@@ -30,7 +30,7 @@ class Own:
 
 
 class Tenants:
-    """The 1,000 tenants that scored last; thread-safe. The name "" is a tenant as any."""
+    """The 1,000 tenants that scored last; thread-safe. The name "" is a tenant like any other."""
 
     def __init__(self) -> None:
         self.known: OrderedDict[str, Own] = OrderedDict()
@@ -39,7 +39,7 @@ class Tenants:
         self._lock = Lock()
 
     def note(self, tenant: str, model: str, score: float) -> float:
-        """A tenant's score of a model; gives its weight, above 0 and at most 1, in what all learn from."""
+        """Add a tenant's score of a model; returns its weight, above 0 and at most 1, in the shared model."""
         return self.told(hashed(tenant), model, score)
 
     def told(self, name: str, model: str, score: float) -> float:
@@ -56,14 +56,14 @@ class Tenants:
             return min(1.0, (max(self._total - own.mass, 0.0) + _GRANTED) / own.mass)
 
     def bind(self, tenant: str) -> bool:
-        """Whether anybody else has scored."""
+        """Whether any other tenant has scored."""
         known = self.known
         return bool(known) and not (len(known) == 1 and hashed(tenant) in known)
 
     def bounded(self, tenant: str, model: str, quality: float, before: float, worth: float) -> float:
-        """`quality`, brought within the bound of what the tenant has reason to believe without the others.
+        """`quality`, limited to the bound around what the tenant has reason to believe without the others.
 
-        `before` is believed of the model before any score, and counts for `worth` of them.
+        `before` is believed of the model before any score, and counts as `worth` scores.
         """
         if not self.bind(tenant):
             return quality
@@ -78,7 +78,7 @@ class Tenants:
             return [(name, own.mass, dict(own.levels)) for name, own in self.known.items()]
 
     def put(self, name: str, own: Own) -> None:
-        """A tenant by its hashed name, as it was kept. A tenant that is there already stays as it is."""
+        """Restore a tenant by its hashed name. An existing tenant is not changed."""
         with self._lock:
             if name in self.known:
                 return
@@ -87,7 +87,7 @@ class Tenants:
             self._total += own.mass
 
     def forked(self) -> None:
-        """This is the child of a fork: a thread of the parent's may have held the lock."""
+        """In a forked child: a thread of the parent may have held the lock."""
         self._lock = Lock()
 
     def _own(self, name: str) -> Own:
@@ -99,5 +99,5 @@ class Tenants:
 
 
 def hashed(tenant: str) -> str:
-    """What is kept of a name."""
+    """The stored form of a name."""
     return blake2b(tenant.encode("utf-8", "replace"), digest_size=8).hexdigest()

@@ -1,8 +1,8 @@
-"""The true windows of models, learned from what they turned away as too long.
+"""The true windows of models, learned from the prompts that they rejected as too long.
 
-A provider that names its window is believed, until it takes more. Where none is named, the size of the
-prompt is the only evidence: nothing as large will fit. That size is an estimate, so the bound loosens with time,
-and goes when a larger prompt is answered.
+A window that the provider states is believed until the model accepts more. If none is stated, the size of the prompt is
+the only evidence: a prompt of that size will not fit. That size is an estimate, so the bound loosens with time, and is
+dropped when a larger prompt is answered.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from capability_router.concurrency.latch import InnerLatch
 
-LOOSENS = 0.1  # of a bound that nobody named, per hour
+LOOSENS = 0.1  # growth of an unstated bound, per hour
 FORGOTTEN_S = 86_400.0
 
 
@@ -25,7 +25,7 @@ class Learned:
     at: float = 0.0
 
     def limit(self, now: float) -> int | None:
-        """Input tokens from which on prompts are thought to be too long; None = no such bound is left."""
+        """Prompts of this many input tokens are expected to be too long; None = no bound is left."""
         age = now - self.at
         if self.bound is None or age > FORGOTTEN_S:
             return None
@@ -43,20 +43,20 @@ class Windows:
         self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
 
     def turned_away(self, model: str, tokens: int, told: int | None, now: float) -> None:
-        """The model found about `tokens` of input too long, and named its window or did not."""
+        """The model rejected about `tokens` of input as too long, and may have stated its window."""
         with self._lock:
             before = self.known.get(model, _NOTHING)
             if told is not None:
                 learned = Learned(told=told)
             elif before.told is not None and before.told <= tokens:
-                return  # the window that it named explains it
+                return  # the stated window explains it
             else:
                 bound = before.limit(now)
                 learned = Learned(before.told, tokens if bound is None else min(bound, tokens), now)
             self.known = {**self.known, model: learned}
 
     def held(self, model: str, tokens: int) -> None:
-        """The model answered a prompt that it counted as `tokens`: what was learned and says less is wrong."""
+        """The model answered a prompt that it counted as `tokens`: smaller learned limits are wrong."""
         if model not in self.known:
             return
         with self._lock:
@@ -67,6 +67,6 @@ class Windows:
             self.known = {**rest, **({model: Learned(told, bound, before.at)} if told or bound else {})}
 
     def shown(self, model: str, now: float) -> dict[str, int | None]:
-        """For a row about the model: `window` by its own word, `too_long` for a prompt."""
+        """For a row about the model: `window` as it stated it, `too_long` for a prompt."""
         learned = self.known.get(model, _NOTHING)
         return {"window": learned.told, "too_long": learned.limit(now)}
