@@ -1,13 +1,13 @@
 """A lock to which work can be handed without waiting for it.
 
 The garbage collector closes an abandoned stream in the middle of any call, in the same thread. If that call held the
-lock that closing needs, the thread would wait for itself for ever. So such work is queued, and done by whoever holds
-the lock, or by the next one to take it.
+lock that closing needs, the thread would wait for itself for ever. So such work is queued, and done by the lock's
+holder, or by the next thread that takes the lock.
 
-A thread that loses its turn while it holds the lock gets its next one when all others have had theirs. Where many
-threads compute, they hand in more meanwhile than it works off in a turn, and the line, with all that its items hold,
-would grow for as long as they go on. So whoever finds the line long pauses for a moment: the holder has its turn then.
-It pauses once and goes on, because the holder may be a further frame of its own thread.
+A thread that is suspended while it holds the lock runs again only after all others have had their turn. If many threads
+compute, they queue more work meanwhile than it does in a turn, so the queue would grow as long as they run. So a thread
+that finds the queue long pauses for a moment, and the holder gets its turn. It pauses only once, because the holder may
+be an outer frame of its own thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 from capability_router.concurrency.latch import Latch
 
 LONG = 256
-"""Items that wait; what a thread works off in its turn of 5 ms is of this order."""
+"""Items in a long queue; a thread works off about this many in its turn of 5 ms."""
 _PAUSE_S = 0.000_1
 _NEVER_FREE = Lock()
 _NEVER_FREE.acquire()
@@ -45,7 +45,7 @@ class DeferringLock(Latch, Generic[T]):
     def post(self, item: T) -> None:
         """Call `work(item)` under the lock: now if the lock is free, else by its holder before it lets go."""
         line = self._line
-        if line or not self.take():  # what was handed in earlier is done earlier
+        if line or not self.take():  # in the order in which it was queued
             line.append(item)
             self._collect()
             if len(line) > LONG:

@@ -17,12 +17,12 @@ from typing import Any
 from weakref import WeakSet
 
 _LOOK_S = 1.0
-"""After so long a thread that waits looks again, even if no other thread has told it."""
+"""A waiting thread looks again after this time, even if no other thread has woken it."""
 _all: WeakSet[_Shared] = WeakSet()
 
 
 class _Shared:
-    """What both kinds have: how to wait, and a new beginning in the child of a fork."""
+    """The common part of both kinds: how to wait, and how to start anew in a forked child."""
 
     __slots__ = ("__weakref__", "_lock", "_waiting")
     _kind: Callable[[], Any]
@@ -36,7 +36,7 @@ class _Shared:
         self._waiting: deque[Any] = deque()
 
     def forked(self) -> None:
-        """In the child of a fork: a thread of the parent's may have held it, which is not here to give it back."""
+        """In a forked child: a thread of the parent may have held it, and can't release it here."""
         self._free()
 
     def __enter__(self) -> None:
@@ -56,7 +56,7 @@ class _Shared:
             try:
                 if self._look(told):
                     return
-            except BaseException:  # an interrupt: what this one may have been told is for the next
+            except BaseException:  # an interrupt: pass a wakeup on to the next waiter
                 self._tell()
                 raise
             finally:
@@ -73,18 +73,20 @@ class _Shared:
         if told in self._waiting:
             try:
                 self._waiting.remove(told)
-            except ValueError:  # told meanwhile
+            except ValueError:  # woken meanwhile
                 return
 
     def _tell(self) -> None:
         try:
             self._waiting.popleft().release()
-        except IndexError:  # another thread told the last one
+        except IndexError:  # another thread woke the last one
             return
 
 
 class Latch(_Shared):
-    """For a few instructions at a time; not re-entrant. `take()` takes it if it is free; whether it was."""
+    """Held for a few instructions at a time; not re-entrant. `take()` takes it if it is free, and returns whether it
+    did.
+    """
 
     __slots__ = ("take",)
     _kind = staticmethod(Lock)
@@ -98,16 +100,17 @@ class Latch(_Shared):
         return bool(self._lock.locked())
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
         self._lock.release()
         if self._waiting:
             self._tell()
 
 
 class InnerLatch(_Shared):
-    """One that its own thread may take again: the garbage collector may end a request in the middle of another's.
+    """A latch that its own thread may take again: the garbage collector may end a request in the middle of
+    another's.
 
-    Whose it is stands in the lock itself: between taking it and noting that, the collector may come.
+    The lock itself stores its owner: between taking it and recording the owner, the collector may run.
     """
 
     __slots__ = ()

@@ -1,7 +1,7 @@
-"""The ends and the forks of a process, for what has threads and something to tell before it is too late.
+"""Notifies objects with threads or unsaved data when the process ends or forks.
 
-A process ends in one of two ways that can be heard: by `atexit`, or, if `multiprocessing` began it by a fork, by that
-package's own finalizers, for it leaves without `atexit`. One that is killed ends unheard.
+The end of a process can be seen in two ways: by `atexit`, or, if `multiprocessing` started it by a fork, by that
+package's own finalizers, because such a process ends without `atexit`. A killed process ends unseen.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ log = logging.getLogger("capability_router")
 
 
 class Lasting:
-    """What is told of ends and forks once it is watched; each method may be left out."""
+    """The notifications of a watched object; each method is optional."""
 
     def at_exit(self) -> None:
         """The process ends."""
 
     def before_fork(self) -> None:
-        """A child is about to be made; it is to find nothing half done."""
+        """A child is about to be made; it must not find anything half done."""
 
     def pause(self) -> None:
-        """All have been told that a child is about to be made: from now on nothing is to begin, until `resume`."""
+        """All objects have been notified of the fork: nothing may begin until `resume`."""
 
     def resume(self) -> None:
-        """This is the parent, and the child is made."""
+        """This is the parent, and the child has been made."""
 
     def after_fork(self) -> None:
-        """This is the child: threads are gone, locks may be held for ever, what the parent does is the parent's."""
+        """This is the child: threads are gone, locks may be held for ever, and the parent's work is the parent's."""
 
 
 def watch(owner: Lasting) -> None:
@@ -45,16 +45,18 @@ def watch(owner: Lasting) -> None:
 
 
 def ending() -> bool:
-    """Whether the ends were told, so that nothing may begin any more.
+    """Whether the process is ending, so that nothing may begin any more.
 
-    A thread that is begun when the interpreter is put away runs no more, and whoever begins it waits for ever (Python
-    3.11), or an error says so. What is still to be done, as for a stream that nobody closed, is done at once.
+    A thread that is started while the interpreter shuts down never runs, and its starter waits for ever (Python 3.11)
+    or gets an error. Remaining work, such as closing an abandoned stream, is done at once.
     """
     return _ends.come
 
 
 def forks() -> int:
-    """How many forks this process is away from the first one: what began under another number is an ancestor's."""
+    """How many forks separate this process from the first one: anything that began under another number is an
+    ancestor's.
+    """
     return _ends.forks
 
 
@@ -68,10 +70,10 @@ _owners: weakref.WeakSet[Lasting] = weakref.WeakSet()
 
 
 class _Ends:
-    """Whether the ends have `come`, how many `forks` led here, and which process has its finalizer.
+    """Whether the end has `come`, how many `forks` led here, and which process has its finalizer.
 
-    `multiprocessing` holds this weakly: it lasts as long as the module. The child of a child hears twice of its
-    beginning: of the fork, then of `multiprocessing`, which has forgotten meanwhile what it was asked for at the first.
+    `multiprocessing` holds this weakly: it lasts as long as the module. A child of a child is notified twice of its
+    start: by the fork, then by `multiprocessing`, which has meanwhile forgotten what was registered at the first.
     """
 
     def __init__(self) -> None:
@@ -82,7 +84,9 @@ class _Ends:
         self._kept: Any = None
 
     def finalized(self) -> None:
-        """Have `multiprocessing` call at the end of this process, which it began, unless it still means to."""
+        """Have `multiprocessing` call at the end of this process, which it started, unless that is already
+        registered.
+        """
         if self.pid != os.getpid() or not self._kept.still_active():
             self.pid = os.getpid()
             self._kept = sys.modules["multiprocessing.util"].Finalize(None, _at_exit, exitpriority=10)
@@ -92,7 +96,7 @@ _ends = _Ends()
 
 
 def _heard_by_multiprocessing() -> None:
-    """A child first forgets all finalizers, then calls what was to be called after a fork: it is asked for both."""
+    """A child first forgets all finalizers, then runs its after-fork hooks: register for both."""
     util = sys.modules.get("multiprocessing.util")
     if util is None:
         return
@@ -111,7 +115,7 @@ def _at_exit() -> None:
 def _before_fork() -> None:
     owners = list(_owners)
     _tell(owners, Lasting.before_fork)
-    _tell(owners, Lasting.pause)  # what one of them tells before a fork, another may have to write
+    _tell(owners, Lasting.pause)  # one object's data before a fork may have to be written by another
 
 
 def _after_fork_here() -> None:
@@ -128,7 +132,7 @@ def _tell(owners: Iterable[Lasting], what: Callable[[Lasting], None]) -> None:
     for owner in list(owners):
         try:
             getattr(owner, what.__name__)()
-        except Exception:  # a defect of one; the others are to be told all the same
+        except Exception:  # one object failed; the others must still be notified
             log.exception("%r: %s did not end well", owner, what.__name__)
 
 

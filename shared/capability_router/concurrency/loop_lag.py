@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary, ref
 from capability_router.concurrency.latch import InnerLatch
 
 _LOOK_S = 0.05
-_LATE_S = 0.02  # less is the loop's usual work
+_LATE_S = 0.02  # a shorter delay is normal
 
 
 class LagWatch:
@@ -79,7 +79,7 @@ _computed_s: Callable[[], float] = _nothing
 
 
 def count_beside(computed_s: Callable[[], float]) -> None:
-    """Leave out processor time, as this clock gives it in seconds."""
+    """Exclude processor time, which this clock gives in seconds."""
     global _computed_s
     _computed_s = computed_s
 
@@ -100,7 +100,7 @@ def watch() -> LagWatch:
 
 
 def _watch_of(loop: asyncio.AbstractEventLoop) -> LagWatch | None:
-    """The loop's watch; mostly the one that was asked for last."""
+    """The loop's watch; usually the last one that was asked for."""
     global _asked
     if (last := _asked) is not None and last.is_of(loop):
         return last
@@ -113,7 +113,7 @@ def _watch_of(loop: asyncio.AbstractEventLoop) -> LagWatch | None:
 def lag_s() -> float:
     """Total seconds by which loops were late without computing, up to now for the running one.
 
-    The sum of it and the processor time never decreases.
+    Its sum with the processor time never decreases.
     """
     loop = asyncio._get_running_loop()
     if loop is None or (found := _watch_of(loop)) is None:

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable
 from math import inf
 
-_LATE_S, _LATE_SHARE = 0.05, 0.1  # later than this, and than so much of the time that was to be waited
+_LATE_S, _LATE_SHARE = 0.05, 0.1  # later than this, and than this share of the time to be waited
 _TURNS, _TURN_S, _GRACE_S = 8, 0.001, 0.02  # turns of the loop, and seconds, in which to read what has arrived
-_MOST_S = 0.1  # within which the rest of it is to be read, however often something comes
+_MOST_S = 0.1  # in which the rest must be read, however often something arrives
 
 
 class Lateness:
@@ -28,7 +28,7 @@ class Lateness:
         self._hard = hard
         self.by_s = 0.0
         self._until = 0.0
-        self.grace_s = _GRACE_S  # seconds to wait on after a late ring
+        self.grace_s = _GRACE_S  # further seconds to wait after a late ring
 
     def excuses(self, by_s: float, waited_s: float, now: float) -> bool:
         """Whether a limit of `waited_s` that rang `by_s` late may first wait for what has arrived."""

@@ -21,7 +21,7 @@ class Wakeup:
 
     def __init__(self) -> None:
         self.told = False
-        self._wakes: list[Callable[[], object]] = []  # each is popped, and so called, once
+        self._wakes: list[Callable[[], object]] = []  # each is popped, so it is called once
 
     def tell(self) -> None:
         """Set it: the waiter's turn may have come. A second call does nothing."""
