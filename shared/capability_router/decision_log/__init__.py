@@ -1,1 +1,1 @@
-"""Decision logs read again: what a line must be, which files a log is made of, what is left out and counted."""
+"""Reads decision logs: what a valid line is, which files belong to a log, and what is left out and counted."""

@@ -1,4 +1,4 @@
-"""Whether a record was there before: a file may be given twice, copied, or rotated while it is read."""
+"""Detects repeated records: a file may be given twice, copied, or rotated while it is read."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Any
 from capability_router.decision_log.shapes import time_of
 
 MOST = 1_000_000
-"""At least so many of the last records are known again, of twice as many a mark is kept."""
+"""At least this many of the last records are recognised; marks are kept for up to twice as many."""
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "decision": ("router", "request_id"), "shadow": ("router", "request_id", "shadow_id"),
     "feedback": ("request_id", "model", "source", "score"), "shadow_score": ("request_id", "shadow_id", "score"),
     "sign": ("request_id", "model", "sign"), "health": ("router", "model", "event", "detail"),
 }  # fmt: skip
-_TIMED = ("feedback", "shadow_score", "health")  # which may say the same again, later
+_TIMED = ("feedback", "shadow_score", "health")  # may be repeated later with the same content
 
 
 class Duplicates:
-    """The first of equal records counts: of a decision, router and request tell; of others, what they say."""
+    """Only the first of equal records counts. A decision is identified by router and request; others by their
+    content.
+    """
 
     def __init__(self) -> None:
         self._marks, self._before = set[int](), set[int]()
 
     def again(self, record: Mapping[str, Any]) -> bool:
-        """Whether this one, which is without a flaw, was there; from now on it was."""
+        """Whether this valid record was seen before; from now on it was."""
         mark = _mark(record)
         if mark in self._marks or mark in self._before:
             return True

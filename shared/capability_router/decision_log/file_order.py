@@ -1,4 +1,4 @@
-"""The files that logs are made of, in the order of time: a shell names `decisions.jsonl*` the newest first."""
+"""The files of logs in the order of time: a shell lists `decisions.jsonl*` with the newest first."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from capability_router.decision_log.lines import lines
 from capability_router.decision_log.reading import Reading, unreadable
 from capability_router.decision_log.shapes import time_of
 
-_LOOKED_AT = 100  # lines, for one that tells when
+_LOOKED_AT = 100  # lines that are searched for a time
 
 
-_TABLES = (".csv", ".parquet")  # which `train` reads too: such files are not rotated
+_TABLES = (".csv", ".parquet")  # `train` reads these too: such files are not rotated
 
 
 def files_of(logs: Iterable[Path]) -> list[Path]:
-    """The logs with the files that they were rotated into, the oldest of all first, each once.
+    """The logs with their rotated files, the oldest of all first, each once.
 
-    Raises ConfigError where a log is not there.
+    Raises ConfigError if a log does not exist.
     """
     found: dict[Path, Path] = {}
     for log in logs:
@@ -36,7 +36,7 @@ def files_of(logs: Iterable[Path]) -> list[Path]:
 
 
 def rotated(path: str | Path) -> list[Path]:
-    """The files of a log, the oldest first: `<name>.2`, `<name>.1`, `<name>`, as far as they are there."""
+    """The existing files of a log, oldest first: `<name>.2`, `<name>.1`, `<name>`."""
     whole = Path(path)
     beside = ((found.suffix[1:], found) for found in whole.parent.glob(f"{glob.escape(whole.name)}.*"))
     numbered = [(int(end), found) for end, found in beside if end.isdecimal()]
@@ -44,12 +44,14 @@ def rotated(path: str | Path) -> list[Path]:
 
 
 def size_of(files: Iterable[Path]) -> int:
-    """Bytes; those of a pipe are unknown."""
+    """Bytes; unknown for a pipe."""
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def oldest_first(files: Iterable[Path]) -> list[Path]:
-    """By the first record of each. What tells no time, as a pipe, which is not touched, stays behind the one before."""
+    """By the first record of each. A file without a time, or a pipe (which is not touched), stays behind the one
+    before it.
+    """
     began, found = 0.0, list[tuple[float, Path]]()
     for path in files:
         began = _began(path) or began
@@ -58,9 +60,9 @@ def oldest_first(files: Iterable[Path]) -> list[Path]:
 
 
 def _began(path: Path) -> float:
-    """Unix seconds; 0 = it does not tell."""
+    """Unix seconds; 0 = unknown."""
     reading = Reading()
-    if not path.is_file():  # what is read of a pipe is gone
+    if not path.is_file():  # a pipe can be read only once
         return 0.0
     try:
         looked_at = map(reading.line, islice(lines(path, reading.omitted), _LOOKED_AT))

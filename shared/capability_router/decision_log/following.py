@@ -1,4 +1,4 @@
-"""Reading a log that is being written: its last lines, then what comes, also after it has given way to a new file."""
+"""Follows a log that is being written: its last lines, then new ones, also after rotation to a new file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 _STEP = 1 << 16
 LONGEST = 16 << 20
-"""Bytes in which an end of a line must be found; what is longer is left out."""
+"""Bytes of the longest line; a longer line is left out."""
 TOO_LONG = f"longer than {LONGEST >> 20} MB"
 
 
@@ -18,11 +18,11 @@ def follow(
     path: Path, last: int, wait: Callable[[], bool], omitted: Counter[str],
     counts: Callable[[bytes], bool] = lambda _: True,
 ) -> Iterator[bytes]:  # fmt: skip
-    """The last lines that are there, then each new one, without their ends. Raises OSError if there is no file yet.
+    """The last existing lines, then each new one, without line ends. Raises OSError if there is no file yet.
 
-    `counts` says of which lines there are so many; those that stand between them are given too.
-    `wait` passes the time between two looks; where it gives False the reading ends with what is there, also with a line
-    that has no end yet. What can't be given is counted in `omitted`.
+    `counts` decides which lines count towards the number; lines between them are also given. `wait` passes the time
+    between two looks. If it returns False, reading ends with what is there, including an unfinished last line. Lines
+    that can't be given are counted in `omitted`.
     """
     file: BinaryIO = path.open("rb")
     held = _Held(omitted)
@@ -31,10 +31,10 @@ def follow(
         yield from held.lines(file)
         while True:
             newer = _newer(path, file)
-            yield from held.lines(file)  # to its very end: something may have come before it was moved
+            yield from held.lines(file)  # to its very end: something may have been written before it was moved
             if newer is not None:
                 file.close()
-                yield from held.rest()  # nothing comes any more to what was begun
+                yield from held.rest()  # the unfinished line gets no more bytes
                 file, held = newer, _Held(omitted)
             elif not wait():
                 yield from held.rest()
@@ -44,16 +44,16 @@ def follow(
 
 
 class _Held:
-    """The beginning of a line whose end has not come yet."""
+    """The beginning of an unfinished line."""
 
     def __init__(self, omitted: Counter[str]) -> None:
         self._omitted, self._begun, self._passing = omitted, b"", False
 
     def lines(self, file: BinaryIO) -> Iterator[bytes]:
-        """The lines that have come to their end."""
+        """The lines that are now complete."""
         while piece := file.read(_STEP):
             *whole, begun = (self._begun + piece).split(b"\n")
-            if whole and self._passing:  # the end of a line that is left out
+            if whole and self._passing:  # the end of a line that is too long
                 del whole[0]
                 self._passing = False
             yield from filter(self._fits, filter(None, whole))
@@ -68,14 +68,14 @@ class _Held:
         return False
 
     def rest(self) -> Iterator[bytes]:
-        """What has no end."""
+        """The unfinished rest."""
         return filter(None, (self._begun,))
 
 
 def _begin(file: BinaryIO, last: int, counts: Callable[[bytes], bool]) -> int:
-    """Where the last so many lines that count begin; one that has no end yet is looked at in any case.
+    """Where the `last` counting lines begin; an unfinished last line is always included.
 
-    Where there are fewer, all of the file is: what is in it and counts for nothing is to be told of.
+    If there are fewer, the whole file is read, so that lines which do not count are reported.
     """
     lines = _backwards(file, file.seek(0, os.SEEK_END))
     found, unfinished = next(lines)
@@ -87,11 +87,11 @@ def _begin(file: BinaryIO, last: int, counts: Callable[[bytes], bool]) -> int:
 
 
 def _backwards(file: BinaryIO, at: int) -> Iterator[tuple[int, bytes]]:
-    """Each line before `at`, the last one first, with where it begins; one that is too long is empty.
+    """Each line before `at`, the last one first, with its position; a line that is too long is empty.
 
-    The first is what stands behind the last end of a line: nothing, or a line that has no end yet.
+    The first is what follows the last line end: nothing, or an unfinished line.
     """
-    held: list[bytes] = []  # of a line whose beginning has not come yet, its end first
+    held: list[bytes] = []  # parts of a line whose beginning is not read yet, last part first
     long = 0  # bytes of that line
     while at > 0:
         size = min(_STEP, at)
@@ -114,7 +114,7 @@ def _joined(parts: list[bytes], size: int) -> bytes:
 
 
 def _newer(path: Path, file: BinaryIO) -> BinaryIO | None:
-    """The file that is at the path now, if it is another one or was emptied; None = the same, or there is none yet."""
+    """The file now at the path, if it is another one or was emptied; None = the same, or there is none yet."""
     try:
         now = os.stat(path)
         same = os.path.samestat(now, os.fstat(file.fileno()))

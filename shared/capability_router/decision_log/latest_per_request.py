@@ -1,4 +1,4 @@
-"""What was told of requests more than once, in whatever order it is read: of each request what was told last."""
+"""Keeps the latest value for each request, in whatever order values are read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class LatestPerRequest(Generic[T]):
-    """Of at most `most` requests; beyond, those that came first go. `held`: by request."""
+    """For at most `most` requests; the oldest entries are dropped. `held`: by request."""
 
     def __init__(self, most: int) -> None:
         self.held: dict[str, T] = {}
@@ -16,7 +16,7 @@ class LatestPerRequest(Generic[T]):
         self._most = most
 
     def take(self, id: str, at: float, value: T) -> int:
-        """Told at `at`, Unix seconds, 0 = unknown. How many others had to go."""
+        """Add a value of the time `at`, Unix seconds, 0 = unknown. Returns how many others were dropped."""
         if at < self._at.get(id, 0.0):
             return 0
         self.held[id], self._at[id] = value, at

@@ -1,4 +1,4 @@
-"""The lines of a log file, of any file: bounded in length, also of a compressed one, and of one that breaks off."""
+"""The lines of any log file: of bounded length, also from a compressed or truncated file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import IO, cast
 from capability_router.decision_log.following import LONGEST, TOO_LONG
 
 GZIP = b"\x1f\x8b"
-"""How a compressed file begins."""
-_STEP = 200  # lines between two words of how far it is
+"""The first bytes of a compressed file."""
+_STEP = 200  # lines between two reports of progress
 DAMAGED = "compressed data that is damaged or broken off, to its end"
 
 
 def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] | None = None) -> Iterator[bytes]:
-    """Each line without its end; gzip is unpacked on the way. What can't be given is counted in `omitted`.
+    """Each line without its end; gzip is unpacked. Lines that can't be given are counted in `omitted`.
 
-    `advanced` is told of each stretch that is done, in bytes of the file. Raises OSError where it can't be read.
+    `advanced` is called with the bytes of the file done since the last call. Raises OSError if the file can't be read.
     """
     with path.open("rb") as file:
         packed = file.peek(len(GZIP)).startswith(GZIP)
@@ -37,7 +37,7 @@ def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] |
 
 
 class _Way:
-    """How much of a file is done; of a pipe it is unknown."""
+    """How much of a file is done; unknown for a pipe."""
 
     def __init__(self, file: IO[bytes], advanced: Callable[[int], object] | None) -> None:
         self._file, self._advanced, self._done = file, advanced, 0

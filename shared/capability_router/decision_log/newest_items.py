@@ -1,4 +1,4 @@
-"""The newest of what a log holds, where not all of it is kept."""
+"""Keeps the newest items of a log that is too large to be kept whole."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 class NewestItems(Generic[T]):
-    """At most `most` items by when they were, whatever the order in which they come; a tenth more are held meanwhile.
+    """At most `most` items, newest by `when`, in whatever order they come; a tenth more are held between clean-ups.
 
-    `when` gives what they are sorted by, `dropped` is told each time how many were left out.
+    `when` gives the sort key; `dropped` is called with the number of items that were left out.
     """
 
     def __init__(self, most: int, when: Callable[[T], Any], dropped: Callable[[int], object]) -> None:
@@ -19,13 +19,13 @@ class NewestItems(Generic[T]):
         self._held: list[T] = []
 
     def take(self, item: T) -> None:
-        """One more."""
+        """Add an item."""
         self._held.append(item)
         if len(self._held) > self._most + self._most // 10:
             self._thin()
 
     def kept(self) -> list[T]:
-        """Those that stay, the oldest first."""
+        """The kept items, oldest first."""
         self._thin()
         return self._held
 

@@ -1,7 +1,7 @@
-"""Reading decision logs (JSONL) back, as far as they go: what can't be read is counted, by reason.
+"""Reads decision logs (JSONL) as far as possible: what can't be read is counted, by reason.
 
-All that reads them goes through `Reading`, so a log is the same for all: what a line must be (shapes.py), that a record
-which comes again counts once, and in which words the rest is told.
+All readers use `Reading`, so they all agree on what a valid line is (shapes.py), that a repeated record counts once,
+and how omissions are described.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from capability_router.json_text import parsed
 
 Record = dict[str, Any]
 Advanced = Callable[[int], object]
-"""Told of each stretch of a file that is done, in bytes."""
+"""Called with the bytes of a file done since the last call."""
 NO_JSON = "no JSON"
 AGAIN = "a record that was there before"
 _TOLD = 12  # reasons; the figures as JSON have all
 
 
 def older(most: int) -> str:
-    """The reason of requests that are left out because so many newer ones are there."""
+    """The reason for requests that are left out because there are too many newer ones."""
     return f"older than the newest {most:,} requests"
 
 
 def before(most: int) -> str:
-    """The reason of what came of a request later, as a score, where there is too much of that."""
+    """The reason for later records of a request, such as scores, if there are too many."""
     return f"what came of a request, before the newest {most:,} of its kind"
 
 
@@ -57,14 +57,14 @@ class DecisionLog(NamedTuple):
 
 
 class Reading:
-    """Lines that become records. `omitted` counts the others by reason, in words that no log can choose."""
+    """Turns lines into records. `omitted` counts the others by reason; the reasons contain nothing from the log."""
 
     def __init__(self, omitted: Counter[str] | None = None) -> None:
         self.omitted = Counter[str]() if omitted is None else omitted
         self._copies = Duplicates()
 
     def line(self, line: str | bytes) -> Record | None:
-        """What a line says; None = it is empty, or left out."""
+        """The record of a line; None = it is empty, or left out."""
         if not line.strip():
             return None
         try:
@@ -74,7 +74,7 @@ class Reading:
             return None
 
     def taken(self, record: Any) -> Record | None:
-        """The record, if readers may rely on it and it was not there before."""
+        """The record, if it is valid and new."""
         wrong = flaw(record) or (AGAIN if self._copies.again(record) else None)
         if wrong is None:
             return record  # type: ignore[no-any-return]  # an object, or it had a flaw
@@ -82,30 +82,30 @@ class Reading:
         return None
 
     def records(self, found: Iterable[str | bytes]) -> Iterator[Record]:
-        """All that the lines hold."""
+        """All records of the lines."""
         return (record for line in found if (record := self.line(line)) is not None)
 
     def file(self, path: Path, advanced: Advanced | None = None) -> Iterator[Record]:
-        """The records of a file, which may be compressed with gzip; ConfigError when it can't be read."""
+        """The records of a file, which may be gzip; ConfigError if it can't be read."""
         try:
             yield from self.records(lines(path, self.omitted, advanced))
         except OSError as error:
             raise unreadable(path, error.strerror or str(error)) from error
 
     def files(self, paths: Iterable[Path], advanced: Advanced | None = None) -> Iterator[Record]:
-        """Those of several files, one after the other; file_order.py has them in their order."""
+        """The records of several files, one after the other; file_order.py gives their order."""
         for path in paths:
             yield from self.file(path, advanced)
 
 
 def json_of(line: str | bytes) -> Any:
-    """A line's JSON; a byte that is not of UTF-8 becomes U+FFFD. Raises ValueError."""
+    """A line's JSON; bytes that are not UTF-8 become U+FFFD. Raises ValueError."""
     text = line if isinstance(line, str) else line.decode("utf-8", "replace")
     return parsed(text.strip("\0\ufeff \t\r\n"))  # a crash leaves NULs in a file
 
 
 def unreadable(path: Path, why: str) -> ConfigError:
-    """The error of a log that can't be read."""
+    """The error for a log that can't be read."""
     return ConfigError(
         f"cannot read the decision log {str(path)!r}: {why}. The router writes one where router.yaml says "
         "`telemetry: {jsonl: PATH}`."
@@ -113,7 +113,7 @@ def unreadable(path: Path, why: str) -> ConfigError:
 
 
 def read_log(path: str | Path) -> DecisionLog:
-    """All that is in a file; a torn last line or a foreign one is counted. ConfigError when it can't be opened."""
+    """All records of a file; a torn last line or a foreign line is counted. ConfigError if it can't be opened."""
     reading = Reading()
     return gathered(reading.file(Path(path)), reading.omitted)
 
@@ -125,7 +125,7 @@ def parse_log(found: Iterable[str | bytes]) -> DecisionLog:
 
 
 def gathered(records: Iterable[Record], omitted: Mapping[str, int]) -> DecisionLog:
-    """All of these records, decisions in the order of their end."""
+    """All these records, decisions in the order of their end."""
     kinds: dict[str, list[Record]] = {kind: [] for kind in KINDS}
     for record in records:
         kinds[record["kind"]].append(record)
@@ -136,7 +136,7 @@ def gathered(records: Iterable[Record], omitted: Mapping[str, int]) -> DecisionL
 
 
 def told_omitted(omitted: Mapping[str, int]) -> str:
-    """How many lines were left out and why, the commonest reasons first; "" for none."""
+    """How many lines were left out and why, the most frequent reasons first; "" if none."""
     if not (whole := sum(omitted.values())):
         return ""
     reasons = sorted(omitted.items(), key=lambda item: (-item[1], item[0]))

@@ -1,4 +1,4 @@
-"""What a line of a decision log must be, as far as readers use it: types, bounds, and what is told of another."""
+"""What a valid line of a decision log is, as far as readers use it: types, bounds, and references to other records."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Record = Mapping[str, Any]
 
 
 class _Kind(NamedTuple):
-    """`words` go on after "is not"."""
+    """`words` continue the text after "is not"."""
 
     words: str
     fits: Callable[[Any], bool]
 
 
 def _between(least: float, most: float) -> Callable[[Any], bool]:
-    """Of a number; a bool, NaN and infinity are none."""
+    """For numbers; a bool, NaN and infinity are not accepted."""
     return lambda value: type(value) in (int, float) and least <= value <= most
 
 
@@ -91,7 +91,7 @@ _SETTINGS = {"quality_target": _SHARE}
 
 
 def flaw(record: object) -> str | None:
-    """Why a line's JSON can't be taken for a record of this version, in words of ours alone; None = it can."""
+    """Why a line's JSON is not a valid record of this version, in fixed words; None = it is valid."""
     if not isinstance(record, dict):
         return NO_OBJECT
     version, kind = record.get("schema_version"), record.get("kind")
@@ -104,7 +104,7 @@ def flaw(record: object) -> str | None:
 
 
 def time_of(record: Record) -> float:
-    """Its `at`, Unix seconds; 0 = it tells none that can be relied on."""
+    """Its `at`, Unix seconds; 0 = missing or not plausible."""
     at = record.get("at")
     return float(at) if at is not None and _TIME.fits(at) else 0.0
 
