@@ -1,1 +1,3 @@
-"""What is found in a request's text before it is planned, and what that asks of the models: labels, never the text."""
+"""What is found in a request's text before it is planned, and what that requires of the models: labels, never the
+text.
+"""

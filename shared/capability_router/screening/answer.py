@@ -1,6 +1,6 @@
-"""What a hook gave, read: which labels, and what it asks for by itself.
+"""Reads a hook's answer: the labels found, and the terms that the hook requires itself.
 
-Of what can't be read is told what was wrong with it, and nothing that stood in it.
+An unreadable answer is reported by what is wrong with it, without its content.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _MOST = 100_000  # findings
 
 
 class Unreadable(Exception):
-    """Why a hook's answer can't be read; says nothing that stood in it."""
+    """Why a hook's answer can't be read; without its content."""
 
 
 class Answer(NamedTuple):
-    """How often each label was found. `demand`: what the hook itself asks for, beside what labels ask for."""
+    """How often each label was found. `demand`: what the hook itself requires, in addition to the labels' demands."""
 
     found: Mapping[str, int] = {}
     demand: Demand | None = None
@@ -37,7 +37,7 @@ NOTHING = Answer()
 
 
 def read(given: object) -> Answer:
-    """None and what is empty: nothing was found. Raises Unreadable.
+    """None or an empty answer: nothing was found. Raises Unreadable.
 
     A label, or several; findings as LangChain's detectors give them (mappings with `type`), or as objects with `type`
     or `entity_type`; terms, as a mapping or a Routing, with `labels` and `block` beside them.
@@ -92,7 +92,7 @@ def _labels(given: object) -> Mapping[str, int]:
 
 
 def _kind(finding: object) -> str:
-    """The label of one finding; "" = it is none, or asks for something, which a finding can't."""
+    """The label of one finding; "" = it is not a finding, or requires terms, which a finding can't."""
     if isinstance(finding, Mapping) and any(key in finding for key in _ASKING):
         return ""
     told = finding.get if isinstance(finding, Mapping) else partial(_attribute, finding)

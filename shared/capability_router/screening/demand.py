@@ -1,4 +1,4 @@
-"""What a label asks of the models that may read a text in which it was found; terms can only become narrower by it."""
+"""What a label requires of the models that may read a text in which it was found. Terms can only become narrower."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from capability_router.routing import DATA_TERMS, Routing, retention_days
 
 BLOCK, NOTE = "block", "note"
 TERMS = ("allow", "deny", "require_tags", *DATA_TERMS)
-"""The routing terms by which something can be asked of models: each can only forbid some."""
+"""The routing terms that can be required of models: each can only forbid some."""
 _ONE_OF = ("allow", "regions")  # a list of what will do; in a request's own terms an empty one says nothing
 Meant = Callable[[str], Sequence[str]]
-"""The ids of the models that a name means."""
+"""The ids of the models that a name may mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """`terms` by their names in Routing; `block`: no model may read it. Neither: it is told, and that is all."""
+    """`terms` by their names in Routing; `block`: no model may read it. With neither, the label is only recorded."""
 
     terms: Mapping[str, Any] = field(default_factory=dict)
     block: bool = False
 
     @classmethod
     def of(cls, written: object) -> Demand:
-        """From "block", "note", or a mapping of terms, `data` among them. Raises ConfigError."""
+        """From "block", "note", or a mapping of terms, including `data`. Raises ConfigError."""
         if isinstance(written, Demand):
             return written
         if written in (BLOCK, NOTE):
@@ -38,7 +38,7 @@ class Demand:
 
 
 CAREFUL = Demand({"retention": "zero", "training": False})
-"""What a label asks for of which nothing is said."""
+"""The demand of a label without a setting."""
 
 
 def _checked(written: Mapping[Any, Any]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _said(written: Mapping[Any, Any], name: str) -> bool:
 
 
 class Narrowing:
-    """Routing terms under what was found so far. `asked`: by term, the labels that ask for it."""
+    """Routing terms after what was found so far. `asked`: by term, the labels that require it."""
 
     def __init__(self, terms: Routing, meant: Meant) -> None:
         self.terms, self._meant = terms, meant
@@ -69,7 +69,7 @@ class Narrowing:
         """Why no model may read the text; "" = none of what was found says so."""
 
     def add(self, label: str, demand: Demand) -> None:
-        """What was found under this label asks for this."""
+        """This label was found, with this demand."""
         if demand.block:
             self.barred = self.barred or f"the screen found {label}, which is sent to no model"
         for name, value in demand.terms.items():
@@ -83,7 +83,7 @@ class Narrowing:
             self.asked.setdefault(name, []).append(label)
 
     def told(self) -> str:
-        """What is now asked for: 'retention zero, training False'."""
+        """What is now required: 'retention zero, training False'."""
         return ", ".join(f"{name} {_words(getattr(self.terms, name))}" for name in self.asked)
 
 
@@ -100,7 +100,7 @@ def _either(held: tuple[str, ...], asked: tuple[str, ...], meant: Meant) -> tupl
 
 
 def _named(held: tuple[str, ...], asked: tuple[str, ...], meant: Meant) -> tuple[str, ...]:
-    """Of names of models, which may be written in several ways."""
+    """For model names, which may be written in several ways."""
     return _both(_ids(held, meant), _ids(asked, meant), meant)
 
 

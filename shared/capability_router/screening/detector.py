@@ -1,4 +1,4 @@
-"""The built-in detector: how often each label stands in a text. It keeps counts by the text's digest, and no text."""
+"""The built-in detector: how often each label occurs in a text. It keeps counts by the text's digest, and no text."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from capability_router.screening.kinds import KINDS, Kind
 from capability_router.screening.labels import LABELS, PHONE
 from capability_router.screening.phones import Phones, phones
 
-_KEPT = 2_000  # texts: of a conversation all but the last have been looked at before
-_SHORT = 200  # characters, up to which looking is as quick as remembering
+_KEPT = 2_000  # texts: all but the last of a conversation have been searched before
+_SHORT = 200  # characters; searching a shorter text is as quick as looking it up
 
 Found = Mapping[str, int]
 
 
 class Detector:
-    """Looks for these labels. `phone_region`: the country whose telephone numbers need no +. Raises ConfigError."""
+    """Looks for these labels. `phone_region`: the country whose phone numbers need no +. Raises ConfigError."""
 
     def __init__(self, labels: Collection[str] = LABELS, phone_region: str | None = None) -> None:
         self._kinds = tuple(kind for kind in KINDS if kind.label in labels)
@@ -28,7 +28,7 @@ class Detector:
         self._lock = Latch()
 
     def found(self, texts: Iterable[str]) -> Found:
-        """By label, how often in all of the texts; time in proportion to their length."""
+        """By label, the number of occurrences in all texts, in time linear in their length."""
         total: dict[str, int] = {}
         for text in texts:
             found = self._looked(text) if len(text) <= _SHORT else self._remembered(text)

@@ -1,4 +1,4 @@
-"""Escapes, as JSON and Python write them: the arguments of a tool's call, and many results, are such text."""
+"""Undoes the escapes of JSON and Python: tool calls' arguments, and many results, are such text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _ESCAPE = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrtbf
 
 
 def unescaped(text: str) -> str:
-    r"""With what escapes stand for. Of `\n` and the like the backslash stays: in `CORP\name` it is no line's end."""
+    r"""The text with escapes replaced. In `\n` and the like the backslash stays: in `CORP\name` it is no line end."""
     return _ESCAPE.sub(_meant, text) if "\\" in text else text
 
 

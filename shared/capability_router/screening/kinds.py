@@ -1,7 +1,7 @@
-"""What the built-in detector knows: a row for each label, with words without which there is nothing to look for.
+"""What the built-in detector knows: a row per label, with words without which a text need not be searched.
 
-Each pattern takes time in proportion to the text, whatever the text is: a repetition of which a longer text could have
-many begins only where the character before is none of its own, and gives nothing back that it has taken.
+Each pattern takes linear time on any text: a repetition of which a longer text could contain many starts only after a
+character outside it, and is possessive.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from capability_router.screening.numbers import is_account, is_card
 
 
 class Kind(NamedTuple):
-    """`gates`: a text without any of these holds none, which is seen in a fraction of the pattern's time; "" = look.
+    """`gates`: a text without any of these holds none, which is checked in a fraction of the pattern's time; "" =
+    search.
 
-    `holds`: what a match has to be besides; None = a match is enough.
+    `holds`: a further condition on a match; None = a match is enough.
     """
 
     label: str
@@ -34,7 +35,7 @@ def _account(match: re.Match[str]) -> bool:
 
 
 def _mixed(match: re.Match[str]) -> bool:
-    """No word of a language: letters of both sizes and digits."""
+    """Not a word of a language: it has upper and lower case letters and digits."""
     key = match[0].removeprefix("sk-")
     return any(map(str.isdigit, key)) and any(map(str.isupper, key)) and any(map(str.islower, key))
 

@@ -1,9 +1,9 @@
-"""The names of what the built-in detector looks for, without what it takes to find it."""
+"""The labels of the built-in detector, without its patterns."""
 
 from __future__ import annotations
 
 PHONE = "pii.phone"
-"""Telephone numbers: a package finds them (screening/phones.py), the others have patterns (screening/kinds.py)."""
+"""Phone numbers: a package finds them (screening/phones.py), the others have patterns (screening/kinds.py)."""
 LABELS = (
     "pii.email", "pii.card", "pii.iban", "pii.ssn", PHONE, "secret.private_key", "secret.aws", "secret.anthropic",
     "secret.openai", "secret.google", "secret.github", "secret.gitlab", "secret.slack", "secret.stripe",

@@ -1,4 +1,4 @@
-"""Whether digits are what they look like: a payment card's number, a bank account's."""
+"""Checks whether digits are what they look like: a payment card's number, a bank account's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class _Issuer(NamedTuple):
-    """The numbers from `least` to `most`, by their first digits, that have one of `lengths`."""
+    """The prefixes from `least` to `most`, whose numbers have one of `lengths`."""
 
     least: str
     most: str
@@ -40,7 +40,7 @@ _LENGTHS = {
 
 
 def is_card(written: str) -> bool:
-    """13 to 19 digits, perhaps in groups: by its issuer's prefix and length, and its check digit."""
+    """13 to 19 digits, possibly in groups, checked by issuer prefix, length and check digit."""
     digits = "".join(filter(str.isdigit, written))
     return any(_issued(digits, issuer) for issuer in _ISSUERS) and _luhn(digits)
 
@@ -55,7 +55,9 @@ def _luhn(digits: str) -> bool:
 
 
 def is_account(text: str, at: int) -> bool:
-    """Whether an IBAN begins here, in capitals, perhaps in groups: by its country's length and its check digits."""
+    """Whether an IBAN begins here, in capitals, possibly in groups; checked by its country's length and check
+    digits.
+    """
     wanted = _LENGTHS.get(text[at : at + 2])
     if wanted is None:
         return False
@@ -67,7 +69,7 @@ def is_account(text: str, at: int) -> bool:
 
 
 def _written(text: str, at: int, count: int) -> Iterator[str]:
-    """So many letters and digits from here, single spaces left out; fewer where the word ends before, or goes on."""
+    """This many letters and digits from here, without single spaces; fewer if the word ends before, or is longer."""
     spaced = False
     while count and at < len(text):
         each = text[at]

@@ -1,4 +1,4 @@
-"""Telephone numbers, by the package `phonenumbers`: one that is looked at is valid in the country that it is of."""
+"""Phone numbers, by the package `phonenumbers`: only numbers that are valid in their country count."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MISSING = (
     "that it is to look for (screen.labels)"
 )
 Phones = Callable[[str], int]
-"""How many numbers there are in a text."""
+"""The number of phone numbers in a text."""
 
 
 def phones(region: str | None) -> Phones:
-    """With a region such as "US" also numbers as they are written there, in groups. Raises ConfigError."""
+    """With a region such as "US", also numbers in that country's national notation, in groups. Raises ConfigError."""
     try:
         import phonenumbers as package  # here: only detectors of telephone numbers need it
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Which label asks for what, as `screen.labels` says."""
+"""What each label requires, from `screen.labels`."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ ANY = "*"
 
 
 class Rules:
-    """By a label, or the beginning of one up to a dot, or "*"; the longest that fits holds, else CAREFUL."""
+    """By label, by the beginning of one up to a dot, or by "*"; the longest match applies, else CAREFUL."""
 
     def __init__(self, demands: Mapping[str, Demand]) -> None:
         self.demands = dict(demands)
 
     def of(self, label: str) -> Demand:
-        """What is asked for where this label was found."""
+        """What this label requires."""
         names = (*reversed(list(_heads(label))), ANY)
         return next((self.demands[name] for name in names if name in self.demands), CAREFUL)
 
     def names(self, label: str) -> bool:
-        """Whether something is said of it, or of any label."""
+        """Whether there is a rule for it, or for any label."""
         return ANY in self.demands or any(head in self.demands for head in _heads(label))
 
     def sought(self) -> tuple[str, ...]:
-        """The built-in labels that they name; all, if they name none."""
+        """The built-in labels with rules; all, if there are none."""
         if not self.demands or ANY in self.demands:
             return LABELS
         return tuple(label for label in LABELS if any(head in self.demands for head in _heads(label)))
 
     @staticmethod
     def builtin(name: str) -> bool:
-        """Whether the built-in detector gives a label that begins so."""
+        """Whether a label of the built-in detector begins so."""
         return name in _BUILTIN
 
     def check(self) -> None:
-        """ConfigError for a name that no built-in label has; the text goes on after 'screen'."""
+        """Raises ConfigError for a name that no built-in label has; its text continues after 'screen'."""
         known = [*_BUILTIN, ANY]
         for name in self.demands:
             if name not in known:
