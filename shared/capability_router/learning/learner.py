@@ -157,7 +157,7 @@ class Learner(Lasting):
         self._damaged, self._unsaved = damaged, False
         self._foreign = ""  # why its file must stay: text, for an error keeps its frames alive
         self._file, self._told = StateFile(path), False
-        self._read: dict[str, None] = {}  # requests that were in the file: a process that writes them again has nothing new
+        self._read: dict[str, None] = {}  # requests in the file: written again, they hold nothing new
         self._trained: str | None = None  # the text of `base`, written with the file
         self._drift = Drift()
         self._guard: Guard | None = None

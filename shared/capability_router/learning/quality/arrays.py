@@ -14,17 +14,17 @@ KINDS = {"i1": "<i1", "u2": "<u2", "i4": "<i4", "f2": "<f2", "f4": "<f4"}
 
 
 class Unreadable(ValueError):
-    """A state that is damaged, or of another version; the message says what is wrong with it."""
+    """A damaged state, or one of another version; the message says what is wrong with it."""
 
 
 def packed(array: NDArray[Any], kind: str) -> dict[str, Any]:
-    """JSON-safe; `kind` is one of KINDS, and numbers lose what it can't hold."""
+    """JSON-safe; `kind` is one of KINDS, and numbers are rounded to it."""
     data = np.ascontiguousarray(array, KINDS[kind]).tobytes()
     return {"shape": list(array.shape), "kind": kind, "data": b64encode(data).decode("ascii")}
 
 
 def array(packed: object, *shape: int | None) -> NDArray[Any]:
-    """As it was packed, to be of this shape (None = any length). Raises Unreadable."""
+    """The packed array, checked for this shape (None = any length). Raises Unreadable."""
     if not isinstance(packed, Mapping) or packed.get("kind") not in KINDS:
         raise Unreadable("an array is missing, or of an unknown kind")
     try:
@@ -38,7 +38,7 @@ def array(packed: object, *shape: int | None) -> NDArray[Any]:
 
 
 def finite(packed: object, *shape: int | None) -> NDArray[np.float32]:
-    """The same, of numbers alone: no infinity, nothing missing."""
+    """The same, for finite numbers only."""
     found = array(packed, *shape).astype(np.float32)
     if not np.isfinite(found).all():
         raise Unreadable("an array holds what is no number")

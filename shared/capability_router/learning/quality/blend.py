@@ -1,10 +1,9 @@
-"""How far predictions can be trusted, measured where they were not fitted.
+"""How far predictions can be trusted, measured on rows that they were not fitted on.
 
-Each source (the ridge, neighbours by words, neighbours by words and form, trees) is weighted by least squares with no
-weight below zero. From the third source on, each has to prove that it adds something. The models' own deviations are
-then shrunk along the directions in which they move together. In a direction in which the predictions are no better than
-chance (as in most, with many models) they are dropped. Else the best of many noisy estimates would be the most
-overrated.
+Each source (the ridge, neighbours by words, neighbours by words and form, trees) is weighted by non-negative least
+squares. From the third source on, each must prove that it adds something. The models' own deviations are then shrunk
+along the directions in which they move together. In a direction in which the predictions are no better than chance (as
+in most, with many models) they are dropped. Else the best of many noisy estimates would be the most overrated.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ from numpy.typing import NDArray
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split
 
-SOURCES, _TAKEN = 4, 2  # of them the first so many as they are
-_ROUNDS, _DOUBT = 100, 1.0  # standard errors that a direction has to prove, and a further source
+SOURCES, _TAKEN = 4, 2  # the first sources, which need no proof
+_ROUNDS, _DOUBT = 100, 1.0  # standard errors of proof that a direction needs, and a further source
 
 
 class Blend(NamedTuple):
-    """`shared` (sources): weights for what is shared. `own` (sources, models, models): rows of deviations @ own[i]."""
+    """`shared` (sources): weights for the shared part. `own` (sources, models, models): rows of deviations @ own[i]."""
 
     shared: Matrix
     own: Matrix
 
     def trusts(self, source: int) -> bool:
-        """Whether anything goes by the source in this place."""
+        """Whether the source at this index has any weight."""
         return bool(self.shared[source] or self.own[source].any())
 
     def apply(self, sources: Sequence[Matrix]) -> Matrix:
-        """From each source's (rows, 1 + models), shared first: (rows, 1 + models) likewise."""
+        """From each source's (rows, 1 + models), shared first, to one (rows, 1 + models)."""
         shared = np.concatenate([source[:, :1] for source in sources], axis=1) @ self.shared[:, None]
         own = np.concatenate([source[:, 1:] for source in sources], axis=1) @ self.own.reshape(-1, self.own.shape[2])
         return np.concatenate((shared, own), axis=1, dtype=np.float32)
@@ -50,7 +49,7 @@ def blend(sources: Sequence[Matrix], true: Split) -> Blend:
 
 
 def _directions(predicted: Matrix, true: Split) -> Matrix:
-    """The matrix that keeps of deviations what they foretell along each of their principal directions."""
+    """The matrix that keeps the predictive part of deviations along each of their principal directions."""
     _, axes = np.linalg.eigh((predicted.T @ predicted).astype(np.float64))
     along = predicted @ axes
     weights = np.array(
@@ -60,14 +59,14 @@ def _directions(predicted: Matrix, true: Split) -> Matrix:
 
 
 def _trust(predicted: Matrix, true: Matrix) -> float:
-    """The share, 0 to 1, of a prediction that comes true, less what may be chance."""
+    """The share, 0 to 1, of a prediction that comes true, minus a margin for chance."""
     square = float(predicted @ predicted)
     error = float(np.sqrt(np.square(predicted * (true - predicted)).sum()))
     return float(np.clip((predicted @ true - _DOUBT * error) / square, 0.0, 1.0)) if square > 0.0 else 0.0
 
 
 def _proven(sources: Sequence[Matrix], true: Matrix, there: NDArray[np.bool_]) -> Matrix:
-    """Weights of sources (rows, columns); of a further one none unless it foretells better, beyond chance."""
+    """Weights of sources (rows, columns); a further source gets none unless it predicts better, beyond chance."""
     columns, wanted, rows = np.column_stack([source[there] for source in sources]), true[there], np.nonzero(there)[0]
     kept = list(range(min(len(sources), _TAKEN)))
     found = _weights(columns, wanted, kept)
@@ -81,7 +80,7 @@ def _proven(sources: Sequence[Matrix], true: Matrix, there: NDArray[np.bool_]) -
 
 
 def _weights(columns: Matrix, true: Matrix, among: Sequence[int]) -> Matrix:
-    """Least squares with no weight below 0, a coordinate at a time; those that are not among them have 0."""
+    """Non-negative least squares by coordinate descent; sources that are not allowed have 0."""
     square = (columns.T @ columns).astype(np.float64) + 1e-3 * np.eye(columns.shape[1])
     moment = (columns.T @ true).astype(np.float64)
     weights = np.zeros(len(square))

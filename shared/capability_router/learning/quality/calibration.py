@@ -1,4 +1,4 @@
-"""How predictions compare with scores: a rising line through the observed pairs, the same for every model."""
+"""Corrects predictions by real scores: a rising line through the observed pairs, the same for every model."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-LEAST = 500  # outcomes, below which predictions are left as they are
-_BINS, _SHRINK = 15, 20.0  # a bin is worth its outcomes against so many that agree with the prediction
-_LEAST_SLOPE = 0.05  # two predictions never become one, so that the better one stays the better
+LEAST = 500  # with fewer outcomes predictions are not corrected
+_BINS, _SHRINK = 15, 20.0  # each bin also gets this many outcomes that agree with the prediction
+_LEAST_SLOPE = 0.05  # different predictions stay different, so the better one stays better
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Knots of a line: predicted -> realised. Without knots it changes nothing."""
+    """Knots of a line: predicted -> real. Without knots it changes nothing."""
 
     predicted: tuple[float, ...] = ()
     realised: tuple[float, ...] = ()
 
     def of(self, quality: Values) -> Values:
-        """The predictions, corrected and held within 0.01 to 0.99."""
+        """The predictions, corrected and limited to 0.01 to 0.99."""
         if self.predicted:
             ends = quality - np.clip(quality, self.predicted[0], self.predicted[-1])
             quality = np.interp(quality, self.predicted, self.realised) + ends
@@ -30,7 +30,7 @@ class Calibration:
 
 
 def calibrated(predicted: Values, realised: Values) -> Calibration:
-    """From predictions for outcomes that they were not fitted on, both flat."""
+    """From flat arrays of predictions and of outcomes that they were not fitted on."""
     if len(predicted) < LEAST:
         return Calibration()
     order = np.argsort(predicted, kind="stable")
@@ -43,7 +43,7 @@ def calibrated(predicted: Values, realised: Values) -> Calibration:
 
 
 def _rising(values: Values) -> Values:
-    """The closest sequence that never falls: neighbours out of order share their mean."""
+    """The closest sequence that never falls: neighbours out of order get their mean."""
     blocks: list[tuple[float, int]] = []
     for value in values.tolist():
         total, count = value, 1

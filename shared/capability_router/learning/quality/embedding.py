@@ -1,4 +1,4 @@
-"""An embedding in little room: folded to 512 numbers in 127ths of the largest, whatever its own size."""
+"""A compact embedding: folded to 512 numbers in 127ths of the largest, whatever its own size."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Meaning = NDArray[np.int8]
 
 
 class Origin(NamedTuple):
-    """Which embedder the meanings are from, and the size of its vectors; "" = there are none, 0 = not yet known."""
+    """The embedder that the embeddings are from, and the size of its vectors; "" = there are none, 0 = unknown."""
 
     name: str = ""
     size: int = 0
 
 
 def folded(vector: Sequence[float]) -> Meaning:
-    """Angles between embeddings stay nearly what they were. Raises ValueError for what is no vector."""
+    """Angles between embeddings stay nearly the same. Raises ValueError for anything but a vector of numbers."""
     numbers = np.asarray(vector, np.float64)
     if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
         raise ValueError("an embedding is no list of numbers")

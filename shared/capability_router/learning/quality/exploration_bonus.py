@@ -1,7 +1,7 @@
-"""How much better than predicted a model may be: the reason to try it.
+"""How much better than predicted a model may be: the reason to explore it.
 
-This grows with the error of the prediction alone. Models with equal errors keep the order that the request gives them.
-A random draw for each would shuffle them: it would lose what is known of requests and teach little.
+The bonus grows only with the error of the prediction. Models with equal errors keep the order that the request gives
+them. A random draw for each would shuffle them: it would lose what is known of requests and teach little.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ AGAIN = 0.1  # of the variance that a model may have gained unseen, once it has 
 
 
 def exploration_bonus(variance: float, scored: int, unseen: float = 0.0) -> float:
-    """In quality points, of a model of such a variance, after so many scored requests.
+    """In quality points, for a model with this error variance, after this many scored requests.
 
-    It falls faster than the error, to nothing for a model that got nearly all requests. It grows while others are
-    asked, so that no model is left out for ever. `unseen`: what it may have gained by changing again, if it has lately.
+    It falls faster than the error, to zero for a model that got nearly all requests. It grows while other models are
+    asked, so that no model is left out for ever. `unseen`: the variance that it may have gained by changing again, if
+    it changed lately.
     """
     wide = variance + AGAIN * unseen
     per_score = (scored + 2) * wide / ONE

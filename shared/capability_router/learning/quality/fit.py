@@ -1,4 +1,4 @@
-"""What a table of scored requests teaches, all at once: seconds for 8,000 rows, so never while a request waits."""
+"""Fits everything on a table of scored requests at once: seconds for 8,000 rows, so never while a request waits."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from capability_router.learning.quality.verbosity import Verbosity, verbosity
 
 _SURFACE_WEIGHS, _MOST = 0.25, 4.0  # of a surface number's standard deviation; standard deviations it may be away
 PARTS = 3
-_DOUBTED = 200.0  # scores of its own, below which a model's deviation is doubted where there are gaps
-_MOSTLY = 0.5  # of all scores have to be there, for trees to be grown
-_LIKE_OTHERS = 5.0  # scores, that a model's likeness to the others is worth
+_DOUBTED = 200.0  # with gaps, a model with fewer own scores has its deviation reduced
+_MOSTLY = 0.5  # the share of known scores that trees need
+_LIKE_OTHERS = 5.0  # similarity to the other models counts as this many scores
 FEATURES = BAG + SIZE
 
 
 class Table(NamedTuple):
     """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores`, `tokens` of answers (rows, models), `parts` (rows).
 
-    NaN stands for what is not known. `known` (rows, KEY): by what rows are like each other, None = by their words.
+    NaN = unknown. `known` (rows, KEY): the keys by which rows are compared, None = by their words.
     """
 
     bags: Matrix
@@ -53,7 +53,7 @@ class Scale(NamedTuple):
         return np.concatenate((bags, scaled), axis=-1, dtype=np.float32)
 
     def forms(self, surfaces: Matrix) -> Matrix:
-        """What requests look like, (SIZE) or rows of it, of length 1; one that looks as all do on average is zeros."""
+        """The requests' form, (SIZE) or rows of it, of length 1; an average form is zeros."""
         away = self._away(surfaces)
         lengths = np.sqrt(np.square(away).sum(-1, keepdims=True))
         return np.asarray(away / np.where(lengths > 0.0, lengths, 1.0), np.float32)
@@ -65,10 +65,10 @@ class Scale(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """Everything that predictions are made with; `split` is what the remembered rows were worth.
+    """Everything that predictions need; `split` is the effects found for the remembered rows.
 
-    `slopes` (models): what is shared counts for each as so many times itself. `weights` (BAG + SIZE, 1 + models): the
-    shared part of scores, then the models' own; `lengths` likewise.
+    `slopes` (models): the factor of the shared part for each model. `weights` (BAG + SIZE, 1 + models): the shared part
+    of scores, then the models' own; `lengths` likewise.
     """
 
     scale: Scale
@@ -82,13 +82,13 @@ class Fit:
 
     @property
     def levels(self) -> Matrix:
-        """Each model's mean, as if all had been asked the same."""
+        """Each model's mean, as if all had got the same requests."""
         return self.split.levels
 
     def parts(self, surface: Matrix, sources: Sequence[Matrix]) -> Matrix:
-        """Of a surface and what each source but the trees foretells (1 + models): what the request does.
+        """The effect of a request, from its surface and each source's prediction (1 + models) except the trees'.
 
-        To a model like any, and to each (1 + models).
+        On an average model, and on each (1 + models).
         """
         further = self.trees.of(np.concatenate((surface, *sources)))
         found = self.blend.apply([each[None] for each in (*sources, further)])
@@ -96,7 +96,7 @@ class Fit:
 
 
 def fitted(table: Table) -> Fit:
-    """A table of at least one row."""
+    """Needs a table of at least one row."""
     scale = scale_of(table.surfaces)
     x = scale.features(table.bags, table.surfaces)
     known = Sides(keys(table.bags) if table.known is None else table.known, scale.forms(table.surfaces))
@@ -122,10 +122,10 @@ def fitted(table: Table) -> Fit:
 
 
 def _told_apart(x: Matrix, scores: Matrix, parts: Parts) -> tuple[Matrix, Matrix]:
-    """Each model's level (models), and what was foreseen of each request for a model like any (rows, 1).
+    """Each model's level (models), and the predicted effect of each request on an average model (rows, 1).
 
-    Both are worked out together, the levels drawn towards their mean meanwhile: who was asked the hard requests is not
-    the worse for it, and requests are not the harder for having been asked of the worse models.
+    Both are computed together, with levels shrunk towards their mean: a model is not rated lower for getting the hard
+    requests, nor a request harder for being given to weak models.
     """
     there = (~np.isnan(scores)).astype(np.float32)
     share = there / np.maximum(there.sum(1, keepdims=True), 1.0)
@@ -144,25 +144,27 @@ def _told_apart(x: Matrix, scores: Matrix, parts: Parts) -> tuple[Matrix, Matrix
 
 
 def _cautious(found: Blend, true: Split) -> Blend:
-    """Where models were asked by choice, few of their scores say how they would do on what others were asked."""
+    """If models were asked by choice, their few scores say little about requests that others got."""
     gaps = 1.0 - float(true.there.mean())
     number = true.there.sum(0)
     return found._replace(own=(found.own * (number / (number + _DOUBTED * gaps + 1e-9))).astype(np.float32))
 
 
 def scale_of(surfaces: Matrix) -> Scale:
-    """Of the rows' surfaces; a number that never changed is worth nothing."""
+    """Of the rows' surfaces; a number that never varies has no weight."""
     spread = surfaces.std(0)
     return Scale(surfaces.mean(0), np.where(spread > 1e-6, spread, 1e6).astype(np.float32))
 
 
 def sloped(slope: Matrix, parts: Matrix) -> Matrix:
-    """Of (rows, 1 + models), shared first and then each model's own: the same, with the shared part in each model's."""
+    """From (rows, 1 + models), shared first and then each model's own: the same, with the shared part added to each
+    model's.
+    """
     return np.hstack((parts[:, :1], slope * parts[:, :1] + parts[:, 1:]))
 
 
 def _lines(x: Matrix, wholes: Sequence[Split], parts: Parts) -> list[Line]:
-    """Of what is shared and of each model's own; targets that are there for the same rows are solved together."""
+    """For the shared part and each model's own; targets that are known for the same rows are solved together."""
     columns = [rows_of(whole) for whole in wholes]
     values, there = (np.hstack(matrices) for matrices in zip(*columns, strict=True))
     shared = np.concatenate(
@@ -199,6 +201,6 @@ def _by_trees(surfaces: Matrix, sources: Sequence[Matrix], true: Split) -> tuple
 
 
 def rows_of(true: Split) -> tuple[Matrix, Matrix]:
-    """What neighbours predict: (rows, 1 + models), shared first, and whether it is there."""
+    """The neighbours' predictions: (rows, 1 + models), shared first, and whether there are any."""
     some = true.there.any(1, keepdims=True).astype(np.float32)
     return np.hstack((true.shared, true.own)), np.hstack((some, true.there))

@@ -11,19 +11,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 FADE, FADE_CHANGED = 0.999, 0.98  # per score of the model; the second for CHANGED scores after an alarm
-CHANGED, KEPT = 200, 10.0  # scores; of what was known before an alarm this many are kept
+CHANGED, KEPT = 200, 10.0  # earlier knowledge counts as this many scores after an alarm
 _SLACK, _ALARM, _LEAST = 0.25, 18.0, 30  # standard deviations: per score, in all; scores before any alarm
 STALE = 3e-4  # of variance, per scored request: in 100 a model may change by 0.17, in 1,000 by 0.55
-_STILL_STALE = 0.9  # of that, after each score: one does not show that all is as before
+_STILL_STALE = 0.9  # the share that stays after each score: one score does not prove that nothing changed
 _SPREAD = 0.2  # variance of a score at first
 _FOLLOWS = 0.01  # of the variance, per score
 
 
 @dataclass(slots=True)
 class Level:
-    """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores still to count for more.
+    """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores that still count for more.
 
-    `seen`: how many requests had been scored when it was scored last, approximately (`told`).
+    `seen`: roughly how many requests had been scored when it was last scored (`told`).
     """
 
     total: float = 0.0
@@ -36,20 +36,22 @@ class Level:
     seen: float = 0.0
 
     def told(self, scored: int) -> None:
-        """It is scored, as the last of so many requests."""
+        """It is scored, as the last of this many requests."""
         self.seen = scored - _STILL_STALE * max(scored - self.seen, 0.0)
 
     def unseen(self, scored: int) -> float:
-        """The variance that its worth may have gained by changing since, when so many requests have been scored."""
+        """The variance that its quality may have gained by changing since, now that this many requests have been
+        scored.
+        """
         return STALE * max(scored - self.seen, 0.0)
 
     @property
     def mean(self) -> float:
-        """0 while nothing was seen."""
+        """0 without scores."""
         return self.total / self.count if self.count else 0.0
 
     def learn(self, beyond: float, surprise: float, weight: float = 1.0) -> bool:
-        """A score was so far `beyond` what the request alone lets expect, `surprise` beyond the whole prediction.
+        """A score was `beyond` above the request's own expectation, and `surprise` above the whole prediction.
 
         True = an alarm: the model seems to have changed.
         """
@@ -61,7 +63,7 @@ class Level:
         return alarm
 
     def set(self, mean: float, count: float) -> None:
-        """From many scores at once."""
+        """Set from many scores at once."""
         self.total, self.count = mean * count, count
 
     def _alarmed(self, surprise: float) -> bool:
@@ -74,7 +76,9 @@ class Level:
         return True
 
     def doubt(self, keep: float) -> None:
-        """It may be another model now: what is known counts for so many scores at most, and new ones for more."""
+        """It may be another model now: earlier knowledge counts as a few scores at most, and new scores count for
+        more.
+        """
         kept = min(1.0, keep / max(self.count, 1e-9))
         self.total, self.count = self.total * kept, self.count * kept
         self.above = self.below = 0.0

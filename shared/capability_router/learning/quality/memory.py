@@ -1,4 +1,4 @@
-"""The scored requests that are remembered: at most 8,000, the newest the most likely."""
+"""Remembers scored requests: at most 8,000, the newest most likely."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMER = " (former)"
 
 
 class Remembered(NamedTuple):
-    """One request: its id, unique among all processes, what was seen of it, and the hash of its tenant ("" = a log)."""
+    """One request: its id, unique in all processes, its traits, and the hash of its tenant ("" = a log)."""
 
     id: str
     sketch: Sketch
@@ -27,42 +27,42 @@ class Remembered(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a model made of a request: a score from 0 to 1, and the tokens of its answer where they are known."""
+    """A model's result on a request: a score from 0 to 1, and the tokens of its answer if known."""
 
     score: float
     tokens: int | None = None
 
 
 class Memory:
-    """Rows, and what models made of them. Not thread-safe but for readers of `keys[:size]`."""
+    """Rows, and the models' results. Not thread-safe, except for readers of `keys[:size]`."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
         self.models: list[str] = []
         self.rows: list[Remembered] = []
         self._at: dict[str, int] = {}
-        self._of = Counter[str]()  # rows of each who asked
+        self._of = Counter[str]()  # rows by tenant
         self.keys = np.zeros((0, KEY), np.float32)
         self.meanings: Matrix | None = None
         """The same of embeddings, once there was one."""
         self.scores = np.zeros((0, 0), np.float32)
         self.tokens = np.zeros((0, 0), np.float32)
-        self.order = np.zeros(0, np.int64)  # when each row came, counted
+        self.order = np.zeros(0, np.int64)  # each row's number in the order of arrival
         self._came = 0
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def column(self, model: str) -> int:
-        """The model's column; a new one is added."""
+        """The model's column; a new model gets one."""
         if model not in self.models:
             gap = np.full((len(self.scores), 1), np.nan, np.float32)
             self.scores, self.tokens = np.hstack((self.scores, gap)), np.hstack((self.tokens, gap))
-            self.models.append(model)  # last: `has` may be asked by another thread
+            self.models.append(model)  # last, because another thread may call `has`
         return self.models.index(model)
 
     def add(self, row: Remembered, results: Mapping[str, Result]) -> int:
-        """The place of the row; results of a request that is already there join the others."""
+        """The row's index; results of a known request are added to the earlier ones."""
         columns = [(self.column(model), result) for model, result in results.items()]
         at = self._at.get(row.id)
         if at is None:
@@ -78,7 +78,7 @@ class Memory:
         return at is not None and model in self.models and not np.isnan(self.scores[at, self.column(model)])
 
     def results(self, at: int) -> dict[str, Result]:
-        """What models made of the request in this place."""
+        """The models' results on the request at this index."""
         found = zip(self.models, self.scores[at].tolist(), self.tokens[at].tolist(), strict=True)
         return {
             m: Result(score, None if tokens != tokens else round(tokens))
@@ -87,13 +87,13 @@ class Memory:
         }
 
     def told(self) -> list[tuple[Remembered, dict[str, Result]]]:
-        """All of it, in the order in which it came."""
+        """All requests, in the order in which they came."""
         return [(self.rows[at], self.results(at)) for at in np.argsort(self.order[: len(self.rows)]).tolist()]
 
     def without_the_largest(self) -> tuple[str, list[tuple[Remembered, dict[str, Result]]]]:
-        """The tenant with more than half of the requests ("" = none), and the requests of all others, as they came.
+        """The tenant with more than half of the requests ("" = none), and all others' requests, in their order.
 
-        With all of their scores: whether a model is a former one, that tenant may have had its hand in.
+        These keep all scores, even of retired models, because that tenant may have caused the retirement.
         """
         whose, most = max(self._of.items(), key=lambda each: each[1], default=("", 0))
         if not whose or 2 * most <= len(self.rows):
@@ -123,9 +123,9 @@ class Memory:
         return at
 
     def _replaced(self, row: Remembered) -> int:
-        """Whose place it takes is drawn by its id: the older a row, the likelier it has met its turn.
+        """The replaced row is drawn by id: the older a row, the more likely it has been replaced.
 
-        Who has more than half of all takes no other tenant's place, so that no flood drives out what others taught.
+        A tenant with more than half of all rows replaces only its own, so that no flood removes what others taught.
         """
         at, own = _place(row.id) % self.most, row.whose
         if 2 * self._of[own] > self.most:
@@ -134,7 +134,7 @@ class Memory:
         return at
 
     def forget_meanings(self) -> None:
-        """Embeddings are compared no more, and not kept."""
+        """Embeddings are no longer compared or kept."""
         self.meanings = None
         self.rows = [row._replace(sketch=row.sketch._replace(meaning=None)) for row in self.rows]
 
@@ -150,10 +150,11 @@ class Memory:
         self.tokens = _grown(self.tokens, (room, len(self.models)), np.nan)
 
     def retire(self, model: str, keep: int) -> None:
-        """Behind this name is another model now: but the newest, its results are those of a former one.
+        """This name stands for another model now: except for the newest, its results belong to a former model.
 
-        What they show of the requests stays true. Of more than one former model only the last is kept; where one tenant
-        gave most of the newest scores, it may be that tenant who has changed: what others scored before is kept too.
+        They still show what the requests are like. Of several former models only the last is kept. If one tenant gave
+        most of the newest scores, the tenant may have changed rather than the model, so earlier scores of others are
+        kept too.
         """
         now, former = self.column(model), self.column(f"{model}{FORMER}")
         scored = np.flatnonzero(~np.isnan(self.scores[: len(self.rows), now]))
@@ -165,13 +166,15 @@ class Memory:
             matrix[old, former], matrix[old, now] = matrix[old, now], np.nan
 
     def _mostly(self, asked: Sequence[str]) -> str:
-        """The tenant that is more than half of these; "" = none is, or only one has ever scored."""
+        """The tenant with more than half of these; "" = none, or only one tenant has ever scored."""
         several = sum(1 for whose, rows in self._of.items() if whose and rows) > 1
         whose, most = Counter(asked).most_common(1)[0] if asked else ("", 0)
         return whose if several and 2 * most > len(asked) else ""
 
     def table(self) -> Table:
-        """A copy to fit on. The parts are drawn by id: a request that comes again and again is to be believed."""
+        """A copy to fit on. Parts are drawn by id, not by text, so that repetitions of a request may predict each
+        other.
+        """
         bags, surfaces = unpacked([row.sketch for row in self.rows])
         parts = np.array([_place(row.id) // 7 % PARTS for row in self.rows], np.intp)
         rows = slice(len(self.rows))
@@ -185,12 +188,12 @@ def _as_ever(results: Mapping[str, Result]) -> dict[str, Result]:
 
 
 def _place(id: str) -> int:
-    """A number that is always the same for an id, which logs may have written in half a letter."""
+    """The same number for the same id, whichever log wrote it, and even if the id is not valid Unicode."""
     return crc32(id.encode("utf-8", "replace"))
 
 
 def meant(sketch: Sketch) -> Matrix:
-    """Its embedding as one row; zeros where there is none."""
+    """Its embedding as one row; zeros if there is none."""
     return np.zeros((1, MEANING), np.float32) if sketch.meaning is None else sketch.meaning[None].astype(np.float32)
 
 

@@ -1,6 +1,6 @@
-"""The learned model of quality: q = level + what the request does to all + what it does to this one.
+"""The learned model of quality: q = level + the request's effect on all models + its effect on this one.
 
-The prior (cards, prices, the heuristic) counts as so many scored answers, and fades as real ones come in. Until the
+The prior (cards, prices, the heuristic) counts as a number of scored answers, and fades as real ones come in. Until the
 first fit only the levels are learned. Scores are learned at once. The effect of words is learned by `refit`, which
 takes seconds and is never called while a request waits.
 """
@@ -40,7 +40,7 @@ _Values = NDArray[np.float64]
 
 
 class Expected(NamedTuple):
-    """Per model asked for `quality`, its standard error, and `tokens` of an answer (NaN = not known)."""
+    """Per requested model `quality`, its standard error, and `tokens` of an answer (NaN = unknown)."""
 
     quality: _Values
     error: _Values
@@ -48,9 +48,9 @@ class Expected(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """What a fit says of one request, beyond the levels.
+    """What a fit predicts for one request, without the levels.
 
-    Of a model like any, and of each (models); tokens (models); and the likeness of the nearest row.
+    The effect on an average model, and on each (models); tokens (models); and the similarity of the nearest row.
     """
 
     shared: float
@@ -69,12 +69,12 @@ class View(NamedTuple):
 
     @classmethod
     def of(cls, fit: Fit, values: Matrix, there: Matrix, rows: Sequence[Remembered]) -> View:
-        """Of the rows that the values are of."""
+        """For the rows that the values belong to."""
         surfaces = np.array([row.sketch.surface for row in rows], np.float32).reshape(len(rows), -1)
         return cls(fit, values, there, fit.scale.forms(surfaces))
 
     def near(self, known: Matrix, key: Matrix, surface: Matrix) -> tuple[Matrix, Matrix, float]:
-        """What the neighbours come to (1 + models), by words and with form; how like the nearest is, squared."""
+        """The neighbours' result (1 + models), by words and with form; the nearest one's similarity, squared."""
         known = known[: len(self.values)]
         similar = products(known, key)
         both = formed(similar, products(self.forms[: len(known)], self.fit.scale.forms(surface)))
@@ -84,13 +84,13 @@ class View(NamedTuple):
         return by_words, by_form, float(weights.max(initial=0.0))
 
     def with_room(self, more: int) -> View:
-        """For so many further rows."""
+        """With room for this many further rows."""
         grown = (np.pad(each, ((0, more), (0, 0))) for each in (self.values, self.there, self.forms))
         return View(self.fit, *grown)
 
 
 class Apart(NamedTuple):
-    """One tenant has scored more than all others together: its hash, and what their scores teach without its own."""
+    """One tenant has scored more than all others together: its hash, and what the others' scores teach."""
 
     whose: str
     quality: Quality
@@ -98,7 +98,9 @@ class Apart(NamedTuple):
     def bounded(
         self, quality: _Values, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float]
     ) -> _Values:
-        """`quality` of models as it is for the others: within a standard error, at most MOVED, of what they know."""
+        """`quality` of models for the other tenants: within a standard error, at most MOVED, of what their scores
+        say.
+        """
         without = self.quality.expect(seen, believed, worth)
         most = np.minimum(without.error, MOVED)
         return np.asarray(np.clip(quality, without.quality - most, without.quality + most))
@@ -129,7 +131,7 @@ class Quality:
 
     @property
     def scored(self) -> int:
-        """Requests that were scored, ever."""
+        """Requests that were ever scored."""
         return self._scored
 
     @property
@@ -139,17 +141,17 @@ class Quality:
 
     @property
     def view(self) -> View | None:
-        """The fit in use, with the worth of each remembered request."""
+        """The fit in use, with the value of each remembered request."""
         return self._view
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Nothing is learned meanwhile."""
+        """Nothing is learned inside this block."""
         with self._lock:
             yield
 
     def forked(self) -> None:
-        """This is the child of a fork: threads of the parent's may have held the locks."""
+        """In a forked child: threads of the parent may have held the locks."""
         self._lock = Lock()
         self.tenants.forked()
         if self.apart is not None:
@@ -157,25 +159,25 @@ class Quality:
 
     @property
     def fit(self) -> Fit | None:
-        """What was made of the words so far."""
+        """The fit of the words so far."""
         return None if self._view is None else self._view.fit
 
     @property
     def due(self) -> bool:
-        """Whether enough is new that a refit would teach something."""
+        """Whether there is enough new for a refit."""
         known = 0 if self.fit is None or self._changing() else len(self.fit.split.shared)
         return len(self.memory) >= LEAST and self._new >= min(max(_GROWTH * known, LEAST), _MOST_NEW)
 
     def _changing(self) -> bool:
-        """Whether what the words taught of some model is no longer true."""
+        """Whether what the words taught about some model is no longer true."""
         return any(level.changed for level in self.levels.values())
 
     def expect(
         self, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float] = BELIEVED
     ) -> Expected:
-        """Of models (id, quality believed of it for this request before anything was learned), in their order.
+        """For models (id, quality believed for this request before learning), in their order.
 
-        `worth`: the scores that what is believed counts for, of all models or of each.
+        `worth`: how many scores that belief counts as, for all models or for each.
         """
         read, fit = self._read(seen), self.fit
         known = [self.levels.get(model) for model, _ in believed]
@@ -192,18 +194,18 @@ class Quality:
         return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
 
     def unseen(self, model: str) -> float:
-        """The variance that a model's quality may have gained by changing since it was last scored; 0 if it never was.
+        """The variance that a model's quality may have gained by changing since its last score; 0 if it has none.
 
-        It is not in the error of `expect`, by which unknown models are drawn.
+        It is not part of the error in `expect`, by which unknown models are drawn.
         """
         level = self.levels.get(model)
         return 0.0 if level is None else level.unseen(self._scored)
 
     def bonuses(self, models: Sequence[str], errors: _Values) -> list[float]:
-        """Of models and the errors that are expected of them: how much better each may well be, in quality points.
+        """For models and their expected errors: how much better each may be, in quality points.
 
-        One that has changed lately may have changed again since it was scored. Of the others that is left to even
-        draws, else all of them would be tried all the time.
+        A model that changed lately may have changed again since its last score. For the others even draws cover that,
+        else all of them would be tried all the time.
         """
         known = zip(map(self.levels.get, models), errors.tolist(), strict=True)
         return [
@@ -214,7 +216,7 @@ class Quality:
         ]
 
     def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
-        """What the request does to each model, and tokens; those that the fit does not have are like any."""
+        """The request's effect on each model, and tokens; a model without a fit is treated as average."""
         columns = {model: column for column, model in enumerate(self.memory.models[: len(read.own)])}
         places = [columns.get(model, len(read.own)) for model, _ in believed]
         return np.append(read.own, read.shared)[places], np.append(read.tokens, np.nan)[places]
@@ -232,28 +234,28 @@ class Quality:
         return _Read(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), likeness)
 
     def _compared(self, seen: Traits, bag: Matrix) -> tuple[Matrix, Matrix]:
-        """The keys of what is remembered, and this request's: by meaning if both have one, else by words."""
+        """The keys of remembered requests, and this request's: by embedding if both have one, else by words."""
         meanings = self.memory.meanings
         if seen.meaning is None or meanings is None:
             return self.memory.keys, keys(bag[None])[0]
         return meanings, keys_of_meaning(seen.meaning[None].astype(np.float32), bag[None])[0]
 
     def forget_meanings(self) -> None:
-        """Go by words alone from now on; a refit is due."""
+        """Use only words from now on; a refit is due."""
         with self._lock:
             self.memory.forget_meanings()
             self.apart = None
             self.origin, self._new = Origin(), max(self._new, _MOST_NEW)
 
     def standing(self, seen: Traits) -> tuple[float, float]:
-        """What the request does to all models' quality, and its likeness, 0 to 1, to the nearest remembered one."""
+        """The request's effect on all models' quality, and its similarity, 0 to 1, to the nearest remembered one."""
         read = self._read(seen)
         return read.shared, read.likeness
 
     def learn(self, row: Remembered, results: Mapping[str, Result], weight: float = 1.0) -> list[str]:
-        """What models scored, 0 to 1, on a request; below 1, `weight` is how much such a score counts.
+        """The models' scores, 0 to 1, on a request; a `weight` below 1 makes such a score count less.
 
-        Gives the models that seem to have changed. A second score of the same answer takes the first one's place among
+        Returns the models that seem to have changed. A second score of the same answer replaces the first one among
         what is remembered, and counts no further.
         """
         read = self._read(seen_of(row.sketch))
@@ -268,9 +270,10 @@ class Quality:
         return changed
 
     def versioned(self, model: str, version: str) -> str:
-        """The answer learned last called its model so: what it was called before, if another version answers now.
+        """The reply of the answer learned last stated this version; returns the earlier one if another version
+        answers now.
 
-        What was learned of the former one then counts as little as a card says.
+        What was learned of the earlier version then counts as little as a card does.
         """
         with self._lock:
             before = self.versions.told(model, version)
@@ -286,7 +289,7 @@ class Quality:
                 self.memory.retire(model, IN_A_ROW)
 
     def study(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
-        """Learn from a log at once. Its order does not show when a model changed."""
+        """Learn a whole log at once. Its order does not show when a model changed."""
         with self._lock:
             for row, results in rows:
                 self.memory.add(row, results)
@@ -301,7 +304,7 @@ class Quality:
         return level.learn(beyond, beyond - level.mean if level.count else 0.0, weight)
 
     def _value(self, at: int, foreseen: float) -> None:
-        """What the row at a place is worth to its neighbours."""
+        """The value of the row at this index to its neighbours."""
         if self._view is None:
             return
         view, fit = self._view, self._view.fit
@@ -316,12 +319,14 @@ class Quality:
         view.forms[at] = fit.scale.forms(self.memory.rows[at].sketch.surface)
 
     def refit(self) -> None:
-        """Learn from the words of everything remembered. Seconds of one core for 8,000 requests; others may go on."""
+        """Learn from the words of everything remembered. Takes seconds of one core for 8,000 requests, without
+        blocking others.
+        """
         self._fit()
         self.apart = self._without_the_largest() if len(self.tenants.known) > 1 else None
 
     def _without_the_largest(self) -> Apart | None:
-        """What the others scored, learned as it came: only their scores show what has changed."""
+        """Learn the other tenants' scores one by one: only these show what has changed."""
         with self._lock:
             whose, rows = self.memory.without_the_largest()
         if len(rows) < LEAST:
@@ -353,14 +358,14 @@ class Quality:
                     self._value(at, 0.0)
 
     def _settle(self, model: str, mean: float, count: float) -> None:
-        """A level as the fit sees it; what was believed of it before an alarm is no longer among the scores."""
+        """A level as the fit sees it; scores before an alarm are no longer part of it."""
         level = self.levels.setdefault(model, Level(seen=self._scored))
         if count and not level.changed:
             level.set(mean, max(level.count, min(count, 1_000.0)))
 
 
 def seen_of(sketch: Sketch) -> Traits:
-    """The traits that a sketch was made of, nearly."""
+    """Approximately the traits that a sketch was made from."""
     bags, surfaces = unpacked([sketch])
     return Traits(bags[0].astype(np.float64), surfaces[0].astype(np.float64), sketch.meaning)
 

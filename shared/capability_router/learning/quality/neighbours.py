@@ -1,7 +1,7 @@
-"""What happened to similar requests: a mean over the most similar ones, drawn towards nothing.
+"""The results of similar requests: a mean over the most similar ones, shrunk towards zero.
 
 There are two means. For one, similar requests have the same words. For the other they also have the same form: length,
-signs, layout. A program that writes requests of one kind writes them in one form, whatever their subject.
+punctuation, layout. A program that writes requests of one kind writes them in one form, whatever their subject.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MANY, _EACH, _OF_THEM = 1_000, 16, 12  # 12 in each 16th are 192 of all, give o
 
 
 def keys(bags: Matrix) -> Matrix:
-    """Rows by KEY: the words folded to 512 and of length 1, then the labels."""
+    """Rows by KEY: the words folded to 512 and normalised, then the labels."""
     folded = bags[:, :WORDS].reshape(len(bags), -1, FOLDED).sum(1)
     lengths = np.sqrt(np.einsum("ij,ij->i", folded, folded))
     folded /= np.where(lengths > 0.0, lengths, 1.0)[:, None]
@@ -31,19 +31,19 @@ def keys(bags: Matrix) -> Matrix:
 
 
 def keys_of_meaning(meanings: Matrix, bags: Matrix) -> Matrix:
-    """The same with embeddings, rows by FOLDED, in the words' place; a row of zeros has none."""
+    """The same with embeddings, rows by FOLDED, instead of words; a row of zeros has none."""
     lengths = np.sqrt(np.einsum("ij,ij->i", meanings, meanings))
     meant = meanings / np.where(lengths > 0.0, lengths, 1.0)[:, None]
     return np.hstack((meant, bags[:, WORDS:] * np.float32(_LABELS_WEIGH**0.5)), dtype=np.float32)
 
 
 def formed(similar: Matrix, forms: Matrix) -> Matrix:
-    """Similarities by words, and those by form: one, in which both count for the same."""
+    """Similarities by words and by form, combined with equal weight."""
     return np.asarray((similar + forms) * np.float32(0.5), np.float32)
 
 
 def nearest(similar: Matrix) -> tuple[NDArray[np.intp], Matrix]:
-    """Of similarities (rows) the places of the largest, and their weights; both (60,) or fewer."""
+    """From similarities (rows) the indices of the largest, and their weights; both (60,) or fewer."""
     rows = _above(similar) if len(similar) > _MANY else np.arange(len(similar))
     if len(rows) > NUMBER:
         rows = rows[np.argpartition(similar[rows], -NUMBER)[-NUMBER:]]
@@ -58,23 +58,23 @@ def _above(similar: Matrix) -> NDArray[np.intp]:
 
 
 def drawn(weights: Matrix, values: Matrix, there: Matrix) -> Matrix:
-    """Per column the weighted mean of the values that are there (1, else 0), as if nothing had been seen DRAW times."""
+    """Per column the weighted mean of known values (1, else 0), shrunk by DRAW zeros."""
     return np.asarray((weights @ values) / (weights @ there + np.float32(DRAW)), np.float32)
 
 
 class Sides(NamedTuple):
-    """By what requests are like each other: `keys` (rows, KEY) and `forms` (rows, numbers of a form)."""
+    """The two ways of comparing requests: `keys` (rows, KEY) and `forms` (rows, numbers of a form)."""
 
     keys: Matrix
     forms: Matrix
 
     def rows(self, which: NDArray[np.bool_] | slice) -> Sides:
-        """Some of them."""
+        """A selection of rows."""
         return Sides(self.keys[which], self.forms[which])
 
 
 def estimates(known: Sides, values: Matrix, there: Matrix, asked: Sides) -> tuple[Matrix, Matrix]:
-    """What the neighbours of asked rows come to, by words and with form; `values` are 0 where there is none."""
+    """The neighbours' results for asked rows, by words and with form; `values` are 0 where unknown."""
     by_words, by_form = (np.empty((len(asked.keys), values.shape[1]), np.float32) for _ in range(2))
     for start in range(0, len(asked.keys), _BLOCK):
         block = asked.rows(slice(start, start + _BLOCK))

@@ -1,4 +1,4 @@
-"""Regularised least squares in which each row is also foretold by those of the other parts alone."""
+"""Regularised least squares in which each row is also predicted by the other parts alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ Parts = NDArray[np.intp]
 
 
 class Line(NamedTuple):
-    """`weights` (features, targets) fitted on all rows; `unseen` (rows, targets) foretold without their own part."""
+    """`weights` (features, targets) fitted on all rows; `unseen` (rows, targets) predicted without the row's own
+    part.
+    """
 
     weights: Matrix
     unseen: Matrix
@@ -27,9 +29,9 @@ def line(x: Matrix, y: Matrix, parts: Parts) -> Line:
 
 
 def best_line(x: Matrix, y: Matrix, parts: Parts, shared: NDArray[np.bool_]) -> Line:
-    """The same, but targets that are `shared` have a light penalty where that foretells unseen rows better.
+    """The same, but `shared` targets get a light penalty if that predicts unseen rows better.
 
-    The scores of all models together say more reliably what a request is like than the scores of one model.
+    The scores of all models together describe a request more reliably than the scores of one model.
     """
     sums, at = _sums(x, y, parts), np.flatnonzero(shared)
     weights, unseen = sums.weights(PENALTY), sums.unseen(PENALTY)
@@ -42,7 +44,7 @@ def best_line(x: Matrix, y: Matrix, parts: Parts, shared: NDArray[np.bool_]) -> 
 
 
 class _ByFeatures:
-    """A part is left out by taking its squares away from all."""
+    """A part is left out by subtracting its squares from the total."""
 
     def __init__(self, x: Matrix, y: Matrix, groups: list[Parts]) -> None:
         self._x, self._y, self._groups = x, y, groups
@@ -60,7 +62,7 @@ class _ByFeatures:
 
 
 class _ByRows:
-    """With fewer rows than features, the rows' likeness to each other takes their place."""
+    """With fewer rows than features, the similarity of rows replaces the squares."""
 
     def __init__(self, x: Matrix, y: Matrix, groups: list[Parts]) -> None:
         self._x, self._y, self._groups, self._square = x, y, groups, x @ x.T

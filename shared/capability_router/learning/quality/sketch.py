@@ -1,4 +1,4 @@
-"""Traits in little room: what is kept of an answered request until its score comes, and as long as it teaches."""
+"""Compact traits: what is kept of an answered request until its score comes, and as long as it teaches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STEPS = 127.0
 
 
 class Sketch(NamedTuple):
-    """The places of a bag that hold something, their values in 127ths of the largest, the surface, the meaning."""
+    """The non-zero indices of a bag, their values in 127ths of the largest, the surface, the embedding."""
 
     places: NDArray[np.uint16]
     values: NDArray[np.int8]
@@ -34,7 +34,7 @@ def sketch(seen: Traits) -> Sketch:
 
 
 def unpacked(sketches: list[Sketch]) -> tuple[Matrix, Matrix]:
-    """Bags, rows by BAG, words and labels of length 1 each, and surfaces, rows by SIZE."""
+    """Bags, rows by BAG, words and labels normalised separately, and surfaces, rows by SIZE."""
     bags = np.zeros((len(sketches), BAG), np.float32)
     surfaces = np.zeros((len(sketches), SIZE), np.float32)
     for row, (places, values, surface, _) in enumerate(sketches):
@@ -44,7 +44,7 @@ def unpacked(sketches: list[Sketch]) -> tuple[Matrix, Matrix]:
 
 
 def normalised(bags: Matrix) -> Matrix:
-    """Each row's words and labels brought to length 1; what is nothing stays nothing."""
+    """Each row's words and labels with length 1; zeros stay zeros."""
     for part in (bags[:, :WORDS], bags[:, WORDS:]):
         lengths = np.sqrt(np.einsum("ij,ij->i", part, part))
         part /= np.where(lengths > 0.0, lengths, 1.0)[:, None]

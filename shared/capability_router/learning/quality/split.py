@@ -1,4 +1,4 @@
-"""Scores by request and model, with gaps: what of them all models share, and what is each one's own."""
+"""Splits scores by request and model, with gaps, into what all models share and what is each one's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EVEN = 4.0  # squared foreseen effects, summed, that an even slope is worth
 
 
 class Split(NamedTuple):
-    """Scores = levels (models) + shared (rows, 1) + own (rows, models); `there`: 1 where there is one, 0 in gaps."""
+    """Scores = levels (models) + shared (rows, 1) + own (rows, models); `there`: 1 for a score, 0 for a gap."""
 
     levels: Matrix
     shared: Matrix
@@ -21,16 +21,17 @@ class Split(NamedTuple):
 
 
 def split(scores: Matrix) -> Split:
-    """Scores (rows, models), NaN where a model was not asked; levels are the means of what is there."""
+    """Scores (rows, models), NaN where a model was not asked; levels are the means of known scores."""
     there = ~np.isnan(scores)
     levels = np.where(there, scores, 0.0).sum(0) / np.maximum(there.sum(0), 1)
     return parted(scores, levels.astype(np.float32), np.zeros((len(scores), 1), np.float32))
 
 
 def slopes(scores: Matrix, levels: Matrix, foreseen: Matrix) -> Matrix:
-    """Per model, by how much more (or less) than others it suffers from what was foreseen of a request.
+    """Per model, how much more (or less) than others it suffers from the predicted effect of a request.
 
-    It is 1, but for what is beyond one standard error: the pick of many noisy slopes would be the most overrated one.
+    Only the part beyond one standard error of 1 counts: else the pick of many noisy slopes would be the most overrated
+    one.
     """
     there = ~np.isnan(scores)
     beyond = foreseen * np.where(there, scores - levels - foreseen, 0.0)
@@ -40,10 +41,10 @@ def slopes(scores: Matrix, levels: Matrix, foreseen: Matrix) -> Matrix:
 
 
 def parted(scores: Matrix, levels: Matrix, foreseen: Matrix, slope: Matrix | float = 1.0) -> Split:
-    """The same with the levels given, and the slopes.
+    """The same with given levels and slopes.
 
-    Where all were asked, what is shared is seen. Where one was, a low score may be the request's doing or the
-    model's, and only what was foreseen of the request tells.
+    If all models were asked, the shared part is observed. If one was, a low score may be due to the request or the
+    model, and only the prediction for the request can tell.
     """
     there = (~np.isnan(scores)).astype(np.float32)
     beyond = np.where(there > 0, scores - levels, 0.0)

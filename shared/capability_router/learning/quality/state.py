@@ -1,7 +1,7 @@
-"""What was learned, as JSON: with a version and a checksum, never pickled.
+"""The learned state as JSON: with a version and a checksum, never pickled.
 
-It holds hashed words, scores and the weights made of them; no text and no names but the models' ids. Rows have their
-requests' ids, so the states of several processes are merged by taking each request once.
+It holds hashed words, scores and the weights made from them; no text, and no names except the models' ids. Rows have
+their requests' ids, so the states of several processes are merged by taking each request once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Own, Tenants
 
 SCHEMA = 4
-"""Version 1 had no embedder, 2 no neighbours by form, 3 no trees. All are read as well."""
+"""Version 1 had no embedder, 2 no neighbours by form, 3 no trees. All can be read."""
 _NAME = "capability-router quality"
 _HEAD = re.compile(rb'\{"state": "capability-router quality", "schema": (\d{1,9})')
 """How `text_of` begins, in every version."""
@@ -44,12 +44,12 @@ _MOST_SCORES = 1e6  # that a level counts; they fade
 
 
 def dumped(quality: Quality, base: str | None = None) -> str:
-    """The whole state as one JSON text; in it another one, from which it began, if there is one."""
+    """The whole state as one JSON text, including the state that it began from, if any."""
     return text_of(body_of(quality), base)
 
 
 def base_of(text: str) -> str | None:
-    """The state from which a readable one began: the one in it, or itself if no score came after it was trained."""
+    """The state that a readable one began from: the one inside, or itself if it got no score after training."""
     told = parsed(text)
     if told.get("base") is not None:
         return str(told["base"])
@@ -57,7 +57,7 @@ def base_of(text: str) -> str | None:
 
 
 def body_of(quality: Quality) -> dict[str, Any]:
-    """A copy of what is known at this moment, for `text_of`."""
+    """A copy of the present state, for `text_of`."""
     with quality.still():
         memory, view, apart = quality.memory, quality.view, quality.apart
         return {
@@ -83,11 +83,11 @@ def text_of(body: Mapping[str, Any], base: str | None = None) -> str:
 
 
 class NotOurs(Unreadable):
-    """It is whole for all that is known, but of something else or of a newer version: it is to stay as it is."""
+    """It is intact as far as we know, but of another kind or a newer version: it must not be changed."""
 
 
 def loaded(text: str) -> Quality:
-    """From such a text; raises NotOurs for what is of another kind or a newer version, Unreadable for a damaged one."""
+    """From such a text; raises NotOurs for another kind or a newer version, Unreadable for a damaged one."""
     try:
         told = parsed(text)
     except ValueError as error:
@@ -108,9 +108,9 @@ def loaded(text: str) -> Quality:
 
 
 def unreadable(data: bytes, why: str) -> Unreadable:
-    """The error for what can't be read: NotOurs, unless it begins as a state of this version or an older one does.
+    """The error for what can't be read: NotOurs, unless it begins like a state of this version or an older one.
 
-    What is empty, or of nothing but zeros after a crash of the machine, holds nothing that could be lost.
+    An empty file, or one of zeros after a crash of the machine, holds nothing to lose.
     """
     head = _HEAD.match(data)
     if head is None:
@@ -123,7 +123,7 @@ def unreadable(data: bytes, why: str) -> Unreadable:
 
 
 def merged(into: Quality, other: Quality) -> None:
-    """Take in what another process remembers; a request that both know counts once. Ends with a refit."""
+    """Add what another process remembers; a request that both know counts once. Ends with a refit."""
     memory = other.memory
     into.signs = {**other.signs, **into.signs}
     for model, version in other.versions.known.items():
@@ -160,7 +160,7 @@ def _rows(memory: Memory) -> dict[str, Any]:
 
 
 def _whose(names: Sequence[str]) -> dict[str, Any]:
-    """Who asked, by hash: each name once, and its place for each row; nothing where only logs were learned from."""
+    """Tenants by hash: each name once, and its index for each row; nothing if only logs were learned from."""
     known = {name: place for place, name in enumerate(dict.fromkeys(names))}
     return {"askers": list(known), "whose": packed(np.array([known[n] for n in names]), "i4")} if any(names) else {}
 
@@ -217,7 +217,7 @@ def _counted(answers: object, lost: object) -> Counted:
 
 
 def _tenants(told: Sequence[Any]) -> Tenants:
-    """None in a state that was made before there were any."""
+    """None in a state from before there were tenants."""
     tenants = Tenants()
     for name, mass, levels in told:
         own = {str(model): (_number(total), _number(count)) for model, (total, count) in levels.items()}
@@ -298,7 +298,7 @@ def _view(told: Mapping[str, Any], memory: Memory) -> View:
 
 
 def _blend(told: Sequence[Any], models: int) -> Blend:
-    """Of a source that was not known yet nothing is believed."""
+    """A source that did not exist yet has no weight."""
     shared, own = finite(told[0], None), finite(told[1], None, models, models)
     if not 2 <= len(shared) <= SOURCES or len(own) != len(shared):
         raise Unreadable("sources that nobody knows")

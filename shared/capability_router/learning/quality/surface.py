@@ -1,4 +1,4 @@
-"""Thirty-four numbers for how a request looks: lengths, kinds of signs, telling words, what comes with the text."""
+"""Thirty-four numbers for how a request looks: lengths, kinds of characters, telling words, attachments."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _numbers(found: Words) -> int:
 
 
 def _options(found: Words) -> int:
-    """Lines that begin with a letter from A to J and a dot or a bracket, as answers to choose from do."""
+    """Lines that begin with a letter from A to J and a dot or a bracket, as multiple-choice answers do."""
     at = np.flatnonzero(found.plain[:-2] == _NEWLINE)
     letter, sign = found.plain[at + 1], found.plain[at + 2]
     return int(((letter >= 65) & (letter <= 74) & ((sign == _DOT) | (sign == _BRACKET))).sum())

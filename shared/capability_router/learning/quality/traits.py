@@ -1,4 +1,4 @@
-"""What the learned model sees of a request: its words, the labels that live requests carry, and its surface."""
+"""What the learned model sees of a request: its words, its labels, and its surface."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ BAG = WORDS + LABELS
 
 
 class Traits(NamedTuple):
-    """`bag`: 2,048 hashed words and pairs, signed, of length 1, then 64 labels likewise; `surface`: its 34 numbers.
+    """`bag`: 2,048 hashed words and pairs, signed and normalised, then 64 labels likewise; `surface`: its 34
+    numbers.
 
-    `meaning`: its text's embedding, folded; None where there is none.
+    `meaning`: its text's embedding, folded; None if there is none.
     """
 
     bag: Array
@@ -35,7 +36,7 @@ def traits(request: Request) -> Traits:
 
 
 def labels(request: Request) -> Array:
-    """Who asks and for what, hashed: the live equivalent of a benchmark's name of the task."""
+    """Tenant and purpose, hashed: for live requests what a task's name is for a benchmark."""
     terms = request.routing
     told = [("tenant", terms.tenant), ("task", terms.task), ("chain", terms.chain)]
     told += [("tag", tag) for tag in terms.tags[:_MOST_TAGS]]

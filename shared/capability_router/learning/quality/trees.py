@@ -1,4 +1,4 @@
-"""How what is known of a request goes together: trees that halve requests by one number at a time.
+"""How the known numbers of a request interact: trees that split requests by one number at a time.
 
 A linear model adds up what each number says. A tree can learn that neighbours say much about one kind of request and
 nothing about another. It predicts the mean of the requests in the same leaf, shrunk towards zero. The mean of many
@@ -17,7 +17,7 @@ from capability_router.learning.quality.sketch import Matrix
 
 TREES, DEPTH = 64, 6
 LEAVES = 2**DEPTH
-LEAST = 200  # requests, below which none are grown
+LEAST = 200  # with fewer requests no trees are grown
 _TRIES, _LEAST_OF_HALF = 16, 10  # halvings that are compared, and what either half has to hold
 _OF_ALL, _HALVED_BY = 0.63, 1_000  # share of the requests that a tree is grown from; most that halvings are chosen by
 _ALONG = 3  # directions, drawn anew for each tree, along which halves are to differ
@@ -27,9 +27,9 @@ _Places = NDArray[np.intp]
 
 
 class Trees(NamedTuple):
-    """`asks` (trees, LEAVES): the number that each node looks at; `cuts` likewise: a request above it goes right.
+    """`asks` (trees, LEAVES): the number that each node compares; `cuts` likewise: a larger value goes right.
 
-    The root is node 1, below node n are 2n and 2n + 1. `leaves` (trees, LEAVES, 1 + models): what each foretells.
+    The root is node 1; below node n are 2n and 2n + 1. `leaves` (trees, LEAVES, 1 + models): each leaf's prediction.
     """
 
     asks: _Places
@@ -37,7 +37,7 @@ class Trees(NamedTuple):
     leaves: Matrix
 
     def of(self, numbers: Matrix) -> Matrix:
-        """Of one request's numbers: (1 + models), zeros where there are no trees."""
+        """The prediction for one request's numbers: (1 + models), zeros without trees."""
         if not len(self.asks):
             return np.zeros(self.leaves.shape[2], np.float32)
         trees = np.arange(len(self.asks)) * LEAVES
@@ -51,16 +51,17 @@ class Trees(NamedTuple):
 
 
 def no_trees(columns: int) -> Trees:
-    """They foretell nothing of so many columns."""
+    """Predict nothing for this many columns."""
     return Trees(
         np.zeros((0, LEAVES), np.intp), np.zeros((0, LEAVES), np.float32), np.zeros((0, LEAVES, columns), np.float32)
     )
 
 
 def grown(numbers: Matrix, values: Matrix, there: Matrix) -> tuple[Trees, Matrix]:
-    """From rows' numbers (rows, any) and values (rows, columns), 0 where none is there: also what is foretold unseen.
+    """From rows' numbers (rows, any) and values (rows, columns), 0 = unknown; also returns out-of-sample
+    predictions.
 
-    Of each row by the trees that were not grown from it. The same rows have the same trees.
+    Each row is predicted by the trees that were not grown from it. The same rows give the same trees.
     """
     if len(numbers) < LEAST:
         return no_trees(values.shape[1]), np.zeros_like(values)
@@ -82,13 +83,15 @@ def grown(numbers: Matrix, values: Matrix, there: Matrix) -> tuple[Trees, Matrix
 
 
 def _along(values: Matrix, dice: np.random.Generator) -> Matrix:
-    """A column of ones, then the values along a few directions: halving by all models' would take as often as long."""
+    """A column of ones, then the values along a few directions: splitting by all models would take many times as
+    long.
+    """
     drawn = dice.standard_normal((values.shape[1], _ALONG)) if values.shape[1] > _ALONG else np.eye(values.shape[1])
     return np.hstack((np.ones((len(values), 1)), values @ drawn)).astype(np.float32)
 
 
 def _halved(columns: Matrix, along: Matrix, dice: np.random.Generator) -> tuple[_Places, Matrix]:
-    """A tree's `asks` and `cuts`. `columns` (numbers, rows); a node that is not worth halving sends all to the left."""
+    """A tree's `asks` and `cuts`. `columns` (numbers, rows); a node without a useful split sends all to the left."""
     asks, cuts = np.zeros(LEAVES, np.intp), np.full(LEAVES, _NEVER, np.float32)
     node = np.ones(columns.shape[1], np.intp)
     for _ in range(DEPTH):
@@ -106,14 +109,14 @@ def _halved(columns: Matrix, along: Matrix, dice: np.random.Generator) -> tuple[
 
 
 def _between(columns: Matrix, order: _Places, starts: _Places, asked: _Places, dice: np.random.Generator) -> Matrix:
-    """Cuts anywhere between two of a node's rows; all of (tries, nodes)."""
+    """Cuts between two random rows of each node; (tries, nodes)."""
     count = np.diff(np.append(starts, len(order)))
     one, other = (columns[asked, order[starts + (dice.random(asked.shape) * count).astype(np.intp)]] for _ in range(2))
     return np.asarray(one + (other - one) * dice.random(asked.shape), np.float32)
 
 
 def _best(right: NDArray[np.bool_], along: Matrix, starts: _Places) -> tuple[_Places, NDArray[np.bool_]]:
-    """The most informative halving of each node, and whether any is allowed. `right` (tries, rows)."""
+    """The most informative split of each node, and whether any is allowed. `right` (tries, rows)."""
     whole = np.add.reduceat(along, starts, axis=0)
     rights = np.add.reduceat(right[:, :, None] * along, starts, axis=1)
     lefts = whole - rights
@@ -124,7 +127,7 @@ def _best(right: NDArray[np.bool_], along: Matrix, starts: _Places) -> tuple[_Pl
 
 
 def _told(sums: Matrix) -> Matrix:
-    """Of sums, the count first: the squares that their mean explains."""
+    """From sums, the count first: the squares that their mean explains."""
     return np.asarray(np.square(sums[..., 1:]).sum(-1) / np.maximum(sums[..., 0], 1.0))
 
 
@@ -140,7 +143,7 @@ def _leaf(columns: Matrix, asks: _Places, cuts: Matrix) -> _Places:
 
 
 def _means(told: Matrix, leaf: _Places) -> Matrix:
-    """Per leaf and column the mean of the values that are there, drawn towards nothing."""
+    """Per leaf and column the mean of known values, shrunk towards zero."""
     order = np.argsort(leaf, kind="stable")
     leaves, starts = np.unique(leaf[order], return_index=True)
     values, there = np.split(np.add.reduceat(told[order], starts, axis=0), 2, axis=1)

@@ -1,4 +1,4 @@
-"""How long each model's answer to a request will be: a log-linear guess, corrected for what its exponential misses."""
+"""Predicts the length of each model's answer: log-linear, corrected for the bias of the exponential."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from capability_router.learning.quality.ridge import Line
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split
 
-_LEAST = 30  # answers of a model whose tokens were seen
-_WIDEST = 4.0  # times the longest answer that was seen of the model
+_LEAST = 30  # answers of a model with known tokens
+_WIDEST = 4.0  # times the model's longest answer
 
 
 class Verbosity(NamedTuple):
@@ -25,7 +25,7 @@ class Verbosity(NamedTuple):
     weights: Matrix
 
     def of(self, features: Matrix) -> NDArray[np.float64]:
-        """Tokens per model of a request's features (features), NaN where too little was seen of it."""
+        """Tokens per model for a request's features (features), NaN if there are too few answers."""
         found = products(self.weights.T, features)
         logs = self.levels + found[0] + found[1:]
         tokens = np.minimum(np.exp(np.minimum(logs, 20.0)) * self.factors, self.most)

@@ -1,8 +1,8 @@
-"""Which version answers behind each model's name, by what the replies call it.
+"""Which version answers behind each model's name, by what the replies state.
 
-A provider that puts another version behind a name mostly says so in its replies. Several scored answers in a row have
-to name it, because during the change both versions answer. A former version has to come back for longer, because a
-gateway may have two at the same time, and scores of old answers may come late.
+A provider that puts another version behind a name usually states it in the replies. Several scored answers in a row
+must name it, because both versions answer during the change. A former version must answer more often in a row, because
+a gateway may serve two at the same time, and scores of old answers may come late.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ENDS = "-_.@:"  # what a date or a number of a version is appended with
 
 @dataclass(slots=True)
 class Version:
-    """`name`: the one that answers, "" = not known. `other` has answered the last `run` times. `former`: before."""
+    """`name`: the one that answers, "" = unknown. `other` has answered the last `run` times. `former`: earlier ones."""
 
     name: str = ""
     other: str = ""
@@ -25,7 +25,7 @@ class Version:
     former: list[str] = field(default_factory=list)
 
     def told(self, name: str) -> bool:
-        """A scored answer was this version's; True = it is not the one any more that it was."""
+        """A scored answer was of this version; True = the version has changed."""
         longer = _same(self.name, name)
         if longer is not None:
             self.name, self.other, self.run = longer, "", 0
@@ -46,7 +46,7 @@ class Versions:
         self.known: dict[str, Version] = dict(known)
 
     def told(self, model: str, name: str) -> str:
-        """A scored answer of a model called itself so: what it called itself before, if it is another one now."""
+        """A scored answer of a model stated this version; returns the earlier one if it has changed."""
         name = shown(name)
         if not name:
             return ""
@@ -55,18 +55,18 @@ class Versions:
         return before if version.told(name) else ""
 
     def of(self, model: str) -> str:
-        """Which one answers; "" = not known."""
+        """The version that answers; "" = unknown."""
         return self.known[model].name if model in self.known else ""
 
 
 def shown(name: str) -> str:
-    """As it is kept: without a provider's path before it, in small letters, with no sign that can't be printed."""
+    """The stored form: without a provider's path, in lower case, with printable characters only."""
     last = name.rstrip("/").rpartition("/")[2][:_LONGEST].lower()
     return "".join(sign for sign in last if sign.isprintable()).strip()
 
 
 def _same(known: str, name: str) -> str | None:
-    """An alias and the version that it stands for are no two: the longer of both, None = they are two."""
+    """An alias and its dated version are the same: the longer of both, None = they are different."""
     short, long = sorted((known, name), key=len)
     if long == short or not short or (long.startswith(short) and long[len(short)] in _ENDS):
         return long

@@ -1,9 +1,9 @@
 """The words of a text as numbers: found, hashed and counted in a handful of array operations.
 
-A word is a run of letters and digits; signs that are neither stand for themselves, and so does each letter of a
-script that is written without spaces. All words that begin with a digit are one: which number it is teaches nothing.
-The hash of a word is a polynomial in its bytes: differences of one running sum give all of them at once. It is the
-same in every process and on every machine.
+A word is a run of letters and digits. Every other character is a word of its own, and so is each letter of a script
+without spaces. All words that begin with a digit are one: the number itself teaches nothing. The hash of a word is a
+polynomial in its bytes: differences of one running sum give all of them at once. It is the same in every process and on
+every machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SPACE, _SIGN, _LETTER, _DIGIT, _ALONE = range(5)
 
 
 class Words(NamedTuple):
-    """A text's bytes, ASCII letters in lower case (`plain`: as they were), and per word its hash and its length."""
+    """A text's bytes, ASCII letters in lower case (`plain`: unchanged), and per word its hash and its length."""
 
     data: Bytes
     plain: Bytes
@@ -36,7 +36,7 @@ class Words(NamedTuple):
 
 
 def words(text: str) -> Words:
-    """The words of a text in their order; of a long text its beginning and its end."""
+    """The words of a text in order; of a long text its beginning and its end."""
     plain = np.frombuffer(bounded(text).encode("utf-8", "replace"), np.uint8)
     data = _LOWER[plain]
     kind = _KIND[data]
@@ -51,18 +51,18 @@ def words(text: str) -> Words:
 
 
 def pairs(hashes: Hashes) -> Hashes:
-    """Hashes of each two neighbours."""
+    """Hashes of adjacent words."""
     return _mixed(hashes[:-1] * _MIXERS[2] + hashes[1:])
 
 
 def word_hash(word: str) -> int:
-    """What `words` gives for this word alone; for two words, what `pairs` gives for them."""
+    """The hash of this one word in `words`; of two words, their hash in `pairs`."""
     found = words(word).hashes
     return int(found[0] if len(found) == 1 else pairs(found)[0])
 
 
 def signed(hashes: Hashes, size: int) -> Array:
-    """A vector of `size` (a power of two) for a bag of hashes, of length 1: 1 + log of the count of each, signed."""
+    """A vector of `size` (a power of two) for a bag of hashes, normalised: 1 + log of the count of each, signed."""
     each, count = np.unique(hashes, return_counts=True)
     weight = 1.0 + np.log(count)
     weight[(each >> np.uint64(63)).astype(bool)] *= -1.0
@@ -71,20 +71,20 @@ def signed(hashes: Hashes, size: int) -> Array:
 
 
 def unit(vector: Array) -> Array:
-    """Of length 1; what is nothing stays nothing."""
+    """Normalised to length 1; zeros stay zeros."""
     length = float(np.sqrt(vector @ vector))
     return vector / length if length > 0.0 else vector
 
 
 def bounded(text: str) -> str:
-    """Of a long text its first 2,000 and its last 6,000 characters, without the one between."""
+    """A long text's first 2,000 and last 6,000 characters, without a word cut in between."""
     if len(text) <= MOST_CHARACTERS:
         return text
     return f"{text[:_HEAD]} {text[_HEAD - MOST_CHARACTERS + 1 :]}"
 
 
 def _ends(starts: NDArray[np.intp], kind: Bytes) -> NDArray[np.intp]:
-    """Where each word ends: at the next start, or at the first byte after its own that is none of a word."""
+    """Where each word ends: at the next start, or at the first byte after it that belongs to no word."""
     breaks = np.flatnonzero(kind <= _SIGN)
     nexts = np.append(starts[1:], len(kind))
     gap = np.append(breaks, len(kind))[np.searchsorted(breaks, starts, side="right")]
@@ -108,7 +108,7 @@ _INVERSES: list[Hashes] = []
 
 
 def _powers(base: int, known: list[Hashes], count: int) -> Hashes:
-    """base ** 0, 1, ... modulo 2**64; kept, as every text needs a beginning of the same row."""
+    """base ** 0, 1, ... modulo 2**64; cached, because every text needs a prefix of the same series."""
     if not known or len(known[0]) < count:
         row = np.full(max(count, 2_048), base, np.uint64)
         row[0] = 1
@@ -117,7 +117,9 @@ def _powers(base: int, known: list[Hashes], count: int) -> Hashes:
 
 
 def _kinds() -> Bytes:
-    """Of each byte; the first of a character of three bytes or more, from U+2000 on, is a word of its own."""
+    """The kind of each byte; the first byte of a character of three bytes or more, from U+2000 on, is a word of its
+    own.
+    """
     kind = np.full(256, _SIGN, np.uint8)
     kind[:33], kind[127] = _SPACE, _SPACE
     kind[48:58] = _DIGIT
