@@ -1,1 +1,1 @@
-"""Charts as SVG and the HTML page around them, of whatever is to be shown; knows nothing of routing."""
+"""Charts as SVG and the HTML page around them, for any data; knows nothing of routing."""

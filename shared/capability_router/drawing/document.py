@@ -1,4 +1,4 @@
-"""A self-contained HTML page: its style is in it, nothing is loaded, no script may run; light and dark."""
+"""A self-contained HTML page: the style is inline, nothing is loaded, no script may run; light and dark."""
 
 from __future__ import annotations
 

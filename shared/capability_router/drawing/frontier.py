@@ -1,4 +1,4 @@
-"""Cost and quality on a plane: single models, what mixing them reaches, what routing reaches; an SVG of its own."""
+"""An SVG file with cost and quality on a plane: single models, mixes of them, and what routing reaches."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Place(NamedTuple):
 class Plane(NamedTuple):
     """`mixed`, `learned`: corners of lines, in the order of cost; `usual`: where the learned router is by default.
 
-    `router`, `usually`: what the line of `learned` is called, and what stands for its place at `usual`.
+    `router`, `usually`: the labels of the line `learned` and of the point `usual`.
 
-    `across`: what is told from left to right, with its unit, if it is not cost. What it is compared with: `rule`, the
-    corners of another router's line, and `marks`, single places.
+    `across`: the quantity on the x axis, with its unit, if it is not cost. Compared with: `rule`, the corners of
+    another router's line, and `marks`, single points.
     """
 
     title: str
@@ -65,7 +65,7 @@ class Plane(NamedTuple):
 
     @property
     def sign(self) -> str:
-        """What stands before a number on this axis."""
+        """The prefix of numbers on the x axis."""
         return "$" if self.across.startswith("USD") else ""
 
     def figures(self, place: Place) -> str:
@@ -97,7 +97,7 @@ def _scales(plane: Plane) -> Scales:
 
 
 def _costs(scales: Scales) -> list[float]:
-    """Round values within the axis: 1, 2 and 5 times powers of ten, or powers alone where there are many."""
+    """Round values within the axis: 1, 2 and 5 times powers of ten, or only powers if there are many."""
     powers = range(math.floor(scales.low), math.ceil(scales.high) + 1)
     steps = (1, 2, 5) if scales.high - scales.low < 2.5 else (1,)
     every = (m * 10.0**power for power in powers for m in steps)
@@ -130,7 +130,7 @@ def _axes(scales: Scales, plane: Plane) -> Markup:
 
 
 def _line(corners: Sequence[Place], scales: Scales, class_: str) -> Markup:
-    """Mixing is straight in USD, so bent on this axis: each stretch is drawn in pieces."""
+    """Mixing is a straight line in USD, so a curve on this axis: each stretch is drawn in pieces."""
     points = [(scales.x(p.usd), scales.y(p.score)) for p in _pieces(corners)]
     return element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
 
@@ -154,7 +154,7 @@ def _mark(mark: Place, scales: Scales, plane: Plane) -> Markup:
 
 
 def _names(plane: Plane, scales: Scales) -> Markup:
-    """A name beside each place, moved until it covers no point, no name before it, and not the router's line."""
+    """A name beside each point, moved until it covers no point, no earlier name, and not the router's line."""
     points = [plane.usual, *plane.marks, *plane.models]
     taken = [(scales.x(p.usd) - _POINT, scales.y(p.score) + _BELOW, 2.0 * _POINT) for p in points]
     taken += [(scales.x(p.usd) - 2.0, scales.y(p.score) + _BELOW, 4.0) for p in _pieces(plane.learned)]
@@ -177,7 +177,7 @@ def _name(name: str, place: Place, scales: Scales, taken: list[Label], class_: s
 
 
 def _around(x: float, y: float, long: float) -> Iterable[tuple[float, float]]:
-    """Places for a name (its left end, its base), the nearest first: right and left, ever farther up and down."""
+    """Positions for a name (its left end, its baseline), nearest first: right and left, ever farther up and down."""
     for i in range(12):
         for move in (-_LINE * i, _LINE * i) if i else (0.0,):
             yield x + _ASIDE, y + _BELOW + move

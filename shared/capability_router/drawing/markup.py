@@ -1,4 +1,4 @@
-"""HTML and SVG elements as text, escaped by type: what is not Markup is escaped where it is put in."""
+"""HTML and SVG elements as text, escaped by type: everything but Markup is escaped on insertion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff"
-    r"\u202a-\u202e\u2066-\u2069]"  # directions of writing, which would turn the figures behind a name around
+    r"\u202a-\u202e\u2066-\u2069]"  # writing directions, which would reverse the numbers after a name
 )
 
 
@@ -18,7 +18,7 @@ class Markup(str):
 
 
 def text(value: object) -> Markup:
-    """The value as text that a page shows literally; characters that no page may hold, or steer it, become U+FFFD."""
+    """The value as literal text; characters that are invalid in a page, or that control it, become U+FFFD."""
     return value if isinstance(value, Markup) else Markup(escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True))
 
 

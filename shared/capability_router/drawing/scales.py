@@ -1,4 +1,4 @@
-"""The scales of a plane of cost and a score: cost is logarithmic, the score is straight."""
+"""The scales of a plane of cost and score: cost is logarithmic, the score is linear."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import NamedTuple
 from capability_router.drawing.svg import ticks
 
 Label = tuple[float, float, float]
-"""A name that is drawn: its left end, its base, its length."""
+"""A drawn name: its left end, its baseline, its length."""
 _LINE = 12.0  # from one line of names to the next, user units
 
 
 class Scales(NamedTuple):
-    """The edges of the plane in user units, decadic logarithms of the least and the most cost, marks of the score."""
+    """The edges of the plane in user units, decadic logarithms of the least and the greatest cost, marks of the
+    score.
+    """
 
     left: float
     right: float
@@ -25,18 +27,18 @@ class Scales(NamedTuple):
     marks: list[float]
 
     def x(self, usd: float) -> float:
-        """Where this cost stands; at the left edge what cost nothing."""
+        """The x of this cost; zero cost is at the left edge."""
         share = (math.log10(usd) - self.low) / (self.high - self.low) if usd > 0.0 else 0.0
         return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
 
     def y(self, score: float) -> float:
-        """Where this score stands."""
+        """The y of this score."""
         share = (score - self.marks[0]) / (self.marks[-1] - self.marks[0])
         return self.bottom - (self.bottom - self.top) * min(max(share, 0.0), 1.0)
 
 
 def decades(usd: Sequence[float], room: float) -> tuple[float, float]:
-    """Decadic logarithms of the least and the most of these costs, with some room around them."""
+    """Decadic logarithms of the least and the greatest of these costs, with some room around them."""
     known = [math.log10(each) for each in usd if each > 0.0] or [0.0]
     return min(known) - room, max(known) + room
 

@@ -1,4 +1,4 @@
-"""Drawing on a plane of user units: a frame with two axes, round tick values, shapes with a spoken title."""
+"""Drawing in user units: a frame with two axes, round tick values, shapes with accessible titles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHARACTER = 6.6  # width of an average character of a chart's text, user units
 
 
 def drawing(height: float, label: str, described: str, *parts: Markup, wide: float = WIDTH) -> Markup:
-    """An SVG, read out as `label` and `described`; it is for large screens, or for small ones if it is narrow."""
+    """An SVG with `label` and `described` for screen readers; for large screens, or for small ones if it is narrow."""
     return element(
         "svg", element("title", label), element("desc", described), *parts, viewBox=f"0 0 {wide:g} {height:g}",
         role="img", aria_label=label, class_="chart wide" if wide == WIDTH else "chart narrow",
@@ -23,7 +23,7 @@ def drawing(height: float, label: str, described: str, *parts: Markup, wide: flo
 
 
 def bar(x: float, y: float, width: float, height: float, class_: str, told: str = "") -> Markup:
-    """A rectangle; `told` appears when it is pointed at."""
+    """A rectangle; `told` appears on hover."""
     title = element("title", told) if told else ""  # none in a narrow drawing: nothing points at it
     return element("rect", title, x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=class_)
 
@@ -50,7 +50,7 @@ def cross(x: float, y: float, class_: str, told: str, arm: float = 4.0) -> Marku
 
 
 def clipped(content: str, room: float) -> str:
-    """The text cut to the room in user units, with an ellipsis."""
+    """The text cut to this width in user units, with an ellipsis."""
     most = max(int(room / CHARACTER), 1)
     return content if len(content) <= most else content[: most - 1] + "…"
 
@@ -88,17 +88,17 @@ class Frame:
         return self.left + self.width
 
     def x(self, seconds: float) -> float:
-        """Where this time stands."""
+        """The x of this time."""
         long = self.end_s - self.begin_s
         return self.left + self.width * min(max((seconds - self.begin_s) / long, 0.0), 1.0) if long else self.left
 
     def y(self, value: float) -> float:
-        """Where this value stands."""
+        """The y of this value."""
         return self.bottom - self.height * min(max(value / self.most, 0.0), 1.0) if self.most else self.bottom
 
 
 def time_axis(frame: Frame, spelt: Callable[[float], str] | None = None) -> Markup:
-    """Ticks and grid lines along the bottom: times of the day or days, UTC, or as `spelt` has them."""
+    """Ticks and grid lines along the bottom: times of the day or days, UTC, or as `spelt` formats them."""
     marks, step = clock_ticks(frame.begin_s, frame.end_s, max(int(frame.width / 95), 2))
     lines = [rule(frame.x(t), frame.top, frame.x(t), frame.bottom, "grid") for t in marks]
     labels = [_time_label(frame, t, spelt(t) if spelt else clock_label(t, step)) for t in marks]
@@ -106,7 +106,7 @@ def time_axis(frame: Frame, spelt: Callable[[float], str] | None = None) -> Mark
 
 
 def _time_label(frame: Frame, at: float, text: str) -> Markup:
-    """Under its tick, but at the ends of the axis within them."""
+    """Centred under its tick, but kept within the ends of the axis."""
     x, half = frame.x(at), CHARACTER * len(text) / 2
     anchor = "start" if x - half < frame.left else "end" if x + half > frame.right else "middle"
     x = {"start": frame.left, "end": frame.right, "middle": x}[anchor]
@@ -126,7 +126,7 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_4
 
 
 def clock_step(long_s: float, most: int) -> float:
-    """The shortest round time, a fraction of a second up to days, of which at most so many fit into `long_s`."""
+    """The shortest round time, a fraction of a second up to days, of which at most this many fit into `long_s`."""
     if long_s <= most / 2:
         return ticks(long_s, max(most - 1, 1))[1]
     days = _DAY * math.ceil(long_s / most / _DAY)
@@ -134,14 +134,14 @@ def clock_step(long_s: float, most: int) -> float:
 
 
 def clock_ticks(begin_s: float, end_s: float, most: int = 8) -> tuple[list[float], float]:
-    """Round times of the clock within, and their distance. Unix seconds."""
+    """Round clock times within the range, and their distance. Unix seconds."""
     step = clock_step(end_s - begin_s, most)
     first = math.ceil(begin_s / step - 1e-9)
     return [step * i for i in range(first, math.floor(end_s / step + 1e-9) + 1)], step
 
 
 def clock_label(unix: float, step: float) -> str:
-    """As much of a time as a distance of `step` seconds needs; a day's begin by its date. UTC."""
+    """As much of a time as a distance of `step` seconds needs; the start of a day by its date. UTC."""
     at = datetime.fromtimestamp(round(unix, 3), UTC)
     if step >= 60 * _DAY:
         return f"{at:%Y-%m}"

@@ -1,4 +1,4 @@
-"""An answer as an evaluator gets it, and how it is kept while it goes to its caller."""
+"""An answer as an evaluator gets it, and how it is kept while it goes to the caller."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model gave. `text`: all of it in words; tool calls and parsed answers, where they stand alone, as JSON.
+    """What a model gave. `text`: all of it in words; tool calls and parsed answers without words as JSON.
 
-    `value`: the framework's own message or response, or the object that the answer was parsed to; None where it came
-    in parts that make no whole. `tool_calls`: how many. `finish`: why the model stopped ("stop", "tool_calls", ...).
+    `value`: the framework's own message or response, or the object that the answer was parsed to; None if it came in
+    parts that make no whole. `tool_calls`: how many. `finish`: why the model stopped ("stop", "tool_calls", ...).
     """
 
     text: str = field(repr=False)
@@ -32,7 +32,7 @@ class Answer:
 
 
 class Keeping(Generic[C]):
-    """An endpoint that keeps the chunks of its attempts; else it is the one that it is given."""
+    """Wraps an endpoint and keeps the chunks of its attempts."""
 
     def __init__(self, inner: Endpoint[C]) -> None:
         self._inner = inner
@@ -59,7 +59,7 @@ class Keeping(Generic[C]):
 
 
 class Kept(Generic[C]):
-    """An attempt whose chunks are kept."""
+    """Wraps an attempt and keeps its chunks."""
 
     __slots__ = ("_chunks", "_inner")
 

@@ -1,4 +1,4 @@
-"""What became of the answers that were to be evaluated, and what hindered it: counted, and each kind told once."""
+"""What became of the answers to be evaluated: counted by result, and each kind of failure logged once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDS = ("scored", "no_opinion", "failed", "over_budget", "dropped", "too_late", 
 
 
 class Counts:
-    """Thread-safe, also where the garbage collector comes in between."""
+    """Thread-safe, even if the garbage collector runs in between."""
 
     def __init__(self) -> None:
         self._ends: Counter[str] = Counter()
@@ -20,13 +20,13 @@ class Counts:
         self._lock = RLock()
 
     def note(self, end: str, number: int = 1) -> int:
-        """So many ended so; gives how many have by now."""
+        """Add this many results of a kind; returns how many there are now."""
         with self._lock:
             self._ends[end] += number
             return self._ends[end]
 
     def failed(self, why: str, told: str) -> None:
-        """One failed. `why` names the kind, `told` says what happened, without a word of the answer."""
+        """Count a failure. `why` names the kind, `told` says what happened, without a word of the answer."""
         with self._lock:
             self._ends["failed"] += 1
             self._failed[why] += 1
@@ -35,7 +35,7 @@ class Counts:
             log.warning("an answer was not evaluated: the evaluator %s (told once; router.evaluations() counts)", told)
 
     def dropped(self, room: int) -> None:
-        """One found no room in the queue."""
+        """Count an answer that found no room in the queue."""
         if self.note("dropped") == 1:
             log.warning(
                 "an answer was not evaluated: %d wait already; lower evaluate.share, or raise evaluate.at_once or "
@@ -43,6 +43,6 @@ class Counts:
             )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """By end, and the failed ones by kind."""
+        """By result, and the failures by kind."""
         with self._lock:
             return {**{end: self._ends[end] for end in ENDS}, "failures": dict(self._failed)}

@@ -1,9 +1,9 @@
-"""A share of the answers is scored by an evaluator, after they have been given: no request waits for it.
+"""Scores a share of the answers with an evaluator, after they were returned: no request waits for it.
 
-An evaluator that is awaited works in the event loop that its request was awaited in, where its clients are at home; any
-other, and those of blocking requests, in a thread. It runs without the caller's context, but under terms that bind what
-it asks this or another router for: the tenant, who may see the text, and a tag that it is booked under and capped by.
-What is asked so is not evaluated again.
+An awaited evaluator runs in the event loop of its request, because its clients belong there. Any other, and one for a
+blocking request, runs in a thread. It runs without the caller's context, but under routing terms for its own calls of
+this or another router: the tenant, the data rules of the text, and a tag under which its calls are booked and capped.
+The evaluator's own calls are not evaluated.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from capability_router.routing import EVALUATION_TAG, apart, evaluating
 
 Ended = Callable[[Run[Any]], None]
 Teach = Callable[[float], bool]
-"""Takes the score of one answer; False: it is of no use any more."""
+"""Takes the score of one answer; False: the score is no longer of use."""
 
 _LOOK_S = 0.01  # between two looks at what waits for room
-_GRACE_S = 5.0  # for what is given up after its deadline to be over
+_GRACE_S = 5.0  # seconds for an abandoned evaluation to end
 log = logging.getLogger("capability_router")
 _within: ContextVar[bool] = ContextVar("capability_router_evaluating", default=False)
 
@@ -75,7 +75,7 @@ class _Item:
 
 
 class Evaluation(lifetime.Lasting):
-    """Thread-safe. A request may be ended by the garbage collector, so what is handed in then waits for nothing."""
+    """Thread-safe. The garbage collector may end a request, so handing an answer in never waits."""
 
     def __init__(self, evaluator: Evaluator, terms: Terms, seed: int | None, clock: Clock) -> None:
         self._evaluator, self._terms, self._seed, self._clock = evaluator, terms, seed, clock
@@ -84,18 +84,18 @@ class Evaluation(lifetime.Lasting):
         self._under_way: set[_Item] = set()
         self._changed = Condition(RLock())
         self._spent_until = 0.0  # Unix seconds: before that its cap leaves no room
-        self._inside = 0  # threads that a blocking one is in, those that were given up included
+        self._inside = 0  # threads with a blocking evaluation, abandoned ones included
         lifetime.watch(self)
 
     def marked(self, request: Request) -> Request:
-        """The request, under the evaluator's tag if that is what asks, whatever tags are set within it."""
+        """The request; with the evaluator's tag if the evaluator makes it, whatever tags are set inside."""
         terms = request.routing
         if not _within.get() or EVALUATION_TAG in terms.tags:
             return request
         return replace(request, routing=replace(terms, tags=(*terms.tags, EVALUATION_TAG)))
 
     def takes(self, request: Request, *, paired: bool = False) -> bool:
-        """Whether the answer to this request is to be evaluated: among the share, or `paired` with a shadow's."""
+        """Whether the answer is to be evaluated: it is in the share, or `paired` with a shadow's."""
         if EVALUATION_TAG in request.routing.tags:
             return False
         return paired or bucket_of(request, "evaluation", self._seed, sticky=False) < self._terms.share
@@ -103,10 +103,10 @@ class Evaluation(lifetime.Lasting):
     def watching(
         self, request: Request, endpoint: Endpoint[Any], ended: Ended, teach: Teach
     ) -> tuple[Endpoint[Any], Ended]:
-        """The endpoint and the end of a request whose answer is to be evaluated."""
+        """The endpoint and the end callback of a request whose answer is to be evaluated."""
         try:
             loop = self._loop()
-        except RuntimeError:  # the process has as many threads as it may have, or it is ending
+        except RuntimeError:  # no more threads can be started, or the process is ending
             self._counts.failed("no_thread", "has no thread to work in; none can be started now")
             return endpoint, ended
         kept: Keeping[Any] = Keeping(endpoint)
@@ -139,7 +139,7 @@ class Evaluation(lifetime.Lasting):
         self._begin()
 
     def _begin(self) -> None:
-        """As many as may be under way."""
+        """Start as many as may run at once."""
         with self._changed:
             for left in [each for each in self._under_way if each.loop.is_closed()]:
                 self._leave(left)
@@ -177,7 +177,7 @@ class Evaluation(lifetime.Lasting):
             if error.scope == f"tag:{EVALUATION_TAG}":
                 self._spent_until = _moment(error.resets_at)
             counts.note("over_budget")
-        except Exception as error:  # noqa: BLE001 - whatever it raises, the answer was given well
+        except Exception as error:  # noqa: BLE001 - an evaluator may raise anything; the answer was returned anyway
             counts.failed(type(error).__name__, f"raised {type(error).__name__}")
         else:
             if score is None:
@@ -199,7 +199,9 @@ class Evaluation(lifetime.Lasting):
             raise Ungraded("CancelledError", "raised CancelledError") from error
 
     def _in_thread(self, ask: Callable[[], Any]) -> asyncio.Future[Any]:
-        """No thread can be ended from outside: who hangs has as many as may be under way, and as many again."""
+        """A thread can't be ended from outside, so hanging evaluators may hold as many threads again as may run at
+        once.
+        """
         with self._changed:
             if self._inside >= 2 * self._terms.at_once:
                 raise Ungraded("hangs", f"has not come back from {self._inside} answers: no other is begun before")
@@ -213,7 +215,7 @@ class Evaluation(lifetime.Lasting):
 
         try:
             return in_thread(copy_context(), counted)
-        except RuntimeError:  # nothing of it has run
+        except RuntimeError:  # it never started
             self._left_one()
             raise Ungraded("no_thread", "has no thread to work in; none can be started now") from None
 
@@ -234,13 +236,13 @@ class Evaluation(lifetime.Lasting):
     # -- ends -------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe: how many wait, are under way, and ended how."""
+        """JSON-safe: how many wait and run, and the results by kind."""
         with self._changed:
             now = {"waiting": len(self._line), "under_way": len(self._under_way)}
         return {**now, **self._counts.to_dict()}
 
     async def settled(self) -> None:
-        """When those in the running loop are over."""
+        """Wait until those in the running loop are over."""
         loop = asyncio.get_running_loop()
         while not _within.get() and (mine := self._of(loop)):
             tasks = [item.task for item in mine if item.task is not None]
@@ -251,7 +253,7 @@ class Evaluation(lifetime.Lasting):
 
     def close(self) -> None:
         """Wait for those in threads, as long as one of them may take. (Those in an event loop end with it.)"""
-        if _within.get():  # it is one of them that asks
+        if _within.get():  # an evaluation itself calls this
             return
         own = self._loop_thread.known
         with self._changed:
@@ -262,7 +264,7 @@ class Evaluation(lifetime.Lasting):
         self._loop_thread.stop()
 
     def _drop(self, loop: asyncio.AbstractEventLoop) -> int:
-        """Begin none of those that wait for this loop; gives their number."""
+        """Start none of those that wait for this loop; returns their number."""
         with self._changed:
             left = [item for item in self._line if item.loop is loop]
             for item in left:
@@ -280,7 +282,7 @@ class Evaluation(lifetime.Lasting):
             log.info("%d answers were not evaluated before the process ended; router.close() waits for them", left)
 
     def after_fork(self) -> None:
-        """What waits is the parent's."""
+        """What waits belongs to the parent."""
         self._loop_thread.forget()
         self._counts, self._line, self._under_way = Counts(), deque(), set()
         self._inside = 0
@@ -288,5 +290,5 @@ class Evaluation(lifetime.Lasting):
 
 
 def _moment(told: str | None) -> float:
-    """Unix seconds; for ever where there is no such moment."""
+    """Unix seconds; infinity if there is no such time."""
     return math.inf if told is None else datetime.fromisoformat(told).timestamp()

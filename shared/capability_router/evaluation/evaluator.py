@@ -1,6 +1,6 @@
-"""Whatever scores answers, as one kind of thing: a function of a request and an answer, awaited or not.
+"""Makes any evaluator a function of a request and an answer, awaited or not.
 
-Evaluators of other packages are told by their methods; none of those packages is needed for it.
+Evaluators of other packages are recognised by their methods; none of those packages is needed for it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _GIVEN = "inputs", "outputs"  # the names by which LangSmith's and openevals' fu
 
 
 class Evaluator(NamedTuple):
-    """`ask` gives what `graded` reads, or, where `awaited`, an awaitable of it."""
+    """`ask` returns what `graded` reads, or, if `awaited`, an awaitable of it."""
 
     ask: Ask
     awaited: bool
 
 
 def evaluator_of(given: Any) -> Evaluator:
-    """The evaluator that this is, whatever its framework.
+    """The evaluator, whatever its framework.
 
     A function `(request, answer)`, or `(inputs, outputs)` as LangSmith's; a LangSmith RunEvaluator, a LangChain
-    StringEvaluator, a LlamaIndex BaseEvaluator. Raises ConfigError for what is none of these, or needs what a router
-    does not have.
+    StringEvaluator, a LlamaIndex BaseEvaluator. Raises ConfigError for anything else, or for one that needs what a
+    router does not have.
     """
     if isinstance(given, type):
         raise ConfigError(f"evaluator: {given.__name__} is a class; give an instance of it")
@@ -48,7 +48,7 @@ def evaluator_of(given: Any) -> Evaluator:
 
 
 def prompt_of(request: Request) -> str:
-    """All messages' texts, a blank line between them."""
+    """All messages' texts, with a blank line between them."""
     return "\n\n".join(request.texts)
 
 
@@ -101,11 +101,11 @@ def _of_runs(given: Any) -> Evaluator:
 
 
 def _run(request: Request, answer: Answer) -> Any:
-    from langsmith.schemas import Run  # here: who gives an evaluator of that package has it
+    from langsmith.schemas import Run  # imported here: a user of such an evaluator has that package
 
     try:
         id = UUID(request.id)
-    except ValueError:  # an id of the caller's own
+    except ValueError:  # an id that the caller has set
         id = uuid4()
     now = datetime.now(UTC)
     return Run(

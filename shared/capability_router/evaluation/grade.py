@@ -1,4 +1,4 @@
-"""What an evaluator gave -> a score from 0 to 1."""
+"""Reads a score from 0 to 1 from an evaluator's result."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from numbers import Real
 from typing import Any
 
 Scale = tuple[float, float]
-"""The scores that stand for worthless and for perfect."""
+"""The scores for worthless and for perfect."""
 
 
 class Ungraded(ValueError):
-    """It is no score. `why` is a word to count it by; the text tells what to do, and nothing of the answer."""
+    """The result is no score. `why` is a word to count it by; the text says what to do, without anything of the
+    answer.
+    """
 
     def __init__(self, why: str, told: str) -> None:
         super().__init__(told)

@@ -1,4 +1,4 @@
-"""A thread with an event loop, in which answers are evaluated that need not run in their caller's loop."""
+"""A thread with an event loop, for evaluations that need not run in their caller's loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from weakref import finalize
 from capability_router.sdks.readers import READERS, Reader
 
 _left_behind: list[asyncio.AbstractEventLoop] = []
-"""A forked child's copies of its parent's loops: to close one would take the parent's sockets out of its selector."""
+"""A forked child's copies of its parent's loops: closing one would remove the parent's sockets from its selector."""
 
 
 class LoopThread:
@@ -100,7 +100,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 _over: set[asyncio.AbstractEventLoop] = set()
-"""Loops whose owner is gone while their threads have yet to notice."""
+"""Loops whose owner is gone, but whose threads have not noticed yet."""
 
 
 def _ended(loop: asyncio.AbstractEventLoop) -> None:
@@ -112,7 +112,9 @@ def _ended(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
-    """What `work` gives, in a thread of its own; to be awaited in the running loop. RuntimeError: no thread is left."""
+    """The result of `work`, run in a separate thread; awaited in the running loop. RuntimeError: no thread can be
+    started.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -130,7 +132,9 @@ def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
             with READERS.at_work():
                 result = context.run(work)
         except BaseException as error:  # noqa: BLE001 - handed to the waiting task
-            own = isinstance(error, Exception) and not isinstance(error, StopIteration)  # which no future takes
+            own = isinstance(error, Exception) and not isinstance(
+                error, StopIteration
+            )  # a future can't hold this exception
             failed = error if own else RuntimeError(type(error).__name__)
         with suppress(RuntimeError):  # the loop has been closed: no task is waiting
             loop.call_soon_threadsafe(settle, result, failed)
