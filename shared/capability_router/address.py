@@ -1,4 +1,4 @@
-"""Where a candidate's calls go, and on whose account: what health is keyed by."""
+"""The failure domain of a candidate: where its calls go, and on whose account. Health is keyed by it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 _FIRST = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 _SECRET = re.compile("key|token|secret|auth|cookie|pass|cred|session|signature|^sig$|^code$", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z\d+.-]*://", re.IGNORECASE)
-_LEAST = 6  # characters; a shorter value is no key, and would be found in other words
+_LEAST = 6  # characters; a shorter value is no key, and would occur in other words
 
 
 class Address(NamedTuple):
     """The failure domain of a candidate.
 
-    `base_url` is a URL or an SDK's own name for its endpoint ("" in a Description: nobody can tell, so the registry
-    makes it one of the candidate's own), `credential` a fingerprint (never the key). The breaker is keyed by
-    (base_url, model, region), rate gates by (base_url, credential, model), a disabled credential by (base_url,
-    credential).
+    `base_url` is a URL or an SDK's own name for its endpoint ("" in a Description: unknown, so the registry makes one
+    for this candidate alone), `credential` a fingerprint (never the key). The breaker is keyed by (base_url, model,
+    region), rate gates by (base_url, credential, model), a disabled credential by (base_url, credential).
     """
 
     base_url: str
@@ -30,18 +29,18 @@ class Address(NamedTuple):
 
 
 def joint(addresses: Iterable[Address]) -> Address:
-    """Where a router is that is a model of another one: where its own models are, with their accounts."""
+    """The address of a router that is a model of another router: those of its own models, joined."""
     mark = fingerprint("\n".join(sorted("\t".join(address) for address in addresses)) or "none")
     return Address(f"router:{mark}", "router", mark)
 
 
 def fingerprint(secret: str | None) -> str:
-    """A short one-way mark by which two uses of one key are known to be the same."""
+    """A short one-way mark that is equal for equal keys."""
     return hashlib.sha256(secret.encode()).hexdigest()[:12] if secret else ""
 
 
 def public_url(base_url: str) -> str:
-    """The URL without a user, a password or a query."""
+    """The URL without user, password and query."""
     parts = urlsplit(base_url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
 
@@ -53,18 +52,18 @@ def versioned(base_url: str) -> str:
 
 
 def shown(url: object) -> str:
-    """A URL for texts that anyone may read: without user, password, query and fragment, be it one or not."""
+    """A URL that anyone may read, without user, password, query and fragment; also for texts that are no URL."""
     text = str(url)
     begins = _SCHEME.match(text)
     scheme = begins.group() if begins else ""
     bare, *after = re.split("[?#]", text[len(scheme) :], maxsplit=1)
-    if "/" not in bare and "@" in "".join(after):  # it may be a password that is cut in two
+    if "/" not in bare and "@" in "".join(after):  # it may be a part of a password
         return scheme
     return f"{scheme}{bare.rpartition('@')[2]}"
 
 
 def keyless(url: str) -> str:
-    """The URL without user and password, and those parts of its query that are secret by their names.
+    """The URL without user and password, and without query parameters with the names of secrets.
 
     It still says which API is meant.
     """
@@ -77,7 +76,7 @@ def keyless(url: str) -> str:
 
 
 def account_of(headers: Mapping[str, str]) -> str:
-    """The value by which the server knows whose call it is; "" = none of these headers has one."""
+    """The header value by which the server identifies the account; "" = there is no such header."""
     named = {name.lower(): value for name, value in headers.items()}
     known = next((named[name] for name in _FIRST if named.get(name)), "")
     return known or "\n".join(value for name, value in sorted(named.items()) if _SECRET.search(name))
@@ -92,7 +91,7 @@ def secrets_in(headers: Mapping[str, str], query: str = "") -> tuple[str, ...]:
 
 
 def _spellings(query: str) -> Iterator[tuple[str, str]]:
-    """Each name with its value as the URL has it, and as servers read it: to some a plus sign is a blank."""
+    """Each name with its value as the URL has it, and as servers decode it: for some a plus sign is a space."""
     for part in query.split("&"):
         name, _, value = part.partition("=")
         yield from ((unquote(name), spelt) for spelt in (value, unquote(value), unquote_plus(value)))

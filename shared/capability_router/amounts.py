@@ -1,4 +1,4 @@
-"""How amounts are spelt for people: money, counts, shares, times."""
+"""Formats amounts for people: money, counts, shares, times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 
 _DAY = 86_400
-_EXACT = Context(prec=100)  # the caller's own may round
+_EXACT = Context(prec=100)  # the caller's own context may round
 
 
 def money(pico: int) -> str:
@@ -23,7 +23,7 @@ def money(pico: int) -> str:
 
 
 def exact(dollars: Decimal | float) -> str:
-    """USD with every digit, where one is compared with another: "$0.0153875"."""
+    """USD with every digit, for exact comparisons: "$0.0153875"."""
     return f"${Decimal(str(dollars)).normalize(_EXACT):f}"
 
 
@@ -33,12 +33,12 @@ def count(number: int) -> str:
 
 
 def counted(number: int, noun: str, several: str = "") -> str:
-    """So many of these: "1 request", "2,000 requests"; `several`: the noun of more, if it is not made with an s."""
+    """A number with its noun: "1 request", "2,000 requests"; `several`: the plural, if it is not formed with an s."""
     return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def brief(number: int) -> str:
-    """A count that is known by its first digits: "24.4 M"; below 100,000 as it is."""
+    """A count shortened to its first digits: "24.4 M"; in full below 100,000."""
     for power, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
         if number >= max(10**power, 100_000):
             return f"{number / 10**power:,.4g} {unit}"
@@ -46,7 +46,7 @@ def brief(number: int) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A percentage; "–" of nothing."""
+    """A percentage; "–" if the whole is 0."""
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
@@ -79,5 +79,5 @@ def stamp(unix: float) -> str:
 
 
 def time_of(unix: float) -> str:
-    """A day and a time of it, UTC."""
+    """A date and a time, UTC."""
     return f"{datetime.fromtimestamp(round(unix), UTC):%m-%d %H:%M:%S}"

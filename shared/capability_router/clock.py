@@ -38,7 +38,7 @@ class Clock(Protocol):
 
 
 _FRESH_S = 0.002
-"""For so long a reading of the process's time is good: it takes a call of the kernel, dearer with each thread."""
+"""A reading of the process's time is reused this long: it is a system call, slower with each thread."""
 
 
 class SystemClock:
@@ -51,7 +51,7 @@ class SystemClock:
         self._read = (-_FRESH_S, 0.0)  # when, and what
 
     def worked(self) -> float:
-        """To within two milliseconds."""
+        """Accurate to two milliseconds."""
         now, (at, process_s) = time.monotonic(), self._read
         if now - at >= _FRESH_S:
             process_s = time.process_time()
@@ -111,11 +111,11 @@ class ManualClock:
 
 
 Chance = random.Random
-"""What `seeded` gives."""
+"""The type that `seeded` returns."""
 
 
 def seeded(seed: int | None) -> random.Random:
-    """A private source of chance; the same seed gives the same draws."""
+    """A private random generator; the same seed gives the same draws."""
     return random.Random(seed)  # noqa: S311 - jitter and exploration, never secrets
 
 
@@ -124,9 +124,9 @@ _drawing = RLock()
 
 @contextmanager
 def drawing(seed: int) -> Iterator[None]:
-    """What draws from the module `random` itself, as tenacity's jitter does, draws by this seed meanwhile.
+    """Inside this block the module `random`, which tenacity's jitter uses, draws by this seed.
 
-    That module is the whole process's, so one thread at a time does this.
+    The module belongs to the whole process, so one thread at a time does this.
     """
     with _drawing:
         before = random.getstate()

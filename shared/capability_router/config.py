@@ -20,7 +20,7 @@ from capability_router.settings.source import read
 __all__ = ["SILENT", "Settings", "load"]
 
 SILENT: Mapping[str, Any] = MappingProxyType({"jsonl": None, "log": False, "otel": False, "hashed_words": False})
-"""As `telemetry`, laid over a configuration that is only looked at: nothing is written, no extra is needed for it."""
+"""As `telemetry`, for a configuration that is only inspected: nothing is written, and no extra is needed for it."""
 
 
 def load(

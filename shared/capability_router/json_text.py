@@ -1,7 +1,7 @@
-"""JSON that others wrote: whatever is wrong with it, one kind of error says so.
+"""Parses JSON from others: whatever is wrong with it, the error is a ValueError.
 
-Python's reader gives up on JSON that is nested deeper than its stack with a RecursionError, which is no ValueError. A
-model that repeats a bracket writes such a text.
+Python's parser raises RecursionError, which is no ValueError, for JSON that is nested deeper than its stack. A model
+that repeats a bracket writes such a text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DEEP = "nested too deep"
 
 
 def parsed(text: str | bytes) -> Any:
-    """The value; raises ValueError for what is no JSON and for what is nested too deep to be read."""
+    """The value; raises ValueError for invalid JSON and for JSON that is nested too deep."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -24,7 +24,7 @@ def parsed(text: str | bytes) -> Any:
 
 
 def parsed_by(read: Callable[P, T], *given: P.args, **options: P.kwargs) -> T:
-    """What another reader of JSON makes of it; raises what that raises, and ValueError for what is nested too deep."""
+    """The result of another JSON reader; raises its errors, and ValueError for JSON that is nested too deep."""
     try:
         return read(*given, **options)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""What an error says of a name that is not known."""
+"""What an error says about an unknown name: the nearest known one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterable
 def nearest(
     name: object, known: Iterable[str], otherwise: str | None = None, *, tail: str = "", likeness: float = 0.6
 ) -> str:
-    """'; did you mean ...?' with the known word most like `name`, to be put behind what is wrong.
+    """'; did you mean ...?' with the known word most like `name`, to be appended to an error.
 
-    When none is like it: `otherwise`, by default '; known: ' and all the words in their order. `tail` is
-    written behind the word, within its quotes. `likeness`: how like it has to be, 0 to 1 (difflib's ratio).
+    If none is similar: `otherwise`, by default '; known: ' and all the words in their order. `tail` is written after
+    the word, within its quotes. `likeness`: how similar it must be, 0 to 1 (difflib's ratio).
     """
     from difflib import get_close_matches  # only an error needs it
 

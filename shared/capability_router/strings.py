@@ -1,4 +1,6 @@
-"""The strings in nested values, such as parts of messages and keywords of calls: what a provider could read there."""
+"""The strings in nested values, such as parts of messages and keywords of calls: all that a provider could read
+there.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _UNREAD = frozenset({"type", "id", "tool_use_id", "tool_call_id", "call_id", "toolUseId"})
-_BYTES = re.compile(r"(?:data:[^,\s]{0,100};base64,|[A-Za-z0-9+/=_-]{256})")  # so long without a space: no text is
+_BYTES = re.compile(r"(?:data:[^,\s]{0,100};base64,|[A-Za-z0-9+/=_-]{256})")  # no text is this long without a space
 _MIMES = ("mime_type", "media_type", "mimeType", "document_mimetype")
 _DATA = ("data", "base64", "file_data", "bytes")
 _KINDS = r"text/|application/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|x-ndjson|sql|javascript|toml|rtf)\b"
 _TEXT, _TEXT_URL = re.compile(_KINDS, re.IGNORECASE), re.compile(f"data:(?:{_KINDS})", re.IGNORECASE)
-_STANDARD = bytes.maketrans(b"-_", b"+/")  # of the letters of base64 for URLs
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # from the URL alphabet of base64
 
 
 def strings(value: object) -> Iterator[str]:
-    """In order, those of attached text files too. What stands for bytes is left out: an image is no text."""
+    """In order, including attached text files. Encoded bytes are left out: an image is no text."""
     waiting, known = [value], dict[int, object]()
     while waiting:
         each = waiting.pop()
@@ -26,7 +28,7 @@ def strings(value: object) -> Iterator[str]:
             yield from _text(each)
         elif id(each) not in known:
             parts = _parts(each)
-            known |= {id(each): each, id(parts): parts}  # kept, so that no id is given away again
+            known |= {id(each): each, id(parts): parts}  # kept alive, so that no id is reused
             waiting.extend(reversed(parts))
 
 
@@ -52,7 +54,7 @@ def _parts(value: Any) -> list[object]:
 
 
 def _file(part: Mapping[Any, Any]) -> Iterator[str]:
-    """The text of a text file that is attached here; one in a URL that says so is read as it comes."""
+    """The text of a text file that is attached here; a data URL is read as a string of its own."""
     if any(_TEXT.match(str(part.get(name))) for name in _MIMES):
         for name in _DATA:
             if isinstance(data := part.get(name), (str, bytes)) and not _TEXT_URL.match(str(data[:100])):
@@ -60,10 +62,10 @@ def _file(part: Mapping[Any, Any]) -> Iterator[str]:
 
 
 def _decoded(data: str | bytes) -> Iterator[str]:
-    """As whoever reads it may do: in lines, with the letters of URLs, without an end."""
+    """Decoded as leniently as a provider may do it: with line breaks, the URL alphabet, and missing padding."""
     coded = data.encode() if isinstance(data, str) else data
     coded = (coded.partition(b";base64,")[2] or coded).translate(_STANDARD, b"\r\n").rstrip(b"=")
     try:
         yield base64.b64decode(coded + b"=" * (-len(coded) % 4), validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
-        return  # it is no base64: as a text it is looked at as it is
+        return  # not base64: then it is read as plain text

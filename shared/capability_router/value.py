@@ -1,8 +1,8 @@
 """Frozen values that are quick to make: every request makes a dozen of them.
 
-The `__init__` that `@dataclass(frozen=True)` writes goes through `object.__setattr__`, which looks each name up anew.
-The one written here fills the value while it is of a class with the same slots that is not frozen, by plain
-assignments. That takes half the time, and the value is frozen afterwards.
+The `__init__` of `@dataclass(frozen=True)` calls `object.__setattr__`, which looks up each name. The one here fills the
+value by plain assignments, while it is of an equal class that is not frozen, and then changes its class. That takes
+half the time.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 
 V = TypeVar("V")
 _TURN = object.__dict__["__class__"].__set__
-"""Gives a value another class, past the `__setattr__` of its own."""
+"""Changes a value's class, bypassing its own `__setattr__`."""
 
 
 def quickly_made(cls: type[V]) -> type[V]:
-    """Above `@dataclass(frozen=True, slots=True)`.
+    """A decorator above `@dataclass(frozen=True, slots=True)`.
 
-    Raises TypeError for a class with a `__post_init__`, which would never run, or with a field that its `__init__` is
-    not to take (`init=False`, `InitVar`, `kw_only`).
+    Raises TypeError for a class with a `__post_init__`, which would never run, or with a field that its `__init__` does
+    not take (`init=False`, `InitVar`, `kw_only`).
     """
     own = fields(cls)  # type: ignore[arg-type]  # a dataclass, by the decorator below this one
     _check(cls, own)
@@ -43,9 +43,9 @@ def quickly_made(cls: type[V]) -> type[V]:
 
 
 def altered(value: V, **to: Any) -> V:
-    """With other values in some fields, of what is quickly made: `dataclasses.replace` asks all fields what they are.
+    """A copy of a quickly made value with other values in some fields, faster than `dataclasses.replace`.
 
-    Raises TypeError for a name that is none of its fields.
+    Raises TypeError for an unknown field.
     """
     kind: Any = type(value)
     names = kind.__slots__

@@ -132,9 +132,7 @@ def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:
             with READERS.at_work():
                 result = context.run(work)
         except BaseException as error:  # noqa: BLE001 - handed to the waiting task
-            own = isinstance(error, Exception) and not isinstance(
-                error, StopIteration
-            )  # no future can hold it
+            own = isinstance(error, Exception) and not isinstance(error, StopIteration)  # no future can hold it
             failed = error if own else RuntimeError(type(error).__name__)
         with suppress(RuntimeError):  # the loop has been closed: no task is waiting
             loop.call_soon_threadsafe(settle, result, failed)
