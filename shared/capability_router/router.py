@@ -40,7 +40,7 @@ from capability_router.policies.affordable import within_budgets
 from capability_router.policies.base import Knowledge
 from capability_router.policies.exploration.budget import exploration_money
 from capability_router.policies.exploration.explorer import explorer_of
-from capability_router.policies.second_policy.shadow import Aside
+from capability_router.policies.second_policy.shadow import ShadowDecision
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
 from capability_router.stores.base import Store
@@ -347,7 +347,7 @@ class Router:
         planner = self.planner if exploring else replace(self.planner, explorer=None)
         return self._trials.decide(planner, request, now, stay, alongside=alongside)
 
-    def _ended(self, run: Run[Any], aside: Aside | None = None, again: Again | None = None) -> None:
+    def _ended(self, run: Run[Any], aside: ShadowDecision | None = None, again: Again | None = None) -> None:
         outcome, request, plan = run.outcome, run.request, run.plan
         if outcome is None:
             return

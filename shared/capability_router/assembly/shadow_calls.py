@@ -20,7 +20,7 @@ from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint
 from capability_router.execution.run import Run
 from capability_router.plan import Plan
-from capability_router.policies.second_policy.shadow import SHADOW_TAG, Aside
+from capability_router.policies.second_policy.shadow import SHADOW_TAG, ShadowDecision
 from capability_router.request import Request
 from capability_router.telemetry.recorder import Recorder
 
@@ -48,7 +48,7 @@ class ShadowCalls:
         self._lock = Latch()
         self._under_way: set[Thread | asyncio.Task[None]] = set()
 
-    def after(self, run: Run[Any], aside: Aside, again: Again) -> None:
+    def after(self, run: Run[Any], aside: ShadowDecision, again: Again) -> None:
         """Make the shadow's call, if this request is to have one; returns at once and raises nothing."""
         if aside.plan is None or not due(run, aside) or ending():
             return
@@ -137,7 +137,7 @@ def _alive(call: Thread | asyncio.Task[None]) -> bool:
     return call.is_alive() if isinstance(call, Thread) else not call.get_loop().is_closed()
 
 
-def due(run: Run[Any], aside: Aside) -> bool:
+def due(run: Run[Any], aside: ShadowDecision) -> bool:
     """Whether the shadow's call is to be made: sampled, with another model first, of a request that may be made twice.
 
     No stream (it may be the garbage collector that ends one, and nothing may be begun then), nothing within a tool
@@ -146,7 +146,7 @@ def due(run: Run[Any], aside: Aside) -> bool:
     return will_be_called(run.request, aside) and run.outcome is not None and not _cancelled(run)
 
 
-def will_be_called(request: Request, aside: Aside) -> bool:
+def will_be_called(request: Request, aside: ShadowDecision) -> bool:
     """Whether the shadow's call is to be made, unless the request is given up."""
     twice = not (request.stream or request.in_tool_loop or request.follows or request.provider_tools or request.model)
     return aside.sampled and aside.differs and twice

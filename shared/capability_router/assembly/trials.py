@@ -15,8 +15,8 @@ from capability_router.policies.choice import choose_policy
 from capability_router.policies.exploration.explorer import PICKED, Explored
 from capability_router.policies.planner import Decision, Planner
 from capability_router.policies.second_policy.canary import Canary
-from capability_router.policies.second_policy.second import Second
-from capability_router.policies.second_policy.shadow import Aside, Shadow
+from capability_router.policies.second_policy.second_planner import SecondPlanner
+from capability_router.policies.second_policy.shadow import Shadow, ShadowDecision
 from capability_router.request import Request
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Decided:
     plan: Plan
     scene: Scene
     policy: Policy
-    aside: Aside | None = None
+    aside: ShadowDecision | None = None
     explored: Explored = PICKED
 
 
@@ -44,12 +44,12 @@ class Trials:
     def __init__(
         self, settings: Settings, named: Callable[[str], Sequence[str]], learner: Learn, pace: Pace | None = None
     ) -> None:  # fmt: skip
-        def second(place: str, block: PolicyBlock) -> Second:
+        def second(place: str, block: PolicyBlock) -> SecondPlanner:
             try:
                 policy = choose_policy(block, named, pace)
             except ConfigError as error:
                 raise ConfigError(str(error).replace("policy.", f"{place}.", 1)) from None
-            return Second(policy, learner(block.state if block.name == "adaptive" else None))
+            return SecondPlanner(policy, learner(block.state if block.name == "adaptive" else None))
 
         self._pace = pace
         canary, shadow = settings.canary, settings.shadow
@@ -85,7 +85,7 @@ class Trials:
         """Whose plan it is."""
         return self._canary.second.policy if plan.canary and self._canary is not None else planner.policy
 
-    def _aside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> Aside | None:
+    def _aside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> ShadowDecision | None:
         if self._shadow is None or not decision.plan.candidates:
             return None
         return self._shadow.beside(decision, planner, now, stay)

@@ -53,7 +53,7 @@ _NAMES = {
     "sambanova": "sambanovacloud sambanovasystems",
 }
 OTHER_NAMES = {name: provider for provider, names in _NAMES.items() for name in names.split()}
-"""A further name of a provider, as `canonical` folds it -> our name."""
+"""Another name of a provider, as `canonical` folds it -> our name."""
 
 KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "openai": ("OPENAI_API_KEY",), "anthropic": ("ANTHROPIC_API_KEY",),
@@ -65,7 +65,7 @@ KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "alibaba": ("DASHSCOPE_API_KEY",), "zai": ("ZAI_API_KEY",), "cerebras": ("CEREBRAS_API_KEY",),
     "minimax": ("MINIMAX_API_KEY",),
 }  # fmt: skip
-"""Provider -> the environment variables in which its key is looked for, in order."""
+"""Provider -> the environment variables in which clients look for its key, in order."""
 
 _HOSTS = {
     "api.openai.com": "openai", "api.anthropic.com": "anthropic", "generativelanguage.googleapis.com": "google",
@@ -83,7 +83,7 @@ _SHORT_DATE = re.compile(r"-\d{4}$")  # 'mistral-large-2411', 'grok-4-0709'; may
 _BEDROCK_REGION = re.compile(r"^(us|eu|apac|au|jp|ca|us-gov|global)\.")
 
 
-@lru_cache(maxsize=1024)  # each decision about tools or attached parts asks it of every model
+@lru_cache(maxsize=1024)  # called for every model in each decision about tools or attached parts
 def canonical(provider: str) -> str:
     """One name per provider: 'google_genai' and 'gemini' are both 'google', 'z.ai' and 'zhipuai' both 'zai'."""
     name = provider.strip().lower().replace("-", "_").replace(" ", "_").replace(".", "_")
@@ -100,15 +100,15 @@ _MARKED = frozenset({"mistral", "deepseek"})
 
 
 def marks_beginnings(provider: str) -> bool:
-    """Whether it wants the beginning of an answer, which it is to go on with, marked as such: `prefix: true`."""
+    """Whether the provider wants the beginning of an answer, which it must continue, marked with `prefix: true`."""
     return canonical(provider) in _MARKED
 
 
-_PASS_ON = frozenset({"openrouter"})  # what such a gateway takes depends on the model behind it
+_PASS_ON = frozenset({"openrouter"})  # what such a gateway accepts depends on the model behind it
 
 
 def lacking(provider: str, tools: Iterable[ProviderTool]) -> tuple[str, ...]:
-    """Those of the tools that this provider does not have; () where nothing is known of it (a gateway, a proxy)."""
+    """The tools that this provider does not have; () if nothing is known of it (a gateway, a proxy)."""
     name = canonical(provider)
     if name not in KEY_VARIABLES or name in _PASS_ON:
         return ()
@@ -116,20 +116,20 @@ def lacking(provider: str, tools: Iterable[ProviderTool]) -> tuple[str, ...]:
 
 
 def undated(model: str, *, short: bool = False) -> str:
-    """The name without the date at its end; `short`: nor four digits, which often are a date."""
+    """The name without the date at its end; `short`: also without four final digits, which often are a date."""
     plain = _DATE.sub("", model)
     return _SHORT_DATE.sub("", model) if short and plain == model else plain
 
 
 def loose(model: str) -> str:
-    """The name without what spellings differ in: letter case, '.' and '_' for '-'."""
+    """The name without spelling differences: lower case, with '-' for '.' and '_'."""
     return model.lower().replace(".", "-").replace("_", "-")
 
 
 def spellings(model: str) -> Iterator[str]:
-    """The names under which a catalog may know this model, the surest first.
+    """The names under which a catalog may list this model, the most certain first.
 
-    A fine-tuned model ('ft:gpt-4o:acme::id') has prices of its own, 'ft:gpt-4o', never its base's.
+    A fine-tuned model ('ft:gpt-4o:acme::id') has the prices of 'ft:gpt-4o', never its base's.
     """
     plain = model.strip().removeprefix("models/")
     yield plain

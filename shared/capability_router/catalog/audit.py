@@ -1,4 +1,4 @@
-"""What a person who runs a router should know of its models' cards: prices missing, old or in conflict; unknowns."""
+"""What a router's operator should know of its models' cards: prices missing, old or in conflict; unknowns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def audit(entries: Iterable[Entry], today: date, max_age_days: float, *, capped:
 
 
 def age_days(as_of: str, today: date) -> int | None:
-    """Days since then; None when that is no day."""
+    """Days since then; None if it is no valid day."""
     try:
         return (today - date.fromisoformat(as_of)).days
     except ValueError:
@@ -59,7 +59,7 @@ def _price(entry: Entry, listed: Found | None, today: date, max_age_days: float)
 
 
 def _misnamed(entry: Entry, listed: Found | None) -> str:
-    """What may be meant by the name of a model that the catalog's part of its provider does not have."""
+    """The probable model, if the catalog lists the provider but not a model of this name."""
     known = not listed and canonical(entry.card.provider) in snapshot.providers()
     return hint(f"{entry.card.provider}:{entry.card.model}") if known else ""
 
@@ -74,7 +74,7 @@ def _conflict(entry: Entry, listed: Found | None, *_: Any) -> Iterator[Finding]:
 
 
 def _otherwise(name: str, said: Any, ours: Any) -> str:
-    """'input_mtok 5 instead of 3'; of tiers and services, which are prices of their own, that they differ."""
+    """'input_mtok 5 instead of 3'; for tiers and services, which are separate prices, only that they differ."""
     return f"{name} {said:g} instead of {ours:g}" if isinstance(said, (int, float)) else f"other {name}"
 
 

@@ -18,7 +18,7 @@ from capability_router.request import Need, service_tier
 from capability_router.routing import DATA_TERMS, RETENTION, retention_days
 
 CAPABILITIES: dict[str, Need] = {need.name.lower(): need for need in Need if need.name and need}
-"""Card field -> the need it answers: tool_calling, tool_choice, structured_output, json_mode, ..."""
+"""Card field -> the need that it meets: tool_calling, tool_choice, structured_output, json_mode, ..."""
 
 FLAGS = (*CAPABILITIES, "assistant_prefill", "parallel_tool_calling")
 """Every card field that is True, False or None."""
@@ -29,7 +29,7 @@ _IMPLIED = {"tool_choice": "tool_calling", "json_mode": "structured_output", "st
 
 _WINDOWS = ("context_window", "max_input_tokens", "max_output_tokens", "output_reserve")
 _LIMITS = ("rpm", "tpm", "concurrency")
-MOST_OF_LIMITS = 10**15  # a float holds each whole number up to there
+MOST_OF_LIMITS = 10**15  # a float is exact for whole numbers up to this
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class ModelCard:
         return tuple(name for name in stated if getattr(self, name) is None)
 
     def overlaid(self, values: Mapping[str, Any]) -> ModelCard:
-        """This card with stated values laid over it; None never hides what is known."""
+        """This card with stated values over it; None never replaces a known value."""
         checked = card_fields(values, self.id)
         return replace(self, **{k: v for k, v in checked.items() if v is not None})
 
@@ -150,7 +150,7 @@ _ELSEWHERE = {
 
 
 def profiled(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """The card fields that the profile of a LangChain model states, which has the same names."""
+    """The card fields in the profile of a LangChain model, which uses the same names."""
     return {name: profile[name] for name in _PROFILE if profile.get(name) is not None}
 
 

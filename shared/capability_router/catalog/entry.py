@@ -1,7 +1,7 @@
-"""One entry of `models=`: its card, what makes its calls, and where they go.
+"""One entry of `models=`: its card, the object that makes its calls, and their address.
 
-An entry may be written in five ways; each is first read into a Draft, which says what its user
-stated, what the model says of itself, and where it calls. The registry then settles ids and cards.
+An entry may be written in five ways; each is first read into a Draft: what the user stated, what the model says of
+itself, and its address. The registry then decides ids and cards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FORMS = "a model object, 'provider:model', a ModelCard, (model, card or override
 
 
 class Description(NamedTuple):
-    """What a framework's model says of itself: card fields, where it calls.
+    """What a framework's model says of itself: card fields, its address.
 
     `gives_reason`: whether its answers always end with a terminal reason, so that a missing one is a fault.
     """
@@ -57,7 +57,7 @@ class Entry:
 
     @property
     def variable(self) -> str:
-        """The environment variable in which its key is looked for, whether or not it is set; '' = none is known."""
+        """The environment variable for its key, whether or not it is set; '' = unknown."""
         endpoint = self.card.endpoint
         return str(endpoint.get("api_key_env") or "") if endpoint else self.key_variable
 
@@ -80,12 +80,12 @@ class Draft:
 
     @property
     def provider(self) -> str:
-        """As stated, else as told; '' = unknown."""
+        """As the user stated, else as the model says; '' = unknown."""
         return str(self.stated.get("provider") or self.told.get("provider") or "")
 
     @property
     def model(self) -> str:
-        """As stated, else as told; '' = unknown."""
+        """As the user stated, else as the model says; '' = unknown."""
         return str(self.stated.get("model") or self.told.get("model") or "")
 
     @property
@@ -96,26 +96,28 @@ class Draft:
 
 
 def key_variable(draft: Draft) -> str:
-    """The environment variable that holds the key which the draft goes by, or that its provider's clients look in."""
+    """The environment variable that holds the draft's key, or in which its provider's clients look."""
     own = draft.source if draft.stated.get("endpoint") is None else draft.stated["endpoint"]
     named = own.get("api_key_env") if isinstance(own, Mapping) else getattr(own, "api_key_env", None)
     variables = (named,) if isinstance(named, str) else KEY_VARIABLES.get(canonical(draft.provider), ())
     mark = draft.address.credential
     if mark:
         return next((name for name in variables if fingerprint(os.environ.get(name)) == mark), "")
-    asks = not isinstance(own, Mapping) and not hasattr(own, "api_key_env")  # the built-in client looks in none
+    asks = not isinstance(own, Mapping) and not hasattr(
+        own, "api_key_env"
+    )  # the built-in client reads no variable by default
     return variables[0] if variables and asks else ""
 
 
 def keyed(draft: Draft, api_key: str | None) -> Draft:
-    """The draft with the key that the router was given for its 'provider:model' entries."""
+    """The draft with the key that the router was given for 'provider:model' entries."""
     if not api_key or not isinstance(draft.source, str):
         return draft
     return replace(draft, address=draft.address._replace(credential=fingerprint(api_key)))
 
 
 def read(item: Any, where: str, describe: Describe | None) -> Draft:
-    """The draft of one entry; raises ConfigError, naming position and type, for what is none."""
+    """The draft of one entry; raises ConfigError, naming position and type, for an invalid one."""
     if isinstance(item, str):
         return _named(item, where)
     if isinstance(item, ModelCard):
@@ -152,7 +154,7 @@ def _mapped(item: Mapping[str, Any], where: str, describe: Describe | None) -> D
 
 
 def _unbound(stated: Mapping[str, Any], where: str) -> Draft:
-    """An entry that brings no model object: an endpoint, or a provider and a model."""
+    """An entry without a model object: an endpoint, or a provider and a model."""
     if stated.get("endpoint") is not None:
         return _reached({k: v for k, v in stated.items() if v is not None}, where)
     provider, model = stated.get("provider"), stated.get("model")
@@ -193,7 +195,7 @@ def _endpoint(value: Any, model: Any, where: str) -> dict[str, Any]:
 
 
 def _account(endpoint: Mapping[str, Any]) -> str:
-    """The mark of the key; '' also for a variable that is not set: the client says so when it is built.
+    """The mark of the key; '' also for a variable that is not set: the client reports that when it is built.
 
     `api_key` may be a text, a SecretStr, or a callable, which stands for an account of its own.
     """
@@ -220,7 +222,7 @@ def _fields(card: ModelCard) -> dict[str, Any]:
 
 
 def overridden(draft: Draft, stated: Mapping[str, Any]) -> Draft:
-    """The draft with the user's own fields laid over it."""
+    """The draft with the user's own fields over it."""
     said = {name: value for name, value in stated.items() if value is not None}
     given = said.pop("id", None)
     if given is not None and (not isinstance(given, str) or not given.strip()):
@@ -262,7 +264,7 @@ def _instead(item: Any) -> str:
 
 
 def _plainly(item: Any) -> Description | None:
-    """Without an adapter: an object that has a chat model's methods, known by its class alone."""
+    """Without an adapter: an object with a chat model's methods, described by its class alone."""
     kind = type(item)
     talks = any(callable(getattr(kind, name, None)) for name in ("invoke", "chat", "complete"))
     if isinstance(item, type) or not talks:

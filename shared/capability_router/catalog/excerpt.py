@@ -1,4 +1,4 @@
-"""What each decision reads of all models: taken out of their cards once, since it is alike for every request."""
+"""The parts of all cards that each decision reads, taken out once because they are the same for every request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ A plain tuple, because it is taken apart once per model and decision.
 
 
 def excerpt_of(card: ModelCard) -> Excerpt:
-    """The usual price of its calls is that of the service tier that they ask for by themselves."""
+    """The price is that of the service tier that the model's calls ask for by themselves."""
     price = card.price
     if price is not None and card.service_tier:
         price = price.asked(card.service_tier)

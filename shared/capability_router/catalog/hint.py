@@ -1,4 +1,4 @@
-"""What may be meant by a name that the catalog does not have."""
+"""Suggests what may be meant by a name that the catalog does not have."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from capability_router.catalog.aliases import KEY_VARIABLES, OTHER_NAMES, canonical, loose
 from capability_router.catalog.known import snapshot
 
-_LIKENESS = 0.75  # of misspelt names 0.8 and more, of invented ones up to 0.67 (tests/unit/catalog/test_hint.py)
+_LIKENESS = 0.75  # misspelt names reach 0.8 and more, invented ones up to 0.67 (tests/unit/catalog/test_hint.py)
 _LONGEST = 120  # a name that is longer is none
 _NAMED = 3
 
 
 def hint(name: str) -> str:
-    """'; did you mean 'openai:gpt-5-mini'?', or who else has it; '' where nothing is like it.
+    """'; did you mean 'openai:gpt-5-mini'?', or which provider has it; '' if nothing is similar.
 
-    `name`: 'provider:model', 'provider/model', a model or a provider. To be put behind what is wrong.
+    `name`: 'provider:model', 'provider/model', a model or a provider. To be appended to an error.
     """
     if len(name) > _LONGEST:
         return ""
@@ -31,7 +31,7 @@ def hint(name: str) -> str:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """Provider and model; '' for a provider that is not written, a '/' may be part of a model's own name."""
+    """Provider and model; '' for a provider that is not written: a '/' may be part of a model's own name."""
     provider, colon, model = name.partition(":")
     if not colon:
         provider, _, model = name.partition("/")
@@ -54,14 +54,14 @@ def _owners(model: str) -> Iterator[str]:
 
 
 def _meant(provider: str, model: str) -> str:
-    """The name that is most like it; '' for none."""
+    """The most similar name; '' if there is none."""
     if provider:
         return _most_like(model, _models([canonical(provider)])) if _is_known(provider) else ""
     return _most_like(model, {**_models(_best_known_first()), **{name: name for name in _provider_names()}})
 
 
 def _models(providers: Iterable[str]) -> dict[str, str]:
-    """Model, without what spellings differ in -> the first of the providers that has it, and its name there."""
+    """Model without spelling differences -> the first provider that has it, and its name there."""
     names: dict[str, str] = {}
     for provider in providers:
         for name in snapshot.listed(provider):
@@ -70,7 +70,7 @@ def _models(providers: Iterable[str]) -> dict[str, str]:
 
 
 def _most_like(model: str, names: Mapping[str, str]) -> str:
-    """First the same words in another order: 'claude-4-5-sonnet'."""
+    """Prefers the same words in another order: 'claude-4-5-sonnet'."""
     plain = loose(model)
     same = next((name for name in names if _words(name) == _words(plain)), "")
     return names.get(same or _alike(plain, names), "")
@@ -81,7 +81,7 @@ def _provider_names() -> list[str]:
 
 
 def _provider(name: str) -> str:
-    """The provider's name, one of those that it goes by, that is most like this one."""
+    """The provider's name, among all its names, that is most similar to this one."""
     return _alike(name.lower(), _provider_names())
 
 

@@ -1,4 +1,4 @@
-"""Prices as the catalog knows them and as a user writes them."""
+"""Prices from the catalog, and prices as users write them."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def parse(value: Any, owner: str) -> Price | None:
 
 
 def price_of(provider: str, model: str) -> Price | None:
-    """The catalog's price of this model; None = unknown, which is never taken for free."""
+    """The catalog's price of this model; None = unknown, which never counts as free."""
     return parse((snapshot.lookup(provider, model) or {}).get("price"), f"{provider}/{model}")

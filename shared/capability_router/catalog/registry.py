@@ -1,7 +1,7 @@
-"""The models a router may use, in the order in which they were written.
+"""The models that a router may use, in the order in which they were written.
 
-What a card leaves out is filled from, in order: the user's own words, what the model says of
-itself, the catalog. What no source states stays unknown.
+Fields that a card leaves out are filled from, in order: the user's own words, what the model says of itself, the
+catalog. A field that no source states stays unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Registry:
     """Entries by id. Iterates over them in order; `cards` are their cards in the same order."""
 
     def __init__(self, models: Iterable[Any]) -> None:
-        """`models`: Entries as they are, or what `build` takes without an adapter. Raises ConfigError."""
+        """`models`: Entries, or anything that `build` accepts without an adapter. Raises ConfigError."""
         given = _listed(models)
         entries: list[Entry] = given if all(isinstance(each, Entry) for each in given) else _entries(given)
         self.entries: dict[str, Entry] = {entry.card.id: entry for entry in entries}
@@ -58,7 +58,7 @@ class Registry:
     def resolve(self, name: str) -> str | None:
         """The id meant by an id, 'provider:model', 'provider/model' or an unambiguous model name; None = none.
 
-        Where several entries are the same 'provider:model', the first.
+        If several entries are the same 'provider:model', the first.
         """
         if name in self.entries:
             return name
@@ -67,7 +67,7 @@ class Registry:
         return found[0] if len(found) == 1 or (found and qualified) else None
 
     def matches(self, name: str) -> tuple[str, ...]:
-        """Every id meant by this name, in order: what `deny`, budgets and `rules` reach."""
+        """Every id meant by this name, in order: what `deny`, budgets and `rules` apply to."""
         return self._names.get(name) or self._names.get(_plain(name)) or ()
 
     def named(self, name: str) -> tuple[str, ...]:
@@ -78,12 +78,12 @@ class Registry:
         return found
 
     def marks(self, credential: str) -> tuple[str, ...]:
-        """The marks, among those of the entries' keys, meant by a mark or by the variable that holds the key."""
+        """The marks of the entries' keys that are meant by a mark or by the variable that holds the key."""
         meant = (credential, fingerprint(os.environ.get(credential)))
         return tuple(mark for mark in meant if mark and any(e.address.credential == mark for e in self))
 
     def spellings(self, provider: str) -> tuple[str, ...]:
-        """How the cards write a provider that is meant by any of its names: 'gemini' may be 'google_genai' here."""
+        """How the cards write a provider, given any of its names: 'gemini' may be 'google_genai' here."""
         meant = canonical(provider)
         return tuple(dict.fromkeys(c.provider for c in self.cards if c.provider and canonical(c.provider) == meant))
 
@@ -102,7 +102,7 @@ class Registry:
 
 def _listed(models: Any) -> list[Any]:
     single = isinstance(models, (str, Mapping, ModelCard)) or hasattr(models, "model_fields_set")
-    if single or not isinstance(models, Iterable):  # pydantic objects, as chat models are, iterate, too
+    if single or not isinstance(models, Iterable):  # pydantic objects, such as chat models, are iterable too
         raise ConfigError(f"models must be a list, got a {type(models).__name__}; write models=[...]")
     return list(models)
 
@@ -119,7 +119,7 @@ def _plain(name: str) -> str:
 
 
 def _index(cards: Sequence[ModelCard]) -> dict[str, tuple[str, ...]]:
-    """Every name under which a card may be asked for -> the ids it means. A true id means only itself."""
+    """Every name of a card -> the ids that it means. A true id means only itself."""
     names: dict[str, list[str]] = {}
     for card in cards:
         keys = {card.model, _plain(f"{card.provider}:{card.model}") if card.provider and card.model else ""}
@@ -148,7 +148,7 @@ def _free(draft: Draft, taken: dict[str, str]) -> str:
 
 
 def _settled(draft: Draft, id: str) -> Entry:
-    """The entry, its card filled from all that is known of it."""
+    """The entry, with its card filled from all sources."""
     fields, sources = _overlaid(draft)
     try:
         card_fields(fields, id)
@@ -157,7 +157,7 @@ def _settled(draft: Draft, id: str) -> Entry:
     except ConfigError as error:
         raise ConfigError(f"{draft.where}: {error}") from None
     address = draft.address if draft.address.model else draft.address._replace(model=draft.model or id)
-    if not address.base_url:  # no one knows where it calls: what happens to it tells nothing of any other
+    if not address.base_url:  # its address is unknown, so its health says nothing about any other model
         address = address._replace(base_url=f"object:{id}")
     by_protocol = draft.source is None or isinstance(draft.source, str)  # the built-in or a provider's own client
     gives_reason = by_protocol or draft.gives_reason
@@ -165,7 +165,7 @@ def _settled(draft: Draft, id: str) -> Entry:
 
 
 def _overlaid(draft: Draft) -> tuple[dict[str, Any], dict[str, str]]:
-    """The card's fields, each from the first that states it, and field -> where it is from."""
+    """The card's fields, each from the first source that states it, and field -> source."""
     fields: dict[str, Any] = {"provider": draft.provider, "model": draft.model}
     sources: dict[str, str] = {}
     catalog = snapshot.lookup(draft.provider, draft.model) or {}
@@ -183,7 +183,7 @@ def _source(draft: Draft, field: str, origin: str) -> str:
 
 
 def _accepted(told: Mapping[str, Any], catalog: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the model says, but for an input limit of which the catalog knows a smaller one.
+    """What the model says, except an input limit that is larger than the catalog's.
 
     LangChain's profiles give the total window as `max_input_tokens` for some models.
     """

@@ -18,7 +18,7 @@ KEPT = 1_000
 _SPREAD = 0.02  # variance of both at first
 
 
-class Whereabouts(NamedTuple):
+class RequestPosition(NamedTuple):
     """A request's position: predicted effect on all models' quality; similarity, 0 to 1, to the nearest remembered
     one.
     """
@@ -35,7 +35,7 @@ class Drift:
         self._fit: object = None
         self._lock = Latch()
 
-    def note(self, tenant: str, at: Whereabouts, fit: object) -> list[str]:
+    def note(self, tenant: str, at: RequestPosition, fit: object) -> list[str]:
         """Add a tenant's request, as this fit sees it; returns what has moved, in words."""
         with self._lock:
             if fit is not self._fit:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from capability_router.concurrency.lifetime import Lasting, ending, watch
 from capability_router.errors import ConfigError
-from capability_router.learning.drift import Drift, Whereabouts
+from capability_router.learning.drift import Drift, RequestPosition
 from capability_router.learning.embeddings import Embeddings
 from capability_router.learning.guard import Guard, PlanPrediction
 from capability_router.learning.quality.arrays import Unreadable
@@ -263,7 +263,7 @@ class Learner(Lasting):
         seen, fit = self._seen(request), self.quality.fit
         if fit is not None:
             tenant = request.routing.tenant
-            for moved in self._drift.note(tenant, Whereabouts(*self.quality.standing(seen)), fit):
+            for moved in self._drift.note(tenant, RequestPosition(*self.quality.standing(seen)), fit):
                 whose = f"the requests of tenant {tenant!r}" if tenant else "the requests that name no tenant"
                 log.warning("%s are %s; what was learned may not hold for them", whose, moved)
         return sketch(seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capability_router.plan import Plan
 from capability_router.policies.buckets import bucket_of
-from capability_router.policies.second_policy.second import Second
+from capability_router.policies.second_policy.second_planner import SecondPlanner
 from capability_router.request import Request
 from capability_router.value import altered
 
@@ -12,7 +12,7 @@ from capability_router.value import altered
 class Canary:
     """`share` of the sessions, 0 to 1; a request without one counts as a session of its own."""
 
-    def __init__(self, second: Second, share: float, seed: int | None = None) -> None:
+    def __init__(self, second: SecondPlanner, share: float, seed: int | None = None) -> None:
         self.second = second
         self._share, self._seed = share, seed
 

@@ -13,7 +13,7 @@ from capability_router.plan import Plan
 from capability_router.policies.affinity import Stay
 from capability_router.policies.buckets import bucket_of
 from capability_router.policies.planner import Decision, Planner
-from capability_router.policies.second_policy.second import Second
+from capability_router.policies.second_policy.second_planner import SecondPlanner
 from capability_router.request import Request
 
 SHADOW_TAG = "router:shadow"
@@ -23,7 +23,7 @@ log = logging.getLogger("capability_router")
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class ShadowDecision:
     """The shadow's decision. `plan` is None if the shadow failed, with an error of the class `error`.
 
     `chosen`: the first model of the router's own policy. `sampled`: whether the request is among those whose shadow is
@@ -56,11 +56,11 @@ class Aside:
 class Shadow:
     """`execute`: the share of requests, 0 to 1, whose shadow is executed too."""
 
-    def __init__(self, second: Second, execute: float = 0.0, seed: int | None = None) -> None:
+    def __init__(self, second: SecondPlanner, execute: float = 0.0, seed: int | None = None) -> None:
         self.second = second
         self._execute, self._seed = execute, seed
 
-    def beside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> Aside:
+    def beside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> ShadowDecision:
         """Decide the same request at the same moment. If the shadow fails, the request goes on without it."""
         request, chosen, name = decision.scene.request, decision.plan.chosen.id, self.second.policy.name
         try:
@@ -68,8 +68,8 @@ class Shadow:
             self.second.policy.observe(other.scene, other.plan.candidates[0].id)
         except Exception as error:  # noqa: BLE001 - whatever a policy on trial raises, no call may suffer from it
             log.error("shadow policy %s failed: %s", name, type(error).__name__)
-            return Aside(name, chosen, None, error=type(error).__name__)
-        return Aside(name, chosen, other.plan, sampled=self._samples(request))
+            return ShadowDecision(name, chosen, None, error=type(error).__name__)
+        return ShadowDecision(name, chosen, other.plan, sampled=self._samples(request))
 
     def _samples(self, request: Request) -> bool:
         return self._execute > 0 and bucket_of(request, "shadow", self._seed, sticky=False) < self._execute

@@ -10,7 +10,7 @@ from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Request
 
 
-class Second:
+class SecondPlanner:
     """Replaces the planner's policy and learned model; `learned` None = cards and levels only."""
 
     def __init__(self, policy: Policy, learned: Knowledge | None = None) -> None:
