@@ -42,7 +42,7 @@ _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
 _CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test_evidence.py"
 _ODD = "tests/unit/faults/test_unknown_clients.py"
 _CLASSIFIER = (
-    _CORPUS, "tests/unit/faults/test_meaning.py", "tests/unit/faults/test_passing.py",
+    _CORPUS, "tests/unit/faults/test_meaning.py", "tests/unit/faults/test_caller_errors.py",
     "tests/unit/faults/test_classify.py",
 )  # fmt: skip
 _LEDGER = ("tests/unit/money/ledger/test_ledger.py", "tests/unit/money/test_repeated_requests.py")

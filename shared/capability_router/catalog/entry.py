@@ -103,9 +103,8 @@ def key_variable(draft: Draft) -> str:
     mark = draft.address.credential
     if mark:
         return next((name for name in variables if fingerprint(os.environ.get(name)) == mark), "")
-    asks = not isinstance(own, Mapping) and not hasattr(
-        own, "api_key_env"
-    )  # the built-in client reads no variable by default
+    # The built-in client reads no variable by default.
+    asks = not isinstance(own, Mapping) and not hasattr(own, "api_key_env")
     return variables[0] if variables and asks else ""
 
 
