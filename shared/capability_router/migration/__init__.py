@@ -1,1 +1,1 @@
-"""Other routers' configurations become a router.yaml, with what could not be carried over told line by line."""
+"""Converts other routers' configurations to a router.yaml, and reports each setting that could not be kept, by line."""

@@ -1,4 +1,4 @@
-"""Numbers as another program's configuration has them: also as texts, and with units of its own."""
+"""Reads numbers from another program's configuration: also as texts, and with its own units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WORDS = {"hourly": "1h", "daily": "1d", "weekly": "7d", "monthly": "1mo"}
 
 
 def number(value: Any) -> float | None:
-    """A finite number of 0 or more; None for what is none."""
+    """A finite number of 0 or more; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -23,18 +23,18 @@ def number(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number above 0; None for what is none."""
+    """A whole number above 0; None for anything else."""
     found = number(value)
     return int(found) if found and found.is_integer() else None
 
 
 def tidy(value: float) -> float | int:
-    """Without a fraction that says nothing."""
+    """Without a fraction of zero."""
     return int(value) if float(value).is_integer() else value
 
 
 def span(value: Any) -> tuple[int, str] | None:
-    """'30d' as (30, 'd'), 'weekly' as (7, 'd'); months are 'mo'; None for what is no span."""
+    """'30d' as (30, 'd'), 'weekly' as (7, 'd'); months are 'mo'; None for anything else."""
     text = str(value).lower() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     found = _SPAN.match(_WORDS.get(text, text))
     if found is None or not int(found[1]):
@@ -43,7 +43,7 @@ def span(value: Any) -> tuple[int, str] | None:
 
 
 def window(value: Any) -> str | None:
-    """A span as a window of ours; None for what is none."""
+    """A span as a window of ours; None if there is none."""
     found = span(value)
     if found is None:
         return None

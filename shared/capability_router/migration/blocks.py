@@ -23,7 +23,7 @@ READ = frozenset({
     "enable_tag_filtering", "default_max_parallel_requests", "redis_host", "redis_port", "redis_password", "redis_url",
     "redis_db", "redis_ssl", "default_litellm_params",
 })  # fmt: skip
-"""Router settings that are carried over."""
+"""Router settings that are converted."""
 _LIBRARY_READ = frozenset({
     "num_retries", "request_timeout", "fallbacks", "context_window_fallbacks", "content_policy_fallbacks",
     "default_fallbacks", "max_fallbacks", "allowed_fails", "max_budget", "budget_duration", "tag_budget_config",
@@ -46,12 +46,12 @@ class Blocks:
     variables: tuple[str, ...] = ()
 
     def setting(self, word: str) -> Found:
-        """Of the router, else of the library."""
+        """From the router's block, else from the library's."""
         library = self.library if word in _LIBRARY_READ else {}
         return setting((self.top, ()), (self.router, ("router_settings",)), (library, ("litellm_settings",)))(word)
 
     def implied(self) -> Iterator[str]:
-        """The variables in which LiteLLM looks for the keys that are not given, and those that it would set."""
+        """The variables in which LiteLLM looks for missing keys, and those that it would set."""
         yield from self.variables
         for _, item in self.models:
             params = _mapping(_mapping(item).get("litellm_params"))
@@ -61,13 +61,13 @@ class Blocks:
                 yield from found.keys if found else ()
 
     def redis(self) -> tuple[Block, Place]:
-        """The router settings in which a Redis may be named, and their place."""
+        """The router settings that may name a Redis, and their place."""
         at_top = any(str(key).startswith("redis_") for key in self.top)
         return (self.top, ()) if at_top else (self.router, ("router_settings",))
 
 
 def blocks(source: Source, notes: Notes) -> Blocks:
-    """Reads the parts that are there; raises ConfigError where there are no models."""
+    """Read the existing blocks; raises ConfigError if there are no models."""
     values = source.values
     for name in ("router_settings", "litellm_settings", "general_settings", "environment_variables"):
         if values.get(name) is not None and not isinstance(values[name], Mapping):
@@ -98,7 +98,7 @@ def _models(value: Any, place: Place, source: Source) -> Iterator[tuple[Place, A
 
 
 def _included(source: Source, notes: Notes) -> Iterator[tuple[Place, Any]]:
-    """The models of further files, which stand beside this one."""
+    """The models of included files, which are in the same folder."""
     names = source.values.get("include")
     for number, name in enumerate(names if isinstance(names, list) else ()):
         place: Place = ("include", number)
@@ -130,7 +130,7 @@ def _credentials(values: Block, notes: Notes) -> dict[str, Block]:
 
 
 def _remark(found: Blocks, parts: Mapping[str, Block], notes: Notes) -> None:
-    """Tell of everything that is not read."""
+    """Report everything that is not read."""
     nowhere = ("no block or setting of LiteLLM's Router has this name", "check how it is spelled")
     ignored = ("LiteLLM's Router has no such setting, and ignores it", "")
     _unread(found.top, (), READ | SILENT, {**BLOCKS, **ROUTER}, nowhere, notes)
@@ -154,7 +154,7 @@ def _unread(
 
 
 def _variable(key: str, value: Any, notes: Notes) -> None:
-    """A file of ours sets no variables."""
+    """Our files set no variables."""
     place: Place = ("environment_variables", key)
     other = named(value)
     if other is not None:

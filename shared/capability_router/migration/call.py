@@ -1,4 +1,4 @@
-"""How a deployment's calls are made from here: `model: provider:name`, or an `endpoint` with its key's variable."""
+"""How a deployment's calls are made here: `model: provider:name`, or an `endpoint` with its key's variable."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ PACKAGES = {
     "google_vertexai": "langchain-google-vertexai; project and place come from GOOGLE_CLOUD_PROJECT, "
     "GOOGLE_CLOUD_LOCATION and GOOGLE_APPLICATION_CREDENTIALS",
 }
-"""Our provider -> the package without which it can't be called, and where that finds its account."""
+"""Our provider -> the package that it needs, and where that package finds its account."""
 
 
 class Caller:
-    """Finds out how calls are made; tells `notes` of what it could not keep."""
+    """Finds out how calls are made; adds to `notes` what it could not keep."""
 
     def __init__(self, notes: Notes, variables: Variables) -> None:
         self._notes, self._variables = notes, variables
 
     def source(self, name: Named, params: Params, place: Place, label: str) -> Fields | None:
-        """The entry's `model` or `endpoint`; None = it can't be reached from here, which is told."""
+        """The entry's `model` or `endpoint`; None = it can't be reached from here, which is reported."""
         found = door(name.provider)
         if found is None:
             self._unreachable(name, place)
@@ -129,7 +129,7 @@ class Caller:
         return {"endpoint": endpoint | {"api_key_env": key} | ({"headers": headers} if headers else {})}
 
     def _gateway(self, url: str, name: Named, params: Params, key: str, headers: Fields) -> Fields:
-        """A company's own door to Azure: the address that LiteLLM would call, its key in Azure's header."""
+        """A company's own gateway to Azure: the address that LiteLLM would call, with the key in Azure's header."""
         if name.provider == "azure_ai":
             endpoint: Fields = {"base_url": url, "model": put(name.model), "api_key_env": key}
             return {"endpoint": endpoint | ({"headers": headers} if headers else {})}
@@ -144,7 +144,7 @@ class Caller:
         }}  # fmt: skip
 
     def _key(self, params: Params, place: Place, found: Door, label: str) -> str | None:
-        """The variable that holds the key: the one that is referred to, or one to which a key in plain has to move."""
+        """The variable that holds the key: the one in the file, or the one to which a plain key must be moved."""
         value = params.get("api_key")
         known = named(value)
         if known is not None or not value or not isinstance(value, str):
@@ -176,7 +176,7 @@ class Caller:
         return found
 
     def _url(self, value: Any, place: Place, path: str = "") -> str:
-        """The address without user, password and query; "" for what is none."""
+        """The address without user, password and query; "" if it is invalid."""
         variable = named(value)
         if variable is not None:
             return f"${{{variable}}}{path}"
@@ -208,6 +208,6 @@ def as_endpoint(name: Named) -> Fields | None:
 
 
 def _converse(model: str) -> str:
-    """Bedrock's routes before the name ("converse/...") say how LiteLLM calls it."""
+    """Bedrock's routes before the name ("converse/...") state how LiteLLM calls it."""
     head, slash, rest = model.partition("/")
     return rest if slash and head in ("converse", "invoke", "converse_like") else model

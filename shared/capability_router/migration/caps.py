@@ -16,13 +16,13 @@ Cap = dict[str, Any]
 
 
 class Caps:
-    """Collects caps. A window that is none of ours is told."""
+    """Collects caps. A window that we do not have is reported."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
     def whole(self, block: Mapping[str, Any], place: Place) -> Iterator[Cap]:
-        """`max_budget` and `budget_duration` of litellm_settings: of all that is spent."""
+        """`max_budget` and `budget_duration` of litellm_settings: for all spending."""
         if block.get("max_budget") is not None:
             yield from self._cap("global", block["max_budget"], block.get("budget_duration"), place)
 

@@ -22,13 +22,13 @@ _CALL = frozenset({
     "model", "api_key", "api_base", "base_url", "api_version", "custom_llm_provider", "extra_headers", "headers",
     "organization", "azure_ad_token", "azure_ad_token_provider", "client_secret",
 })  # fmt: skip
-"""Read where the call is made up (call.py)."""
+"""Keys that call.py reads."""
 _ROUTED = frozenset({
     "order", "weight", "tags", "timeout", "request_timeout", "stream_timeout", "max_budget", "budget_duration",
     "model_info", "litellm_credential_name", *_LIMITS,
 })  # fmt: skip
 CARRIED = frozenset({*_CALL, *_ROUTED, "region_name"})
-"""Keys of litellm_params that are carried over, so that a default for all is, too."""
+"""Keys of litellm_params that are converted, so that a default for all is converted too."""
 _PLACES = ("region_name", "aws_region_name", "vertex_location", "watsonx_region_name")
 _INFO = frozenset({
     "id", "mode", "base_model", "order", "team_id", "blocked", "max_tokens", "max_input_tokens", "max_output_tokens",
@@ -57,13 +57,13 @@ class Deployment:
 
 
 class Reader:
-    """Reads deployments; what can't be one is told and left out."""
+    """Reads deployments; an invalid one is reported and left out."""
 
     def __init__(self, caller: Caller, notes: Notes, credentials: Mapping[str, Mapping[str, Any]]) -> None:
         self._caller, self._notes, self._credentials = caller, notes, credentials
 
     def read(self, item: Any, place: Place, defaults: Mapping[str, Any], name: str = "") -> Deployment | None:
-        """An item of `model_list`; `name` stands for the star of a wildcard."""
+        """An item of `model_list`; `name` replaces the star of a wildcard."""
         whole_item = item if isinstance(item, Mapping) else {}
         params, info = whole_item.get("litellm_params"), whole_item.get("model_info") or {}
         group = whole_item.get("model_name")
@@ -136,7 +136,7 @@ class Reader:
         return True
 
     def _base(self, info: Mapping[str, Any], named: Named, source: Fields) -> Fields:
-        """What the catalog knows it by, where its name is a deployment's."""
+        """The catalog's name for it, if its name is a deployment's."""
         base = info.get("base_model")
         if isinstance(base, str) and base.strip():
             known = parted(base)
@@ -175,7 +175,7 @@ class Reader:
         return found
 
     def _price(self, said: Mapping[str, Any], place: Place) -> Fields:
-        """Only what is stated: the rest is in our catalog."""
+        """Only stated prices: the rest is in our catalog."""
         stated = {key: said[key] for key in said if RATE.match(key) or key == "tiered_pricing"}
         if not stated:
             return {}
@@ -230,7 +230,7 @@ class Reader:
         return amount, params.get("budget_duration")
 
     def _remark(self, params: Mapping[str, Any], place: Place, info: Mapping[str, Any], inside: Place) -> None:
-        """Tell of every key that is not carried over."""
+        """Report every key that is not converted."""
         for key in params:
             if key in _CALL or key in _ROUTED or key in _PLACES or RATE.match(key) or key == "tiered_pricing":
                 continue

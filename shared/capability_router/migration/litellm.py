@@ -1,4 +1,4 @@
-"""A LiteLLM configuration as settings of ours: the settings, the names to ask for, and what could not be kept."""
+"""Converts a LiteLLM configuration: the settings, the names to ask for, and what could not be kept."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Imported:
 def imported(path: Path, *, models: Sequence[str] = (), group: str | None = None) -> Imported:
     """Reads a proxy's config.yaml, or a Router's keywords, from YAML or JSON.
 
-    `models`: names that wildcards are to stand for. `group`: only what is behind this name, as the only thing that
-    the router is for. Raises ConfigError for a file that is none, or of which no model could be kept.
+    `models`: names that wildcards are to stand for. `group`: import only what is behind this name, for a router of that
+    group alone. Raises ConfigError for an invalid file, or if no model could be kept.
     """
     source = read(path)
     notes, variables = Notes(source), Variables()
@@ -83,7 +83,7 @@ def _nothing(path: Path, notes: Iterable[Note]) -> str:
 
 
 class _Work:
-    """One import under way."""
+    """A running import."""
 
     def __init__(self, found: Blocks, notes: Notes, variables: Variables) -> None:
         self._blocks, self._notes, self._variables = found, notes, variables
@@ -116,7 +116,7 @@ class _Work:
         return aliases
 
     def collect(self, models: Sequence[str]) -> None:
-        """Every deployment, and those that wildcards stand for under names that are asked for."""
+        """Every deployment, including those of wildcards for requested names."""
         read, patterns = [], []
         for place, item in self._blocks.models:
             name = item.get("model_name") if isinstance(item, Mapping) else None
@@ -157,7 +157,7 @@ class _Work:
         return [*(name for each in lists for names in each.values() for name in names), *self._aliases.values()]
 
     def _matched(self, name: str, patterns: Sequence[tuple[str, Place, Any]], wanted: bool) -> list[Deployment]:
-        """By the most telling pattern, as LiteLLM does."""
+        """By the most specific pattern, as LiteLLM does."""
         fits = [(len(pattern), place, item, star(pattern, name)) for pattern, place, item in patterns]
         fits = [fit for fit in fits if fit[3] is not None]
         if not fits and wanted:
@@ -221,7 +221,7 @@ class _Work:
         return found
 
     def _routing_groups(self) -> dict[str, tuple[str, ...]]:
-        """Names for several groups at once, each in its turn."""
+        """Names for several groups at once, one after the other."""
         said, found = self._blocks.setting("routing_groups"), dict[str, tuple[str, ...]]()
         for number_, item in enumerate(said[0] if said and isinstance(said[0], list) else ()):
             name, members = (item.get("group_name"), item.get("models")) if isinstance(item, Mapping) else (None, None)
@@ -291,7 +291,7 @@ class _Work:
         return {name: value for name, value in settings.items() if value}
 
     def _rules(self, ways: Sequence[Way], alone: bool) -> list[dict[str, Any]]:
-        """Where there is something to choose. The more telling names first: each is a tag that is required."""
+        """If there is a choice. The more specific names first: each is a required tag."""
         rules: list[dict[str, Any]] = []
         for way in ways:
             steps: list[Step] = self._groups.steps(way)
@@ -307,7 +307,7 @@ class _Work:
         )
 
     def _filtered(self) -> str:
-        """LiteLLM takes a refused prompt to its own list, or, without any, to the general one."""
+        """LiteLLM sends a refused prompt to a separate list, or, without any, to the general one."""
         return "fallback" if self._lists.content or self._lists.general else ""
 
     def _caps(self, members: Sequence[Deployment]) -> list[dict[str, Any]]:

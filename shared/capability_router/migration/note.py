@@ -1,4 +1,4 @@
-"""What an import could not carry over, or only with another meaning: what, why, and what to do."""
+"""What an import could not convert, or only with another meaning: what, why, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from capability_router.migration.source import Place, Source
 from capability_router.table import printable
 
 Kind = Literal["left out", "differs", "secret", "to do"]
-"""`secret`: it stood in the file in plain, and was not copied."""
+"""`secret`: it was in plain text in the file, and was not copied."""
 KINDS: tuple[Kind, ...] = ("secret", "to do", "left out", "differs")
 
 
@@ -33,14 +33,14 @@ class Note(NamedTuple):
 
 
 class Notes:
-    """All notes of one import, in the order of the source's lines. No secret of the source is ever in one."""
+    """All notes of one import, in the order of the source's lines. They never contain a secret of the source."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._found: dict[Note, None] = {}
 
     def add(self, kind: Kind, place: Place, why: str, todo: str = "") -> None:
-        """One more; the same a second time changes nothing."""
+        """Add a note; a repeated one changes nothing."""
         self._found[Note(kind, self._source.line(place), shown(place), printable(why), printable(todo))] = None
 
     def left_out(self, place: Place, why: str, todo: str = "") -> None:
@@ -48,7 +48,7 @@ class Notes:
         self.add("left out", place, why, todo)
 
     def differs(self, place: Place, why: str, todo: str = "") -> None:
-        """The setting was carried over, and means something else in part."""
+        """The setting was converted, but means something else in part."""
         self.add("differs", place, why, todo)
 
     def __iter__(self) -> Iterator[Note]:
@@ -65,13 +65,15 @@ def shown(place: Place) -> str:
 
 
 def _short(name: str) -> str:
-    """A key's name; one that is no plain name may be anything, a secret too."""
+    """A key's name, printable and at most 64 characters long: an odd one may be anything, even a secret."""
     plain = printable(name)
     return plain if len(plain) <= 64 else f"{plain[:60]}..."
 
 
 def merged(notes: Iterable[Note]) -> list[Note]:
-    """Neighbours in one block of which the same is to be said, as one: `general_settings: master_key, database_url`."""
+    """Notes of adjacent settings in one block with the same text, as one: `general_settings: master_key,
+    database_url`.
+    """
     rows: list[Note] = []
     for (_, _, _, block), group in groupby(notes, lambda n: (n.kind, n.why, n.todo, n.what.rpartition(".")[0])):
         same = list(group)

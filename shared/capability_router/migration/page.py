@@ -1,4 +1,4 @@
-"""The text of the router.yaml that an import makes: how to ask it, what to set, what was not kept, the settings."""
+"""The text of the router.yaml of an import: how to use it, what to set, what was not kept, the settings."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _comments(found: Imported) -> Iterator[str]:
 
 
 def sections(notes: Sequence[Note], width: int | None) -> Iterator[tuple[str, list[str]]]:
-    """A head for each kind of note that there is, and its notes, each with its line, what, why and what to do."""
+    """A head for each kind of note, and its notes, each with its line, what, why and what to do."""
     rows = merged(notes)
     for kind in KINDS:
         told = [line for note in rows if note.kind == kind for line in _told(note, width)]
@@ -108,21 +108,21 @@ def _block(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Without shared parts, which YAML would write as anchors."""
+    """Without shared objects, which YAML would write as anchors."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists stand in from their key."""
+    """Indents lists under their key."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:
         return super().increase_indent(flow, False)
 
 
 def as_json(found: Imported) -> dict[str, Any]:
-    """JSON-safe: the same for a program."""
+    """The same for a program, JSON-safe."""
     names: dict[str, Sequence[str]] = dict(found.names)
     return {
         "source": str(found.source), "settings": _plain(found.settings), "names": names,

@@ -1,4 +1,4 @@
-"""LiteLLM's providers: what a model's name means there, and by which door its models are reached from here."""
+"""LiteLLM's providers: what a model's name means there, and how its models are reached from here."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from capability_router.endpoints.providers import ALIASES, PROVIDERS
 
 
 class Door(NamedTuple):
-    """`base_url` of Chat Completions, `keys`: the variables that LiteLLM looks for a key in; "" and () = none.
+    """`base_url` of Chat Completions, `keys`: the variables in which LiteLLM looks for a key; "" and () = none.
 
-    `ours`: its name in our `provider:model`, "" = it has none here. `path`: what comes behind an `api_base` of
-    LiteLLM's. `own_protocol`: an `api_base` of theirs is no address of Chat Completions.
+    `ours`: its name in our `provider:model`, "" = it has none here. `path`: what follows an `api_base` of LiteLLM's.
+    `own_protocol`: its `api_base` is not an address of Chat Completions.
     """
 
     base_url: str = ""
@@ -79,7 +79,7 @@ _ADDRESSED = (
 )  # fmt: skip
 _OPEN = ("openai_like", "custom_openai", "litellm_proxy", "llamafile", "docker_model_runner", "vllm", "aiohttp_openai",
          "databricks", "lemonade", "github")  # fmt: skip
-"""Reached at the `api_base` that is given, by Chat Completions."""
+"""Reached at the given `api_base`, by Chat Completions."""
 _ELSEWHERE = (
     "sagemaker", "sagemaker_chat", "watsonx", "watsonx_text", "replicate", "predibase", "petals", "nlp_cloud", "oci",
     "text-completion-openai", "text-completion-codestral", "codestral", "azure_text", "cloudflare", "clarifai",
@@ -88,7 +88,7 @@ _ELSEWHERE = (
     "maritalk", "langfuse", "humanloop", "dotprompt", "amazon_nova", "bedrock_mantle", "sap", "gradient_ai", "heroku",
 )  # fmt: skip
 KNOWN = frozenset({*_NAMED, *_ADDRESSED, *_ELSEWHERE})
-"""Words that stand before the slash of `provider/model`; there are more, with which nothing can be done here."""
+"""Prefixes of `provider/model`; LiteLLM has more, but those can't be used here."""
 
 _BARE = (
     (
@@ -100,7 +100,7 @@ _BARE = (
     (re.compile(r"^((us|eu|apac|global)\.)?(anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.[a-z]"), "bedrock"),
     (re.compile(r"^command(-|$)"), "cohere"),
 )
-"""What LiteLLM takes a name without a provider for."""
+"""The provider that LiteLLM assumes for a bare name."""
 
 _NO_CHAT = re.compile(
     r"(embed|whisper|dall-e|gpt-image|imagen|^tts-|-tts\b|rerank|moderation|transcribe|stable-diffusion)"
@@ -115,7 +115,7 @@ class Named(NamedTuple):
 
 
 def parted(name: str, stated: str = "") -> Named:
-    """What `provider/model` or a bare name means; `stated` is `custom_llm_provider`."""
+    """The meaning of `provider/model` or of a bare name; `stated` is `custom_llm_provider`."""
     head, slash, rest = name.partition("/")
     if stated:
         return Named(stated, rest if slash and head == stated else name)
@@ -142,5 +142,5 @@ def own_keys(name: str) -> tuple[str, ...]:
 
 
 def chats(model: str) -> bool:
-    """Whether a name of which nothing else is known may be that of a chat model."""
+    """Whether a name of which nothing else is known may be a chat model's."""
     return not _NO_CHAT.search(model.lower())

@@ -12,11 +12,11 @@ from capability_router.migration.source import Place
 MOST_ATTEMPTS, MOST_REPEATS = 20, 10
 _SHORTEST_S, _LONGEST_S = 0.001, 86_400.0
 _OURS = 4
-"""Attempts by our own default."""
+"""Our default number of attempts."""
 
 
 class Chain(NamedTuple):
-    """The longest way of a request: groups and deployments that it may see. `alone`: some group has only one."""
+    """The longest way of a request: its groups and deployments. `alone`: some group has only one deployment."""
 
     groups: int
     members: int
@@ -25,11 +25,11 @@ class Chain(NamedTuple):
 
 Found = tuple[Any, Place] | None
 Setting = Callable[[str], Found]
-"""A setting's value and place, wherever it may stand; None = it is not set."""
+"""A setting's value and place; None = it is not set."""
 
 
 class Reliability:
-    """Reads numbers; one that can't be is told and left out."""
+    """Reads numbers; an invalid one is reported and left out."""
 
     def __init__(self, notes: Notes, setting: Setting) -> None:
         self._notes, self._setting = notes, setting
@@ -45,7 +45,7 @@ class Reliability:
         return parsed, place
 
     def retry(self, chain: Chain) -> dict[str, Any]:
-        """As many launches as LiteLLM would make at most, and enough to come to the last group."""
+        """As many launches as LiteLLM would make at most, and enough to reach the last group."""
         retries, place = self._number("num_retries")
         wait, waits_at = self._number("retry_after")
         block: dict[str, Any] = {}
@@ -91,7 +91,7 @@ class Reliability:
         return block
 
     def timeouts(self) -> dict[str, Any]:
-        """Of one attempt, for all models."""
+        """For one attempt, for all models."""
         block: dict[str, Any] = {}
         for words, clocks in ((("request_timeout", "timeout"), ("total",)), (("stream_timeout",), _STREAM)):
             for word in words:
@@ -115,7 +115,7 @@ _STREAM = ("first_token", "between_tokens")
 
 
 def setting(*blocks: tuple[Mapping[str, Any], Place]) -> Setting:
-    """Looks in these blocks in turn."""
+    """Search these blocks in turn."""
 
     def look(word: str) -> Found:
         for block, place in blocks:

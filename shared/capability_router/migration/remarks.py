@@ -1,4 +1,4 @@
-"""What is to be said of LiteLLM's settings that have no counterpart here: why, and what to do instead."""
+"""Remarks on LiteLLM's settings that have no counterpart here: why, and what to do instead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER_MODES = frozenset({
     "embedding", "image_generation", "image_edit", "audio_transcription", "audio_speech", "moderation", "moderations",
     "rerank", "batch", "realtime", "ocr", "video_generation", "search", "vector_store", "completion", "evals",
 })  # fmt: skip
-"""Values of model_info.mode that are no chat."""
+"""Values of model_info.mode other than chat."""
 
 CALL_WORDS = frozenset({
     "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "stop", "seed", "frequency_penalty",
@@ -117,7 +117,7 @@ ROUTER: dict[str, Remark] = {
 """Key of router_settings, or a keyword of litellm.Router -> remark."""
 
 SILENT = frozenset({"enable_pre_call_checks", "enable_weighted_failover", "tag_filtering_match_any"})
-"""Router settings that hold here in any case, or are read beside others."""
+"""Router settings that apply here in any case, or are read together with others."""
 
 LIBRARY: dict[str, Remark] = {
     "drop_params": DEPLOYMENT["drop_params"], "modify_params": ("prompts are sent as they are", ""),
@@ -182,4 +182,4 @@ BLOCKS: dict[str, Remark] = {
     "sandbox_tools": ("tools are bound by your application", ""),
     "litellm_params": ("parameters stand within a deployment", "move them into its litellm_params"),
 }  # fmt: skip
-"""Further blocks at the top -> remark."""
+"""Other top-level blocks -> remark."""

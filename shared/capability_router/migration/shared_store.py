@@ -1,4 +1,4 @@
-"""Where state is shared: LiteLLM's Redis as a store of ours."""
+"""Shared state: LiteLLM's Redis as a store of ours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Places:
         self._notes, self._variables = notes, variables
 
     def store(self, router: Block, at: Place, library: Block) -> dict[str, Any] | None:
-        """The `store` block; None = nothing is shared, or it can't be written so."""
+        """The `store` block; None = nothing is shared, or it can't be expressed."""
         words = {key.removeprefix("redis_"): value for key, value in router.items() if str(key).startswith("redis_")}
         place, prefix = at, "redis_"
         params = library.get("cache_params")

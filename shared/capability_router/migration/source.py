@@ -1,4 +1,4 @@
-"""A configuration of another program, as its file has it: plain values, and the line on which each stands."""
+"""Another program's configuration file: plain values, and the line of each."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Source:
     lines: Mapping[Place, int]
 
     def line(self, place: Place) -> int | None:
-        """Where it stands, or else what it is in."""
+        """Its line, or else the line of what contains it."""
         return next((found for cut in range(len(place), 0, -1) if (found := self.lines.get(place[:cut]))), None)
 
 
 def read(path: Path) -> Source:
-    """The file as YAML or JSON. Raises ConfigError, which quotes nothing of it: it may hold secrets."""
+    """The file as YAML or JSON. Raises ConfigError, which quotes nothing of it, because it may hold secrets."""
     text = _text(path)
     values, lines = _json(text, path) if text.lstrip()[:1] == "{" else _yaml(text, path)
     if not isinstance(values, Mapping):
@@ -54,7 +54,7 @@ def _text(path: Path) -> str:
 
 
 def _json(text: str, path: Path) -> tuple[Any, dict[Place, int]]:
-    """JSON, whose lines are told by YAML if that reads it too (it is nearly a part of it)."""
+    """JSON; its lines come from YAML, if that can read it too (JSON is nearly a subset)."""
     try:
         values = json.loads(text)
     except ValueError:
@@ -92,7 +92,7 @@ def _yaml(text: str, path: Path) -> tuple[Any, dict[Place, int]]:
 
 
 def _counted(node: yaml.Node, path: Path) -> dict[Place, int]:
-    """The lines; raises ConfigError for what grows without end, as anchors within themselves do."""
+    """The lines; raises ConfigError for a file that expands without end, as recursive anchors do."""
     lines: dict[Place, int] = {}
     for seen, (place, line) in enumerate(_places(node, ()), 1):
         lines.setdefault(place, line)
@@ -103,7 +103,7 @@ def _counted(node: yaml.Node, path: Path) -> dict[Place, int]:
 
 
 def _name_keys(node: yaml.Node) -> None:
-    """A key is a text, as it is written: also `on`, `1` and a date."""
+    """A key is its text as written: also `on`, `1` and a date."""
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
             key.tag = "tag:yaml.org,2002:str"

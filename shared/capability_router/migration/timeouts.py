@@ -1,4 +1,4 @@
-"""Time limits of one deployment beside those of all: here those of all go before an endpoint's own."""
+"""Timeouts of single deployments and of all: here a timeout for all takes precedence over an endpoint's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Limits = Mapping[str, Any]
 
 
 def timed(members: Sequence[Deployment], common: Limits, notes: Notes) -> tuple[dict[str, Fields], Limits]:
-    """(id -> its entry's fields, what holds for all). Where they differ, each endpoint gets its own."""
+    """(id -> its entry's fields, the timeout for all). If they differ, each endpoint gets its own."""
     limits = {each.id: {**common, **each.timeouts} for each in members}
     first = limits[members[0].id]
     if all(own == first for own in limits.values()):

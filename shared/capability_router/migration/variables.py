@@ -1,4 +1,4 @@
-"""References to environment variables, and the names of those that secrets in plain have to move to."""
+"""References to environment variables, and the names of variables to which plain secrets must be moved."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ def named(value: Any) -> str | None:
 
 
 def refers(value: Any) -> bool:
-    """Whether it stands for a variable, well or badly named."""
+    """Whether it refers to a variable, even by an invalid name."""
     return isinstance(value, str) and value.startswith(_THEIRS)
 
 
 def put(value: str) -> str:
-    """A text as router.yaml has it: `${NAME}` for a reference, and no other text is taken for one."""
+    """A text as router.yaml has it: `${NAME}` for a reference, with other texts escaped."""
     name = named(value)
     return f"${{{name}}}" if name else value.replace("${", "$${")
 
 
 class Variables:
-    """Names for what is not copied. The same secret gets the same name; no secret is kept but as a key here."""
+    """Names for what is not copied. The same secret gets the same name; secrets are kept only as keys here."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
 
     def reserve(self, name: str) -> None:
-        """The configuration refers to this variable: no secret gets its name."""
+        """The configuration uses this variable: no secret gets its name."""
         self._taken.add(name)
 
     def name_for(self, secret: str, wanted: str) -> str:
-        """`wanted`, or with a number behind it."""
+        """`wanted`, or with a number after it."""
         known = self._names.get(secret)
         if known is not None:
             return known
@@ -60,7 +60,7 @@ class Variables:
 
 
 def references(value: Any) -> list[str]:
-    """Every variable that is referred to within a value."""
+    """Every variable that a value refers to."""
     if isinstance(value, Mapping):
         return [name for inner in value.values() for name in references(inner)]
     if isinstance(value, list):
