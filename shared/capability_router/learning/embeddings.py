@@ -1,7 +1,7 @@
 """Embeddings of requests: asked for before a decision, within a time limit, and kept by a digest of the text.
 
-If the embedder is late, fails, or has just failed, the decision does not wait and uses hashed words. No text is kept,
-logged or raised.
+If the embedder is late or fails, the decision uses hashed words; for a while after that, decisions do not even wait. No
+text is kept, logged or raised.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from capability_router.tokens.estimate import estimate_tokens
 
 log = logging.getLogger("capability_router")
 _AT_ONCE = 8  # calls in threads
-_TOLD = 10_000  # requests whose embedding result is kept
+_TOLD = 10_000  # requests whose time and cost of embedding are kept until they are read
 
 
 class Terms(Protocol):
@@ -47,7 +47,7 @@ class Terms(Protocol):
 
 
 class Took(NamedTuple):
-    """The result of an embedding: seconds, status ("ready", "kept", "late", "failed"), its cost."""
+    """The result of an embedding: seconds, status ("ready", "kept", "late", "failed"), its cost (None = unknown)."""
 
     seconds: float
     how: str
@@ -63,7 +63,7 @@ class _Call:
 
 
 class Embeddings(Lasting):
-    """Thread-safe. Nothing is embedded until a policy sets `wanted`."""
+    """Thread-safe. Nothing is embedded until a learned model sets `wanted`."""
 
     def __init__(self, embedder: Embedder, clock: Clock, terms: Terms) -> None:
         self.embedder, self._clock, self._terms = embedder, clock, terms
@@ -233,12 +233,12 @@ class Embeddings(Lasting):
 
 
 def meanings_of(terms: Terms, clock: Clock) -> Embeddings | None:
-    """None if no embedder is set. Raises ConfigError for an object that is none."""
+    """None if no embedder is set. Raises ConfigError for an object that is no embedder."""
     return None if terms.embedder is None else Embeddings(embedder_of(terms.embedder), clock, terms)
 
 
 def embedded(embedder: Embedder, texts: Sequence[str]) -> tuple[list[Meaning], int]:
-    """The vectors of many texts at once, and their size; raises ConfigError if the embedder fails."""
+    """The embeddings of many texts at once, and the size of the embedder's vectors. Raises ConfigError if it fails."""
     found = _tried(embedder, [bounded(text) for text in texts])
     if isinstance(found, str):
         raise _unusable(embedder, found)
@@ -268,7 +268,7 @@ def _tried(embedder: Embedder, texts: list[str]) -> Vectors | str:
 
 
 def _no_text(found: Vectors | str) -> Vectors | str:
-    """A reason without the text that came in place of vectors: it may quote the prompt."""
+    """The vectors; if a text came instead, a reason that does not repeat it, because it may quote the prompt."""
     return "it gave a text, no vectors" if isinstance(found, str) else found
 
 

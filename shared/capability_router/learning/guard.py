@@ -18,7 +18,7 @@ WINDOW = 200  # scored requests that are replayed
 LEAST = 40  # requests that are needed for a verdict
 _ASKED = 20  # answers of a model in the window that are needed to compare it
 _EVERY = 8  # scores, between two replays
-_NO_MATTER = 0.01  # quality points: the minimum if all scores are equal, so that the error is 0
+_NO_MATTER = 0.01  # quality points: a smaller shortfall is ignored; if all scores are equal, its error is 0
 
 log = logging.getLogger("capability_router")
 

@@ -44,7 +44,7 @@ from capability_router.request import Request
 
 _NAMED = 5  # models in a warning
 _MANY = 1_000  # requests; more than this are learned together, by a fit
-_WORKED_OUT_S = 30.0  # wait for a running computation, at the end
+_WORKED_OUT_S = 30.0  # the longest wait for a running computation, at the end
 _READ = 50_000  # of those that were in the file
 log = logging.getLogger("capability_router")
 
@@ -216,7 +216,7 @@ class Learner(Lasting):
         return self.quality.signs
 
     def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
-        """The prediction per model, given (id, quality before learning), which counts as a number of scored answers."""
+        """The prediction per model, given (id, quality before learning), which counts as `worth` scored answers."""
         return self.judged(self._seen(request), request.routing.tenant, believed, worth)
 
     def judged(
@@ -408,7 +408,7 @@ def _why(error: Unreadable | UnicodeDecodeError) -> Unreadable:
 
 
 def _reported(path: Path, why: Unreadable, then: str) -> tuple[bool, str]:
-    """Log what is wrong with the file; returns whether it is a damaged one of ours, else it must be left unchanged."""
+    """Log what is wrong with the file; returns whether it is a damaged one of ours; if not, why it must stay."""
     if not isinstance(why, NotOurs):
         log.warning("the learned state %s is damaged (%s): %s", path, why, then)
         return True, ""

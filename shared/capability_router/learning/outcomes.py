@@ -45,7 +45,7 @@ class Outcomes:
         self._lock: DeferringLock[tuple[str, Answered]] = DeferringLock(self._noted)
 
     def note(self, request_id: str, answered: Answered) -> None:
-        """Record the answer of this request. Never waits."""
+        """Record the answer of this request. Waits for no lock."""
         self._lock.post((request_id, answered))
 
     def _noted(self, noted: tuple[str, Answered]) -> None:

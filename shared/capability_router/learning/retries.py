@@ -15,7 +15,7 @@ from capability_router.concurrency.latch import InnerLatch
 from capability_router.request import Outcome, Reply, Request
 from capability_router.routing import EVALUATION_TAG
 
-LEAST_S, MOST_S = 3.0, 180.0  # from the answer to a possible repetition
+LEAST_S, MOST_S = 3.0, 180.0  # seconds from the answer to a possible repetition
 TURNS, SESSIONS = 2, 1_000  # remembered requests: per session; in all
 _SHORT = 400  # characters; a longer text (a passage and its question) must be equal word for word
 _MOST_WORDS, _LEAST_WORDS = 32, 2
@@ -37,7 +37,7 @@ class Told(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """The appearance of a request. `head`: its first message, None = it has only one. `words`: the distinctive ones."""
+    """What is compared of a request. `head`: its first message, None = there is only one. `words`: distinctive ones."""
 
     shape: int
     head: int | None
@@ -132,5 +132,5 @@ def _looked(request: Request) -> _Look:
 
 
 def _hashed(text: str) -> int:
-    """Short texts are hashed without case and spaces."""
+    """Short texts are hashed regardless of case and spacing."""
     return hash(" ".join(text.casefold().split()) if len(text) <= _SHORT else text)

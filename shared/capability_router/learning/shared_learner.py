@@ -31,7 +31,7 @@ log = logging.getLogger("capability_router")
 
 
 class SharedLearner(Learner):
-    """Thread-safe. `save` writes everything that waits to the store."""
+    """Thread-safe. `save` writes to the store the scores that wait, and what a refit has learned."""
 
     def __init__(
         self, path: Path, text: str | None, room: LessonRoom, owner: str, meanings: Embeddings | None = None
@@ -147,8 +147,8 @@ IN_STORE = "store"
 def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Embeddings | None = None) -> Learner:
     """The learner for a state's name (a path or "store") and the router's store at this URL. Raises ConfigError.
 
-    A store in memory keeps nothing, so then the file is written. A persistent store is read at once, if it can be
-    reached.
+    A store in memory keeps nothing, so then the file is written. A store that lasts is read at once, unless its file
+    does not exist yet.
     """
     if url.startswith("memory"):
         if state == IN_STORE:

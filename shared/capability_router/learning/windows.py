@@ -25,7 +25,7 @@ class Learned:
     at: float = 0.0
 
     def limit(self, now: float) -> int | None:
-        """Prompts of this many input tokens are expected to be too long; None = no bound is left."""
+        """Prompts of this many input tokens or more are expected to be too long; None = no bound is left."""
         age = now - self.at
         if self.bound is None or age > FORGOTTEN_S:
             return None

@@ -30,7 +30,7 @@ COST_WEIGHT = 0.25
 LATENCY_WEIGHT = 0.01  # quality points per second
 _REFRESH_EVERY = 16
 _COLD = 32  # a window shorter than this is filled up with copies of the request at hand, as if of usual size
-_USUAL_TOKENS, _USUAL_WEIGHT = (1_000, 220), 4  # tokens in and out, before any request; counts as so many
+_USUAL_TOKENS, _USUAL_WEIGHT = (1_000, 220), 4  # tokens in and out of a guessed call; it counts as 4 requests
 _JUST_BELOW = 1.0 - 1e-9  # share of a corner price at which its more expensive pick is taken
 QUALITY_WINDOW = 1_000  # requests; a mean of fewer is off by as much as cheap and strong models differ
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
@@ -40,12 +40,12 @@ _FIRST = itemgetter(0)
 _SEEN = 0.005
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 _NO_MATTER = 250.0  # as `cost_weight`, where quality hardly matters
-_LEAST = 0.02  # as `cost_weight`; no target lowers the price further
+_LEAST = 0.02  # as `cost_weight`; no target lowers the price further: smaller gains are within the error of predictions
 _TIE = 1e-4  # as `cost_weight` where cost does not matter: at equal quality the cheaper one wins
 
 
 class Aim:
-    """A quality target: the corner price last solved for it, and by how much the picks since then were above it."""
+    """A quality target: the corner price last solved for it, and how far its picks were above it on average."""
 
     __slots__ = ("beyond", "price", "seen", "solved_at")
 
@@ -101,7 +101,7 @@ class Adaptive:
         self._lock.post(partial(self._taken, scene, self._wanted(scene), mu))
 
     def _taken(self, scene: Scene, wish: Wish | None, mu: float) -> None:
-        """Call this with the lock held."""
+        """Runs with the lock held."""
         rows = self._lasting(scene.rows)
         usd = (self._strongest(rows).cost_pico or 0) / 1e12
         usual = 0.0 if wish is None else self._usual_usd(scene)
@@ -132,8 +132,8 @@ class Adaptive:
         return [row for row in rows if away.get(row.card.id, 0) <= QUALITY_WINDOW] or rows
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
-        """Record the real cost and time of an observed request. The garbage collector may end one in the middle of
-        another's.
+        """Record the real cost and time of an observed request. Waits for no lock, because the garbage collector may
+        end a request in the middle of another's.
         """
         if self._steering is not None:
             self._lock.post(partial(self._steering.settled, chosen, outcome))
@@ -164,7 +164,7 @@ class Adaptive:
         return Sight(rows, self._cost_weight * one, _TIE * one, ruled=self._wanted(scene) is not None)
 
     def _open(self, points: Sequence[Point]) -> Sequence[Point]:
-        """The rows that reach the floor, or all rows if none does."""
+        """The points that reach the floor, or all if none does."""
         floor = self._floor
         return points if floor is None else [p for p in points if QUALITY(p) >= floor] or points
 
@@ -250,8 +250,8 @@ class Adaptive:
         """The corner price, raised while the picks so far are above the target, lowered while they are below.
 
         Without that, equal requests would all fall on one side of their corner, and a window whose predictions drift
-        would always miss the target. The price never falls so low that quality is bought at any cost. `found`: the
-        points' hull, if it is already known.
+        would always miss the target. The price never falls so low that the smallest gain is bought at any cost.
+        `found`: the points' hull, if it is already known.
         """
         aim, missing = self._aims.get(wish), self._missing
         if aim is None or missing:
@@ -330,7 +330,7 @@ def _taught(row: Prospect) -> bool:
 
 
 def _below(points: Sequence[Point], price: float) -> float:
-    """The penalty of a model below the floor: larger than any other term."""
+    """The penalty of a model below the floor: more than all other terms can make up for."""
     judged = list(map(worth(price), points))
     return _BELOW_FLOOR - (max(judged) - min(judged))
 
@@ -355,8 +355,8 @@ def _terms(
 
 
 def _points(rows: Sequence[Prospect], mu: float) -> list[Point]:
-    """The points of the rows. An unknown cost or latency counts as the highest among the candidates, so it never
-    wins.
+    """The points of the rows. An unknown cost or latency counts as the highest among the candidates, so that it is
+    never an advantage.
     """
     highest = longest = None
     points: list[Point] = []
@@ -377,7 +377,9 @@ def _usable(rows: Sequence[Prospect]) -> Sequence[Prospect]:
 
 
 def _no_larger(found: Hull, points: Sequence[Point], usual: float) -> Hull:
-    """Limits the strongest model's cost to its usual cost, so that a long first request sets no price."""
+    """The hull with all costs reduced so that the strongest model costs what is usual: a long first request sets no
+    price.
+    """
     own = USD(max(points, key=QUALITY))
     if not 0.0 < usual < own:
         return found

@@ -80,7 +80,7 @@ class Affinity:
         session = _latest(self._turns, sessions) if turn is None else None
         said = request.answered_by if request.answered_by in self._models else ""
         known = turn or session
-        # The message itself is the best source: some servers number tool calls anew in each conversation.
+        # For a tool call the message itself is the best source: some servers number calls anew per conversation.
         model = (said or maker) if follows else (known.model if known else said)
         if not model:
             return NOWHERE
@@ -127,7 +127,7 @@ def _keep(known: OrderedDict[Hashable, V], keys: Iterable[Hashable], value: V, m
     for key in keys:
         known[key] = value
         try:
-            known.move_to_end(key)  # where it was known
+            known.move_to_end(key)  # a known key keeps its old place otherwise
         except KeyError:  # another thread had no room for it
             continue
     while len(known) > most:

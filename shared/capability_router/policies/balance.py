@@ -1,8 +1,8 @@
-"""Interchangeable candidates share the traffic: the one under less pressure goes first.
+"""Interchangeable candidates share the traffic: of two, the one under less pressure goes first.
 
 Candidates are interchangeable if they are the same model at the same price, at different addresses. They keep the ranks
-that the policy gave them as a group; only their order within the group changes. They take turns rather than draw lots,
-so that the same state gives the same plan.
+that the policy gave them as a group; only their order within the group changes. Which two are compared is decided in
+turn, not by chance, so that the same state gives the same plan.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Scene:
 
 
 Scored = tuple[float, Prospect]
-"""A score, and the index of its row."""
+"""A score, and its row."""
 
 
 def no_terms(at: int) -> Terms:

@@ -68,8 +68,8 @@ POLICIES: dict[str, Callable[[PolicySettings, Meant, Pace | None], Policy]] = {
 
 
 def choose_policy(settings: PolicySettings, meant: Meant, pace: Pace | None = None) -> Policy:
-    """The policy of this name, paced by the caps if it supports that; raises ConfigError for an unknown model in a
-    rule.
+    """The policy of this name; `adaptive` keeps the caps' `pace` if `budget_pacing` is set. Raises ConfigError for an
+    unknown model in a rule.
 
     `settings` are checked (settings/policies.py) except for model names, which only the registry knows.
     """

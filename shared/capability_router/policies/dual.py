@@ -105,7 +105,7 @@ class Dual:
     def solve(self, target: float, also: Hull | None = None, copies: int = 0, *, share: float = 0.0) -> float:
         """The price at which the picks' mean quality meets the target; 0 if no price does.
 
-        `share`: and this share of what the best picks have beyond it.
+        `share`: the target is raised by this share of the best models' mean quality.
 
         It is a corner: just below it the picks reach the target, just above it they may not. `also` is one more
         request, counted `copies` times: it fills a window that is still short.

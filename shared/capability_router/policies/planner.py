@@ -127,7 +127,7 @@ class Planner:
         return self._decision(scene, eligible, stay, ask, sizing)
 
     def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
-        """The scene with the cost of fallbacks, given the next models of this policy."""
+        """The scene with the cost of fallbacks, in the order in which this policy would try them."""
         rows = scene.rows
         order = _ordered(scene, self.policy.judge(scene).scores, stay, {}, {})
         return Scene(scene.request, scene.features, with_fallbacks(rows, order, failing))

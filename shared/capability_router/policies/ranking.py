@@ -83,7 +83,7 @@ def _terms(judged: Judgement, row: Prospect, at: int) -> Terms:
 
 
 def _window(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
-    """Tokens of input that it accepts, by its card or, if less, by its own errors."""
+    """Tokens of input that it accepts, by its card or, if less, as learned from its errors."""
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     if not learned or card.id not in learned:
         return window

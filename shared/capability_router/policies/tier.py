@@ -50,7 +50,7 @@ def _weight(value: Any) -> float:
 
 
 def names(steps: Sequence[Step]) -> Iterator[str]:
-    """Every model in the step."""
+    """Every model in these steps."""
     for each in steps:
         yield from (each,) if isinstance(each, str) else each.models
 

@@ -18,7 +18,7 @@ class Unreadable(ValueError):
 
 
 def packed(array: NDArray[Any], kind: str) -> dict[str, Any]:
-    """JSON-safe; `kind` is one of KINDS, and numbers are rounded to it."""
+    """JSON-safe; `kind` is one of KINDS, and numbers lose what it can't hold."""
     data = np.ascontiguousarray(array, KINDS[kind]).tobytes()
     return {"shape": list(array.shape), "kind": kind, "data": b64encode(data).decode("ascii")}
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split
 
-SOURCES, _TAKEN = 4, 2  # the first sources, which need no proof
-_ROUNDS, _DOUBT = 100, 1.0  # standard errors of proof that a direction needs, and a further source
+SOURCES, _TAKEN = 4, 2  # sources; how many of the first need no proof
+_ROUNDS, _DOUBT = 100, 1.0  # of descent; standard errors of proof that a direction needs, and a further source
 
 
 class Blend(NamedTuple):

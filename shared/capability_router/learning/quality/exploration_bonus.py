@@ -1,6 +1,6 @@
 """How much better than predicted a model may be: the reason to explore it.
 
-The bonus grows only with the error of the prediction. Models with equal errors keep the order that the request gives
+Of a model, only the error of its prediction counts. Models with equal errors keep the order that the request gives
 them. A random draw for each would shuffle them: it would lose what is known of requests and teach little.
 """
 

@@ -21,7 +21,7 @@ from capability_router.learning.quality.verbosity import Verbosity, verbosity
 
 _SURFACE_WEIGHS, _MOST = 0.25, 4.0  # of a surface number's standard deviation; standard deviations it may be away
 PARTS = 3
-_DOUBTED = 200.0  # with gaps, a model with fewer own scores has its deviation reduced
+_DOUBTED = 200.0  # scores; a model's deviation is shrunk as if by this many zeros, times the share of gaps
 _MOSTLY = 0.5  # the share of known scores that trees need
 _LIKE_OTHERS = 5.0  # similarity to the other models counts as this many scores
 FEATURES = BAG + SIZE
@@ -201,6 +201,6 @@ def _by_trees(surfaces: Matrix, sources: Sequence[Matrix], true: Split) -> tuple
 
 
 def rows_of(true: Split) -> tuple[Matrix, Matrix]:
-    """The neighbours' predictions: (rows, 1 + models), shared first, and whether there are any."""
+    """The values that the sources predict: (rows, 1 + models), shared first, and 1 where they are known, else 0."""
     some = true.there.any(1, keepdims=True).astype(np.float32)
     return np.hstack((true.shared, true.own)), np.hstack((some, true.there))

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 FADE, FADE_CHANGED = 0.999, 0.98  # per score of the model; the second for CHANGED scores after an alarm
-CHANGED, KEPT = 200, 10.0  # earlier knowledge counts as this many scores after an alarm
+CHANGED, KEPT = 200, 10.0  # after an alarm: scores that count for more; those that earlier knowledge counts as
 _SLACK, _ALARM, _LEAST = 0.25, 18.0, 30  # standard deviations: per score, in all; scores before any alarm
 STALE = 3e-4  # of variance, per scored request: in 100 a model may change by 0.17, in 1,000 by 0.55
 _STILL_STALE = 0.9  # the share that stays after each score: one score does not prove that nothing changed
@@ -51,7 +51,7 @@ class Level:
         return self.total / self.count if self.count else 0.0
 
     def learn(self, beyond: float, surprise: float, weight: float = 1.0) -> bool:
-        """A score was `beyond` above the request's own expectation, and `surprise` above the whole prediction.
+        """`beyond`: a score minus the request's predicted effect. `surprise`: the score minus the whole prediction.
 
         True = an alarm: the model seems to have changed.
         """
@@ -76,7 +76,7 @@ class Level:
         return True
 
     def doubt(self, keep: float) -> None:
-        """It may be another model now: earlier knowledge counts as a few scores at most, and new scores count for
+        """It may be another model now: earlier knowledge counts as `keep` scores at most, and new scores count for
         more.
         """
         kept = min(1.0, keep / max(self.count, 1e-9))

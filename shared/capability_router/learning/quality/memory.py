@@ -125,7 +125,7 @@ class Memory:
     def _replaced(self, row: Remembered) -> int:
         """The replaced row is drawn by id: the older a row, the more likely it has been replaced.
 
-        A tenant with more than half of all rows replaces only its own, so that no flood removes what others taught.
+        A tenant with more than half of all rows replaces no other tenant's: no flood removes what others taught.
         """
         at, own = _place(row.id) % self.most, row.whose
         if 2 * self._of[own] > self.most:

@@ -271,7 +271,7 @@ class Quality:
 
     def versioned(self, model: str, version: str) -> str:
         """The reply of the answer learned last stated this version; returns the earlier one if another version
-        answers now.
+        answers now, else "".
 
         What was learned of the earlier version then counts as little as a card does.
         """
@@ -358,7 +358,7 @@ class Quality:
                     self._value(at, 0.0)
 
     def _settle(self, model: str, mean: float, count: float) -> None:
-        """A level as the fit sees it; scores before an alarm are no longer part of it."""
+        """Set a level as the fit sees it; not soon after an alarm, because the fit lacks the scores from before it."""
         level = self.levels.setdefault(model, Level(seen=self._scored))
         if count and not level.changed:
             level.set(mean, max(level.count, min(count, 1_000.0)))

@@ -58,7 +58,7 @@ def _above(similar: Matrix) -> NDArray[np.intp]:
 
 
 def drawn(weights: Matrix, values: Matrix, there: Matrix) -> Matrix:
-    """Per column the weighted mean of known values (1, else 0), shrunk by DRAW zeros."""
+    """Per column the weighted mean of the known values (`there` 1, else 0), shrunk by zeros of weight DRAW."""
     return np.asarray((weights @ values) / (weights @ there + np.float32(DRAW)), np.float32)
 
 

@@ -62,7 +62,7 @@ class _ByFeatures:
 
 
 class _ByRows:
-    """With fewer rows than features, the similarity of rows replaces the squares."""
+    """With no more rows than features, the products of rows with each other replace the squares."""
 
     def __init__(self, x: Matrix, y: Matrix, groups: list[Parts]) -> None:
         self._x, self._y, self._groups, self._square = x, y, groups, x @ x.T

@@ -16,7 +16,7 @@ _STEPS = 127.0
 
 
 class Sketch(NamedTuple):
-    """The non-zero indices of a bag, their values in 127ths of the largest, the surface, the embedding."""
+    """The indices of a bag's non-zero values, these in 127ths of the largest, the surface, the embedding."""
 
     places: NDArray[np.uint16]
     values: NDArray[np.int8]

@@ -30,8 +30,8 @@ def split(scores: Matrix) -> Split:
 def slopes(scores: Matrix, levels: Matrix, foreseen: Matrix) -> Matrix:
     """Per model, how much more (or less) than others it suffers from the predicted effect of a request.
 
-    Only the part beyond one standard error of 1 counts: else the pick of many noisy slopes would be the most overrated
-    one.
+    1, plus what of the difference is beyond one standard error: else the pick of many noisy slopes would be the most
+    overrated one.
     """
     there = ~np.isnan(scores)
     beyond = foreseen * np.where(there, scores - levels - foreseen, 0.0)

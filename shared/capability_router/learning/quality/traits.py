@@ -1,4 +1,4 @@
-"""What the learned model sees of a request: its words, its labels, and its surface."""
+"""What the learned model sees of a request: its words, the labels that live requests carry, and its surface."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from capability_router.learning.quality.ridge import Line
 from capability_router.learning.quality.sketch import Matrix
 from capability_router.learning.quality.split import Split
 
-_LEAST = 30  # answers of a model with known tokens
-_WIDEST = 4.0  # times the model's longest answer
+_LEAST = 30  # answers with known tokens that a model needs for a prediction
+_WIDEST = 4.0  # the longest prediction, in times of the model's longest answer
 
 
 class Verbosity(NamedTuple):

@@ -1,9 +1,9 @@
 """The words of a text as numbers: found, hashed and counted in a handful of array operations.
 
-A word is a run of letters and digits. Every other character is a word of its own, and so is each letter of a script
-without spaces. All words that begin with a digit are one: the number itself teaches nothing. The hash of a word is a
-polynomial in its bytes: differences of one running sum give all of them at once. It is the same in every process and on
-every machine.
+A word is a run of letters and digits. Every other character but spaces is a word of its own, and so is each letter of
+a script without spaces. All words that begin with a digit are one: the number itself teaches nothing. The hash of a
+word is a polynomial in its bytes: differences of one running sum give all of them at once. It is the same in every
+process and on every machine.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ def unit(vector: Array) -> Array:
 
 
 def bounded(text: str) -> str:
-    """A long text's first 2,000 and last 6,000 characters, without a word cut in between."""
+    """A long text's first 2,000 and last 5,999 characters, with a space between."""
     if len(text) <= MOST_CHARACTERS:
         return text
     return f"{text[:_HEAD]} {text[_HEAD - MOST_CHARACTERS + 1 :]}"
 
 
 def _ends(starts: NDArray[np.intp], kind: Bytes) -> NDArray[np.intp]:
-    """Where each word ends: at the next start, or at the first byte after it that belongs to no word."""
+    """Where each word ends: at the next start, or at the first byte that is neither letter nor digit."""
     breaks = np.flatnonzero(kind <= _SIGN)
     nexts = np.append(starts[1:], len(kind))
     gap = np.append(breaks, len(kind))[np.searchsorted(breaks, starts, side="right")]

@@ -23,7 +23,7 @@ def slowest(rows: Sequence[Prospect]) -> float:
 class Sight:
     """The models that a request may use. Values are computed on first use and kept, because most are never needed.
 
-    `usual`: the price of quality without a target. `tie`: the lowest one. `ruled`: whether a quality target sets it.
+    `usual`: the price of quality without a target. `tie`: the lowest price. `ruled`: whether a quality target sets it.
     """
 
     __slots__ = ("_seconds", "_usd", "_worth", "rows", "ruled", "tie", "usual")
@@ -36,14 +36,14 @@ class Sight:
 
     @property
     def worth(self) -> Sequence[float]:
-        """The models' quality, in quality points, before cost and time."""
+        """In quality points, before cost and time: quality, plus STAYING for the conversation's model."""
         if self._worth is None:
             self._worth = [r.quality + STAYING if r.stays else r.quality for r in self.rows]
         return self._worth
 
     @property
     def seconds(self) -> Sequence[float]:
-        """The models' latencies; unknown counts as the slowest."""
+        """The models' latencies, queue included; an unknown one counts as the slowest."""
         if self._seconds is None:
             try:
                 self._seconds = [r.latency_s + r.queue_s for r in self.rows]  # type: ignore[operator]  # as below

@@ -1,7 +1,7 @@
 """Sets the weights of cost and time in `adaptive` if the average of either is to be kept.
 
 The weight of time is solved first, with the last price of quality; then the price of quality with that weight. Each
-window contains the values that the other had at the time.
+target's window holds requests as the other weight valued them at the time.
 """
 
 from __future__ import annotations

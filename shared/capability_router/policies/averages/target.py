@@ -2,8 +2,8 @@
 
 It mirrors a quality target. The price of the scarce unit (quality points per USD or second) is the lowest at which the
 picks of a window of recent requests do not exceed the target on average: the corner that the dual finds (../dual.py).
-Requests without a choice count with their cost. Two corrections apply to the corner: the ratio of real to predicted
-amounts, and what was recently overspent or saved.
+Requests without a choice count with what they take. The ratio of real to predicted amounts corrects the corner; what
+was recently overspent or saved then corrects the price.
 """
 
 from __future__ import annotations
@@ -60,10 +60,9 @@ class Target:
     def price(
         self, wanted: float, points: Callable[[], Sequence[Point]], amounts: Callable[[], Sequence[float]] | None = None
     ) -> Price:  # fmt: skip
-        """The price for a request with these candidates; `usd` and `quality` of the points hold the unit. Often they
-        are not used.
+        """The price for a request with these candidates; `usd` and `quality` of the points hold the unit.
 
-        `amounts`: the unit alone, if that is known before the points.
+        `amounts`: the unit alone, if it is quicker to get than the points. Mostly neither is needed, so both are calls.
         """
         missing, wrong, now = self._missing, self._wrong, self._mean if self._booked else None
         own: Sequence[float] = ()

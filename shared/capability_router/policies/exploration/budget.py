@@ -48,7 +48,7 @@ class OwnMoney:
             return self._most - self._spent
 
     def wants(self, amount: int) -> None:
-        """See ExplorationMoney; a process of its own can't get more."""
+        """See ExplorationMoney; one process alone can't get more."""
 
     def took(self, amount: int, now: float) -> bool:
         """See ExplorationMoney."""

@@ -2,7 +2,7 @@
 seed.
 
 The draw depends only on the seed and the request's id, so a dry run finds what the request would. Trials go to the
-model with the highest score if each is as good as its error allows. Once it is clear that no model beats the pick, such
+model with the highest score if each is as good as its bonus allows. Once it is clear that no model beats the pick, such
 trials end. A part of the share is drawn evenly among all models whose error leaves room to be better than the pick, so
 that each has a known chance in the log.
 """
