@@ -20,7 +20,7 @@ OWN, ALL = 0.1, 0.05  # quality points
 FADE = 0.995  # per answer of the model to the tenant
 LEAST = 20.0  # answers of a model that are needed before its signs count
 _EVEN = 50.0  # each model is credited with this many answers with the common share of signs
-_LOOK, _FEW = 16, 500  # answers, until a look without a new sign; from so many answers in all on
+_LOOK, _FEW = 16, 500  # answers: after 500 in all, shifts are renewed by each sign and every 16 answers, before by each
 KEPT, REMEMBERED = 1_000, 2_000  # tenants; requests whose signs a score takes back
 
 

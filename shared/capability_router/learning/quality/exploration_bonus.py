@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-WIDTH = 0.8  # of a standard error, times the root of the logarithm of the requests there were per score it is known by
-ONE = 0.2  # the variance of one score: a model's own, against it, tells by how many scores it is known
-AGAIN = 0.1  # of the variance that a model may have gained unseen, once it has changed: in full it is tried too much
+WIDTH = 0.8  # of a standard error, times sqrt(log(scored requests / scores that the model is known by))
+ONE = 0.2  # the variance of one score; divided by a model's error variance: the scores that it is known by
+AGAIN = 0.1  # share of the variance that a changed model may have gained since; in full it is explored too much
 
 
 def exploration_bonus(variance: float, scored: int, unseen: float = 0.0) -> float:

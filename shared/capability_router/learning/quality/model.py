@@ -29,11 +29,11 @@ from capability_router.learning.quality.versions import IN_A_ROW, Versions
 from capability_router.learning.signs import Counted
 from capability_router.learning.tenants import Tenants
 
-BELIEVED = 20.0  # scores that what is believed before any is worth, unless told otherwise
-SHARED_BELIEVED = 200.0  # requests, before what others did with one is believed of a model that was never asked
-MOVED = 0.05  # quality points, by which a tenant with more scores than all others together moves these at most
-LEAST = 50  # requests, before words are read anything into
-_GROWTH, _MOST_NEW = 0.35, 1_000  # a refit is due after this share of new requests, or so many
+BELIEVED = 20.0  # scores; what is believed before any counts as this many, unless told otherwise
+SHARED_BELIEVED = 200.0  # scored requests; after this many, half of the shared effect is believed of an unscored model
+MOVED = 0.05  # quality points; the most that a tenant with more scores than all others together moves theirs
+LEAST = 50  # requests that are needed to learn from words
+_GROWTH, _MOST_NEW = 0.35, 1_000  # a refit is due after this share of new requests, or this many
 
 
 _Values = NDArray[np.float64]

@@ -16,8 +16,8 @@ from capability_router.learning.quality.traits import LABELS, WORDS
 
 FOLDED = 512
 KEY = FOLDED + LABELS
-NUMBER, DRAW = 60, 4.0  # neighbours; similarity (squared cosines, summed) that nothing at all is worth
-_LABELS_WEIGH = 0.5  # of a label in common, against all words in common
+NUMBER, DRAW = 60, 4.0  # neighbours; weight (squared cosines, summed) of the zeros that means are shrunk by
+_LABELS_WEIGH = 0.5  # similarity by equal labels; by equal words it is 1
 _BLOCK = 256
 _MANY, _EACH, _OF_THEM = 1_000, 16, 12  # 12 in each 16th are 192 of all, give or take 50
 
@@ -51,7 +51,7 @@ def nearest(similar: Matrix) -> tuple[NDArray[np.intp], Matrix]:
 
 
 def _above(similar: Matrix) -> NDArray[np.intp]:
-    """The places of the largest NUMBER and some more: those above what a sixteenth of all lets expect."""
+    """The indices of the largest NUMBER and some more: those above a bound that a sixteenth of all gives."""
     some = similar[::_EACH]
     rows = np.flatnonzero(similar >= np.partition(some, -_OF_THEM)[-_OF_THEM])
     return rows if len(rows) >= NUMBER else np.arange(len(similar))

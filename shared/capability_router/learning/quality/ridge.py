@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from capability_router.learning.quality.sketch import Matrix
 
-PENALTY, LIGHT = 20.0, 5.0  # the second where it foretells unseen rows better
+PENALTY, LIGHT = 20.0, 5.0  # the second if it predicts unseen rows better
 Parts = NDArray[np.intp]
 
 

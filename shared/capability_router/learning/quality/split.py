@@ -8,7 +8,7 @@ import numpy as np
 
 from capability_router.learning.quality.sketch import Matrix
 
-_EVEN = 4.0  # squared foreseen effects, summed, that an even slope is worth
+_EVEN = 4.0  # an even slope counts as this sum of squared predicted effects
 
 
 class Split(NamedTuple):

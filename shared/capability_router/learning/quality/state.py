@@ -40,7 +40,7 @@ SCHEMA = 4
 _NAME = "capability-router quality"
 _HEAD = re.compile(rb'\{"state": "capability-router quality", "schema": (\d{1,9})')
 """How `text_of` begins, in every version."""
-_MOST_SCORES = 1e6  # that a level counts; they fade
+_MOST_SCORES = 1e6  # the most that a level can count; scores fade
 
 
 def dumped(quality: Quality, base: str | None = None) -> str:

@@ -18,10 +18,10 @@ from capability_router.learning.quality.sketch import Matrix
 TREES, DEPTH = 64, 6
 LEAVES = 2**DEPTH
 LEAST = 200  # with fewer requests no trees are grown
-_TRIES, _LEAST_OF_HALF = 16, 10  # halvings that are compared, and what either half has to hold
-_OF_ALL, _HALVED_BY = 0.63, 1_000  # share of the requests that a tree is grown from; most that halvings are chosen by
+_TRIES, _LEAST_OF_HALF = 16, 10  # splits that are compared; requests that either side must hold
+_OF_ALL, _HALVED_BY = 0.63, 1_000  # share of the requests that a tree is grown from; most that choose its splits
 _ALONG = 3  # directions, drawn anew for each tree, along which halves are to differ
-_DRAW = 10.0  # requests in a leaf that nothing at all is worth
+_DRAW = 10.0  # each leaf's mean also gets this many zeros
 _NEVER = np.finfo(np.float32).max
 _Places = NDArray[np.intp]
 
