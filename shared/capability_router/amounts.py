@@ -79,5 +79,5 @@ def stamp(unix: float) -> str:
 
 
 def time_of(unix: float) -> str:
-    """A date and a time, UTC."""
+    """A month, day and time without the year, UTC."""
     return f"{datetime.fromtimestamp(round(unix), UTC):%m-%d %H:%M:%S}"

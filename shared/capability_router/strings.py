@@ -54,7 +54,7 @@ def _parts(value: Any) -> list[object]:
 
 
 def _file(part: Mapping[Any, Any]) -> Iterator[str]:
-    """The text of a text file that is attached here; a data URL is read as a string of its own."""
+    """The text of a text file that is attached here; not of a data URL, which `_text` decodes."""
     if any(_TEXT.match(str(part.get(name))) for name in _MIMES):
         for name in _DATA:
             if isinstance(data := part.get(name), (str, bytes)) and not _TEXT_URL.match(str(data[:100])):
@@ -68,4 +68,4 @@ def _decoded(data: str | bytes) -> Iterator[str]:
     try:
         yield base64.b64decode(coded + b"=" * (-len(coded) % 4), validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
-        return  # not base64: then it is read as plain text
+        return  # not base64; as plain text it is among the strings already

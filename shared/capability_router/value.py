@@ -1,8 +1,8 @@
 """Frozen values that are quick to make: every request makes a dozen of them.
 
-The `__init__` of `@dataclass(frozen=True)` calls `object.__setattr__`, which looks up each name. The one here fills the
-value by plain assignments, while it is of an equal class that is not frozen, and then changes its class. That takes
-half the time.
+The `__init__` of `@dataclass(frozen=True)` calls `object.__setattr__`, which looks up each name. The one here first
+gives the value a class with the same slots that is not frozen, fills it by plain assignments, and then gives it its own
+class. That takes half the time.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class InnerLatch(_Shared):
     """A latch that its own thread may take again: the garbage collector may end a request in the middle of
     another's.
 
-    The lock itself stores its owner: between taking it and recording the owner, the collector may run.
+    The lock itself stores its owner: if the owner were recorded after taking it, the collector might run in between.
     """
 
     __slots__ = ()

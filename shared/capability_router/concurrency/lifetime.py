@@ -79,7 +79,7 @@ class _Ends:
     def __init__(self) -> None:
         self.come = False
         self.forks = 0
-        self.asked = False  # a forked child inherits what was asked for, and the answer
+        self.asked = False  # whether the after-fork hook is registered, which a forked child inherits
         self.pid: int | None = None
         self._kept: Any = None
 

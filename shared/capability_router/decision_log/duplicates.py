@@ -18,7 +18,7 @@ _TIMED = ("feedback", "shadow_score", "health")  # may be repeated later with th
 
 
 class Duplicates:
-    """Only the first of equal records counts. A decision is identified by router and request; others by their
+    """Only the first of equal records counts: of decisions and shadow calls those with equal ids, of others with equal
     content.
     """
 

@@ -36,7 +36,7 @@ def files_of(logs: Iterable[Path]) -> list[Path]:
 
 
 def rotated(path: str | Path) -> list[Path]:
-    """The existing files of a log, oldest first: `<name>.2`, `<name>.1`, `<name>`."""
+    """The rotated files of a log that exist, oldest first, then the log: `<name>.2`, `<name>.1`, `<name>`."""
     whole = Path(path)
     beside = ((found.suffix[1:], found) for found in whole.parent.glob(f"{glob.escape(whole.name)}.*"))
     numbered = [(int(end), found) for end, found in beside if end.isdecimal()]

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class LatestPerRequest(Generic[T]):
-    """For at most `most` requests; the oldest entries are dropped. `held`: by request."""
+    """For at most `most` requests; beyond that, the one added first is dropped. `held`: by request."""
 
     def __init__(self, most: int) -> None:
         self.held: dict[str, T] = {}

@@ -22,7 +22,7 @@ Advanced = Callable[[int], object]
 """Called with the bytes of a file done since the last call."""
 NO_JSON = "no JSON"
 AGAIN = "a record that was there before"
-_TOLD = 12  # reasons; the figures as JSON have all
+_TOLD = 12  # reasons in a text; the JSON form has all
 
 
 def older(most: int) -> str:
@@ -113,7 +113,7 @@ def unreadable(path: Path, why: str) -> ConfigError:
 
 
 def read_log(path: str | Path) -> DecisionLog:
-    """All records of a file; a torn last line or a foreign line is counted. ConfigError if it can't be opened."""
+    """All records of a file; a torn last line or a foreign line is counted. ConfigError if it can't be read."""
     reading = Reading()
     return gathered(reading.file(Path(path)), reading.omitted)
 

@@ -1,4 +1,4 @@
-"""What a valid line of a decision log is, as far as readers use it: types, bounds, and references to other records."""
+"""What a valid line of a decision log is, as far as readers use it: types, bounds, and how a flaw is named."""
 
 from __future__ import annotations
 

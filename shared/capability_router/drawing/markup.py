@@ -18,7 +18,7 @@ class Markup(str):
 
 
 def text(value: object) -> Markup:
-    """The value as literal text; characters that are invalid in a page, or that control it, become U+FFFD."""
+    """The value as literal text; characters that are invalid in a page, or turn its direction, become U+FFFD."""
     return value if isinstance(value, Markup) else Markup(escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True))
 
 

@@ -43,7 +43,7 @@ def span(value: Any) -> tuple[int, str] | None:
 
 
 def window(value: Any) -> str | None:
-    """A span as a window of ours; None if there is none."""
+    """A span as a window of ours; None if it is not a span."""
     found = span(value)
     if found is None:
         return None

@@ -136,7 +136,7 @@ class Reader:
         return True
 
     def _base(self, info: Mapping[str, Any], named: Named, source: Fields) -> Fields:
-        """The catalog's name for it, if its name is a deployment's."""
+        """The provider and model that the catalog lists, if the name is that of a deployment."""
         base = info.get("base_model")
         if isinstance(base, str) and base.strip():
             known = parted(base)

@@ -18,7 +18,7 @@ from capability_router.migration.fallbacks import ANY, chains
 from capability_router.migration.group import STRATEGIES, Groups, Lists, Step, Way, ordered, star, tags, wild
 from capability_router.migration.note import Note, Notes
 from capability_router.migration.reliability import Chain, Reliability
-from capability_router.migration.shared_store import Places
+from capability_router.migration.shared_store import SharedStore
 from capability_router.migration.source import Place, read
 from capability_router.migration.timeouts import timed
 from capability_router.migration.variables import Variables, put, references
@@ -291,7 +291,7 @@ class _Work:
         return {name: value for name, value in settings.items() if value}
 
     def _rules(self, ways: Sequence[Way], alone: bool) -> list[dict[str, Any]]:
-        """If there is a choice. The more specific names first: each is a required tag."""
+        """For each name with several models. The more specific names come first: each is a required tag."""
         rules: list[dict[str, Any]] = []
         for way in ways:
             steps: list[Step] = self._groups.steps(way)
@@ -322,4 +322,4 @@ class _Work:
 
     def _store(self) -> dict[str, Any] | None:
         block, place = self._blocks.redis()
-        return Places(self._notes, self._variables).store(block, place, self._blocks.library)
+        return SharedStore(self._notes, self._variables).store(block, place, self._blocks.library)

@@ -15,7 +15,7 @@ Block = Mapping[str, Any]
 _HOST = re.compile(r"^[\w.-]+$")
 
 
-class Places:
+class SharedStore:
     """Finds the one Redis of a configuration."""
 
     def __init__(self, notes: Notes, variables: Variables) -> None:

@@ -13,7 +13,7 @@ Limits = Mapping[str, Any]
 
 
 def timed(members: Sequence[Deployment], common: Limits, notes: Notes) -> tuple[dict[str, Fields], Limits]:
-    """(id -> its entry's fields, the timeout for all). If they differ, each endpoint gets its own."""
+    """(id -> its entry's fields, the timeouts for all). If they differ, each endpoint gets its own."""
     limits = {each.id: {**common, **each.timeouts} for each in members}
     first = limits[members[0].id]
     if all(own == first for own in limits.values()):

@@ -18,7 +18,7 @@ from capability_router.screening.demand import TERMS, Demand
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}")
 _KINDS = ("type", "entity_type")
 _KEYS = frozenset((*TERMS, "data", "labels", "block"))
-_ASKING = _KEYS - {"data", "labels"}  # which a finding may have for what it found
+_ASKING = _KEYS - {"data", "labels"}  # a finding may call what it found `data` or `labels`
 _MOST = 100_000  # findings
 
 

@@ -1,7 +1,7 @@
 """What the built-in detector knows: a row per label, with words without which a text need not be searched.
 
-Each pattern takes linear time on any text: a repetition of which a longer text could contain many starts only after a
-character outside it, and is possessive.
+Each pattern takes linear time on any text: a repetition that could begin in many places of a text starts only after a
+character that it can't match, and is possessive.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from capability_router.screening.numbers import is_account, is_card
 
 
 class Kind(NamedTuple):
-    """`gates`: a text without any of these holds none, which is checked in a fraction of the pattern's time; "" =
-    search.
+    """`gates`: a text without any of these holds none, which is checked in a fraction of the pattern's time;
+    "" = always search.
 
     `holds`: a further condition on a match; None = a match is enough.
     """

@@ -28,7 +28,7 @@ class Rules:
         return ANY in self.demands or any(head in self.demands for head in _heads(label))
 
     def sought(self) -> tuple[str, ...]:
-        """The built-in labels with rules; all, if there are none."""
+        """The built-in labels with a rule; all if there are no rules, or one for any label."""
         if not self.demands or ANY in self.demands:
             return LABELS
         return tuple(label for label in LABELS if any(head in self.demands for head in _heads(label)))

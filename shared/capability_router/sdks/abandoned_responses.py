@@ -31,7 +31,7 @@ def shut(thread: Thread) -> bool:
     if found is None or not _reads_body(frames):
         return False
     with suppress(OSError):  # closed meanwhile
-        socket.socket.shutdown(found, socket.SHUT_RDWR)  # SSL's own method would drop its reader's state
+        socket.socket.shutdown(found, socket.SHUT_RDWR)  # SSLSocket's own drops the reader's TLS state
     return True
 
 

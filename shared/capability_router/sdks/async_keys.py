@@ -1,4 +1,4 @@
-"""Awaits an API key that a plain function gives, for a client of OpenAI's SDK.
+"""Makes an API key that a plain function gives awaitable, as the async client of OpenAI's SDK wants it.
 
 langchain-openai calls such a function in a thread of the event loop's executor. Before Python 3.12 a StopIteration that
 the function raises (`next` on an exhausted iterator of keys) is lost on the way back: the call would wait for ever.
@@ -14,9 +14,9 @@ from typing import Any
 
 
 def key_from_thread(model: Any) -> Callable[[], Awaitable[str]] | None:
-    """Gives the key of a LangChain chat model that has a plain function for it; None for any other model.
+    """A function that gives, awaited, the key of a LangChain chat model with a plain function for it; else None.
 
-    Awaited, it raises what the function raises, but RuntimeError instead of StopIteration.
+    It raises what the plain function raises, but RuntimeError instead of StopIteration.
     """
     given = getattr(model, "openai_api_key", None)
     if not callable(given) or hasattr(given, "get_secret_value") or inspect.iscoroutinefunction(given):

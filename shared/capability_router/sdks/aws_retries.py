@@ -11,8 +11,9 @@ from typing import Any
 
 
 def without_retries(client: Any) -> Any:
-    """A botocore client like this one that sends each call once; the same object if it is none. The original is
-    unchanged.
+    """A botocore client like this one that sends each call once; anything else is returned as it is.
+
+    The given client is unchanged.
     """
     meta, endpoint = _part(client, "meta"), _part(client, "_endpoint")
     events, model = getattr(meta, "events", None), getattr(meta, "service_model", None)

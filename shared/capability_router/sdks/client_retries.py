@@ -17,8 +17,9 @@ _log = logging.getLogger(__name__)
 
 
 def client_without_retries(client: Any) -> Any:
-    """A client like this one that sends each call once, over the same connections; the same client if it has no
-    retries.
+    """A client like this one that sends each call once, over the same connections.
+
+    The same client if it has no retries, or if they can't be switched off (which is logged).
     """
     repeats, single = getattr(client, "max_retries", 0), _unrepeated(client)
     if not (type(repeats) is int and repeats > 0) and single is None:

@@ -1,7 +1,7 @@
 """Switches off google-genai's own retries in the settings of each call.
 
-After a broken connection it repeats an awaited call, up to ten seconds later, unless the call sets retry options. It
-also repeats as often as its client's options say. Nothing of it is imported.
+After a broken connection it repeats an awaited call once, up to ten seconds later, unless the call sets retry options.
+It also repeats as often as its client's options say. Nothing of it is imported.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class Held(NamedTuple):
 def pools(root: object, *, make: bool = False) -> Iterator[Held]:
     """The pools below a model. Looking computes and makes nothing, unless `make` is set.
 
-    With `make`, async clients that a model would make at its first call are made now: ChatAnthropic's client shares its
-    pool with every other one for the same address, and with the loops in which those were used.
+    With `make`, async clients that a model would make at its first call are made now, so that their pools are found.
+    ChatAnthropic's shares its pool with every other one for the same address, so it may hold connections of old loops.
     """
     todo, seen = [Held(root)], dict[int, object]()
     while todo and len(seen) < _MOST:

@@ -21,7 +21,7 @@ _MOST = 100  # as many idle connections as the SDKs' pools keep; each failure dr
 
 
 def is_stale(error: BaseException, *signs: str) -> bool:
-    """Whether the message of the error, or of one of its causes, ends with one of these signs of a stale connection."""
+    """Whether the error, or one of its causes, is a RuntimeError whose message ends with one of these signs."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:

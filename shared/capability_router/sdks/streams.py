@@ -34,7 +34,10 @@ def sdk_chunk(generator: Any, key: str) -> dict[Any, Any] | None:
 
 
 def frames_below(generator: Any) -> list[FrameType]:
-    """The frames of a suspended generator and of those that it reads. A frame shows its variables when it ends."""
+    """The frames of a suspended generator and of those that it reads.
+
+    Their variables stay readable after the generator has ended.
+    """
     found: list[FrameType] = []
     todo = [generator]
     while todo and len(found) < _MOST:
@@ -71,7 +74,7 @@ def closing_all(generator: Generator[Any, None, None]) -> Iterator[None]:
 
 
 class aclosing_all:  # noqa: N801 - as `contextlib.aclosing`
-    """The async form. It is no generator: the event loop would close that at its end, beside its user."""
+    """The async form. A class, because a loop that ends would close an async generator that is still in use."""
 
     __slots__ = ("_generator",)
 
