@@ -10,7 +10,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.language_models import LanguageModelInput, ModelProfile
@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
+from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
 from capability_router.concurrency.async_generators import END, first_step
@@ -48,9 +49,6 @@ from langchain_router.routed import RoutedCall
 from langchain_router.tracing import beneath
 from langchain_router.translate import to_request
 from langchain_router.wrappable import Wrappable
-
-if TYPE_CHECKING:  # as langchain-core's own models have it: 215 KiB that a call without tools never needs
-    from langchain_core.tools import BaseTool
 
 _DEFAULTS = ("temperature", "max_tokens", "streaming", "output_version", "disable_streaming")
 _UNSTATED = (None,) * len(_DEFAULTS)
