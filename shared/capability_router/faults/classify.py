@@ -18,7 +18,7 @@ from capability_router.faults.evidence import Evidence, Link, class_names, links
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.meaning import Meaning, told_before
-from capability_router.faults.phrases import EVENT, REGION, loose_rules, rules_for, told_by
+from capability_router.faults.phrases import EVENT, OF_VALUES, REGION, loose_rules, rules_for, told_by
 from capability_router.faults.proxies import put_before
 from capability_router.faults.unreached import why_unreached
 from capability_router.faults.vocabulary import (
@@ -174,12 +174,13 @@ def _answer(evidence: Evidence) -> Link:
 def _answered(link: Link, texts: bool) -> str:
     """The kind by the provider's answer; "" = it does not tell."""
     codes = tuple(map(normal, link.codes))
+    own = not ITS_OWN.isdisjoint(codes)
     return (
         (_looked_up(link.names, DECISIVE_NAMES) if link.status != 429 else "")
         or put_before(link)
-        or (told_by(link.texts, rules_for(link.status, money=True)) if texts and ITS_OWN.isdisjoint(codes) else "")
+        or (told_by(link.texts, rules_for(link.status, money=True)) if texts and not own else "")
         or _looked_up(codes, TELLING)
-        or (told_by(link.texts, rules_for(link.status)) if texts else "")
+        or (told_by(link.texts, OF_VALUES if own else rules_for(link.status)) if texts else "")
         or (status_kind(link.status) if link.status is not None else "")
         or _looked_up(codes, BROAD)
     )

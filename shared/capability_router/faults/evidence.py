@@ -362,8 +362,17 @@ def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str
     for body in bodies:
         told += [body[key] for key in _TEXT_KEYS if key in body]
         told.append(part_of(body, "metadata").get("raw"))
-    texts = [text[:LONGEST_TEXT].lower() for text in told if isinstance(text, str)]
+    texts = [_without_request(text[:LONGEST_TEXT].lower()) for text in told if isinstance(text, str)]
     return texts if texts or error.args or isinstance(error, ValueError) else _shown(error)
+
+
+_QUOTED = re.compile(r"[{,]\s{0,16}\\?['\"](?:input|failed_generation)\\?['\"]:|, input_value=")
+"""Where a text begins to quote: the request (pydantic, as in vLLM's and FastAPI's refusals) or the answer (Groq)."""
+
+
+def _without_request(text: str) -> str:
+    found = _QUOTED.search(text)
+    return text[: found.start()] if found else text
 
 
 def _shown(error: BaseException) -> list[str]:

@@ -53,8 +53,8 @@ _OVERFLOW = re.compile(
 _MONEY = re.compile(
     r"(?:balance|credits?|funds) (?:is|are) (?:too low|insufficient|depleted|exhausted)"
     r"|insufficient[ _](?:balance|credits|funds)|(?:used|use) all available credits|run out of credits|overdue balance"
-    r"|余额不足|monthly included credits|requires more credits|credit limit exceeded|spend(?:ing)? (?:cap|limit)"
-    r"|reached your specified (?:workspace )?api usage limits|billing hard limit|call volume quota"
+    r"|余额不足|monthly included credits|requires more credits|credit limit exceeded|spending (?:cap|limit)"
+    r"|its spend limit|reached your specified (?:workspace )?api usage limits|billing hard limit|call volume quota"
     r"|(?:does not|doesn't) have any credits|key limit exceeded"
 )
 _QUOTA = re.compile(
@@ -64,9 +64,10 @@ _QUOTA = re.compile(
 _FILTER = re.compile(
     r"content management policy|content filtering policy|content[_ ]filter|content policy|responsibleaipolicyviolation"
     r"|flagged as potentially|(?:blocked by|rejected by|result of) (?:our |the )?safety|requires moderation"
-    r"|input was flagged|content exists risk|potentially unsafe or sensitive content|blocked (?:in|out)put"
-    r"|violat(?:es|ed|ing) (?:our |the )?(?:usage|content|safety) (?:guideline|polic)"
-    r"|may contain (?:sensitive|inappropriate|unsafe|harmful) (?:information|content)"
+    r"|input was flagged|content exists risk|potentially unsafe or sensitive content|\bblocked (?:in|out)put:"
+    r"|\b(?:content|prompt|request|(?:in|out)put|text|image)s? (?:[a-z]{1,12} ){0,2}violat(?:es?|ed|ing)"
+    r" (?:our |the )?(?:usage|content|safety) (?:guideline|polic)"
+    r"|\b(?:in|out)put(?: [a-z]{1,12})? may contain (?:sensitive|inappropriate|unsafe|harmful) (?:information|content)"
 )
 REGION = re.compile(
     r"(?:country|region|territory|location)s?,? (?:is |are )?(?:currently )?not (?:supported|available|allowed)"
@@ -84,7 +85,7 @@ _MODEL = re.compile(
     r"|permission to (?:use|access) (?:the |this )?model|model access is denied|provided model identifier is invalid"
     r"|on-demand throughput isn.t supported|model has reached the end of its life|model has been decommissioned"
     r"|is not a valid model id|\b(?:no such|unknown|unavailable) model\b|\binvalid model(?: name)?(?: passed|:)"
-    r"|\bmodel(?: [\w./:@`'\"-]{1,80})? (?:does )?not exist\b|too large to be loaded automatically"
+    r"|(?:^|\bthe |[^\w ] ?)model(?: [\w./:@`'\"-]{1,80})? (?:does )?not exist\b|too large to be loaded automatically"
 )
 _LOADING = re.compile(
     r"\bmodel(?: [\w./:\"'-]{1,80})? is (?:currently |still )?(?:being )?load(?:ing|ed)\b|\bloading model\b"
@@ -142,11 +143,14 @@ _OPEN = (
     (_LACKING, "unsupported"),
 )
 _ONE_MODELS = (*_OPEN, (_OF_MODEL, "unsupported"))
+OF_VALUES = tuple(rule for rule in _ONE_MODELS if rule[1] in ("context_overflow", "unsupported"))
+"""For codes about the request's own values, whose texts may quote it: quoted words must not disable anything."""
 _ASKED = frozenset({400, 402, 403, 412, 413, 422, 429, 498})
 Rules = tuple[tuple[re.Pattern[str], str], ...]
 _MONEY_FIRST: dict[int | None, Rules] = {403: (*MONEY, _NAMED), 404: (_NAMED,)}
 _BY_STATUS: dict[int | None, Rules] = {
     **dict.fromkeys((400, 403, 422), _ONE_MODELS), 404: ((_NO_ROUTE, "unsupported"),),
+    429: ((_QUOTA, "quota_exhausted"), (_LOADING, "overloaded")),
     500: ((_OVERFLOW_AT_500, "context_overflow"),),
 }  # fmt: skip
 

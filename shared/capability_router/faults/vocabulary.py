@@ -78,8 +78,10 @@ TELLING = _kinds(
 OF_ONE_MODEL = frozenset({"allocationquotafreetieronly"})
 """Codes for a quota of one model alone: at DashScope each model has a free quota of its own."""
 
-ITS_OWN = frozenset(map(normal, ["invalid_value", "invalid_type", "missing_required_parameter"]))
-"""Codes about values in the request. The text that comes with them may quote the request, so it is not searched."""
+ITS_OWN = frozenset(
+    map(normal, ("invalid_value", "invalid_type", "missing_required_parameter", "invalid_function_parameters"))
+)
+"""Codes about values in the request. The text that comes with them may quote the request, so few rules search it."""
 
 # Codes too broad to override a status; used only if there is no status, as inside a stream.
 BROAD = _kinds(

@@ -9,7 +9,7 @@ from capability_router.faults.meaning import Meaning
 class Partly(Exception):
     """An error over an answer of which it shows the beginning, as the built-in client raises it."""
 
-    status_code = 429
+    status_code = 400
 
     def __init__(self, told: object) -> None:
         super().__init__("rate limit: this model's maximum context length is 4096 tokens")

@@ -108,6 +108,52 @@ def test_a_request_that_quotes_a_refusal_does_not_ban_the_key() -> None:
     assert classify(refusal(400, "Insufficient credits"), NOW).kind == "quota_exhausted"
 
 
+QUOTED = ("balance is too low", "Your API key is invalid", "The model does not exist", "Prompt is too long")
+
+
+@pytest.mark.parametrize("said", QUOTED)
+@pytest.mark.parametrize("text", [
+    "[{'type': 'missing', 'loc': ('body', 'model'), 'msg': 'Field required', 'input': {'content': 'SAID'}}]",
+    '[{"type":"missing","loc":["body","model"],"msg":"Field required","input":{"content":"SAID"}}]',
+    "1 validation error\nmessages.0.role\n  Field required [type=missing, input_value={'content': 'SAID'}]",
+], ids=["vllm", "json", "pydantic"])  # fmt: skip
+def test_the_request_that_a_refusal_quotes_tells_nothing(text: str, said: str) -> None:
+    assert classify(refusal(400, text.replace("SAID", said)), NOW).kind == "bad_request"
+    assert classify(refusal(400, said), NOW).kind != "bad_request"
+
+
+@pytest.mark.parametrize(("code", "kind"), [
+    ("tool_use_failed", "malformed_tool_call"), ("json_validate_failed", "unparsable"),
+])  # fmt: skip
+def test_the_answer_that_groq_could_not_use_tells_nothing(code: str, kind: str) -> None:
+    told = f"Error code: 400 - {{'error': {{'code': '{code}', 'failed_generation': 'SAID'}}}}"
+    error = Refused(400, told.replace("SAID", "You have insufficient funds, and your credit balance is too low"))
+    error.body = {"code": code}
+    assert classify(error, NOW).kind == kind
+
+
+@pytest.mark.parametrize("code", ["invalid_value", "invalid_function_parameters"])
+@pytest.mark.parametrize("said", QUOTED[:3])
+def test_codes_about_the_requests_own_values_disable_nothing(code: str, said: str) -> None:
+    assert classify(refusal(400, f"Invalid: '{said}' is no name.", code=code), NOW).kind == "bad_request"
+
+
+@pytest.mark.parametrize(("error", "kind"), [
+    (refusal(403, "Your account has been disabled for violating our usage policies."), "auth"),
+    (refusal(400, "This organization has been disabled for violating the usage policies."), "auth"),
+    (refusal(403, "Content violates usage guidelines."), "content_filtered"),
+    (refusal(429, "At its limit. Access to the model resumes in 3 s"), "rate_limited"),
+    (refusal(429, "The prompt has 9000 tokens, which exceeds the limit of 6000 tokens per minute"), "rate_limited"),
+    (refusal(429, "Too many tokens: slow down"), "rate_limited"),
+    (refusal(400, "response_format: pydantic model does not exist in $defs"), "bad_request"),
+    (refusal(400, "'may contain sensitive information' is no keyword"), "bad_request"),
+    (refusal(400, "grammar: 'blocked output' is no rule"), "bad_request"),
+    (refusal(400, "metadata: 'spend limit' is no text"), "bad_request"),
+], ids=lambda one: str(one)[:40])  # fmt: skip
+def test_words_of_one_refusal_in_another(error: Refused, kind: str) -> None:
+    assert classify(error, NOW).kind == kind
+
+
 def test_the_window_is_read_where_a_prompt_does_not_fit() -> None:
     told = "The prompt (total length 5000) is too long to fit into the model (context length 4096)."
     assert classify(refusal(400, told), NOW).window == 4096
