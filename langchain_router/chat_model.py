@@ -44,7 +44,7 @@ from langchain_router.construction import (
 from langchain_router.fleet.description import describe
 from langchain_router.fleet.fleet import Fleet
 from langchain_router.generations import chat_result, configs_of, result_of
-from langchain_router.profile import common_profile
+from langchain_router.profile import common_profile, for_agents
 from langchain_router.routed import RoutedCall
 from langchain_router.tracing import beneath
 from langchain_router.translate import to_request
@@ -280,8 +280,15 @@ class ChatRouter(Wrappable):
         params = super()._get_ls_params(stop, **{"model": self.model_name, **own, **kwargs})
         return {**params, "ls_provider": self.fleet.provider or params["ls_provider"]}
 
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What it says of itself to a router of which it is a model: as `profile`, which is made for agents."""
+        common = common_profile(self.router.registry.cards)
+        return (common or {}) if self.profile == for_agents(common, self.router.registry) else {}
+
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return common_profile(self.router.registry.cards)
+        """LangChain's agents decide by it how to request structured answers."""
+        return for_agents(common_profile(self.router.registry.cards), self.router.registry)
 
     # The hooks are for those who call them themselves; every verb above opens the router's run on its own.
 

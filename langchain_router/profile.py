@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from langchain_core.language_models import ModelProfile
 
 from capability_router.catalog.card import ModelCard
+from capability_router.catalog.entry import Entry
+from capability_router.router import Router
 
 _WINDOWS = ("max_input_tokens", "max_output_tokens")
 _CAPABILITIES = (
@@ -19,8 +21,7 @@ _CAPABILITIES = (
 def common_profile(cards: Sequence[ModelCard]) -> ModelProfile | None:
     """The smallest window; a capability is no if one card says no, and yes if all say yes.
 
-    LangChain's agents decide by it how to request structured answers. A capability that is unknown for some model is
-    left out.
+    A capability that is unknown for some model is left out.
     """
     common: dict[str, Any] = {}
     for name in _WINDOWS:
@@ -31,15 +32,21 @@ def common_profile(cards: Sequence[ModelCard]) -> ModelProfile | None:
         stated = [getattr(card, name) for card in cards]
         if None not in stated or False in stated:
             common[name] = False not in stated
-    if any(_by_either(card.name) for card in cards):
-        common["structured_output"] = False
     return cast(ModelProfile, common) if common else None
 
 
-def _by_either(model: str) -> bool:
-    """A Gemini before 3 takes a schema or tools. LangChain's agents know it by its name, which a router's doesn't tell.
+def for_agents(common: ModelProfile | None, entries: Iterable[Entry]) -> ModelProfile | None:
+    """The profile without structured output if a model takes a schema or tools, but not both, as a Gemini before 3.
 
-    So they ask for the answer's schema as a tool, which all models take.
+    LangChain's agents know such a model by its name, which a router's doesn't tell. So they ask for the answer's schema
+    as a tool, which all models take.
     """
-    name = model.lower()
+    return {**(common or {}), "structured_output": False} if any(map(_by_either, entries)) else common
+
+
+def _by_either(entry: Entry) -> bool:
+    router = getattr(entry.source, "router", None)
+    if isinstance(router, Router):
+        return any(map(_by_either, router.registry))
+    name = entry.card.name.lower()
     return "gemini" in name and "gemini-3" not in name

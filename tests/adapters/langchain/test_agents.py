@@ -132,12 +132,24 @@ def test_a_structured_response_by_both_strategies(strategy: Any, server: Server)
 def test_no_schema_beside_tools_where_a_gemini_takes_only_one_of_them(names: list[str], server: Server) -> None:
     """LangChain knows it by the model's name; the API answers 400 to both together."""
     models: list[Any] = [ChatEndpoint(base_url=server.url, model=n, structured_output=True) for n in names]
-    for model in (models[-1], ChatRouter(models=models, policy="single")):
+    router = ChatRouter(models=models, policy="single")
+    for model in (models[-1], router, ChatRouter(models=[router], policy="single")):
         server.seen.clear()
         next(create_agent(model, [add], response_format=Answer).stream({"messages": "?"}))
         ((_, body),) = server.seen
         assert "response_format" not in body
         assert [tool["function"]["name"] for tool in body["tools"]] == ["add", "Answer"]
+
+
+def test_a_router_of_a_gemini_takes_schemas_from_the_router_that_it_is_a_model_of() -> None:
+    """Its `profile` says no only so that agents send none beside tools."""
+    model = ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="gemini-2.5-flash", structured_output=True)
+    inner = ChatRouter(models=[model])
+    assert inner.profile == {"structured_output": False}
+    assert ChatRouter(models=[inner]).router.registry.cards[0].structured_output is True
+    stated = ChatRouter(models=[model], profile={"structured_output": False, "max_input_tokens": 500})
+    card = ChatRouter(models=[stated]).router.registry.cards[0]
+    assert (card.structured_output, card.max_input_tokens) == (False, 500)
 
 
 def test_one_chain_run_per_model_call_in_an_agents_trace() -> None:

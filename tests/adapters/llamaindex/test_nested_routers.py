@@ -10,7 +10,7 @@ from langchain_openai import ChatOpenAI
 from llama_index.core.base.llms.types import ChatMessage
 
 from capability_router.address import Address
-from langchain_router import ChatRouter
+from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import RouterLLM
 
 HI = [ChatMessage(content="hi")]
@@ -43,3 +43,10 @@ def test_so_it_is_with_langchains_routers() -> None:
     east, twin, west = addresses(RouterLLM(models=[chain(f"http://{where}/v1") for where in ("east", "east", "west")]))
     assert east == twin
     assert east.base_url != west.base_url
+
+
+def test_one_of_langchains_with_a_gemini_still_takes_schemas() -> None:
+    """Its `profile` says no only so that LangChain's agents send none beside tools."""
+    model = ChatEndpoint(base_url="http://127.0.0.1:9/v1", model="gemini-2.5-flash", structured_output=True)
+    inner = ChatRouter(models=[model])
+    assert RouterLLM(models=[inner]).router.registry.cards[0].structured_output is True
