@@ -139,12 +139,14 @@ _PROFILE = (
 
 
 _ENDPOINT = "; it belongs in `endpoint: {base_url, model, api_key_env, headers}`"
-_CALL = "; it is no property of a model: give it to the model object or to the call, or to the router for all models"
+_CALL = "; it is no property of a model: give it to the model object or to the call"
 _ELSEWHERE = {
     "name": "; did you mean 'id'?",
     "api_key": "; a key is read from the provider's own variable, or from the one that `endpoint: {api_key_env}` names",
     **dict.fromkeys(("base_url", "api_key_env", "headers"), _ENDPOINT),
-    **dict.fromkeys(("temperature", "max_tokens", "top_p", "stop", "timeout", "seed", "max_retries"), _CALL),
+    "max_retries": "; the router retries, not a model: give it to the router, or set `retry: {attempts}`",
+    **dict.fromkeys(("top_p", "seed"), _CALL),
+    **dict.fromkeys(("temperature", "max_tokens", "stop", "timeout"), f"{_CALL}, or to the router for all models"),
 }
 """Words that are written among the card fields, and belong elsewhere, where the most similar field would mislead."""
 
@@ -164,12 +166,13 @@ def card_fields(values: Mapping[str, Any], owner: str, beside: Iterable[str] = (
 
 
 def _is_texts(value: Any) -> bool:
-    listed = isinstance(value, (list, tuple, set)) and all(isinstance(v, str) for v in value)
+    listed = isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(v, str) for v in value)
     return value is None or isinstance(value, str) or listed
 
 
 _KINDS: tuple[tuple[Sequence[str], Callable[[Any], bool], str], ...] = (
-    (("provider", "model", "service_tier"), lambda v: isinstance(v, str), "a text"),
+    (("provider", "model"), lambda v: isinstance(v, str), "a text"),
+    (("service_tier",), lambda v: v is None or isinstance(v, str), "a text"),
     (("tags", "tenants", "reasoning_effort_levels"), _is_texts, "a list of texts"),
     (("limits", "data", "quality", "latency"), lambda v: isinstance(v, Mapping), "a mapping"),
     (FLAGS, lambda v: v is None or isinstance(v, bool), "true or false (leave it out when unknown)"),

@@ -51,12 +51,7 @@ def litellm(
     if output is not None:
         _write(output, page(found))
     if as_json:
-        click.echo(
-            json.dumps(
-                told(found),
-                indent=2,
-            )
-        )
+        click.echo(json.dumps(told(found), indent=2))
     elif output is None:
         click.echo(page(found).encode("utf-8"), nl=False)
         click.echo(_summary(found, None), err=True)

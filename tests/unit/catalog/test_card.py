@@ -31,8 +31,13 @@ def test_impossible_cards_are_refused_with_the_field(fields: dict, told: str) ->
         ModelCard(**{"id": "m", **fields})
 
 
-def test_none_in_place_of_a_list_is_none_of_them() -> None:
-    assert ModelCard(id="m", tags=None).tags == ()  # type: ignore[arg-type]  # as a file may say it
+def test_none_in_place_of_a_list_or_a_text_is_none() -> None:
+    card = ModelCard(id="m", tags=None, service_tier=None)  # type: ignore[arg-type]  # as a file or a keyword may say it
+    assert (card.tags, card.service_tier) == ((), "")
+
+
+def test_any_kind_of_set_is_a_list_of_texts() -> None:
+    assert ModelCard(id="m", tags=frozenset({"prod"})).tags == ("prod",)  # type: ignore[arg-type]  # a set is taken, too
 
 
 def test_unknown_field_names_the_nearest() -> None:
@@ -44,7 +49,9 @@ def test_unknown_field_names_the_nearest() -> None:
     ("name", "told"),
     [
         ("max_tokens", "give it to the model object or to the call"),
-        ("temperature", "give it to the model object or to the call"),
+        ("temperature", "or to the router for all models"),
+        ("seed", "give it to the model object or to the call$"),
+        ("max_retries", "the router retries, not a model"),
         ("base_url", "belongs in `endpoint:"),
         ("api_key", "the provider's own variable"),
         ("name", "did you mean 'id'"),
