@@ -28,7 +28,7 @@ class JsonlSink(Lasting):
 
     def __init__(self, path: str | Path, rotate_mb: float | None = None, keep: int = 5) -> None:
         self._path = Path(os.path.expanduser(path)).absolute()  # stays the same if the working directory changes
-        if self._path.is_dir():
+        if os.path.isdir(self._path):  # `Path.is_dir` may raise, and a record that is lost is only logged
             raise ConfigError(f"the decision log {str(path)!r} is a folder; name a file in it, such as decisions.jsonl")
         self._most = None if rotate_mb is None else max(1, int(rotate_mb * 1e6))
         self._keep = keep

@@ -187,3 +187,7 @@ def test_a_handler_of_logs_may_write_to_the_sink_that_can_not_be_rotated(tmp_pat
 def test_a_folder_is_refused_when_the_router_is_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is a folder; name a file in it, such as decisions\.jsonl"):
         scripted_router({"a": ["ok"]}, telemetry={"jsonl": str(tmp_path)})
+
+
+def test_a_name_that_can_not_be_looked_at_costs_records_and_not_the_router(tmp_path: Path) -> None:
+    scripted_router({"a": ["ok"]}, telemetry={"jsonl": str(tmp_path / ("n" * 300))}).close()
