@@ -242,9 +242,11 @@ class ModelAttempt:
                 self._reader.served(told["service_tier"])
 
     def abort(self) -> None:
-        """Stop its callbacks. An attempt in a thread runs on until its next token."""
+        """Stop its callbacks, and send nothing from now on. An attempt in a thread runs on until its next token."""
         if self.stop_handler is not None:
             self.stop_handler.close()
+        for exchange in self._exchanges:
+            exchange.abort()
 
     def commits(self, chunk: Any) -> bool:
         """Whether the chunk carries content; usage and terminal reason are read too."""
@@ -252,13 +254,18 @@ class ModelAttempt:
 
     def reply(self) -> Reply:
         """The reply as received so far. A stream without content is hollow; core raises for one without chunks."""
-        if self._exchanges and not any(exchange.sent for exchange in self._exchanges):
+        if self._unsent:
             return NEVER_ASKED
         reply = self._reader.reply()
         if self._counted is not None and reply.usage is not None and (told := self._counted.recounted()) is not None:
             reply = altered(reply, usage=under(told, reply.usage.service_tier))
         nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
         return altered(reply, hollow=True) if nothing else self._muted(reply)
+
+    @property
+    def _unsent(self) -> bool:
+        """Whether the built-in client has begun the call, but sent nothing yet."""
+        return bool(self._exchanges) and not any(exchange.sent for exchange in self._exchanges)
 
     def _muted(self, reply: Reply) -> Reply:
         """The reply, marked `mute` for packages (langchain-perplexity) that give no reason for a unary reply."""

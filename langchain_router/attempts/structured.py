@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from capability_router.concurrency.async_generators import END, first_step
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
+from capability_router.execution.events import NEVER_ASKED
 from capability_router.request import Finish, Reply, Usage
 from capability_router.sdks.closed_loops import Loops
 from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
@@ -110,6 +111,8 @@ class StructuredAttempt(ModelAttempt):
 
     def reply(self) -> Reply:
         """The reply, read from the final messages of the model's own run."""
+        if self._unsent:
+            return NEVER_ASKED
         reader = Reader()
         messages = [self._refusing] if self._refusing is not None else self._heard.messages
         for message in messages:

@@ -158,7 +158,9 @@ class LlamaAttempt:
         return alone
 
     def abort(self) -> None:
-        """Nothing to do: the driver closes the chunks, which closes the stream."""
+        """Send nothing from now on. The driver closes the chunks, which closes the stream."""
+        if self._passage.exchange is not None:
+            self._passage.exchange.abort()
 
     async def _opened(self) -> tuple[Any, Any]:
         """A stream and its first chunk. Some integrations send the request only when the first chunk is read."""
@@ -176,7 +178,7 @@ class LlamaAttempt:
     def reply(self) -> Reply:
         """The reply as received so far."""
         exchange = self._passage.exchange
-        if exchange is not None and not exchange.sent:
+        if self.keeps_time and exchange is not None and not exchange.sent:  # not one that another model asks beside
             return NEVER_ASKED
         if self._passage.overheard:
             self._seen.ended(self._passage.end)

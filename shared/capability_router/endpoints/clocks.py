@@ -102,6 +102,10 @@ class Patience:
         """The same call is sent again: the timeouts run on as if nothing had been received."""
         self.step, self._step_end, self._fresh = "first_token", self._first_end, False
 
+    def stop(self) -> None:
+        """The call was given up: nothing more is sent or read, also by a thread that can't be cancelled."""
+        self._end = self._now()
+
     def left(self) -> float | None:
         """Seconds until the next timeout; None = no limit. May be 0 or less."""
         return self.left_until(math.inf)

@@ -66,7 +66,8 @@ class Exchange:
     keeps_time = True  # every clock is a time-out of its socket
 
     def abort(self) -> None:
-        """Closing its chunks closes the connection."""
+        """Send nothing from now on. Closing its chunks closes the connection."""
+        self._patience.stop()
 
     def __init__(
         self, caller: Caller, body: Mapping[str, Any], *, stream: bool, patience: Patience, brought: Brought = NOTHING
