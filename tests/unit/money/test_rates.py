@@ -162,7 +162,7 @@ def test_each_token_is_counted_once(parts: tuple[int, ...], digits: int) -> None
 
 def test_what_a_price_is_made_of_can_not_be_given_or_seen() -> None:
     for name in ("_rates", "_fixed", "_dearest"):
-        with pytest.raises(ConfigError, match=f"unknown \\['{name}'\\]"):
+        with pytest.raises(ConfigError, match=f"unknown key '{name}'"):
             Price.parse({"input_mtok": 1, name: 0})
         assert name not in repr(Price(1, 2))
     assert Price(1, 2) == Price(1.0, 2) != Price(1, 3)
@@ -195,8 +195,8 @@ def test_amounts_in_words_of_a_person() -> None:
         ({"services": ["flex"]}, "must be a mapping of"),
         ({"services": {"flex": {"services": {"batch": {}}}}}, "no services of its own"),
         ({"tiers": [{"above": 1, "price": {"services": {"batch": {}}}}]}, "no services of its own"),
-        ({"inputs": 1, "a": 2}, r"unknown \['a', 'inputs'\]; known: as_of, cache_audio_read_mtok"),
-        (3, "unknown 3"),
+        ({"inputs": 1, "a": 2}, "unknown key 'a'; known: as_of, cache_audio_read_mtok"),
+        (3, "must be a mapping such as .*, got 3"),
     ],
 )
 def test_what_is_no_price(given: Any, told: str) -> None:
