@@ -13,12 +13,16 @@ from pathlib import Path
 
 import certifi
 import pytest
+from hypothesis import HealthCheck, settings
 
 from capability_router.endpoints import connection_pool
 from capability_router.telemetry import sink_thread
 
 os.environ["CAPABILITY_ROUTER_CATALOG"] = "off"
 sink_thread.PATIENCE_S = 30.0  # a busy machine may take long to wake a thread, and tests look at records right away
+# And to make or try an example: neither says anything of the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 CLIENTS = ("langchain_openai.chat_models._client_utils", "langchain_anthropic._client_utils")
