@@ -27,7 +27,7 @@ from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
-from llamaindex_router.side_channel import current_passage
+from llamaindex_router.side_channel import current_channel
 from llamaindex_router.tracing import unspanned
 
 if TYPE_CHECKING:
@@ -147,11 +147,11 @@ class EndpointLLM(ChatOnlyLLM):
         given = {name: value for name, value in kwargs.items() if value is not None and name != _BODY_MODEL}
         named = {_BODY_MODEL: kwargs[_BODY_MODEL]} if kwargs.get(_BODY_MODEL) else {}
         body = {"messages": message_dicts(messages), **options, **self.additional_kwargs, **given, **named}
-        current_passage().exchange = exchange = self._client.start(body, stream=stream, timeouts=self._timeouts())
+        current_channel().exchange = exchange = self._client.start(body, stream=stream, timeouts=self._timeouts())
         return exchange
 
     def _timeouts(self) -> Any:
-        told = current_passage().timeouts
+        told = current_channel().timeouts
         if self.timeout is None:
             return told
         from capability_router.execution.effects import Timeouts
@@ -258,5 +258,5 @@ def _with_schema(llm_kwargs: Mapping[str, Any] | None, output_cls: type[Any]) ->
 
 
 def _told(exchange: Exchange, delta: Any, *, stream: bool) -> ChatResponse:
-    current_passage().headers = exchange.headers
+    current_channel().headers = exchange.headers
     return response_of(exchange.assembly, delta, stream=stream)

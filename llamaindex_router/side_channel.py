@@ -27,15 +27,15 @@ class SideChannel:
         self.exchange: Any = None
 
 
-_current: ContextVar[SideChannel | None] = ContextVar("llamaindex_router_passage", default=None)
+_current: ContextVar[SideChannel | None] = ContextVar("llamaindex_router_side_channel", default=None)
 
 
 Taken = tuple[Token[SideChannel | None], Token[Around] | None]
 
 
-def taken(passage: SideChannel) -> Taken:
+def taken(channel: SideChannel) -> Taken:
     """Calls made from here on belong to this attempt, until `left`."""
-    return _current.set(passage), bound_inside(passage.timeouts, elsewhere=passage.elsewhere)
+    return _current.set(channel), bound_inside(channel.timeouts, elsewhere=channel.elsewhere)
 
 
 def left(before: Taken) -> None:
@@ -45,6 +45,6 @@ def left(before: Taken) -> None:
     _current.reset(token)
 
 
-def current_passage() -> SideChannel:
-    """The attempt's passage; an empty one outside of any."""
+def current_channel() -> SideChannel:
+    """The attempt's channel; an empty one outside of any."""
     return _current.get() or SideChannel()

@@ -43,7 +43,7 @@ class LlamaAttempt:
     """One call on one LLM."""
 
     __slots__ = (
-        "_args", "_asks", "_call", "_kept", "_kwargs", "_launch", "_llm", "_loops", "_passage", "_seam", "_seen",
+        "_args", "_asks", "_call", "_channel", "_kept", "_kwargs", "_launch", "_llm", "_loops", "_seam", "_seen",
         "_underway",
     )  # fmt: skip
 
@@ -52,14 +52,14 @@ class LlamaAttempt:
         seam: Seam | None = None, *, asks: bool = False,
     ) -> None:  # fmt: skip
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
-        self._passage, self._loops, self._seam = SideChannel(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
+        self._channel, self._loops, self._seam = SideChannel(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
         self._asks = asks
         self._kept = KeptEnd() if call.stream and keeps_end(llm) else None
         self._seen: Transcript | ObjectTranscript = (
             ObjectTranscript(call.args[0]) if call.structured else Transcript(offered_by(llm, call.tools, call.kwargs))
         )
         sink = self._seen.tapped if isinstance(self._seen, ObjectTranscript) else None
-        self._underway = AttemptContext(launch, self._passage, sink)
+        self._underway = AttemptContext(launch, self._channel, sink)
 
     @property
     def keeps_time(self) -> bool:
@@ -111,7 +111,7 @@ class LlamaAttempt:
     def _over(self) -> None:
         """After the last chunk. Raises AnswerWithheld."""
         if self._kept is not None:
-            self._kept.note(self._passage)
+            self._kept.note(self._channel)
         self._check_withheld()
 
     def _check_withheld(self, error: Exception | None = None) -> None:
@@ -159,8 +159,8 @@ class LlamaAttempt:
 
     def abort(self) -> None:
         """Send nothing from now on. The driver closes the chunks, which closes the stream."""
-        if self._passage.exchange is not None:
-            self._passage.exchange.abort()
+        if self._channel.exchange is not None:
+            self._channel.exchange.abort()
 
     async def _opened(self) -> tuple[Any, Any]:
         """A stream and its first chunk. Some integrations send the request only when the first chunk is read."""
@@ -177,12 +177,12 @@ class LlamaAttempt:
 
     def reply(self) -> Reply:
         """The reply as received so far."""
-        exchange = self._passage.exchange
+        exchange = self._channel.exchange
         if self.keeps_time and exchange is not None and not exchange.sent:  # not one that another model asks beside
             return NEVER_ASKED
-        if self._passage.overheard:
-            self._seen.ended(self._passage.end)
-        reply, headers = self._muted(self._seen.reply()), self._passage.headers
+        if self._channel.overheard:
+            self._seen.ended(self._channel.end)
+        reply, headers = self._muted(self._seen.reply()), self._channel.headers
         reply = reply if self._kept is None else replace(reply, mute=self._kept.unseen)
         if not headers:
             return reply

@@ -1,4 +1,4 @@
-"""The context of an attempt while its LLM runs: tags for tracing, the passage, the listener of a structured call."""
+"""The context of an attempt while its LLM runs: tags for tracing, the channel, the listener of a structured call."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from llamaindex_router.tracing import tagged, tags_of, tapped, untagged, untappe
 class AttemptContext:
     """A context manager for each step of an attempt, such as each chunk. It is never open during a yield."""
 
-    __slots__ = ("_passage", "_sink", "_tagged", "_tags", "_taken", "_tapped")
+    __slots__ = ("_channel", "_sink", "_tagged", "_tags", "_taken", "_tapped")
 
-    def __init__(self, launch: Launch, passage: SideChannel, sink: Tapped | None) -> None:
-        self._tags, self._passage, self._sink = tags_of(launch), passage, sink
+    def __init__(self, launch: Launch, channel: SideChannel, sink: Tapped | None) -> None:
+        self._tags, self._channel, self._sink = tags_of(launch), channel, sink
         self._tagged: Token[dict[str, Any]]
         self._taken: Taken
         self._tapped: Token[Tapped | None] | None
 
     def __enter__(self) -> None:
-        self._tagged, self._taken = tagged(self._tags), taken(self._passage)
+        self._tagged, self._taken = tagged(self._tags), taken(self._channel)
         self._tapped = None if self._sink is None else tapped(self._sink)
 
     def __exit__(self, *_: object) -> None:

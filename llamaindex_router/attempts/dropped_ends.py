@@ -34,8 +34,8 @@ class KeptEnd:
         """Keep references to the frames. Called after the first chunk, because the inner generators start then."""
         self._frames = self._frames or frames_below(stream)
 
-    def note(self, passage: SideChannel) -> None:
-        """After the last chunk: give the chunk with the stream's end to the passage; None = it is not known.
+    def note(self, channel: SideChannel) -> None:
+        """After the last chunk: give the chunk with the stream's end to the channel; None = it is not known.
 
         Raises ErrorEvent if it was an error, which these integrations skip as a chunk without a choice.
         """
@@ -45,7 +45,7 @@ class KeptEnd:
         end = next((chunk for chunk in chunks if finish_of(chunk) is not None), None)
         counts = [chunk for chunk in chunks if not field(chunk, "choices")]  # these follow the reason
         self.unseen = not chunks or (end is None and bool(counts))
-        passage.overheard, passage.end = bool(chunks), end or next(iter(counts), None)
+        channel.overheard, channel.end = bool(chunks), end or next(iter(counts), None)
 
     def _last_read(self) -> Iterator[Any]:
         for frame in self._frames:

@@ -26,7 +26,7 @@ from llamaindex_router.errors import CutShort
 from llamaindex_router.fleet.chain_model import counting_of, described, is_a, of_one_call, quieted
 from llamaindex_router.messages.chain_messages import chain_messages, response_of
 from llamaindex_router.messages.usage import finish_of
-from llamaindex_router.side_channel import current_passage
+from llamaindex_router.side_channel import current_channel
 from llamaindex_router.tracing import unspanned
 
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
@@ -118,7 +118,7 @@ class ChainLLM(ChatOnlyLLM):
         options = {name: value for name, value in kwargs.items() if value is not None and name != "parallel_tool_calls"}
         tools, choice = options.pop("tools", None), options.pop("tool_choice", None)
         model = self._tuned(options)
-        clocks = current_passage().timeouts
+        clocks = current_channel().timeouts
         if clocks is not None and clocks.total is not None and is_a(model, *_TIMED):
             options.setdefault("timeout", at_most(clocks.total))
         asked = {"tool_choice": choice} if choice not in (None, "auto") else {}

@@ -2,7 +2,7 @@
 
 Gemini often ends a stream with a chunk that has a terminal reason and the final counts but no parts, and
 the integration passes on only chunks with parts. Without that end a whole answer can't be told from one
-that was cut off, so the client below notes it in the attempt's passage on its way.
+that was cut off, so the client below notes it in the attempt's channel on its way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from inspect import isawaitable
 from typing import Any
 
 from capability_router.sdks.google_retries import config_without_retries
-from llamaindex_router.side_channel import current_passage
+from llamaindex_router.side_channel import current_channel
 
 
 class OverheardClient:
@@ -109,8 +109,8 @@ async def _anoted(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 def _note(chunk: Any) -> None:
-    current_passage().overheard = True
+    current_channel().overheard = True
     candidates = getattr(chunk, "candidates", None)
     blocked = getattr(getattr(chunk, "prompt_feedback", None), "block_reason", None)
     if blocked or (candidates and getattr(candidates[0], "finish_reason", None)):
-        current_passage().end = chunk
+        current_channel().end = chunk

@@ -10,7 +10,7 @@ from llama_index_instrumentation.dispatcher import active_instrument_tags, instr
 
 from llamaindex_router.attempts.context import AttemptContext
 from llamaindex_router.messages.structured_replies import Tapped
-from llamaindex_router.side_channel import SideChannel, current_passage
+from llamaindex_router.side_channel import SideChannel, current_channel
 from llamaindex_router.tracing import _tapped
 
 
@@ -20,23 +20,23 @@ def _launch(after: str = "") -> Any:
 
 @pytest.mark.parametrize("sink", [None, Tapped()])
 def test_each_step_has_it_and_nothing_stays(sink: Tapped | None) -> None:
-    passage = SideChannel()
-    underway = AttemptContext(_launch(after="timeout"), passage, sink)
+    channel = SideChannel()
+    underway = AttemptContext(_launch(after="timeout"), channel, sink)
     with instrument_tags({"mine": 1}):
         for _ in range(2):
             tags, *seen = _seen_within(underway)
             assert tags == {"mine": 1, "router.attempt": 2, "router.candidate": "m", "router.reason": "after timeout"}
-            assert seen == [passage, sink]
+            assert seen == [channel, sink]
             with pytest.raises(ConnectionError):
                 _failing_within(underway)
             assert active_instrument_tags.get() == {"mine": 1}
-            assert current_passage() is not passage
+            assert current_channel() is not channel
             assert _tapped.get() is None
 
 
 def _seen_within(underway: AttemptContext) -> Any:
     with underway:
-        return active_instrument_tags.get(), current_passage(), _tapped.get()
+        return active_instrument_tags.get(), current_channel(), _tapped.get()
 
 
 def _failing_within(underway: AttemptContext) -> None:
