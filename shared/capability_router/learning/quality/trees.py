@@ -23,7 +23,9 @@ _OF_ALL, _HALVED_BY = 0.63, 1_000  # share of the requests that a tree is grown 
 _ALONG = 3  # directions, drawn anew for each tree, along which halves are to differ
 _DRAW = 10.0  # each leaf's mean also gets this many zeros
 _NEVER = np.finfo(np.float32).max
+_DECIMALS = 4  # of the numbers that trees are grown from: the rest differs from machine to machine
 _Places = NDArray[np.intp]
+_Draws = NDArray[np.float64]
 
 
 class Trees(NamedTuple):
@@ -65,11 +67,12 @@ def grown(numbers: Matrix, values: Matrix, there: Matrix) -> tuple[Trees, Matrix
     """
     if len(numbers) < LEAST:
         return no_trees(values.shape[1]), np.zeros_like(values)
-    dice, columns = np.random.default_rng(len(numbers)), np.ascontiguousarray(numbers.T, np.float32)
+    columns = np.ascontiguousarray(numbers.T, np.float32).round(_DECIMALS)
     told = np.hstack((values, there)).astype(np.float32)
     unseen, count = np.zeros(values.shape, np.float32), np.zeros((len(numbers), 1), np.float32)
     made = []
-    for _ in range(TREES):
+    for tree in range(TREES):
+        dice = np.random.default_rng((len(numbers), tree))
         order = dice.permutation(len(numbers))
         inside, outside = np.split(order, [int(_OF_ALL * len(order))])
         asks, cuts = _halved(columns[:, inside[:_HALVED_BY]], _along(values[inside[:_HALVED_BY]], dice), dice)
@@ -94,11 +97,13 @@ def _halved(columns: Matrix, along: Matrix, dice: np.random.Generator) -> tuple[
     """A tree's `asks` and `cuts`. `columns` (numbers, rows); a node without a useful split sends all to the left."""
     asks, cuts = np.zeros(LEAVES, np.intp), np.full(LEAVES, _NEVER, np.float32)
     node = np.ones(columns.shape[1], np.intp)
-    for _ in range(DEPTH):
+    for depth in range(DEPTH):
         order = np.argsort(node, kind="stable")
         nodes, starts, own = np.unique(node[order], return_index=True, return_inverse=True)
-        asked = dice.integers(0, len(columns), (_TRIES, len(nodes)))
-        between = _between(columns, order, starts, asked, dice)
+        # Drawn for every node that may be at this depth: one more or fewer changes no other node, nor what is below.
+        every, places = (_TRIES, 2**depth), nodes - 2**depth
+        asked = dice.integers(0, len(columns), every)[:, places]
+        between = _between(columns, order, starts, asked, dice.random((3, *every))[:, :, places])
         right = columns[asked[:, own], order] > between[:, own]
         best, better = _best(right, along[order], starts)
         chosen = best, np.arange(len(nodes))
@@ -108,11 +113,11 @@ def _halved(columns: Matrix, along: Matrix, dice: np.random.Generator) -> tuple[
     return asks, cuts
 
 
-def _between(columns: Matrix, order: _Places, starts: _Places, asked: _Places, dice: np.random.Generator) -> Matrix:
-    """Cuts between two random rows of each node; (tries, nodes)."""
+def _between(columns: Matrix, order: _Places, starts: _Places, asked: _Places, drawn: _Draws) -> Matrix:
+    """Cuts between two random rows of each node; (tries, nodes), by numbers `drawn` (3, tries, nodes) from 0 to 1."""
     count = np.diff(np.append(starts, len(order)))
-    one, other = (columns[asked, order[starts + (dice.random(asked.shape) * count).astype(np.intp)]] for _ in range(2))
-    return np.asarray(one + (other - one) * dice.random(asked.shape), np.float32)
+    one, other = (columns[asked, order[starts + (each * count).astype(np.intp)]] for each in drawn[:2])
+    return np.asarray(one + (other - one) * drawn[2], np.float32)
 
 
 def _best(right: NDArray[np.bool_], along: Matrix, starts: _Places) -> tuple[_Places, NDArray[np.bool_]]:
