@@ -101,6 +101,7 @@ def _output_tokens(request: Request, task: str) -> int:
 _DIGITS = string.digits.encode()
 _NEGATIONS, _SIGNS = (" not ", "n't ", "except", " least ", "false", "incorrect"), ("=", "^", "\\", "+")
 _USUAL_RAW = 0.15  # a request of average hardness
+_MATERIAL = 600  # characters; what a prompt has beyond them is mostly material, which makes it no harder
 
 
 def _hardness(look: str) -> float:
@@ -128,7 +129,7 @@ def _hardness(look: str) -> float:
     calculation = ("calculate" in look) + ("compute" in look) + ("evaluate" in look) + ("solve" in look)
     code = "```" in look or "{" in look or "def " in look or "return " in look
     raw = (
-        0.2 * (math.log2(size + 16) - 8)
+        0.2 * (math.log2((size if size < _MATERIAL else _MATERIAL) + 16) - 8)
         + 0.1 * (negations if negations < 3 else 3)
         + 0.2 * (reasoning if reasoning < 3 else 3)
         + 0.2 * (calculation if calculation < 2 else 2)
