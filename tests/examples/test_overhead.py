@@ -13,6 +13,7 @@ import pytest
 from benchmarks.bench import MODULES, PAGE, chosen, command
 from benchmarks.endpoint import concurrent
 from benchmarks.overhead.beside_peers import NotMeasured, _printed
+from benchmarks.overhead.imports import Import, loaded
 from benchmarks.overhead.peer import SERVERS, core_router
 from benchmarks.overhead.prompt import prompt
 from benchmarks.overhead.samples import added, mean, percentile, ratio
@@ -32,6 +33,13 @@ def test_what_is_added_is_a_percentile_of_all_calls_less_that_of_the_others() ->
     assert [percentile(BARE, share) for share in (0.0, 0.5, 0.95)] == [1.0, 2.0, 4.0]
     assert added(OURS, BARE, 0.5) == 4.0 - 2.0
     assert added(OURS, BARE, 0.95) == 100.0 - 4.0
+
+
+def test_an_import_is_measured_with_its_bytecode_though_the_caller_s_processes_write_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert loaded(Import("import sys; assert not sys.dont_write_bytecode"))["ms"] >= 0.0
 
 
 @pytest.mark.parametrize("characters", [1_000, 10_000, 100_000])
