@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.approaches import scatter
+from benchmarks.approaches import fitting, scatter
 from benchmarks.approaches.approach import ADAPTIVE, FITTED, RULES, SINGLE
 from benchmarks.approaches.cast import LADDERS
 from benchmarks.approaches.estimate import Estimate, column, paired
-from benchmarks.approaches.pool import Place, Task, carried_out
+from benchmarks.approaches.pool import Place, Task, carried_out, ground
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.workload import MIXES
 
@@ -34,6 +34,10 @@ def measured(place: Place, seeds: range, plot: Path) -> int:
         cells[cell][task.approach].append(sheet)
         if len(cells[cell][ADAPTIVE]) == len(seeds):  # the last of its cell
             print("\n".join(rows(cell, cells[cell])), flush=True)
+    for workload in MIXES:
+        share, second = fitting.prepared(ground(place, workload, "list"))
+        print(f"\n{workload}: adaptive with quality_share {share:g}, latency_weight {second:g}", end="", flush=True)
+    print()
     plot.write_text(scatter.drawn(cells, SINGLE, COMPARED), encoding="utf-8")
     return min(sum(_success(by).value < 0.95 for by in cells.values()), 1)
 
