@@ -72,7 +72,7 @@ def test_few_rows_have_no_trees_and_the_same_rows_the_same_ones() -> None:
 
 def test_how_a_core_rounds_does_not_decide_how_trees_grow() -> None:
     numbers, values = together(800, 2)
-    numbers = numbers.round(1)  # many are equal, as of traffic from a few templates: a hair decides who is left of a cut
+    numbers = numbers.round(1)  # many are equal, as in templates' traffic: a hair decides who is left of a cut
     hair = np.random.default_rng(5).uniform(-2e-7, 2e-7, numbers.shape).astype(np.float32)
     (one, first), (two, second) = (grown(each, values, np.ones_like(values)) for each in (numbers, numbers + hair))
     same = np.isclose(first, second, atol=1e-3).all(1)
