@@ -19,6 +19,7 @@ KEY = FOLDED + LABELS
 NUMBER, DRAW = 60, 4.0  # neighbours; weight (squared cosines, summed) of the zeros that means are shrunk by
 _LABELS_WEIGH = 0.5  # similarity by equal labels; by equal words it is 1
 _EQUAL = np.float32(1e-5)  # similarities that differ by less are equal: a core's way of adding differs by 1e-6
+_EQUALS = 200  # of more equals each second, third, ... counts: a request is compared while it waits
 _BLOCK = 256
 _MANY, _EACH, _OF_THEM = 1_000, 16, 12  # 12 in each 16th are 192 of all, give or take 50
 
@@ -46,7 +47,8 @@ def formed(similar: Matrix, forms: Matrix) -> Matrix:
 def nearest(similar: Matrix) -> tuple[NDArray[np.intp], Matrix]:
     """From similarities (rows) the indices of the largest NUMBER, and their weights.
 
-    Equals share the last places, so there may be more of them: which one a sort puts first depends on the machine.
+    Equals share the last places, so there may be more rows: which one a sort puts first depends on the machine. Rows
+    without likeness may be left out.
     """
     rows = _above(similar) if len(similar) > _MANY else np.arange(len(similar))
     found = similar[rows]
@@ -54,16 +56,20 @@ def nearest(similar: Matrix) -> tuple[NDArray[np.intp], Matrix]:
     if len(rows) <= NUMBER:
         return rows, weights
     last = np.partition(found, -NUMBER)[-NUMBER]
-    above, kept = found > last + _EQUAL, found >= last - _EQUAL
-    number = int(above.sum())
-    weights *= np.where(above, np.float32(1.0), np.float32((NUMBER - number) / (int(kept.sum()) - number)))
+    if last <= _EQUAL:  # the rest have nothing in common with the request
+        kept = np.flatnonzero(found > 0.0)
+        return rows[kept], weights[kept]
+    above, equal = np.flatnonzero(found > last + _EQUAL), np.flatnonzero(np.abs(found - last) <= _EQUAL)
+    equal = equal[:: max(len(equal) // _EQUALS, 1)]
+    weights[equal] *= np.float32((NUMBER - len(above)) / len(equal))
+    kept = np.concatenate((above, equal))
     return rows[kept], weights[kept]
 
 
 def _above(similar: Matrix) -> NDArray[np.intp]:
     """The indices of the largest NUMBER and some more: those above a bound that a sixteenth of all gives."""
     some = similar[::_EACH]
-    rows = np.flatnonzero(similar >= np.partition(some, -_OF_THEM)[-_OF_THEM] - _EQUAL)
+    rows = np.flatnonzero(similar >= np.partition(some, -_OF_THEM)[-_OF_THEM] - 2 * _EQUAL)
     return rows if len(rows) >= NUMBER else np.arange(len(similar))
 
 

@@ -44,7 +44,7 @@ class Trees(NamedTuple):
             return np.zeros(self.leaves.shape[2], np.float32)
         trees = np.arange(len(self.asks)) * LEAVES
         node = np.ones(len(trees), np.intp)
-        asks, cuts = self.asks.ravel(), self.cuts.ravel()
+        asks, cuts, numbers = self.asks.ravel(), self.cuts.ravel(), numbers.round(_DECIMALS)  # as the cuts were drawn
         for _ in range(DEPTH):
             here = trees + node
             node = 2 * node + (numbers.take(asks.take(here)) > cuts.take(here))

@@ -77,6 +77,9 @@ def test_how_a_core_rounds_does_not_decide_how_trees_grow() -> None:
     (one, first), (two, second) = (grown(each, values, np.ones_like(values)) for each in (numbers, numbers + hair))
     same = np.isclose(first, second, atol=1e-3).all(1)
     assert same.mean() > 0.95
+    asked = (np.arange(60, dtype=np.float32) / np.float32(7.0) - np.float32(4.0)).reshape(10, 6)
+    for row in (*numbers[:20], *asked):
+        assert one.of(row) == pytest.approx(one.of(row + hair[0]), abs=1e-6)
     assert (one.asks == two.asks).mean() > 0.95
 
 
