@@ -23,7 +23,7 @@ Cells = dict[Cell, dict[str, list[Sheet]]]
 
 
 def measured(place: Place, seeds: range, plot: Path) -> int:
-    """Print the rows and draw the picture; 1 where `adaptive` misses what is asked of its success somewhere."""
+    """Print the rows and the settings, and draw the picture; 1 where `adaptive` misses what is asked of its success somewhere."""
     cells: Cells = {(w, ladder): {name: [] for name in (SINGLE, *COMPARED)} for w in MIXES for ladder in LADDERS}
     tasks = [Task(*cell, name, seed, LENGTH_S) for cell, by in cells.items() for seed in seeds for name in by]
     print(f"seeds {seeds.start}-{seeds.stop - 1}; / = by the single model's, - = less it, per seed\n")
@@ -34,12 +34,16 @@ def measured(place: Place, seeds: range, plot: Path) -> int:
         cells[cell][task.approach].append(sheet)
         if len(cells[cell][ADAPTIVE]) == len(seeds):  # the last of its cell
             print("\n".join(rows(cell, cells[cell])), flush=True)
-    for workload in MIXES:
-        share, second = fitting.prepared(ground(place, workload, "list"))
-        print(f"\n{workload}: adaptive with quality_share {share:g}, latency_weight {second:g}", end="", flush=True)
-    print()
+    print("\n" + "\n".join(_settings(place)))
     plot.write_text(scatter.drawn(cells, SINGLE, COMPARED), encoding="utf-8")
     return min(sum(_success(by).value < 0.95 for by in cells.values()), 1)
+
+
+def _settings(place: Place) -> Iterator[str]:
+    """What `adaptive` ran with, a line for each workload."""
+    for workload in MIXES:
+        fit = fitting.prepared(ground(place, workload, "list"))
+        yield f"{workload}: adaptive with quality_share {fit.share:g}, latency_weight {fit.second:g}"
 
 
 def rows(cell: Cell, by: Mapping[str, Sequence[Sheet]]) -> Iterator[str]:

@@ -59,8 +59,8 @@ IMPORTS = (
 def loaded(each: Import, before: str = "") -> dict[str, Any]:
     """What the process found that did the import."""
     command = [sys.executable, "-c", _PROGRAM, before or each.after, each.asked]
-    written = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # else each round compiles all that it imports
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=written)  # noqa: S603 - the text above
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # empty is unset; else each round compiles all of it
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603 - the text above
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
