@@ -23,7 +23,9 @@ Cells = dict[Cell, dict[str, list[Sheet]]]
 
 
 def measured(place: Place, seeds: range, plot: Path) -> int:
-    """Print the rows and the settings, and draw the picture; 1 where `adaptive` misses what is asked of its success somewhere."""
+    """Print the rows and the settings, and draw the picture; 1 where `adaptive` somewhere misses what is asked of its
+    success.
+    """
     cells: Cells = {(w, ladder): {name: [] for name in (SINGLE, *COMPARED)} for w in MIXES for ladder in LADDERS}
     tasks = [Task(*cell, name, seed, LENGTH_S) for cell, by in cells.items() for seed in seeds for name in by]
     print(f"seeds {seeds.start}-{seeds.stop - 1}; / = by the single model's, - = less it, per seed\n")
