@@ -98,18 +98,19 @@ def _beside_litellm(page: str) -> Iterator[Figure]:
     def share(row: str, column: int) -> float:
         return number(page, "peers", 0, row, column) / number(page, "peers", 0, "litellm.Router", column)
 
-    added = [share("ChatRouter", column) for column in (1, 4)]
-    told = ", ".join(f"{each:.2f}" for each in added)
-    yield Figure("time added / that of `litellm.Router`: `invoke`, awaited", told, "0.5", max(added) > 0.5)
-    ours, fallbacks = share("ChatRouter", 9), share("with_fallbacks", 9)
+    for what, columns in (("time added / that of `litellm.Router`, p50", (1, 5)), ("the same, p95", (2, 6))):
+        added = [share("ChatRouter", column) for column in columns]
+        told = ", ".join(f"{each:.2f}" for each in added)
+        yield Figure(f"{what}: `invoke`, awaited", told, "0.5", max(added) > 0.5)
+    ours, fallbacks = share("ChatRouter", 10), share("with_fallbacks", 10)
     told = f"{ours:.2f} (`with_fallbacks` alone: {fallbacks:.2f})"
     yield Figure("memory after 1,000 calls / `litellm.Router`'s", told, "a third", ours > 1 / 3)
     if "Router, endpoint" in tables(part(page, "peers"))[0]:  # a table of an earlier day may be without it
-        alone = share("Router, endpoint", 9)
+        alone = share("Router, endpoint", 10)
         what = "the same of the core's `Router` on its built-in endpoint, without LangChain"
         yield Figure(what, f"{alone:.2f}", "a third", alone > 1 / 3)
     core = number(page, "imports", 0, "`from capability_router import Router`", 4)
-    least = core / number(page, "peers", 0, "litellm.Router", 8)
+    least = core / number(page, "peers", 0, "litellm.Router", 9)
     what = "memory of the core's `Router`, without LangChain, after import / `litellm.Router`'s"
     yield Figure(what, f"{least:.2f}: {core:.0f} MiB", "a third", least > 1 / 3)
 

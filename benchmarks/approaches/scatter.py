@@ -11,22 +11,35 @@ from benchmarks.approaches.sheet import Sheet
 from capability_router.drawing.markup import Markup, element, join
 from capability_router.drawing.svg import WIDTH, rule, words
 
-_HIGH, _TOP, _GAP = 300.0, 74.0, 72.0
+_HIGH, _TOP, _GAP = 300.0, 112.0, 72.0
 _WIDE = (WIDTH - 3 * _GAP) / 2
 _LOW, _UP = 0.78, 1.08
 _HALF = 5.0
 """Of a mark, from its middle."""
-_STYLE = """
-text { font: 12px system-ui, sans-serif; fill: #16191d; } .title { font-size: 15px; font-weight: 650; }
-.quiet, .tick { fill: #59616b; font-size: 11px; } .paper { fill: #fff; } .grid { stroke: #e4e7eb; }
-.one { stroke: #59616b; stroke-dasharray: 4 3; }
-.c0 { fill: #b0651a; stroke: #b0651a; } .c1 { fill: #7b838d; stroke: #7b838d; } .c2 { fill: #2a78d6; stroke: #2a78d6; }
-.run { fill-opacity: .25; stroke: none; } .reach { stroke-width: 1.5; } .mean { stroke: #fff; }
-text.c0, text.c1, text.c2 { stroke: none; }
-@media (prefers-color-scheme: dark) { text { fill: #e9ecef; } .quiet, .tick { fill: #a2abb5; }
-.paper { fill: #1b1e23; } .grid { stroke: #2f353c; } .one { stroke: #a2abb5; }
-.c0 { fill: #e0a060; stroke: #e0a060; } .c1 { fill: #a2abb5; stroke: #a2abb5; } .c2 { fill: #5b9df0; stroke: #5b9df0; }
-.mean { stroke: #1b1e23; } }
+_COLOURS = (
+    ("#8a5bb0", "#b892dc"), ("#1f8f5f", "#5cc79a"), ("#c23b63", "#f0839f"), ("#b0651a", "#e0a060"),
+    ("#7b838d", "#a2abb5"), ("#2a78d6", "#5b9df0"), ("#2f9fae", "#6fd0dc"),
+)  # fmt: skip
+"""Of each approach, by day and by night."""
+
+
+def _paint(by_night: int) -> str:
+    pairs = ((f"c{i}", pair[by_night]) for i, pair in enumerate(_COLOURS))
+    return "\n".join(
+        f".{name} {{ fill: {colour}; stroke: {colour}; }} text.{name} {{ stroke: none; }}" for name, colour in pairs
+    )
+
+
+_STYLE = f"""
+text {{ font: 12px system-ui, sans-serif; fill: #16191d; }} .title {{ font-size: 15px; font-weight: 650; }}
+.quiet, .tick {{ fill: #59616b; font-size: 11px; }} .paper {{ fill: #fff; }} .grid {{ stroke: #e4e7eb; }}
+.one {{ stroke: #59616b; stroke-dasharray: 4 3; }}
+{_paint(0)}
+.run {{ fill-opacity: .18; stroke: none; }} .reach {{ stroke-width: 1.5; }} .mean {{ stroke: #fff; }}
+@media (prefers-color-scheme: dark) {{ text {{ fill: #e9ecef; }} .quiet, .tick {{ fill: #a2abb5; }}
+.paper {{ fill: #1b1e23; }} .grid {{ stroke: #2f353c; }} .one {{ stroke: #a2abb5; }}
+{_paint(1)}
+.mean {{ stroke: #1b1e23; }} }}
 """
 
 
@@ -99,12 +112,13 @@ def _y0(row: int) -> float:
 
 
 def _legend(names: Sequence[str]) -> Markup:
-    parts = [words(_GAP + 150 * i, 20, f"● {name}", f"c{i}") for i, name in enumerate(names)]
+    """Two lines of approaches, one of prices, and how to read it."""
+    parts = [words(_GAP + 205 * (i % 4), 20 + 20 * (i // 4), f"● {name}", f"c{i}") for i, name in enumerate(names)]
     for i, (ladder, mark) in enumerate(_MARKS.items()):
-        x = _GAP + 480 + 130 * i
-        parts += [mark(x, 16, "quiet"), words(x + 10, 20, f"{ladder} prices", "quiet")]
+        x = _GAP + 5 + 130 * i
+        parts += [mark(x, 56, "quiet"), words(x + 10, 60, f"{ladder} prices", "quiet")]
     note = "Shapes are means with 95 % intervals, small points are runs. Dashed: the single model; 0.95 of its success."
-    return join(*parts, words(_GAP, 40, note, "quiet"))
+    return join(*parts, words(_GAP, 80, note, "quiet"))
 
 
 def _panel(workload: str, cells: Cells, single: str, names: Sequence[str], across: Across) -> Markup:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.approaches import fitting, scatter
-from benchmarks.approaches.approach import ADAPTIVE, FITTED, RULES, SINGLE
+from benchmarks.approaches.approach import ADAPTIVE, NAMES, SINGLE
 from benchmarks.approaches.cast import LADDERS
 from benchmarks.approaches.estimate import Estimate, column, paired
 from benchmarks.approaches.pool import Place, Task, carried_out, ground
@@ -15,7 +15,7 @@ from benchmarks.approaches.workload import MIXES
 
 LENGTH_S = 90.0
 """Of each run: less than a sixth of the main table's."""
-COMPARED = (RULES, FITTED, ADAPTIVE)
+COMPARED = tuple(name for name in NAMES if name != SINGLE)
 
 Cell = tuple[str, str]
 """A workload and a ladder of prices."""

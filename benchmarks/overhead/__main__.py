@@ -1,4 +1,4 @@
-"""What a router adds to a chat model that answers at once: python -m benchmarks.overhead [--rounds 15] [--peers [only]]
+"""What a router adds to a chat model that answers at once: python -m benchmarks.overhead [--peers [only|grow]]
 
 A fake chat model asked directly, behind `with_fallbacks`, and behind `ChatRouter(models=[it])`, with the child run
 that the router opens for it; once with a handler that is told of all runs. The ways take turns, round after round;
@@ -9,7 +9,7 @@ does.
 
 `--peers`: then the same of each peer, beside what it stands before, in its own process and environment, which are
 installed where they are missing; ours in that of LangChain's own, in the same way (peer.py). `--peers only` leaves the
-first table out.
+first table out; `--peers grow` measures each peer with more models and larger prompts instead (growing_peer.py).
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ MOST_RATIO, MOST_CHUNK_US = 2.5, 20.0
 
 
 def _lines(rounds: int, peers: str | None) -> Iterator[str]:
+    if peers == "grow":
+        yield from beside_peers.growth_table(rounds)
+        return
     if peers != "only":
         yield f"Targets: ChatRouter <= {MOST_RATIO} x, <= {MOST_CHUNK_US:g} us added a chunk\n"
         yield from beside_a_model.table(rounds)
@@ -39,7 +42,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("--rounds", type=at_least_one, default=15)
     parser.add_argument(
-        "--peers", nargs="?", const="too", choices=["too", "only"], help="the peers' table too, or only it"
+        "--peers",
+        nargs="?",
+        const="too",
+        choices=["too", "only", "grow"],
+        help="the peers' table too, or only it, or that of more models and larger prompts",
     )
     given = parser.parse_args()
     try:

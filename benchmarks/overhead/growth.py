@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from itertools import count
+from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from benchmarks.overhead.parrot import Parrot
-from benchmarks.overhead.prompt import PROMPT, prompt
-from benchmarks.overhead.samples import Rounds, added, mean, measured, ratio
-from benchmarks.overhead.uses import each_us
+from benchmarks.overhead.prompt import PROMPT, of_size, same
+from benchmarks.overhead.samples import Rounds, added, each_us, mean, measured, ratio
 from benchmarks.whole_number import at_least_one
 from langchain_router import ChatRouter
 
@@ -44,16 +44,7 @@ class Case(NamedTuple):
 def asked(way: tuple[Any, Iterator[str]]) -> list[float]:
     """A round of one way, each call with the next prompt."""
     model, prompts = way
-    return each_us([lambda text=text: model.invoke(text) for _, text in zip(range(CALLS), prompts, strict=False)])  # type: ignore[misc]  # bound at once
-
-
-def same() -> Iterator[str]:
-    while True:
-        yield PROMPT
-
-
-def of_size(kb: int) -> Iterator[str]:
-    return (prompt(kb * 1_000, number) for number in count())
+    return each_us([partial(model.invoke, text) for text in islice(prompts, CALLS)])
 
 
 def table(rounds: int) -> Iterator[str]:

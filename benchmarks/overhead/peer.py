@@ -63,19 +63,26 @@ def model_router() -> tuple[Way, Way]:
     return over_parrots(lambda model: ChatRouter(routes={"a": model}, strategy=lambda _: "a", default_route="a"))
 
 
-def _litellm() -> tuple[Any, Any]:
+DIRECT = {"model": "openai/parrot", "api_key": "made-up", "mock_response": "Paris."}
+"""What litellm is asked for: its own mock answers at once."""
+
+
+def litellm_over(models: int) -> tuple[Any, Any]:
+    """The library, and its router over so many deployments of one name."""
     import litellm
 
     litellm.telemetry, litellm.suppress_debug_info = False, True
-    params = {"model": "openai/parrot", "api_key": "made-up", "mock_response": "Paris."}
-    return litellm, litellm.Router(model_list=[{"model_name": "parrot", "litellm_params": params}])
+    deployed = (
+        {"model_name": "parrot", "litellm_params": dict(DIRECT), "model_info": {"id": f"m{n}"}} for n in range(models)
+    )
+    return litellm, litellm.Router(model_list=list(deployed))
 
 
 def litellm_router() -> tuple[Way, Way]:
-    """Its own mock answers at once; `litellm.completion` is what its router stands before."""
-    litellm, router = _litellm()
+    """`litellm.completion` is what its router stands before."""
+    litellm, router = litellm_over(1)
     said: Any = [{"role": "user", "content": PROMPT}]
-    direct = {"model": "openai/parrot", "api_key": "made-up", "mock_response": "Paris.", "messages": said}
+    direct = {**DIRECT, "messages": said}
     return (
         Way(
             lambda: litellm.completion(**direct), lambda: litellm.acompletion(**direct),
@@ -94,12 +101,16 @@ def _texts(chunks: Any) -> Iterator[str]:
 
 def chat_litellm_router() -> tuple[Way, Way]:
     """Bare: langchain-litellm's own model, over the same mock."""
+    bare, through = chat_litellm_over(1)
+    return of_chat_model(bare, lambda: bare), of_chat_model(through, lambda: through)
+
+
+def chat_litellm_over(models: int) -> tuple[Any, Any]:
     from langchain_litellm import ChatLiteLLM, ChatLiteLLMRouter
 
-    _, router = _litellm()
+    _, router = litellm_over(models)
     bare = ChatLiteLLM(model="openai/parrot", api_key="made-up", model_kwargs={"mock_response": "Paris."})
-    through = ChatLiteLLMRouter(router=router, model="parrot")
-    return of_chat_model(bare, lambda: bare), of_chat_model(through, lambda: through)
+    return bare, ChatLiteLLMRouter(router=router, model="parrot")
 
 
 def ours() -> tuple[Way, Way]:

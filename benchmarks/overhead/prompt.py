@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count, repeat
 from pathlib import Path
 
 PROMPT = "What is the capital of France, and why is it known for its museums? Please be brief."
@@ -20,3 +22,13 @@ def prompt(characters: int, number: int) -> str:
     text = _text()
     start = number * 1_009 % (len(text) - characters)
     return text[start : start + characters]
+
+
+def same() -> Iterator[str]:
+    """The short question, again and again."""
+    return repeat(PROMPT)
+
+
+def of_size(kb: int) -> Iterator[str]:
+    """Of so many thousand characters, each another piece."""
+    return (prompt(kb * 1_000, number) for number in count())

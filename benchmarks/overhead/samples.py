@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from statistics import fmean, median
@@ -11,6 +12,16 @@ from typing import Any
 
 Rounds = list[list[float]]
 """By round, the figure of each call."""
+
+
+def each_us(calls: Iterable[Callable[[], object]]) -> list[float]:
+    """The work of each call."""
+    taken = []
+    for call in calls:
+        before = time.process_time_ns()
+        call()
+        taken.append((time.process_time_ns() - before) / 1_000)
+    return taken
 
 
 def measured(use: Callable[[Any], list[float]], ways: Mapping[str, Any], rounds: int) -> dict[str, Rounds]:

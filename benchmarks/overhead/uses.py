@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from benchmarks.overhead.prompt import PROMPT
+from benchmarks.overhead.samples import each_us
 
 CALLS, AT_ONCE, WAVES, STREAMS = 200, 50, 20, 20
 
@@ -18,16 +18,6 @@ class Listener(BaseCallbackHandler):
     """Hears of every run, and does nothing about it."""
 
     run_inline = True
-
-
-def each_us(calls: Iterable[Callable[[], object]]) -> list[float]:
-    """The work of each call."""
-    taken = []
-    for call in calls:
-        before = time.process_time_ns()
-        call()
-        taken.append((time.process_time_ns() - before) / 1_000)
-    return taken
 
 
 def invoked(model: Any) -> list[float]:

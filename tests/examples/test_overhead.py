@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.bench import MODULES, PAGE, chosen, command
 from benchmarks.endpoint import concurrent
-from benchmarks.overhead.beside_peers import NotMeasured, _printed
+from benchmarks.overhead.beside_peers import GROWTH_HEADS, NotMeasured, _printed, growth_cells
+from benchmarks.overhead.growing_peer import GROWING, MODELS, SIZES_KB, figures
 from benchmarks.overhead.imports import Import, loaded
 from benchmarks.overhead.peer import SERVERS, core_router
 from benchmarks.overhead.prompt import prompt
@@ -22,7 +23,7 @@ from benchmarks.page import part, spliced, written
 from benchmarks.summary import summed_up
 
 ROOT = Path(__file__).parents[2]
-_AFTER_1000_CALLS = 11  # the column of the peers' table, by the bars before it
+_AFTER_1000_CALLS = 12  # the column of the peers' table, by the bars before it
 BARE, OURS = [[1.0, 3.0], [2.0, 2.0], [4.0, 4.0]], [[3.0, 5.0], [4.0, 4.0], [100.0, 8.0]]
 
 
@@ -77,7 +78,21 @@ def test_a_page_whose_writing_is_cut_short_is_as_it_was(tmp_path: Path, monkeypa
 
 def test_a_peer_that_fails_is_named_with_what_it_told() -> None:
     with pytest.raises(NotMeasured, match=r"(?s)PEER NOT MEASURED: carrier pigeon: .*KeyError: 'carrier pigeon'"):
-        _printed("carrier pigeon", ".", 1)
+        _printed("peer", "carrier pigeon", ".", 1)
+
+
+def test_what_a_further_model_or_kb_adds_is_over_the_whole_range() -> None:
+    seen = figures("with_fallbacks", 1)
+    assert {what: len(by["us"]) for what, by in seen.items()} == {"models": len(MODELS), "kb": len(SIZES_KB)}
+    for by, sizes in ((seen["models"], MODELS), (seen["kb"], SIZES_KB)):
+        assert by["further"] == pytest.approx((by["us"][-1] - by["us"][0]) / (sizes[-1] - sizes[0]))
+    assert len(growth_cells(seen)) == len(GROWTH_HEADS) - 1
+
+
+@pytest.mark.parametrize("name", ["ChatRouter", "with_fallbacks"])
+def test_a_peer_of_many_models_answers_as_the_bare_one(name: str) -> None:
+    bare, through = GROWING[name](50)
+    assert [str(getattr(call("Which?"), "content", "")) for call in (bare, through)] == ["Paris."] * 2
 
 
 def test_the_pages_summary_is_that_of_its_tables() -> None:
@@ -137,7 +152,7 @@ def test_the_memory_of_the_core_alone_is_told_where_its_row_is(mib: str, told: s
 
 def test_without_the_peers_their_part_is_left_alone() -> None:
     assert "peers" in chosen([], peers=True)
-    assert chosen([], peers=False) == [name for name in MODULES if name != "peers"]
+    assert chosen([], peers=False) == [name for name in MODULES if not name.startswith("peers")]
     assert chosen(["turns", "core"], peers=True) == ["core", "turns"]
 
 
