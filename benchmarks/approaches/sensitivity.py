@@ -34,7 +34,7 @@ def measured(place: Place, seeds: range, plot: Path) -> int:
     for task, sheet in carried_out(place, tasks):
         cell = task.workload, task.ladder
         cells[cell][task.approach].append(sheet)
-        if len(cells[cell][ADAPTIVE]) == len(seeds):  # the last of its cell
+        if all(len(sheets) == len(seeds) for sheets in cells[cell].values()):
             print("\n".join(rows(cell, cells[cell])), flush=True)
     print("\n" + "\n".join(_settings(place)))
     plot.write_text(scatter.drawn(cells, SINGLE, COMPARED), encoding="utf-8")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
 
+from capability_router.drawing.table import Table, data_frame, folded, printable
 from capability_router.eligibility import Refusal
 from capability_router.errors import NoEligibleModel
-from capability_router.table import Table, data_frame, folded, printable
 from capability_router.value import quickly_made
 
 SCHEMA_VERSION = 1

@@ -10,7 +10,7 @@ import click
 from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.store import NoStore, existing
-from capability_router.table import Table
+from capability_router.drawing.table import Table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from capability_router.amounts import counted
 from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
 from capability_router.cli.silence import silence
-from capability_router.table import Table
+from capability_router.drawing.table import Table
 
 if TYPE_CHECKING:
     from pathlib import Path

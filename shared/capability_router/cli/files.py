@@ -47,11 +47,13 @@ def write_page(output: Path, page: str) -> bool:
 
     Raises ConfigError where it can't be written.
     """
+    from capability_router.whole_file import text_replaced
+
     if output == STANDARD_OUTPUT:
         click.echo(page.encode("utf-8"), nl=False)
         return False
     try:
-        output.write_text(page, encoding="utf-8")
+        text_replaced(output, page)
     except OSError as error:
         raise ConfigError(f"cannot write {str(output)!r}: {error.strerror or error}; choose another -o") from error
     return True

@@ -63,9 +63,10 @@ def litellm(
 
 def _write(output: Path, text: str) -> None:
     from capability_router.errors import ConfigError
+    from capability_router.whole_file import text_replaced
 
     try:
-        output.write_text(text, encoding="utf-8")
+        text_replaced(output, text)
     except OSError as error:
         raise ConfigError(f"{output} can't be written: {error.strerror or error}") from error
 

@@ -16,9 +16,9 @@ from capability_router.cli.store import existing
 from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
+    from capability_router.drawing.table import Table
     from capability_router.money.ledger.call import Call
     from capability_router.money.ledger.ledger import Ledger
-    from capability_router.table import Table
 
 _CALLS = ("at (UTC)", "tenant", "chain", "task", "tags", "model", "ended", "tokens in", "tokens out", "USD")
 
@@ -78,8 +78,8 @@ def series(store: str | None, config: Path | None, by: tuple[str, ...], step: st
 @_JSON
 def calls(store: str | None, config: Path | None, last: int, as_json: bool, **span: Any) -> None:
     """The newest calls, one line each."""
+    from capability_router.drawing.table import Table
     from capability_router.money.ledger.export import row_of
-    from capability_router.table import Table
 
     found = _opened(store, config).calls(last, **_narrowed(span))
     spare = tuple(map(_CALLS.index, ("tags", "task", "chain", "tokens in", "tokens out")))

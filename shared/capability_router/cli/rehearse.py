@@ -26,10 +26,10 @@ def _listed(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     """`--list`: what can go wrong, the presets and the metrics."""
     if not wanted or ctx.resilient_parsing:
         return
+    from capability_router.drawing.table import Table
     from capability_router.rehearsal.expectation import METRICS
     from capability_router.rehearsal.script.kinds import KINDS
     from capability_router.rehearsal.script.presets import PRESETS
-    from capability_router.table import Table
 
     kinds = [(f"{name}={kind.value.upper()}" if kind.value else name, kind.words) for name, kind in KINDS.items()]
     presets = [(name, preset.words) for name, preset in PRESETS.items()]

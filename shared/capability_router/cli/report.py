@@ -62,7 +62,7 @@ def _tell_omitted(name: str, omitted: Counter[str]) -> None:
 
 
 def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
-    """Of all files, the oldest first, with a bar where a person looks; ConfigError if lines were found, but no record."""
+    """Of all files, the oldest first, with a bar where a person looks. ConfigError: there are lines, but no record."""
     from capability_router.cli.progress import progress
     from capability_router.decision_log.file_order import files_of, size_of
     from capability_router.decision_log.reading import told_omitted

@@ -12,7 +12,7 @@ import click
 
 from capability_router.cli import terminal
 from capability_router.cli.files import FILE
-from capability_router.table import folded, printable, wide
+from capability_router.drawing.table import folded, printable, wide
 
 _LOOK_S = 0.25
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from capability_router.table import Table, folded, printable, wide
+from capability_router.drawing.table import Table, folded, printable, wide
 
 
 def at_terminal() -> bool:

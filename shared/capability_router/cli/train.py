@@ -179,25 +179,9 @@ def _state(rows: list[ScoredRequest], log: Log) -> str:
 
 
 def _write(path: Path, text: str, mode: int = 0o666) -> None:
-    """Whole or not at all; a link goes on leading to the file, and a device or a pipe is written straight."""
-    place = Path(os.path.realpath(path))
-    beside = place.with_name(f".{place.name}.{os.getpid()}.new")
+    from capability_router.whole_file import text_replaced
+
     try:
-        if path.exists() and not path.is_file():  # by its own name: what a shell's `>(...)` leads to has none
-            path.write_text(text, encoding="utf-8")
-        else:
-            _replace(place, beside, text, mode)
+        text_replaced(path, text, mode)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; choose another path") from error
-
-
-def _replace(place: Path, beside: Path, text: str, mode: int) -> None:
-    """By a file that may be read by whoever might read the old one, a new one as `mode` and the umask say."""
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if place.exists():
-        beside.chmod(place.stat().st_mode & 0o777)
-    os.replace(beside, place)

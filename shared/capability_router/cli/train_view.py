@@ -12,12 +12,12 @@ import click
 
 from capability_router.cli import terminal
 from capability_router.drawing.frontier import Place, Plane, frontiers
+from capability_router.drawing.table import Table, printable
 from capability_router.learning.comparison.contest import USUAL, Contest, Figure, Point
 from capability_router.learning.comparison.panel import Panel
 from capability_router.learning.comparison.verdict import Verdict, remarks
 from capability_router.learning.logs.reading import Log
 from capability_router.learning.signs import ALL
-from capability_router.table import Table, printable
 
 FIGURES = {
     "score": ("score", f"mean score at the usual cost weight ({USUAL:g})"),

@@ -1,1 +1,1 @@
-"""Charts as SVG and the HTML page around them, for any data; knows nothing of routing."""
+"""Charts as SVG, tables, and the HTML page around them, for any data; knows nothing of routing."""

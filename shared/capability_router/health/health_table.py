@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from capability_router.table import Table, data_frame
+from capability_router.drawing.table import Table, data_frame
 
 HEAD = ("model", "breaker", "in flight", "TTFT", "whole", "success", "lately", "calls", "left", "held")
 _RIGHT, _FOLD, _SPARE = range(2, 9), (0, 9), (7, 6, 4)

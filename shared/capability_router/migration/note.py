@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
+from capability_router.drawing.table import printable
 from capability_router.migration.source import Place, Source
-from capability_router.table import printable
 
 Kind = Literal["left out", "differs", "secret", "to do"]
 """`secret`: it was in plain text in the file, and was not copied."""

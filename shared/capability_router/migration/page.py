@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
+from capability_router.drawing.table import folded, printable
 from capability_router.migration.call import PACKAGES
 from capability_router.migration.litellm import Imported
 from capability_router.migration.note import KINDS, Note, merged
 from capability_router.migration.provider import own_keys
 from capability_router.settings.source import VARIABLE
-from capability_router.table import folded, printable
 
 _WIDTH, _NAMES = 118, 40
 _HEADS = {

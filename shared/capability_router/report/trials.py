@@ -10,8 +10,8 @@ from typing import Any
 from capability_router.amounts import count, counted, seconds
 from capability_router.decision_log.reading import DecisionLog
 from capability_router.decision_log.shapes import time_of
+from capability_router.drawing.table import Table
 from capability_router.stats.interval import LEAST, Difference, Mean, Value, between, mean, within
-from capability_router.table import Table
 
 Record = Mapping[str, Any]
 Figure = Callable[[Record], float | None]

@@ -13,11 +13,11 @@ from capability_router.address import fingerprint
 from capability_router.cli import status as shown
 from capability_router.cli.main import main
 from capability_router.clock import SystemClock
+from capability_router.drawing.table import wide
 from capability_router.errors import StoreError
 from capability_router.money.price import Price
 from capability_router.request import Usage
 from capability_router.stores.sqlite.store import SqliteStore
-from capability_router.table import wide
 from capability_router.testing import ScriptedModel, ask, scripted_router
 
 

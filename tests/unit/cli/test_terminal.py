@@ -9,7 +9,7 @@ import pytest
 
 from capability_router.cli import terminal
 from capability_router.cli.progress import progress
-from capability_router.table import Table
+from capability_router.drawing.table import Table
 
 LONG = "a remark that goes on and on [bold] and on :smile:, until it does not fit any more"
 

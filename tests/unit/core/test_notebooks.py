@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from capability_router.drawing.table import Table
 from capability_router.health.health_table import HEAD
 from capability_router.plan import Plan
 from capability_router.request import Request
-from capability_router.table import Table
 from capability_router.testing import ask, scripted_router
 
 EVIL = "<img src=x onerror=alert(1)>"

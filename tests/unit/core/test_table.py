@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.table import Table, folded, printable, wide
+from capability_router.drawing.table import Table, folded, printable, wide
 
 REMARK = "a remark that goes on and on [bold] and on, until it does not fit any more"
 

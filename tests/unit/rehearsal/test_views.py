@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import pytest
 from unit.rehearsal.configurations import config, day, model, steady
 
+from capability_router.drawing.table import wide
 from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.views.page import page
 from capability_router.rehearsal.views.text import lines
 from capability_router.rehearsal.views.timeline import timeline
-from capability_router.table import wide
 
 LONG = "accounts/somebody/models/a-model-with-a-very-long-name-that-goes-on-and-on-20261126-preview"
 

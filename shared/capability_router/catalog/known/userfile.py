@@ -6,7 +6,6 @@ A file that can't be read is told once in the log, and the built-in catalog is u
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from capability_router.catalog.known import document
 from capability_router.catalog.known.document import Document
 from capability_router.errors import ConfigError
 from capability_router.json_text import parsed
+from capability_router.whole_file import text_replaced
 
 VARIABLE = "CAPABILITY_ROUTER_CATALOG"
 _OFF = ("off", "none", "0", "")
@@ -75,17 +75,10 @@ def read(place: Path) -> Document | None:
 
 def replace(place: Path, text: str) -> None:
     """Put this text there: the old file is there until the new one is whole. Raises ConfigError when it can't be."""
-    beside = place.with_name(f".{place.name}.{os.getpid()}.new")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, place)
+        text_replaced(place, text)
     except OSError as error:
-        with contextlib.suppress(OSError):  # the folder itself may be what can't be made
-            beside.unlink()
         raise ConfigError(
             f"cannot write the catalog file {str(place)!r}: {error.strerror or error}; "
             f"choose another with --to or {VARIABLE}"

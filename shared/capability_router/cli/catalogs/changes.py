@@ -11,7 +11,7 @@ import click
 from capability_router.catalog.updates.revision import Change, Revision
 from capability_router.cli import terminal
 from capability_router.cli.catalogs.view import shown
-from capability_router.table import Table
+from capability_router.drawing.table import Table
 
 _WORDS = {"added": "new", "changed": "changed", "unlisted": "no longer listed"}
 _LISTED = 200  # lines, so that a first update can be read

@@ -12,7 +12,7 @@ from capability_router.catalog.audit import Finding, age_days
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.registry import Registry
 from capability_router.cli import terminal
-from capability_router.table import Table
+from capability_router.drawing.table import Table
 
 
 def show(found: Sequence[Finding], registry: Registry, as_json: bool) -> None:

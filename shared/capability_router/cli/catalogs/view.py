@@ -11,7 +11,7 @@ from capability_router.catalog.card import FLAGS
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.known.snapshot import Found
 from capability_router.cli import terminal
-from capability_router.table import Table
+from capability_router.drawing.table import Table
 
 _MARKS = {
     "tool_calling": "T", "structured_output": "S", "image_inputs": "I", "pdf_inputs": "P", "audio_inputs": "A",

@@ -10,8 +10,8 @@ from capability_router.amounts import money
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
 from capability_router.cli import terminal
+from capability_router.drawing.table import Table
 from capability_router.plan import Candidate, Plan
-from capability_router.table import Table
 
 
 def tell(plan: Plan, registry: Registry, service: str) -> None:

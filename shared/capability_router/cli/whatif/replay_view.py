@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 from capability_router.amounts import count, counted, money, seconds, share, stamp
 from capability_router.cli import terminal
+from capability_router.drawing.table import Table
 from capability_router.replay.estimate import Estimate, Estimates
 from capability_router.replay.findings import Findings, Move, Sums, scarce
 from capability_router.replay.log.latencies import FEW
-from capability_router.table import Table
 
 _MOVES = 12
 _MANY = 10.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from capability_router.errors import ConfigError
 from capability_router.money.ledger.call import ANSWERED, Call, sound
 from capability_router.nearest import nearest
 from capability_router.request import Usage
+from capability_router.whole_file import replaced
 
 _USAGE = {f.name: f.default for f in fields(Usage) if f.name != "estimated"}
 COLUMNS = (
@@ -26,6 +25,8 @@ COLUMNS = (
 )  # fmt: skip
 """Of an export, in this order."""
 _ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
+_OWNERS = 0o600
+"""Of a new file, because it shows who spends how much."""
 _CHUNK = 10_000  # rows of a Parquet row group
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "'")
 
@@ -54,7 +55,7 @@ def export(calls: Iterable[Call], target: str | PathLike[str] | IO[Any], format:
     if path is None:
         return write(calls, target)
     try:
-        return _replacing(path, binary, lambda file: write(calls, file))
+        return replaced(path, lambda file: write(calls, file), binary=binary, errors="replace", mode=_OWNERS)
     except OSError as error:
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; choose another path") from error
 
@@ -64,29 +65,6 @@ def _by_ending(path: Path) -> str:
     if known is None:
         raise ConfigError(f"{str(path)!r} names no format; end it in .jsonl, .csv or .parquet, or give format=")
     return known
-
-
-def _replacing(path: Path, binary: bool, write: Callable[[IO[Any]], int]) -> int:
-    """Write beside the path and put it there when it is whole; devices and pipes are written straight."""
-    text: dict[str, Any] = {} if binary else {"encoding": "utf-8", "errors": "replace", "newline": ""}
-    if path.exists() and not path.is_file():
-        with path.open("wb" if binary else "w", **text) as file:
-            return write(file)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb" if binary else "w", **text) as file:
-            count = write(file)
-        os.chmod(beside, _mode(path))
-        Path(beside).replace(path)
-    except BaseException:  # whatever stopped it, nothing half-written is left behind
-        Path(beside).unlink(missing_ok=True)
-        raise
-    return count
-
-
-def _mode(path: Path) -> int:
-    """As the file was, else readable and writable by its owner only, because it shows who spends how much."""
-    return path.stat().st_mode & 0o777 if path.exists() else 0o600
 
 
 def _jsonl(calls: Iterable[Call], file: IO[str]) -> int:

@@ -7,6 +7,7 @@ from itertools import islice
 from os import PathLike
 from typing import IO, Any, Literal, overload
 
+from capability_router.drawing.table import data_frame
 from capability_router.errors import ConfigError
 from capability_router.money.ledger.books import CALLS_KEPT, Books, columns
 from capability_router.money.ledger.call import Call
@@ -15,7 +16,6 @@ from capability_router.money.ledger.total import Point, Series, Total, Totals, t
 from capability_router.money.ledger.when import STEPS, Moment, beginning, period
 from capability_router.nearest import nearest
 from capability_router.stores.calls import Asked
-from capability_router.table import data_frame
 
 Format = Literal["jsonl", "csv", "parquet"]
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from capability_router.drawing.table import Table, data_frame
 from capability_router.money.ledger.when import STEPS
 from capability_router.money.price import pico, usd
-from capability_router.table import Table, data_frame
 
 _SHOWN = {
     "calls": "calls", "input_tokens": "tokens in", "cache_read_tokens": "cached", "output_tokens": "tokens out",

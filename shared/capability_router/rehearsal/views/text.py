@@ -7,6 +7,7 @@ from math import isfinite
 
 from capability_router.amounts import count, money, offset, seconds, share
 from capability_router.drawing.svg import clock_ticks
+from capability_router.drawing.table import Table, folded, printable
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.expectation import Judged
 from capability_router.rehearsal.rehearsal import Rehearsal
@@ -15,7 +16,6 @@ from capability_router.rehearsal.script.spell import Spell
 from capability_router.rehearsal.summary import Share, Summary
 from capability_router.rehearsal.views.timeline import Lane, timeline
 from capability_router.stats.percentile import percentile
-from capability_router.table import Table, folded, printable
 
 USUAL, _WIDEST = 80, 132
 _LABEL = 11

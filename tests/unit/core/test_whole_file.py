@@ -1,0 +1,89 @@
+"""Files that are replaced as a whole."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import IO, Any
+
+import pytest
+
+from capability_router.whole_file import replaced, text_replaced
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.parametrize("stopped", [OSError("disk full"), KeyboardInterrupt()], ids=["error", "stopped"])
+def test_what_stops_the_writer_leaves_the_old_file_and_nothing_else(tmp_path: Path, stopped: BaseException) -> None:
+    path = tmp_path / "page.html"
+    text_replaced(path, "old")
+
+    def half(file: IO[Any]) -> None:
+        file.write("ne")
+        raise stopped
+
+    with pytest.raises(type(stopped)):
+        replaced(path, half)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_is_as_private_as_asked_and_an_old_one_as_it_was(tmp_path: Path) -> None:
+    mine, ours = tmp_path / "mine", tmp_path / "ours"
+    text_replaced(mine, "1", 0o600)
+    text_replaced(ours, "1")
+    assert (mode(mine), mode(ours)) == (0o600, 0o640)
+    ours.chmod(0o604)
+    text_replaced(ours, "2", 0o600)
+    assert (mode(ours), ours.read_text()) == (0o604, "2")
+
+
+def test_a_link_goes_on_leading_to_its_file(tmp_path: Path) -> None:
+    far, link = tmp_path / "far", tmp_path / "link"
+    far.mkdir()
+    link.symlink_to(far / "file")
+    text_replaced(link, "new")
+    assert link.is_symlink()
+    assert (far / "file").read_text() == "new"
+
+
+def test_a_pipe_is_written_straight(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    text_replaced(pipe, "through")
+    reader.join(10)
+    assert read == ["through"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_lines_end_as_they_were_written_and_bytes_are_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    text_replaced(path, "a\r\nb\n")
+    assert path.read_bytes() == b"a\r\nb\n"
+    assert replaced(path, lambda file: file.write(b"\x1a\n"), binary=True) == 2
+    assert path.read_bytes() == b"\x1a\n"
+
+
+def test_threads_that_write_the_same_file_each_write_it_whole(tmp_path: Path) -> None:
+    path, texts = tmp_path / "file", [str(n) * 50_000 for n in range(8)]
+    threads = [Thread(target=text_replaced, args=(path, text)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
