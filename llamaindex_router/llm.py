@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from capability_router.request import Request
     from capability_router.router import Router
 
-_SETTLED = ("temperature", "max_tokens", "context_window", "pydantic_program_mode")
-_OF_MODELS = ("temperature", "max_tokens", "timeout", "pydantic_program_mode")
+_SETTLED = ("temperature", "max_tokens", "top_p", "stop", "context_window", "pydantic_program_mode")
+_OF_MODELS = ("temperature", "max_tokens", "top_p", "stop", "timeout", "pydantic_program_mode")
 _KEYWORDS = (
     "router", "context_window", "api_key", "max_retries", "temperature", "max_tokens", "top_p",
     "stop", "timeout", "callback_manager", "system_prompt", "output_parser", "query_wrapper_prompt",
@@ -73,6 +73,8 @@ class RouterLLM(FunctionCallingLLM):
 
     temperature: float | None = Field(default=None, description="Default temperature for the chosen model's call.")
     max_tokens: int | None = Field(default=None, gt=0, description="Default limit of the answer in tokens.")
+    top_p: float | None = Field(default=None, description="Default share of probability that answers are drawn from.")
+    stop: list[str] | str | None = Field(default=None, description="Default texts at which the answer ends.")
     timeout: float | None = Field(default=None, gt=0, description="Limit of one request in seconds, all attempts.")
     context_window: ContextWindow = Field(default="auto", description="Which window engines are told.")
     annotate: bool = Field(default=True, description='Whether replies carry additional_kwargs["router"].')

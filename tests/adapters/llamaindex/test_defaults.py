@@ -16,13 +16,25 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from llama_index.llms.anthropic import Anthropic
 from llama_index.llms.openai import OpenAI
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from llamaindex_router import ConfigError, RouterLLM
 from llamaindex_router.fleet.children import prepared
 
 HI = [ChatMessage(content="hi")]
-STATED: dict[str, Any] = {"temperature": 0.7, "max_tokens": 9}
+STATED: dict[str, Any] = {"temperature": 0.7, "max_tokens": 9, "top_p": 0.5, "stop": ["END"]}
+
+
+@pytest.mark.parametrize(("name", "value"), [("stop", 5), ("stop", [5]), ("top_p", "much"), ("max_tokens", 0)])
+def test_a_default_of_the_wrong_kind_is_told_when_the_router_is_made(name: str, value: Any) -> None:
+    with pytest.raises(ValidationError, match=rf"(?s)RouterLLM\n{name}"):
+        RouterLLM(models=[MockLLM()], **{name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), STATED.items())
+def test_a_default_that_the_models_have_can_not_be_set_later(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{name} went into the router's models"):
+        setattr(RouterLLM(models=[MockLLM()]), name, value)
 
 
 class City(BaseModel):
