@@ -118,7 +118,8 @@ def _legend(names: Sequence[str]) -> Markup:
         x = _GAP + 5 + 130 * i
         parts += [mark(x, 56, "quiet"), words(x + 10, 60, f"{ladder} prices", "quiet")]
     note = "Shapes are means with 95 % intervals, small points are runs. Dashed: the single model; 0.95 of its success."
-    return join(*parts, words(_GAP, 80, note, "quiet"))
+    edge = f" Lower than {_LOW:g} lies on the edge."
+    return join(*parts, words(_GAP, 80, note + edge, "quiet"))
 
 
 def _panel(workload: str, cells: Cells, single: str, names: Sequence[str], across: Across) -> Markup:
