@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.option import above_nothing
 from benchmarks.page import machine, spliced, written
 from benchmarks.summary import summed_up
 
@@ -60,10 +61,16 @@ def chosen(names: Sequence[str], *, peers: bool) -> list[str]:
     return [name for name in MODULES if name in (names or MODULES) and (peers or not name.startswith("peers"))]
 
 
+def _part(told: str) -> str:
+    if told not in MODULES:
+        raise argparse.ArgumentTypeError(f"the page has no part {told!r}; there are: {', '.join(MODULES)}")
+    return told
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*MODULES, []], metavar="NAME", help=", ".join(MODULES))
-    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("names", nargs="*", type=_part, metavar="NAME", help=", ".join(MODULES))
+    parser.add_argument("--scale", type=above_nothing, default=1.0)
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     given = parser.parse_args()
     for name in chosen(given.names, peers=given.peers):

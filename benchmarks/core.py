@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.option import at_least_one
 from benchmarks.overhead.prompt import PROMPT
 from capability_router import Price, Request
 from capability_router.testing import ask, scripted_router
@@ -126,7 +127,7 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.core", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed calls of each figure")
+    parser.add_argument("--rounds", type=at_least_one, default=ROUNDS, help="timed calls of each figure")
     rounds = parser.parse_args().rounds
     rows = [Row(10, policy) for policy in POLICIES]
     rows += [Row(10, "adaptive", **{name: trial}) for name, trial in TRIALS.items()]

@@ -16,9 +16,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from benchmarks.option import at_least_one
 from benchmarks.overhead.server import CHUNKS, running
 from benchmarks.overhead.ways import CHAT_OPENAI, WAYS, Way
-from benchmarks.whole_number import at_least_one
 
 OURS = "built-in endpoint"
 STACKS = (OURS, "openai SDK", CHAT_OPENAI, "raw httpx")

@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from benchmarks.core import PROMPT, cards, timed
+from benchmarks.option import above_nothing
 from benchmarks.overhead.memory import resident_mib
 from capability_router import Request, Router
 from capability_router.routing import Routing
@@ -187,7 +188,7 @@ def rows_of(scale: float, names: Sequence[str]) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--scale", type=above_nothing, default=1.0)
     names = [name for name, *_ in GROWN] + [f"{count} callers" for count in CALLERS[1:]]
     parser.add_argument(
         "--rows", nargs="+", metavar="NAME", default=(), choices=names, help="these rows, and not what models cost"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from random import Random
 from time import process_time
 
+from benchmarks.option import at_least_one
 from capability_router import ModelCard, Request, Router
 from capability_router.screening.detector import Detector
 from capability_router.screening.labels import LABELS, PHONE
@@ -62,7 +63,7 @@ def asking(screen: object, text: str) -> Callable[[], object]:
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=at_least_one, default=9)
     rounds = parser.parse_args().rounds
     detectors = {"all but phone": Detector(PLAIN), "all": Detector(), "all, phone_region US": Detector(LABELS, "US")}
     print("| µs per kB | " + " | ".join(detectors) + " |\n|---|---|---|---|")

@@ -20,8 +20,8 @@ from typing import Any
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from benchmarks.option import at_least_one
 from benchmarks.overhead.server import running
-from benchmarks.whole_number import at_least_one
 from langchain_router import ChatRouter
 
 QUESTION, CALLS, WAVE = "What is a capability?", 20, 20

@@ -21,9 +21,15 @@ from benchmarks.approaches.questions import Missing
 from benchmarks.approaches.sheet import Sheet
 from benchmarks.approaches.table import choices, lines
 from benchmarks.approaches.workload import MIXES
-from benchmarks.whole_number import at_least_one
+from benchmarks.option import above_nothing, at_least_one
 
 LENGTH_S = 600.0
+_ALONE = {
+    "only": ("frontier",), "sensitivity": ("workload", "seconds", "only", "calm", "frontier"),
+    "anatomy": ("only", "frontier"), "reach": ("only", "frontier"),
+    "http": ("seeds", "seconds", "only", "calm", "frontier"),
+}  # fmt: skip
+"""Options that what stands before them would pass over."""
 
 
 def main() -> int:
@@ -47,21 +53,24 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--workload", choices=[*MIXES], default="mixed")
     parser.add_argument("--seeds", type=at_least_one, default=20, help="runs of each approach")
     parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=LENGTH_S, help="of virtual time, in each run")
+    parser.add_argument("--seconds", type=above_nothing, default=LENGTH_S, help="of virtual time, in each run")
     only = f"these approaches, and no targets; of: {'; '.join(NAMES)}"
     parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=only)
     parser.add_argument("--calm", action="store_true", help="nobody is away, and nobody has limits")
     parser.add_argument("--frontier", type=Path, metavar="FILE", help="draw cost and success at other targets (SVG)")
-    parser.add_argument("--sensitivity", type=Path, metavar="FILE", help="other workloads and prices instead (SVG)")
-    parser.add_argument("--anatomy", action="store_true", help="what the slowest are, and what was paid for, instead")
-    parser.add_argument("--reach", action="store_true", help="what prices chosen afterwards could come to, instead")
-    parser.add_argument("--http", action="store_true", help="a short run over loopback HTTP instead, compared")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--sensitivity", type=Path, metavar="FILE", help="other workloads and prices instead (SVG)")
+    other.add_argument("--anatomy", action="store_true", help="what the slowest are, and what was paid for, instead")
+    other.add_argument("--reach", action="store_true", help="what prices chosen afterwards could come to, instead")
+    other.add_argument("--http", action="store_true", help="a short run over loopback HTTP instead, compared")
     parser.add_argument("--page", type=Path, metavar="FILE", help="with --http: write its table into this page, too")
     given = parser.parse_args()
-    if given.seconds <= 0.0:
-        parser.error(f"argument --seconds: {given.seconds:g} s hold no request; say more than 0")
     if given.page is not None and not given.http:
         parser.error("argument --page: say --http, whose table it is for")
+    for mode, beside in _ALONE.items():
+        said = [name for name in beside if getattr(given, name) != parser.get_default(name)]
+        if getattr(given, mode) and said:
+            parser.error(f"argument --{mode}: has no use for --{said[0]}")
     return given
 
 

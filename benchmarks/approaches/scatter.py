@@ -118,7 +118,7 @@ def _legend(names: Sequence[str]) -> Markup:
         x = _GAP + 5 + 130 * i
         parts += [mark(x, 56, "quiet"), words(x + 10, 60, f"{ladder} prices", "quiet")]
     note = "Shapes are means with 95 % intervals, small points are runs. Dashed: the single model; 0.95 of its success."
-    edge = f" Lower than {_LOW:g} lies on the edge."
+    edge = " What lies outside is on the edge."
     return join(*parts, words(_GAP, 80, note + edge, "quiet"))
 
 

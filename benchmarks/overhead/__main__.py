@@ -18,9 +18,9 @@ import argparse
 import sys
 from collections.abc import Iterator
 
+from benchmarks.option import at_least_one
 from benchmarks.overhead import beside_a_model, beside_peers
 from benchmarks.peers.environment import NotInstalled
-from benchmarks.whole_number import at_least_one
 
 MOST_RATIO, MOST_CHUNK_US = 2.5, 20.0
 

@@ -13,10 +13,10 @@ from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
+from benchmarks.option import at_least_one
 from benchmarks.overhead.parrot import Parrot
 from benchmarks.overhead.prompt import PROMPT, of_size, same
 from benchmarks.overhead.samples import Rounds, added, each_us, mean, measured, ratio
-from benchmarks.whole_number import at_least_one
 from langchain_router import ChatRouter
 
 MODELS, SIZES_KB, AMONG, CALLS = (2, 10, 50, 200), (1, 10, 100), (1, 10), 60

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks.whole_number import at_least_one
+from benchmarks.option import at_least_one
 
 _PROGRAM = """
 import json, os, sys, time

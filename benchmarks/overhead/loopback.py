@@ -20,10 +20,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from benchmarks.option import above_nothing, at_least_one
 from benchmarks.overhead.samples import Rounds, percentile, ratio
 from benchmarks.overhead.server import running
 from benchmarks.overhead.ways import AIOHTTP, CHAT_OPENAI, LLAMA_OPENAI, LLAMA_ROUTER, ROUTER, WAYS
-from benchmarks.whole_number import at_least_one
 
 ROOT = Path(__file__).parents[2]
 ORDERS = (("call", 100, 5), ("first", 40, 5), ("at_once", 500, 50))
@@ -170,7 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead.loopback", description=__doc__)
     parser.add_argument("ways", nargs="*", metavar="WAY", help=f"of: {'; '.join(WAYS)} (all)")
     parser.add_argument("--rounds", type=at_least_one, default=15)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the calls of each round")
+    parser.add_argument("--scale", type=above_nothing, default=1.0, help="share of the calls of each round")
     given = parser.parse_args()
     if unknown := [name for name in given.ways if name not in WAYS]:
         parser.error(f"no way is called {', '.join(map(repr, unknown))}; choose of: {'; '.join(WAYS)}")

@@ -62,19 +62,13 @@ def _tell_omitted(name: str, omitted: Counter[str]) -> None:
 
 
 def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
-    """Of all files, the oldest first, with a bar where a person looks. ConfigError: there are lines, but no record."""
+    """Of all files, the oldest first, with a bar where a person looks."""
     from capability_router.cli.progress import progress
     from capability_router.decision_log.file_order import files_of, size_of
-    from capability_router.decision_log.reading import told_omitted
-    from capability_router.errors import ConfigError
 
-    files, found = files_of(logs), False
+    files = files_of(logs)
     with progress(size_of(files), "reading") as advanced:
-        for record in reading.files(files, advanced):
-            found = True
-            yield record
-    if reading.omitted and not found:
-        raise ConfigError(f"{', '.join(map(str, logs))}: no decision log; {told_omitted(reading.omitted)}")
+        yield from reading.files(files, advanced)
 
 
 def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:

@@ -44,24 +44,6 @@ def test_several_files_are_one_log_and_a_request_counts_once(tmp_path: Path) -> 
     assert "1 line was left out: 1 × a record that was there before" in result.stderr
 
 
-@pytest.mark.parametrize("how", [["--json"], ["--trials"], []], ids=["json", "trials", "page"])
-def test_what_is_no_decision_log_is_an_error_and_leaves_the_page_that_is_there(tmp_path: Path, how: list[str]) -> None:
-    log, other = tmp_path / "log.jsonl", tmp_path / "prices.jsonl"
-    log.write_bytes(told(decision(1)))
-    other.write_bytes(b'{"model": "m", "usd": 1}\nmodel,usd\n')
-    report(tmp_path, str(log))
-    before, result = page(tmp_path), report(tmp_path, str(other), *how)
-    assert result.exit_code == 1
-    assert f"{other}: no decision log; 2 lines were left out: " in result.stderr
-    assert page(tmp_path) == before
-
-
-def test_a_log_without_a_line_is_a_page_without_requests(tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    log.write_bytes(b"")
-    assert "0 requests" in report(tmp_path, str(log)).stdout
-
-
 def test_a_compressed_log_is_read_and_one_that_breaks_off_as_far_as_it_goes(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl.gz"
     whole = gzip.compress(told(*(decision(n, tenant=os.urandom(99).hex()) for n in range(200))))

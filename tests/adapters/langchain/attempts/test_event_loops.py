@@ -73,7 +73,8 @@ routers = [router() for _ in range(int(threads))]
 
 async def some(llm):  # first all in one stroke, so that each loop has connections that the others could be given
     for _ in range(int(rounds)):
-        assert [m.content for m in await llm.abatch(["a", "b", "c"])] == ["one two"] * 3
+        got = await llm.abatch(["a", "b", "c"])
+        assert [m.content for m in got] == ["one two"] * 3, [m.response_metadata for m in got]
 
 def in_a_loop(number):
     asyncio.run(some(routers[0 if kind == "one router" else number]))
