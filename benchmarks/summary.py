@@ -71,6 +71,12 @@ def _in_process(page: str) -> Iterator[Figure]:
     bare = number(page, "peers", 0, "ChatRouter", 0)
     yield _ratio("`invoke` of ChatRouter / of the fake model alone, without handlers", beside("invoke"), 2.5)
     yield _ratio("the same over a model that can't stream", bare, 2.5)
+    larger = [number(page, "growth", 0, f"1 model, {kb} kB", 2) for kb in (1, 10, 100)]
+    told = " / ".join(f"{each:.2f}" for each in larger)
+    yield Figure("the same with a prompt of 1 / 10 / 100 kB, new each time", f"{told} x", "2.5 x", max(larger) > 2.5)
+    firsts = [number(page, "overhead", 0, f"{way}, until the first chunk", 4) for way in ("stream", "astream")]
+    told = " / ".join(f"{each:.2f}" for each in firsts)
+    yield Figure("time to a stream's first chunk / the bare model's: sync / async", f"{told} x", "", missed=False)
     fallbacks = number(page, "overhead", 0, "invoke", 2)
     yield Figure("`invoke` of `with_fallbacks` / the bare model", f"{fallbacks:.2f} x", "", missed=False)
     yield _ratio(

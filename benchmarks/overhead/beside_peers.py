@@ -16,7 +16,7 @@ from benchmarks.peers.process import QUIET
 
 HEADS = (
     "", "`invoke` / bare", "added, p50 us", "p95", "calls a second",
-    "`ainvoke` / bare", "added, p50 us", "p95", "calls a second",
+    "`ainvoke`, 50 at once / bare", "added, p50 us", "p95", "calls a second",
     "import, s", "MiB then", "after 1,000 calls", "first text / bare", "added, p50 us", "p95",
 )  # fmt: skip
 GROWTH_HEADS = (

@@ -99,10 +99,10 @@ def figures(name: str, rounds: int) -> dict[str, Any]:
 
 def _grown(cases: Sequence[Case], rounds: int) -> dict[str, Any]:
     """All cases take turns: the slope is between two of them, and the machine's pace may change meanwhile."""
-    ways = {(case.size, "bare"): (case.bare, case.prompts) for case in cases}
-    ways |= {(case.size, "through"): (case.through, case.prompts) for case in cases}
+    ways = {f"{case.size}, bare": (case.bare, case.prompts) for case in cases}
+    ways |= {f"{case.size}, through": (case.through, case.prompts) for case in cases}
     found = measured(asked, ways, rounds)
-    us = [added(found[case.size, "through"], found[case.size, "bare"], 0.5) for case in cases]
+    us = [added(found[f"{case.size}, through"], found[f"{case.size}, bare"], 0.5) for case in cases]
     return {"us": us, "further": (us[-1] - us[0]) / (cases[-1].size - cases[0].size)}
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from threading import get_native_id
+from tempfile import TemporaryDirectory
 from typing import IO, Any, TypeVar
 
 Told = TypeVar("Told")
+_BINARY = getattr(os, "O_BINARY", 0)
+"""Of Windows, where a text's lines would be changed without it."""
 
 
 def replaced(
@@ -17,18 +18,19 @@ def replaced(
 ) -> Told:  # fmt: skip
     """What `write` gives back, once what it wrote has taken the place of `path`. Raises OSError.
 
-    A link goes on leading to its file, and a device or a pipe is written straight. Whoever might read the old file may
-    read the new one; where there was none, `mode` says who, less the umask. Texts are UTF-8, with lines as they are.
+    A link goes on leading to its file, and an old file keeps its owner and its permissions; of a new one `mode` says
+    who may do what, less the umask. What can't be replaced is written in place: a device, a pipe, another user's file.
+    Texts are UTF-8, with lines as they are.
     """
-    how: dict[str, Any] = (
-        {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8", "errors": errors, "newline": ""}
-    )
-    if path.exists() and not path.is_file():  # by its own name: what a shell's `>(...)` leads to has none
-        with path.open(**how) as file:
-            return write(file)
+    text: dict[str, Any] = {} if binary else {"encoding": "utf-8", "errors": errors, "newline": ""}
+    how: dict[str, Any] = {"mode": "wb" if binary else "w", **text}
     place = Path(os.path.realpath(path))
-    with _draft(place) as draft:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, mode), **how) as file:
+    if not _replaceable(path, place):
+        with path.open(**how) as file:  # by its own name: what a shell's `>(...)` leads to has none
+            return write(file)
+    with TemporaryDirectory(prefix=".", suffix=".new", dir=place.parent) as beside:  # nobody else looks in
+        draft = Path(beside) / "draft"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | _BINARY, mode), **how) as file:
             told = write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -38,21 +40,18 @@ def replaced(
     return told
 
 
-_BINARY = getattr(os, "O_BINARY", 0)
-"""Of Windows, where a text's lines would be changed without it."""
-
-
 def text_replaced(path: Path, text: str, mode: int = 0o666) -> None:
     """This text in the place of `path`. Raises OSError."""
     replaced(path, lambda file: file.write(text), mode=mode)
 
 
-@contextmanager
-def _draft(place: Path) -> Iterator[Path]:
-    """Beside it, under a name of this thread's own; nothing half-written is left behind."""
-    draft = place.with_name(f".{place.name}.{os.getpid()}-{get_native_id()}.new")
-    try:
-        yield draft
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+def _replaceable(path: Path, place: Path) -> bool:
+    """False for what another file in its place would be something else than."""
+    if not path.exists():
+        return not place.is_symlink()  # links that lead to each other
+    if not path.is_file() or not place.exists():  # or it has no name any more, as what a program's output may go to
+        return False
+    old, folder = place.stat(), place.parent
+    ours = old.st_nlink == 1 and old.st_uid == getattr(os, "geteuid", lambda: old.st_uid)()
+    whole = old.st_dev == folder.stat().st_dev  # else the file is mounted alone, as containers do
+    return ours and whole and os.access(place, os.W_OK) and os.access(folder, os.W_OK | os.X_OK)

@@ -59,6 +59,62 @@ def test_a_link_goes_on_leading_to_its_file(tmp_path: Path) -> None:
     assert (far / "file").read_text() == "new"
 
 
+def test_links_that_lead_to_each_other_are_an_error(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    with pytest.raises(OSError, match="symbolic links"):
+        text_replaced(one, "new")
+    assert one.is_symlink()
+
+
+def test_another_name_of_the_same_file_has_what_was_written(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("old")
+    other.hardlink_to(one)
+    text_replaced(one, "new")
+    assert other.read_text() == "new"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_another_users_file_stays_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "page"
+    text_replaced(path, "old", 0o600)
+    os.chown(path, 12_345, 12_345)
+    text_replaced(path, "new")
+    assert (path.stat().st_uid, mode(path), path.read_text()) == (12_345, 0o600, "new")
+
+
+def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, barred = tmp_path / "page", {tmp_path}
+    text_replaced(path, "old")
+    before = path.stat().st_ino
+    monkeypatch.setattr(os, "access", lambda asked, _: asked not in barred)  # root may do all things
+    text_replaced(path, "new")
+    assert (path.stat().st_ino, path.read_text()) == (before, "new")
+
+
+def test_output_into_a_file_without_a_name_arrives(tmp_path: Path) -> None:
+    with (tmp_path / "output").open("w+") as file:
+        (tmp_path / "output").unlink()
+        text_replaced(Path(f"/dev/fd/{file.fileno()}"), "through")
+        file.seek(0)
+        assert file.read() == "through"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_private_is_so_while_it_is_written_and_long_names_are_no_error(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)
+    text_replaced(path, "old", 0o600)
+
+    def looked(file: IO[Any]) -> list[int]:
+        return [mode(each) for each in tmp_path.iterdir() if each != path]
+
+    assert replaced(path, looked) == [0o700]
+
+
 def test_a_pipe_is_written_straight(tmp_path: Path) -> None:
     pipe, read = tmp_path / "pipe", list[str]()
     os.mkfifo(pipe)
