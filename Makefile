@@ -21,7 +21,7 @@ test: .venv/.test-installed
 figures: .venv/.test-installed # slow: some ten minutes; parts and sizes: python -m benchmarks.figures --help
 	$(BIN)/python -m benchmarks.figures $(FIGURES)
 
-bench: .venv/.test-installed # the tables of docs/performance.md; 40 minutes; a first look: make bench BENCH="--scale 0.02"
+bench: .venv/.test-installed # the tables of docs/performance.md; an hour; a first look: make bench BENCH="--scale 0.02"
 	$(BIN)/python -m benchmarks.bench $(BENCH)
 
 mutants: .venv/.test-installed # slow, for a night: changes the core one small thing at a time; MUTANTS="breaker" takes a part
