@@ -12,6 +12,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.option import above_nothing, at_least_one
 from benchmarks.peers.comparison import sums, where_worse
 from benchmarks.peers.environment import NotInstalled, install, versions
 from benchmarks.peers.measurement import Measurement
@@ -41,7 +42,9 @@ def main() -> None:
     print(_told(chosen))
     table = Table()
     with Path(asked.log).open("w", encoding="utf-8") as log:
-        measurement = Measurement(chosen, seed=asked.seed, seconds=asked.seconds, scale=asked.scale, log=log)
+        measurement = Measurement(
+            chosen, seed=asked.seed, seconds=asked.seconds, scale=asked.scale, log=log, rounds=asked.rounds
+        )
         try:
             for row, peer, cell in measurement.run(wanted):
                 table.add(row, peer, cell)
@@ -57,8 +60,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], help="rows whose title has this in it; may be repeated")
     parser.add_argument("--peer", action="append", default=[], help="peers whose name has this in it; may be repeated")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of each row's 100 requests")
-    parser.add_argument("--seconds", type=float, default=9.0, help="no peer begins a request of a row after so long")
+    parser.add_argument("--scale", type=above_nothing, default=1.0, help="share of each row's 100 requests")
+    parser.add_argument(
+        "--rounds", type=at_least_one, default=1, help="turns of each peer in a row; P95: the middle one"
+    )
+    parser.add_argument(
+        "--seconds", type=above_nothing, default=9.0, help="no peer begins a request of a row after so long"
+    )
     parser.add_argument("--log", default="/dev/null", help="a file for what the peers print")
     return parser.parse_args()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from benchmarks.peers.row import Row
@@ -48,6 +50,28 @@ class Cell:
             note="hung" if "hung" in end else str(end.get("broken", "")),
             errors=tuple(kinds.most_common(2)),
         )
+
+    @classmethod
+    def of_rounds(cls, cells: Sequence[Cell]) -> Cell:
+        """One of several, of one peer and row: the middle one's times, and shares of all that was asked."""
+        asked = sum(cell.asked for cell in cells)
+        counted = [cell for cell in cells if cell.wasted is not None]
+        back = median(math.inf if cell.back_s is None else cell.back_s for cell in cells)
+        kinds = sum((Counter(dict(cell.errors)) for cell in cells), Counter[str]())
+        return cls(
+            success=_mean([(cell.success, cell.asked) for cell in cells]),
+            silent=_mean([(cell.silent, cell.asked) for cell in cells]),
+            wasted=_mean([(cell.wasted or 0.0, cell.asked) for cell in counted]) if counted else None,
+            p95_s=median(cell.p95_s for cell in cells),
+            asked=asked,
+            back_s=back if math.isfinite(back) else None,
+            note=next((cell.note for cell in cells if cell.note), ""),
+            errors=tuple(kinds.most_common(2)),
+        )
+
+
+def _mean(weighted: Sequence[tuple[float, int]]) -> float:
+    return sum(share * count for share, count in weighted) / max(1, sum(count for _, count in weighted))
 
 
 def _wasted(row: Row, end: dict[str, Any], seen: dict[str, Any]) -> int | None:

@@ -1,4 +1,4 @@
-"""Runs the rows: within a row every peer in turn, in an order that rotates from row to row."""
+"""Runs the rows: within a row every peer in turn, round after round, in an order that rotates."""
 
 from __future__ import annotations
 
@@ -44,20 +44,29 @@ class Server:
 
 
 class Measurement:
-    """Peers, a server and a seed. `scale` shortens every row for a trial."""
+    """Peers, a server and a seed. `scale` shortens every row for a trial.
 
-    def __init__(self, peers: Iterable[Peer], *, seed: int, seconds: float, scale: float, log: Any) -> None:
+    `rounds`: how often each peer has its turn in a row. Each time it is made anew, and the faults have another seed.
+    A row that waits by the clock has one.
+    """
+
+    def __init__(
+        self, peers: Iterable[Peer], *, seed: int, seconds: float, scale: float, log: Any, rounds: int = 1
+    ) -> None:
         self._server = Server()
         self._processes = [PeerProcess(peer, log) for peer in peers]
-        self._seed, self._seconds, self._scale = seed, seconds, scale
+        self._seed, self._seconds, self._scale, self._rounds = seed, seconds, scale, rounds
 
     def run(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Peer, Cell]]:
         """Cell after cell."""
         for number, row in enumerate(rows):
-            turn = number % len(self._processes)
-            for process in self._processes[turn:] + self._processes[:turn]:
-                if process.peer.takes(row.fault):
-                    yield row, process.peer, self._cell(row, process)
+            found: dict[PeerProcess, list[Cell]] = {}
+            for round_ in range(1 if row.pause_s else self._rounds):
+                turn = (number + round_) % len(self._processes)
+                for process in self._processes[turn:] + self._processes[:turn]:
+                    if process.peer.takes(row.fault):
+                        found.setdefault(process, []).append(self._cell(row, process, self._seed + round_))
+            yield from ((row, process.peer, Cell.of_rounds(cells)) for process, cells in found.items())
 
     def stop(self) -> None:
         """End every process that was started."""
@@ -65,8 +74,8 @@ class Measurement:
             process.stop()
         self._server.stop()
 
-    def _cell(self, row: Row, process: PeerProcess) -> Cell:
-        opened = self._server.order(open={"primary": row.plan(self._seed), "backup": {}})
+    def _cell(self, row: Row, process: PeerProcess, seed: int) -> Cell:
+        opened = self._server.order(open={"primary": row.plan(seed), "backup": {}})
         try:
             results, end = process.work(asdict(self._job(row, opened)))
         except (RuntimeError, OSError) as error:

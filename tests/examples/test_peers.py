@@ -61,6 +61,31 @@ def test_a_request_that_failed_counts_as_one_that_never_ended() -> None:
     assert (cell.success, cell.wasted, cell.p95_s) == (0.9, 10.0, math.inf)
 
 
+def test_rounds_make_one_cell() -> None:
+    """Shares of all that was asked; of the times the middle one, which one slow round does not move."""
+    cells = [
+        Cell(success=1.0, silent=0.0, wasted=2.0, p95_s=0.02, asked=30, back_s=1.0, errors=(("Down: a", 1),)),
+        Cell(success=0.5, silent=0.2, wasted=6.0, p95_s=math.inf, asked=10, note="hung", errors=(("Down: a", 5),)),
+        Cell(success=1.0, silent=0.0, wasted=2.0, p95_s=0.03, asked=40, back_s=0.5, errors=(("Late: b", 2),)),
+    ]
+    one = Cell.of_rounds(cells)
+    assert (one.success, one.silent, one.wasted) == pytest.approx((75 / 80, 2 / 80, 200 / 80))
+    assert (one.p95_s, one.asked, one.back_s, one.note) == (0.03, 80, 1.0, "hung")
+    assert one.errors == (("Down: a", 6), ("Late: b", 2))
+    assert Cell.of_rounds(cells[:1]) == cells[0]
+    assert Cell.of_rounds([replace(cells[0], wasted=None, back_s=None)]).wasted is None
+
+
+def test_every_peer_has_its_turn_in_each_round() -> None:
+    ours = [replace(peer, environment=".") for peer in peers() if peer.name == "ours: endpoint"]
+    measurement = Measurement(ours, seed=1, seconds=20.0, scale=1.0, log=subprocess.DEVNULL, rounds=3)
+    try:
+        [(_, _, cell)] = list(measurement.run([Row("500", "http_500", requests=8)]))
+    finally:
+        measurement.stop()
+    assert (cell.asked, cell.wasted) == (24, 25.0)  # two calls in each round: it begins anew
+
+
 @pytest.mark.parametrize(
     "row", [Row("HTML", "html", requests=8), Row("cut", "clean_before", streamed=True, requests=8)]
 )
