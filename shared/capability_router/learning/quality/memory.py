@@ -34,7 +34,10 @@ class Result(NamedTuple):
 
 
 class Memory:
-    """Rows, and the models' results. Not thread-safe, except for readers of `keys[:size]`."""
+    """Rows, and the models' results. Not thread-safe, except for readers of `keys[:, :size]`.
+
+    `keys` (KEY, rows) are kept by column: a request is compared by the few that it has.
+    """
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
@@ -42,7 +45,7 @@ class Memory:
         self.rows: list[Remembered] = []
         self._at: dict[str, int] = {}
         self._of = Counter[str]()  # rows by tenant
-        self.keys = np.zeros((0, KEY), np.float32)
+        self.keys = np.zeros((KEY, 0), np.float32)
         self.meanings: Matrix | None = None
         """The same of embeddings, once there was one."""
         self.scores = np.zeros((0, 0), np.float32)
@@ -115,11 +118,11 @@ class Memory:
         self.order[at] = self._came
         self.scores[at] = self.tokens[at] = np.nan
         bag = unpacked([row.sketch])[0]
-        self.keys[at] = keys(bag)[0]
+        self.keys[:, at] = keys(bag)[0]
         if row.sketch.meaning is not None and self.meanings is None:
             self.meanings = np.zeros_like(self.keys)
         if self.meanings is not None:
-            self.meanings[at] = keys_of_meaning(meant(row.sketch), bag)[0]
+            self.meanings[:, at] = keys_of_meaning(meant(row.sketch), bag)[0]
         return at
 
     def _replaced(self, row: Remembered) -> int:
@@ -139,13 +142,13 @@ class Memory:
         self.rows = [row._replace(sketch=row.sketch._replace(meaning=None)) for row in self.rows]
 
     def _reserve(self, rows: int) -> None:
-        if rows <= len(self.keys):
+        if rows <= self.keys.shape[1]:
             return
         room = min(max(2 * rows, 64), self.most)
         self.order = np.append(self.order, np.zeros(room - len(self.order), np.int64))
-        self.keys = _grown(self.keys, (room, KEY), 0.0)
+        self.keys = _grown(self.keys, (KEY, room), 0.0)
         if self.meanings is not None:
-            self.meanings = _grown(self.meanings, (room, KEY), 0.0)
+            self.meanings = _grown(self.meanings, (KEY, room), 0.0)
         self.scores = _grown(self.scores, (room, len(self.models)), np.nan)
         self.tokens = _grown(self.tokens, (room, len(self.models)), np.nan)
 
@@ -178,7 +181,7 @@ class Memory:
         bags, surfaces = unpacked([row.sketch for row in self.rows])
         parts = np.array([_place(row.id) // 7 % PARTS for row in self.rows], np.intp)
         rows = slice(len(self.rows))
-        known = None if self.meanings is None else self.meanings[rows].copy()
+        known = None if self.meanings is None else self.meanings[:, rows].T.copy()
         return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known)
 
 
@@ -199,5 +202,5 @@ def meant(sketch: Sketch) -> Matrix:
 
 def _grown(old: Matrix, shape: tuple[int, int], fill: float) -> Matrix:
     new = np.full(shape, fill, np.float32)
-    new[: len(old)] = old
+    new[: old.shape[0], : old.shape[1]] = old
     return new

@@ -21,7 +21,7 @@ from capability_router.learning.quality.fit import Fit, fitted, rows_of
 from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, formed, keys, keys_of_meaning, nearest
-from capability_router.learning.quality.products import products
+from capability_router.learning.quality.products import products, sparse_products
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.split import parted
 from capability_router.learning.quality.traits import Traits
@@ -75,9 +75,9 @@ class View(NamedTuple):
 
     def near(self, known: Matrix, key: Matrix, surface: Matrix) -> tuple[Matrix, Matrix, float]:
         """The neighbours' result (1 + models), by words and with form; the nearest one's similarity, squared."""
-        known = known[: len(self.values)]
-        similar = products(known, key)
-        both = formed(similar, products(self.forms[: len(known)], self.fit.scale.forms(surface)))
+        known = known[:, : len(self.values)]
+        similar = sparse_products(known, key)
+        both = formed(similar, products(self.forms[: len(similar)], self.fit.scale.forms(surface)))
         (rows, weights), (others, theirs) = nearest(similar), nearest(both)
         by_words = drawn(weights, self.values[rows], self.there[rows])
         by_form = drawn(theirs, self.values[others], self.there[others])
@@ -229,12 +229,12 @@ class Quality:
         features = fit.scale.features(bag, surface)
         straight = products(fit.weights.T, features)
         known, key = self._compared(seen, bag)
-        by_words, by_form, likeness = view.near(known[: len(self.memory)], key, surface)
+        by_words, by_form, likeness = view.near(known[:, : len(self.memory)], key, surface)
         parts = fit.parts(surface, (straight, by_words, by_form))
         return _Read(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), likeness)
 
     def _compared(self, seen: Traits, bag: Matrix) -> tuple[Matrix, Matrix]:
-        """The keys of remembered requests, and this request's: by embedding if both have one, else by words."""
+        """What requests are compared by, by column, and this request's: embeddings if both have one, else words."""
         meanings = self.memory.meanings
         if seen.meaning is None or meanings is None:
             return self.memory.keys, keys(bag[None])[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from capability_router.learning.quality.neighbours import NUMBER, nearest
-from capability_router.learning.quality.products import products
+from capability_router.learning.quality.products import products, sparse_products
 
 
 def similarities(rows: int, lie: str) -> np.ndarray:
@@ -74,3 +74,13 @@ def test_products_are_those_of_the_matrix(turned: bool) -> None:
     found = products(np.asfortranarray(rows) if turned else rows, vector)
     assert found.dtype == np.float32
     assert found == pytest.approx(rows.astype(np.float64) @ vector, abs=1e-4)
+
+
+@pytest.mark.parametrize("needed", [0, 1, 12, 13, 30])
+def test_products_by_column_are_those_of_the_matrix(needed: int) -> None:
+    dice = np.random.default_rng(needed)
+    columns, vector = dice.standard_normal((30, 50)).astype(np.float32), np.zeros(30, np.float32)
+    vector[dice.permutation(30)[:needed]] = dice.standard_normal(needed)
+    found = sparse_products(columns[:, :40], vector)
+    assert found.dtype == np.float32
+    assert found == pytest.approx(columns[:, :40].T.astype(np.float64) @ vector, abs=1e-4)
