@@ -76,13 +76,13 @@ class Loops:
         if all(other is loop or other.is_closed() for other in _loops):
             return
         self._looks -= 1
-        left = tuple(model for model in self._whole if not _divided(model, self._known[0]))
+        left = tuple(model for model in self._whole if not _divided(model))
         self._whole = left if self._looks > 0 else ()
 
 
-def _divided(model: object, owner: asyncio.AbstractEventLoop) -> bool:
+def _divided(model: object) -> bool:
     try:
-        return divide(model, owner) > 0
+        return divide(model) > 0
     except Exception as error:  # noqa: BLE001 - an SDK of another shape, which is left as it is
         _log.debug("the pools of %s can't be divided (%s)", type(model).__name__, type(error).__name__)
         return True

@@ -21,24 +21,25 @@ _REQUESTS = "_requests"
 
 
 class PoolPerLoop:
-    """Replaces a pool. `owner`: the loop that has used the pool so far, and keeps it."""
+    """Replaces a pool. The loop that all its connections belong to keeps it; if that can't be told, no loop does.
 
-    def __init__(self, pool: Any, owner: asyncio.AbstractEventLoop) -> None:
+    A pool is not made for threads, and a loop may be about to ask it, or may be opening a connection that doesn't tell
+    its loop yet. What is under way in a pool without a loop ends there.
+    """
+
+    def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._shares: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary({owner: pool})
+        self._shares: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         self._lock = Lock()
-        for connection in pool.connections:
-            loop = loop_of(connection)
-            if loop is not None and loop is not owner and not loop.is_closed():
-                listed(pool).remove(connection)
-                listed(self._of(loop)).append(connection)
+        owner = _owner(pool)
+        if owner is not None:
+            self._shares[owner] = pool
+        self._hand_over()
 
     @property
     def connections(self) -> list[Any]:
         """The connections of all loops."""
-        with self._lock:
-            shares = list(self._shares.values())
-        return [connection for share in shares for connection in share.connections]
+        return [connection for pool in self._all() for connection in pool.connections]
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send over a connection of the running loop."""
@@ -47,6 +48,7 @@ class PoolPerLoop:
     async def aclose(self) -> None:
         """Close all pools. Other loops are asked to close theirs, in their own time."""
         here = asyncio.get_running_loop()
+        self._hand_over()
         with self._lock:
             shares = list(self._shares.items())
         for loop, share in shares:
@@ -66,7 +68,20 @@ class PoolPerLoop:
         loops.
         """
         self._lock = lock
-        return list(self._shares.values())
+        return self._all()
+
+    def _all(self) -> list[Any]:
+        with self._lock:
+            shares = list(self._shares.values())
+        return shares if any(share is self._pool for share in shares) else [self._pool, *shares]
+
+    def _hand_over(self) -> None:
+        """Give each connection of the replaced pool to its own loop."""
+        for connection in self._pool.connections:
+            loop = loop_of(connection)
+            if loop is not None and not loop.is_closed() and (share := self._of(loop)) is not self._pool:
+                listed(self._pool).remove(connection)
+                listed(share).append(connection)
 
     def _own(self) -> Any:
         loop = asyncio.get_running_loop()
@@ -85,17 +100,23 @@ class PoolPerLoop:
         return f"<PoolPerLoop {self._pool!r} among {len(self._shares)} event loops>"
 
 
-def divide(model: object, owner: asyncio.AbstractEventLoop) -> int:
+def divide(model: object) -> int:
     """Give each loop its own pool below a model; returns the number of divided pools. Pools of another shape are left
     alone.
     """
     count = 0
     for pool, holder, name in pools(model):
         if _divisible(pool) and holder is not None:
-            setattr(holder, name, PoolPerLoop(pool, owner))
+            setattr(holder, name, PoolPerLoop(pool))
             count += 1
         count += isinstance(pool, PoolPerLoop)
     return count
+
+
+def _owner(pool: Any) -> asyncio.AbstractEventLoop | None:
+    """The one loop of all its connections; None = there is none, or several, or a connection doesn't tell."""
+    loops = {loop_of(connection) for connection in pool.connections}
+    return loops.pop() if len(loops) == 1 else None
 
 
 def _divisible(pool: Any) -> bool:

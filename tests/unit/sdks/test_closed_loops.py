@@ -237,6 +237,46 @@ def test_a_client_that_is_made_late_is_divided_by_what_each_loop_has_of_it(
     closed(model.client(), one, other)
 
 
+@pytest.mark.parametrize("under_way", [0, 1])
+def test_a_loop_that_comes_later_never_works_in_the_pool_of_another(
+    ports: tuple[str, list[int]], two_loops: tuple[Loop, Loop], under_way: int
+) -> None:
+    """Two routers share a client, each in its own loop. The first connects, or has, when the second comes."""
+    url = ports[0]
+    client = httpx.AsyncClient(trust_env=False)
+    transport: Any = client._transport
+    first, connecting, go_on = transport._pool, threading.Event(), asyncio.Event()
+
+    async def later(_: str, __: Any) -> None:
+        connecting.set()
+        await go_on.wait()
+
+    async def get(loops: Loops, **options: Any) -> str:
+        loops.enter()
+        return (await client.get(url, **options)).text
+
+    async def after_a_while() -> list[str]:
+        held = {"extensions": {"trace": later}}
+        return list(await asyncio.gather(*(get(loops[0], **held) for _ in range(under_way))))
+
+    async def go() -> None:
+        go_on.set()
+
+    one, other = two_loops
+    loops = [Loops([Model(client)]) for _ in two_loops]
+    if not under_way:
+        one.do(get(loops[0]))
+    waiting = asyncio.run_coroutine_threadsafe(after_a_while(), one._loop)
+    assert not under_way or connecting.wait(10)
+    assert other.do(get(loops[1])) == "ok"
+    assert transport._pool._shares[other._loop] is not first
+    one.do(go())
+    assert waiting.result(10) == ["ok"] * under_way
+    assert first._requests == []
+    assert [one.do(get(loops[0])), other.do(get(loops[1]))] == ["ok", "ok"]
+    closed(client, one, other)
+
+
 def test_looks_only_when_a_loop_is_new_or_a_known_one_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[object] = []
     monkeypatch.setattr(closed_loops, "drop_closed", looked.append)
