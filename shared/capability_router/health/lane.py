@@ -124,7 +124,7 @@ class Lane:
 
     def hold(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Hold | None:
         """The hold that forbids a call of this many tokens now, or None."""
-        away = self._stopped(now, probe) or self._paused(now, probe) or self._no_slot(now, ahead)
+        away = self._stopped(now, probe) or self._paused(now, probe) or self._no_slot(now, ahead, tokens)
         return away or self._no_budget(now, tokens, ahead) or self._used_up(now, tokens, ahead)
 
     def enter(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Permit | Hold:
@@ -154,7 +154,7 @@ class Lane:
         """A permit past a learned limit: of concurrent calls, or from the provider's rate-limit headers."""
         hold = self._stopped(now) or self._paused(now) or self._no_budget(now, tokens, ahead)
         if hold is None and self.limiter.in_flight + ahead.calls >= self.limiter.stated:
-            hold = self._no_slot(now, ahead)
+            hold = self._no_slot(now, ahead, tokens)
         return self._grant(now, tokens) if hold is None else hold
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
@@ -309,7 +309,7 @@ class Lane:
             return Hold("breaker half-open, its probes are under way", broken, "breaker")
         return Hold(f"breaker open for another {_seconds(broken - now)}", broken, "breaker")
 
-    def _no_slot(self, now: float, ahead: Ahead = NOBODY) -> Hold | None:
+    def _no_slot(self, now: float, ahead: Ahead = NOBODY, tokens: float = 0.0) -> Hold | None:
         if not self.limiter.full_behind(ahead.calls):
             return None
         wait = self.limiter.queue_s(now, self.latency.service_s(), ahead)
@@ -317,6 +317,7 @@ class Lane:
         flying = "1 call" if count == 1 else f"{count} calls"
         until = now + max(wait, _LEAST_WAIT_S)
         if ahead.calls:
+            until = max(until, now + self._budget_s(now, tokens, ahead), now + self._rest_s(now, tokens, ahead))
             return Hold(_queued(ahead), until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
         if self.learned_limit is not None and count < limiter.stated:
             told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.learned_limit.why}"
@@ -326,18 +327,24 @@ class Lane:
         return Hold(told, until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
 
     def _no_budget(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Hold | None:
-        wait = self.limiter.budget_wait_s(tokens, now, ahead) if self.metered else 0.0
+        wait = self._budget_s(now, tokens, ahead)
         if not wait:
             return None
         told = _queued(ahead) or f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
     def _used_up(self, now: float, tokens: float, ahead: Ahead = NOBODY) -> Hold | None:
-        wait = self.gate.allowed_in_s(max(tokens, 1.0), now, ahead) if self.gate.counts else 0.0
+        wait = self._rest_s(now, tokens, ahead)
         if not wait:
             return None
         told = _queued(ahead) or f"full: its provider reports nothing left for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
+
+    def _budget_s(self, now: float, tokens: float, ahead: Ahead) -> float:
+        return self.limiter.budget_wait_s(tokens, now, ahead) if self.metered else 0.0
+
+    def _rest_s(self, now: float, tokens: float, ahead: Ahead) -> float:
+        return self.gate.allowed_in_s(max(tokens, 1.0), now, ahead) if self.gate.counts else 0.0
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
         breaker, before = self.breaker, self.breaker.state

@@ -154,42 +154,44 @@ class _Route:
     def is_own(self, thread: Thread) -> bool:
         return thread is self._thread
 
-    def take(self, item: _Queued) -> None:
+    def take(self, item: _Queued) -> bool:
+        """Queue the item; False = it waits for a later one, because no thread can be started now."""
         self._items.put(item)
         if self._thread is None and self._beginning.acquire(blocking=False):  # else its holder starts the thread
             try:
-                self._begin()
+                return self._begin()
             finally:
                 self._beginning.release()
+        return True
 
     def passed(self, record: Record | None, timeout_s: float, *, last: bool = False) -> bool:
         """Queue the record; whether it, and all before it, were written within `timeout_s`."""
         done = Lock()
         done.acquire()
-        self.take(_Queued(record, done, last))
-        return done.acquire(timeout=at_most(timeout_s))
+        return self.take(_Queued(record, done, last)) and done.acquire(timeout=at_most(timeout_s))
 
     def end(self) -> None:
         """Accept no more records."""
         if self._thread is not None:
             self._items.put(_Queued(None, last=True))
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
         if self._thread is not None:
-            return
+            return True
         if ending():
             self._work_off()
-            return
+            return True
         thread = Thread(target=self._work, name="router telemetry", daemon=True)
         self._thread = thread
         try:
             thread.start()
         except RuntimeError:  # no thread can be started; the next record tries again
             self._thread = None
-            return
+            return False
         if not self._ends_first:  # an exporter, or the sink's own connection, is of no use once it is closed
             end_before_what_is_there()
             self._ends_first = True
+        return True
 
     def _work_off(self) -> None:
         while True:

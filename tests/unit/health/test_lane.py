@@ -229,6 +229,18 @@ def test_who_comes_behind_others_leaves_them_what_they_need(limits: dict[str, in
     assert isinstance(held, Hold)
 
 
+def test_who_comes_behind_others_is_not_asked_to_look_before_it_could_be_called_alone() -> None:
+    made, _ = board(concurrency=2)
+    made.note_limits("a", {"x-ratelimit-remaining-tokens": "5", "x-ratelimit-reset-tokens": "20s"}, 1.0)
+    alone, behind = made.admit("a", 1.0, 100), made.admit("a", 1.0, 100, ahead=Ahead(2, 0))
+    assert isinstance(alone, Hold)
+    assert isinstance(behind, Hold)
+    assert behind.reason == "full: 2 requests wait before this one"
+    assert alone.until is not None
+    assert behind.until is not None
+    assert behind.until >= alone.until > 1.1
+
+
 @pytest.mark.parametrize(("limits", "times"), [({"concurrency": 5, "rpm": 9}, 0), ({"tpm": 500}, 1)])
 def test_tokens_of_those_ahead_are_counted_only_for_a_limit_of_tokens(limits: dict[str, int], times: int) -> None:
     made, _ = board(**limits)

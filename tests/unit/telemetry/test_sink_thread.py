@@ -381,7 +381,7 @@ def test_where_no_thread_can_be_had_the_next_record_tries_again(monkeypatch: pyt
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refused)
         sent.write({"n": 1})
-        assert not sent.flush(0.01)
+        assert not sent.flush(1_000.0)  # nobody would come by to end that wait
     sent.write({"n": 2})
     assert sent.flush()
     assert numbers(kept) == [1, 2]
