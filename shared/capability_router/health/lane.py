@@ -124,7 +124,7 @@ class Lane:
 
     def hold(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Hold | None:
         """The hold that forbids a call of this many tokens now, or None."""
-        away = self._stopped(now, probe) or self._paused(now, probe) or self._no_slot(now, ahead, tokens)
+        away = self._stopped(now, probe) or self._paused(now, probe) or self._no_slot(now, tokens, ahead)
         return away or self._no_budget(now, tokens, ahead) or self._used_up(now, tokens, ahead)
 
     def enter(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Permit | Hold:
@@ -154,7 +154,7 @@ class Lane:
         """A permit past a learned limit: of concurrent calls, or from the provider's rate-limit headers."""
         hold = self._stopped(now) or self._paused(now) or self._no_budget(now, tokens, ahead)
         if hold is None and self.limiter.in_flight + ahead.calls >= self.limiter.stated:
-            hold = self._no_slot(now, ahead, tokens)
+            hold = self._no_slot(now, tokens, ahead)
         return self._grant(now, tokens) if hold is None else hold
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
@@ -309,7 +309,7 @@ class Lane:
             return Hold("breaker half-open, its probes are under way", broken, "breaker")
         return Hold(f"breaker open for another {_seconds(broken - now)}", broken, "breaker")
 
-    def _no_slot(self, now: float, ahead: Ahead = NOBODY, tokens: float = 0.0) -> Hold | None:
+    def _no_slot(self, now: float, tokens: int = 0, ahead: Ahead = NOBODY) -> Hold | None:
         if not self.limiter.full_behind(ahead.calls):
             return None
         wait = self.limiter.queue_s(now, self.latency.service_s(), ahead)
