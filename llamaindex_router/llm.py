@@ -98,20 +98,21 @@ class RouterLLM(FunctionCallingLLM):
         core, config = settings.pop("_core", None), settings.pop("_config", None)
         own = {name: settings.pop(name) for name in (*LLM.model_fields, *_further(type(self))) if name in settings}
         defaults = {name: settings.pop(name) for name in _CALL_DEFAULTS if settings.get(name) is not None}
-        held = {name: value for name, value in defaults.items() if name in type(self).model_fields}
-        if (mode := _stated_mode(own.get("pydantic_program_mode"))) is not None:
-            defaults["pydantic_program_mode"] = mode
         check_constructor("RouterLLM", settings, _KEYWORDS, models, "to a call: llm.complete(..., {}=...)")
+        mode, said = _stated_mode(own.get("pydantic_program_mode")), True if annotate is None else annotate
+        super().__init__(context_window=checked(context_window), annotate=said, **defaults, **own)
+        defaults = {name: getattr(self, name) for name in defaults}  # as numbers, if they were given as text
+        if mode is not None:
+            defaults["pydantic_program_mode"] = mode
         if policy is not None:
             settings["policy"] = policy
         if max_retries is not None:
             settings["retry"] = {"attempts": attempts_of(max_retries), **(settings.get("retry") or {})}
-        core = core or _core(Recipe(models, config, settings, defaults, api_key), router)
-        if (parser := core.children.output_parser) is not None:
-            own.setdefault("output_parser", parser)
-        said = core.router.settings.annotate if annotate is None else annotate
-        super().__init__(context_window=checked(context_window), annotate=said, **held, **own)
-        self._core = core
+        self._core = core or _core(Recipe(models, config, settings, defaults, api_key), router)
+        if "output_parser" not in own and (parser := self._core.children.output_parser) is not None:
+            self.output_parser = parser
+        if annotate is None:
+            self.annotate = self._core.router.settings.annotate
         self._metadata = self._described()
 
     @classmethod

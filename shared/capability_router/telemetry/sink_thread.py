@@ -92,7 +92,8 @@ class SinkThread(Lasting):
         elif self._is_sink:
             self._route.take(_Queued(None, last=True))
         elif not self._route.passed(None, timeout_s, last=True):
-            log.warning("%r has not taken its records within %g s: %d wait", self.sink, timeout_s, self._route.waiting)
+            told = "%r did not take its records (wait: %g s at most): %d left"
+            log.warning(told, self.sink, timeout_s, self._route.waiting)
 
     def at_exit(self) -> None:
         """Write the queued records."""

@@ -37,6 +37,13 @@ def test_a_default_that_the_models_have_can_not_be_set_later(name: str, value: A
         setattr(RouterLLM(models=[MockLLM()]), name, value)
 
 
+def test_a_number_that_is_given_as_text_is_sent_as_a_number(child: Callable[..., Any], server: ChatServer) -> None:
+    told: dict[str, Any] = {"temperature": "0.7", "max_tokens": "9", "top_p": "0.5"}  # from the environment, say
+    RouterLLM(models=[child("a")], **told).chat(HI)
+    (body,) = server.requests
+    assert {name: body[name] for name in told} == {"temperature": 0.7, "max_tokens": 9, "top_p": 0.5}
+
+
 class City(BaseModel):
     """A city."""
 
