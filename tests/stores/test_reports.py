@@ -312,13 +312,13 @@ def test_what_is_begun_while_it_closes_is_another_thread(tmp_path: Path) -> None
     assert slow.asked.wait(PATIENCE_S)
     closing = threading.Thread(target=router._reporter.close)
     closing.start()
-    while router._reporter._thread is not None:
+    while router._reporter._rounds._thread is not None:
         time.sleep(0.001)
     router._reporter.start()  # a request comes in while the old thread is still about its report
     slow.go.set()
     closing.join(PATIENCE_S)
     assert not closing.is_alive()
-    assert router._reporter._thread.is_alive()
+    assert router._reporter._rounds._thread.is_alive()
     router.close()
 
 
@@ -332,9 +332,9 @@ def test_no_call_fails_where_no_thread_can_be_had(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         router._reporter.start()
-    assert router._reporter._thread is None
+    assert router._reporter._rounds._thread is None
     router._reporter.start()
-    assert router._reporter._thread.is_alive()
+    assert router._reporter._rounds._thread.is_alive()
     router.close()
 
 

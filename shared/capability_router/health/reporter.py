@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import threading
+import platform
 import weakref
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.rounds import Bell, Rounds
 from capability_router.errors import StoreError
 from capability_router.log_lines import worth_logging
 from capability_router.stores.reports import ReportRoom
@@ -41,41 +42,27 @@ class Reporter(Lasting):
     def _begin(self) -> None:
         self._writer = uuid4().hex
         self._since = self._unix()
-        self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
-        self._starting = threading.Lock()
+        self._rounds: Rounds[Reporter] = Rounds("router health reporter", partial(_run, whose=weakref.ref(self)))
 
     def start(self) -> None:
         """Start the thread if it does not run. If no thread can be started now, the next request tries again."""
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    ended = threading.Event()
-                    args = (weakref.ref(self), ended, self._room, self._name, self._writer)
-                    thread = threading.Thread(target=_run, args=args, name="router health reporter", daemon=True)
-                    try:
-                        thread.start()
-                    except RuntimeError:  # the interpreter is ending, or the thread limit is reached
-                        return
-                    self._thread, self._ended = thread, ended
+        self._rounds.start()
 
     def report(self) -> str:
         """The report as JSON: process, start time, interval, and a row per model."""
         return json.dumps(
             {
-                "version": VERSION, "host": _host(), "pid": os.getpid(), "since": round(self._since, 3),
+                "version": VERSION, "host": platform.node(), "pid": os.getpid(), "since": round(self._since, 3),
                 "every_s": EVERY_S, "models": self._told(),
             }, separators=(",", ":"),
         )  # fmt: skip
 
+    def _tell(self) -> None:
+        self._room.tell(self._name, self._writer, self.report())
+
     def close(self) -> None:
         """Withdraw the report; the next request starts reporting again."""
-        with self._starting:  # a `start` meanwhile starts another thread
-            thread, ended, self._thread = self._thread, self._ended, None
-        if thread is not None:
-            ended.set()
-            if thread is not threading.current_thread():
-                thread.join()
+        self._rounds.stop()
 
     def at_exit(self) -> None:
         """Withdraw the report before the process ends."""
@@ -86,21 +73,16 @@ class Reporter(Lasting):
         self._begin()
 
 
-def _run(whose: weakref.ref[Reporter], ended: threading.Event, room: ReportRoom, name: str, writer: str) -> None:
-    defects = _Defects()
-    while True:
-        found = whose()
-        if found is None:
-            break
-        defects.apart(partial(_told, found, room, name, writer))
+def _run(bell: Bell[Reporter], whose: weakref.ref[Reporter]) -> None:
+    defects, withdraw = _Defects(), None
+    while (found := whose()) is not None:
+        withdraw = partial(found._room.withdraw, found._name, found._writer)
+        defects.apart(found._tell)
         del found
-        if ended.wait(EVERY_S):
+        if bell.ended.wait(EVERY_S):
             break
-    defects.apart(lambda: room.withdraw(name, writer))
-
-
-def _told(reporter: Reporter, room: ReportRoom, name: str, writer: str) -> None:
-    room.tell(name, writer, reporter.report())
+    if withdraw is not None:
+        defects.apart(withdraw)
 
 
 class _Defects:
@@ -123,7 +105,3 @@ class _Defects:
             elif worth_logging(count):
                 name, time = type(error).__name__, f"{count:,}th"
                 log.error("a report could not be told for the %s time: %s", time, name)
-
-
-def _host() -> str:
-    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")

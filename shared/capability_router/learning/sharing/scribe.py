@@ -15,12 +15,13 @@ import threading
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
-from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.rounds import Bell, Rounds
 from capability_router.errors import StoreError
 from capability_router.learning.guard import WINDOW
 from capability_router.learning.sharing.lesson import USER, Illegible, Lesson, Pack, line, opened, read, sealed
@@ -155,11 +156,7 @@ class Scribe(Lasting, Generic[P]):
         self._damaged = self._lost = self._failing = False
         self.overdue = False
         """Whether something was worked out that the next summary should hold."""
-        # Holds its sender until the round is made: a router that is dropped at once loses nothing.
-        self._signals: SimpleQueue[Scribe[P] | None] = SimpleQueue()
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._rounds: Rounds[Scribe[P]] = Rounds("router lessons", partial(_run, whose=weakref.ref(self)))
 
     @property
     def pupil(self) -> P:
@@ -191,8 +188,8 @@ class Scribe(Lasting, Generic[P]):
 
     def ring(self) -> None:
         """Have a round made in a moment."""
-        self.start()
-        self._signals.put(self)
+        self._rounds.start()
+        self._rounds.ring(self)
 
     # -- with the store -----------------------------------------------------------------------------
 
@@ -339,17 +336,8 @@ class Scribe(Lasting, Generic[P]):
 
     def start(self) -> None:
         """Begin to exchange lessons, if that has not begun."""
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    args = (self._signals, self._ending, weakref.ref(self))
-                    thread = threading.Thread(target=_run, args=args, name="router lessons", daemon=True)
-                    try:
-                        thread.start()
-                    except RuntimeError:  # the interpreter is ending; what waits is written at exit
-                        return
-                    self._thread = thread
-                    self._signals.put(self)
+        if self._rounds.start():
+            self._rounds.ring(self)
 
     def _tried(self, work: Callable[[], object]) -> bool:
         """False when the store is away, which is logged once."""
@@ -367,12 +355,7 @@ class Scribe(Lasting, Generic[P]):
 
     def close(self) -> None:
         """Write all that waits, and what was worked out. It can go on being used."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._ending.set()
-            self._signals.put(None)
-            thread.join()
-            self._signals, self._ending = SimpleQueue(), threading.Event()
+        self._rounds.stop()
         if self._tried(self.round):
             self._tried(self._left)
 
@@ -399,27 +382,17 @@ def _why(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError) else type(error).__name__
 
 
-def _run(signals: SimpleQueue[Scribe[Any] | None], ending: threading.Event, whose: weakref.ref[Scribe[Any]]) -> None:
-    patience = _PATIENCE_S[0]
+def _run(bell: Bell[Scribe[Any]], whose: weakref.ref[Scribe[Any]]) -> None:
+    patience, poll_s = _PATIENCE_S[0], _POLL_S
     while True:
-        rang = _rung(signals, _POLL_S)
-        if (found := rang or whose()) is None or ending.wait(_PAUSE_S if rang else 0.0):
+        rang = bell.heard(poll_s)
+        if (found := rang or whose()) is None or bell.ended.wait(_PAUSE_S if rang else 0.0):
             return
         if found._tried(found.round):
-            patience = _PATIENCE_S[0]
+            patience, poll_s = _PATIENCE_S[0], _POLL_S
         else:
-            signals.put(rang)
-            ending.wait(patience)
-            patience = min(2 * patience, _PATIENCE_S[1])
+            if rang is not None:
+                bell.ring(rang)
+            bell.ended.wait(patience)
+            patience, poll_s = min(2 * patience, _PATIENCE_S[1]), 0.0
         del found, rang
-
-
-def _rung(signals: SimpleQueue[Scribe[Any] | None], patience_s: float) -> Scribe[Any] | None:
-    """Wait for a signal and take all that have come: the last sender, None = there was none."""
-    rang = None
-    try:
-        rang = signals.get(timeout=patience_s)
-        while True:
-            rang = signals.get_nowait() or rang
-    except Empty:
-        return rang

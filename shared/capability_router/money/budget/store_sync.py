@@ -7,11 +7,11 @@ is killed, what it spent within that moment is not reported.
 from __future__ import annotations
 
 import logging
-import threading
 import weakref
-from queue import Empty, SimpleQueue
+from functools import partial
 
 from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.rounds import Bell, Rounds
 from capability_router.money.budget.budgets import Budgets
 
 log = logging.getLogger("capability_router")
@@ -29,38 +29,21 @@ class StoreSync(Lasting):
         watch(self)
 
     def _begin(self) -> None:
-        # Signals may come from the garbage collector. The queue holds a reference to the sender until its spending is
-        # reported, so a router that is dropped right after a call loses nothing. None: the thread is to end.
-        self._signals: SimpleQueue[StoreSync | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._rounds: Rounds[StoreSync] = Rounds("router store sync", partial(_run, whose=weakref.ref(self)))
 
     def _woken(self) -> None:
-        self._signals.put(self)
+        self._rounds.ring(self)
 
     def start(self) -> None:
         """Start the thread if it does not run; not to be called from a settlement.
 
         If no thread can be started now, what is spent waits, and the next request tries again.
         """
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    args = (self._signals, weakref.ref(self))
-                    thread = threading.Thread(target=_run, args=args, name="router store sync", daemon=True)
-                    try:
-                        thread.start()
-                    except RuntimeError:  # the interpreter is ending, or the thread limit is reached
-                        return
-                    self._thread = thread
+        self._rounds.start()
 
     def close(self) -> None:
         """Report everything and give back what no call holds. The budgets can still be used."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._signals.put(None)
-            thread.join()
-            self._signals = SimpleQueue()
+        self._rounds.stop()
         self._budgets.settle_up(final=True)
 
     def at_exit(self) -> None:
@@ -73,30 +56,14 @@ class StoreSync(Lasting):
         self._budgets.forked()
 
 
-def _run(signals: SimpleQueue[StoreSync | None], whose: weakref.ref[StoreSync]) -> None:
-    pause = threading.Event()
-    goes_on = True
-    while goes_on:
-        goes_on, rang = _rung(signals, ROUND_S)
-        if (found := rang or whose()) is None:
+def _run(bell: Bell[StoreSync], whose: weakref.ref[StoreSync]) -> None:
+    while True:
+        rang = bell.heard(ROUND_S)
+        if bell.ended.is_set() or (found := rang or whose()) is None:
             return
         try:
             found._budgets.settle_up()
         except Exception:  # a bug; what was not reported is kept for the next round
             log.exception("spending could not be reported to the store")
         del found, rang
-        if goes_on:
-            pause.wait(PAUSE_S)
-
-
-def _rung(signals: SimpleQueue[StoreSync | None], patience_s: float) -> tuple[bool, StoreSync | None]:
-    """Wait for a signal and take all that have come: whether to go on, and the last sender."""
-    rang = None
-    try:
-        found = signals.get(timeout=patience_s)
-        while found is not None:
-            rang = found
-            found = signals.get_nowait()
-    except Empty:
-        return True, rang
-    return False, rang
+        bell.ended.wait(PAUSE_S)

@@ -6,14 +6,13 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
-from typing import Any
 
 import pytest
 from unit.money.budget.lender import ONE, Lender, Process
 
 from capability_router.clock import ManualClock, SystemClock
 from capability_router.concurrency import lifetime
+from capability_router.concurrency.rounds import Bell
 from capability_router.money.budget import store_sync as module
 from capability_router.money.budget.store_sync import StoreSync
 
@@ -72,36 +71,11 @@ def test_it_begins_once_and_keeps_no_process_alive(sync: StoreSync, monkeypatch:
     assert [(t.name, t.daemon) for t in began] == [("router store sync", True)]
 
 
-class Together:
-    """A lock that is taken only once two have come for it."""
-
-    def __init__(self) -> None:
-        self._both, self._lock = threading.Barrier(2, timeout=30), threading.Lock()
-
-    def __enter__(self) -> None:
-        self._both.wait()
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-def test_of_two_that_begin_it_at_once_one_does(sync: StoreSync, monkeypatch: pytest.MonkeyPatch) -> None:
-    sync._starting = Together()  # type: ignore[assignment]  # as one of two threads finds it
-    both = [threading.Thread(target=sync.start) for _ in range(2)]
-    began: list[Any] = []
-    made = threading.Thread
-    monkeypatch.setattr(module.threading, "Thread", lambda **how: began.append(how) or made(**how))
-    [t.start() for t in both]
-    [t.join(30) for t in both]
-    assert len(began) == 1
-
-
 def test_closing_tells_and_gives_back_all_and_ends_the_thread(
     budgets: Process, lender: Lender, sync: StoreSync
 ) -> None:
     sync.start()
-    thread = sync._thread
+    thread = sync._rounds._thread
     assert thread is not None
     assert budgets.spend(10)
     assert budgets.spend(10)
@@ -132,7 +106,7 @@ def test_a_closed_one_can_be_used_and_begun_again(budgets: Process, lender: Lend
 def test_the_end_of_the_process_is_heard(budgets: Process, lender: Lender, sync: StoreSync) -> None:
     assert sync in lifetime._owners
     sync.start()
-    thread = sync._thread
+    thread = sync._rounds._thread
     assert thread is not None
     assert budgets.spend(10)
     sync.at_exit()
@@ -144,16 +118,16 @@ def test_the_child_of_a_fork_has_a_thread_of_its_own_and_nothing_of_its_parents(
     budgets: Process, lender: Lender, sync: StoreSync
 ) -> None:
     sync.start()
-    parents, signals = sync._thread, sync._signals
+    parents, bell = sync._rounds._thread, sync._rounds._bell
     held = budgets.held(30)
     sync.after_fork()  # as in the child, where the parent's thread isn't
     sync.start()
-    assert sync._thread is not parents
+    assert sync._rounds._thread is not parents
     budgets.settle(held, 30)
     assert budgets.spend(10)
     assert comes(lambda: heard(lender) == 10)
     assert len({claim.holder for claim in lender.claims}) == 2
-    signals.put(None)
+    bell.end()
     assert parents is not None
     parents.join(30)
 
@@ -167,7 +141,7 @@ def test_a_router_that_is_let_go_of_loses_nothing_and_leaves_no_thread(
     hold = budgets.held(10)
     budgets.settle(hold, 10)
     sync.start()
-    thread, gone = sync._thread, weakref.ref(sync)
+    thread, gone = sync._rounds._thread, weakref.ref(sync)
     del hold, budgets, sync
     assert thread is not None
     assert comes(lambda: gc.collect() >= 0 and not thread.is_alive())
@@ -192,54 +166,53 @@ def test_a_defect_is_logged_and_the_next_round_tells_it(
     assert comes(lambda: heard(lender) == 20)
 
 
-# -- the signals -------------------------------------------------------------------------------------
+def test_it_rests_a_moment_after_each_round(budgets: Process, lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls in quick succession make one round."""
+    sync, bell, rests = StoreSync(budgets), Bell[StoreSync](), []
 
+    class Ended(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            rests.append(timeout)
+            bell.end()
+            return True
 
-def rung(*who: Any) -> SimpleQueue[Any]:
-    signals: SimpleQueue[Any] = SimpleQueue()
-    for each in who:
-        signals.put(each)
-    return signals
-
-
-def test_all_that_rang_make_one_round(budgets: Process) -> None:
-    first, last = StoreSync(budgets), StoreSync(budgets)
-    signals = rung(first, last)
-    assert module._rung(signals, 0.0) == (True, last)
-    assert signals.empty()
-
-
-def test_the_end_is_heard_with_who_rang_before_it(budgets: Process) -> None:
-    sync = StoreSync(budgets)
-    assert module._rung(rung(sync, None), 0.0) == (False, sync)
-    assert module._rung(rung(None), 0.0) == (False, None)
-
-
-def test_nobody_rang_within_the_time() -> None:
-    assert module._rung(rung(), 0.0) == (True, None)
-
-
-def test_a_last_round_is_made_before_the_end(budgets: Process, lender: Lender) -> None:
-    sync = StoreSync(budgets)
     assert budgets.spend(10)
-    assert heard(lender) == 0
-    module._run(rung(sync, None), weakref.ref(sync))
+    bell.ended = Ended()
+    bell.ring(sync)
+    module._run(bell, weakref.ref(sync))
+    assert rests == [0.01]
     assert heard(lender) == 10
 
 
-def test_it_rests_a_moment_after_each_round_but_the_last(budgets: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls in quick succession make one round."""
-    sync = StoreSync(budgets)
-    signals, rests = rung(sync), []
+def test_a_request_that_comes_while_it_closes(budgets: Process, lender: Lender, sync: StoreSync) -> None:
+    """The thread that closes is waiting for a slow store; the one that the request starts does not take its place."""
+    slow, go = threading.Event(), threading.Event()
 
-    class Pause:
-        def wait(self, seconds: float) -> None:
-            rests.append(seconds)
-            signals.put(None)
+    def waits() -> None:
+        slow.set()
+        assert go.wait(30)
 
-    monkeypatch.setattr(module.threading, "Event", Pause)
-    module._run(signals, weakref.ref(sync))
-    assert rests == [0.01]
+    hold = budgets.held(10)
+    lender.before = lender.once(waits)
+    sync.start()
+    first = sync._rounds._thread
+    budgets.settle(hold, 10)
+    assert slow.wait(30)
+    closing = threading.Thread(target=sync.close, daemon=True)
+    closing.start()
+    assert comes(lambda: sync._rounds._thread is None)
+    sync.start()
+    later = sync._rounds._thread
+    SystemClock.sleep(0.05)  # the later one waits for a ring
+    go.set()
+    closing.join(30)
+    assert not closing.is_alive()
+    assert first is not None
+    assert not first.is_alive()
+    assert later is not None
+    assert later.is_alive()
+    assert budgets.spend(10)
+    assert comes(lambda: heard(lender) == 20)
 
 
 def test_without_a_thread_no_call_fails_and_a_later_one_begins_it(
