@@ -75,7 +75,7 @@ ROOMS = (
             "tests/unit/sdks/test_readers.py",
         ),
     ),
-    Room("execution/driving/thread_pool.py", ("tests/unit/execution/driving/test_thread_pool.py",)),
+    Room("concurrency/thread_pool.py", ("tests/unit/concurrency/test_thread_pool.py",)),
     Room("sdks/readers.py", ("tests/unit/sdks/test_readers.py",)),
     Room(
         "execution/accounts.py", ("tests/unit/execution/test_accounts.py", "tests/unit/money/test_several_answers.py")

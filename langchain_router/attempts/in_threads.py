@@ -19,8 +19,8 @@ from langchain_core.language_models import BaseChatModel, SimpleChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
+from capability_router.concurrency.thread_pool import THREADS
 from capability_router.execution.driving.performance import below_us
-from capability_router.execution.driving.thread_pool import THREADS
 from capability_router.sdks.readers import READERS
 from langchain_router.fleet.likeness import alike, as_one
 

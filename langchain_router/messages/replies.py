@@ -25,7 +25,6 @@ from capability_router.request import BROKEN_ENDS, ENDS, Finish, Reply, Usage, s
 from langchain_router.messages.kinds import is_ai, is_chunk
 from langchain_router.messages.raw_calls import RawCalls
 
-_FINISHES = ENDS | {"completed": Finish.STOP, "finished": Finish.STOP, "max_output_tokens": Finish.LENGTH}
 _UNTOLD = frozenset({"FINISH_REASON_UNSPECIFIED", "null"})
 """Google's and Alibaba's values for "no reason yet", which ChatVertexAI and ChatTongyi hand on."""
 _REASON_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
@@ -37,7 +36,7 @@ def finish_of(metadata: Mapping[str, Any]) -> Finish | None:
         return None  # Ollama has loaded the model and answered nothing
     for key in _REASON_KEYS:
         if (word := metadata.get(key)) and str(word) not in _UNTOLD:
-            return _FINISHES.get(str(word).lower(), Finish.OTHER)
+            return ENDS.get(str(word).lower(), Finish.OTHER)
     if metadata.get("done") is True:
         return Finish.STOP  # Ollama's, before it gave reasons
     return _responses_finish(metadata)
@@ -49,7 +48,7 @@ def _responses_finish(metadata: Mapping[str, Any]) -> Finish | None:
     if status == "incomplete":
         details = metadata.get("incomplete_details")
         why = details.get("reason") if isinstance(details, Mapping) else None
-        return _FINISHES.get(str(why), Finish.OTHER)
+        return ENDS.get(str(why), Finish.OTHER)
     if status:
         return Finish.STOP if status == "completed" else BROKEN_ENDS.get(str(status))
     blocked = metadata.get("prompt_feedback")  # Gemini's, of a prompt that it gives no candidate for

@@ -34,10 +34,6 @@ _TIERS = ("service_tier", "serviceTier", "traffic_type")
 _MODALITIES = {"AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image"}
 _WHOLE_RAW = ("prompt_token_count", "prompt_eval_count")  # some integrations put the counts into raw itself
 
-_FINISH = ENDS | {
-    "end": Finish.STOP, "pause_turn": Finish.STOP, "error_limit": Finish.LENGTH, "token_limit": Finish.LENGTH,
-    "time_limit": Finish.LENGTH, "error_toxic": Finish.CONTENT_FILTER,
-}  # fmt: skip
 _NONE_YET = ("", "null", "not_finished", "finish_reason_unspecified")
 """Values that mean that there is no terminal reason yet: watsonx's and Google's."""
 REASONS = ("finish_reason", "stop_reason", "done_reason", "stopReason", "finishReason")
@@ -55,7 +51,7 @@ def finish_word(word: Any) -> Finish | None:
     """The Finish for a provider's terminal reason; None if there is none."""
     text = getattr(word, "name", word)  # Google's is an enum
     word = text.lower() if isinstance(text, str) else ""
-    return None if word in _NONE_YET else _FINISH.get(word, Finish.OTHER)
+    return None if word in _NONE_YET else ENDS.get(word, Finish.OTHER)
 
 
 def unwrapped(raw: Any) -> Any:

@@ -77,17 +77,24 @@ BROKEN_ENDS = {
 }  # fmt: skip
 """The providers' terminal reasons for an error on their side, in lower case."""
 _ENDS = {
-    Finish.STOP: ("stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete"),
-    Finish.LENGTH: ("length", "max_tokens", "model_length", "model_context_window_exceeded"),
+    Finish.STOP: (
+        "stop", "end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed", "finished", "done", "end",
+        "pause_turn",
+    ),
+    Finish.LENGTH: (
+        "length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded", "error_limit",
+        "token_limit", "time_limit",
+    ),
     Finish.TOOL_CALLS: ("tool_calls", "tool_use", "function_call", "tool_call"),
     Finish.CONTENT_FILTER: (
         "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii",
         "guardrail_intervened", "sensitive", "image_safety", "image_prohibited_content", "image_recitation",
+        "error_toxic",
     ),
     Finish.REFUSAL: ("refusal",),
 }  # fmt: skip
 ENDS = {word: finish for finish, words in _ENDS.items() for word in words} | BROKEN_ENDS
-"""The providers' terminal reasons, in lower case, as the packages of both frameworks hand them on."""
+"""The providers' terminal reasons, in lower case: on the wire, and as the packages of both frameworks hand them on."""
 
 
 _BYTES, _AT_ONCE = 16, 256

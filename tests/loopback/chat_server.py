@@ -6,6 +6,7 @@ import json
 import socket
 import socketserver
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -32,6 +33,11 @@ class Wire:
 
     def pause(self, seconds: float | None = None) -> None:
         self._stopping.wait(seconds)
+
+    def reset(self) -> None:
+        """End the connection as a host that fails does."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._sock.close()
 
 
 Step = Callable[[Wire], bool]  # whether the connection goes on

@@ -12,13 +12,13 @@ from typing import Any
 
 import httpcore
 import pytest
-from loopback.chat_server import ChatServer, Wire, completion, reply
-from loopback.endpoint_client import BODY, Read, client
+from loopback.chat_server import ChatServer, Step, Wire, completion, reply
+from loopback.endpoint_client import BODY, Read, client, failure, read_async
 
 from capability_router.clock import SystemClock
 from capability_router.endpoints import connection_pool
 from capability_router.endpoints.clocks import Clocks, Patience
-from capability_router.endpoints.errors import EndpointTimeout
+from capability_router.endpoints.errors import EndpointConnectionError, EndpointTimeout
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.sockets import AsyncSockets, TimedSockets
 from capability_router.endpoints.spec import EndpointSpec
@@ -103,6 +103,60 @@ def test_a_server_that_takes_a_large_request_slowly_does_not_put_the_limit_off(r
         thread.join(10)
     assert caught.value.clock == "total"
     assert took < 1.6  # to be taken it takes several seconds
+
+
+def test_a_name_that_is_looked_up_slowly_does_not_put_the_limit_off(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def slow(*_: Any, **__: Any) -> list[Any]:
+        goes_on.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    caller, begun = OpenAICompatible(EndpointSpec("http://model.test:1/v1", "m")), SystemClock().now()
+    if read is read_async:
+        monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", never)  # else its thread is waited for
+    with pytest.raises(EndpointTimeout) as caught:
+        read(caller.start(BODY, timeouts=Clocks(connect=0.1, total=5.0)))
+    took = SystemClock().now() - begun
+    goes_on.set()
+    assert caught.value.clock == "connect"
+    assert took < 3.0
+
+
+async def never(*_: Any, **__: Any) -> list[Any]:
+    await asyncio.sleep(60)
+    return []
+
+
+def test_a_name_that_nobody_knows(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    for clocks in (Clocks(connect=5.0), Clocks(connect=None, total=None)):
+        with pytest.raises(EndpointConnectionError, match="Name or service not known"):
+            read(OpenAICompatible(EndpointSpec("http://model.test:1/v1", "m")).start(BODY, timeouts=clocks))
+
+
+def halves(*parts: bytes) -> Step:
+    """A body that its connection's end would end, and a reset in the middle of it."""
+
+    def step(wire: Wire) -> bool:
+        wire.send(b"HTTP/1.1 200 X\r\nconnection: close\r\ncontent-type: " + parts[0] + b"\r\n\r\n" + parts[1])
+        wire.pause(0.05)
+        wire.reset()
+        return False
+
+    return step
+
+
+def test_a_reset_is_no_end_of_a_body_without_a_length(read: Read) -> None:
+    cut = b'data: {"choices": [{"index": 0, "delta": {"content": "hel"}}]}\n\n'
+    assert type(failure(read, halves(b"text/event-stream", cut), stream=True)) is EndpointConnectionError
+    assert type(failure(read, halves(b"application/json", b'{"choices": ['))) is EndpointConnectionError
 
 
 def test_more_calls_than_ten_go_through_a_proxy_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

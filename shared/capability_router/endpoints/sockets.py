@@ -11,12 +11,14 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 import httpcore
 
 from capability_router.concurrency.longest_wait import limited
 from capability_router.concurrency.loop_timer import Lateness, LoopTimer
+from capability_router.concurrency.thread_pool import THREADS
 from capability_router.endpoints.clocks import Patience
 
 
@@ -102,7 +104,7 @@ class TimedSockets(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:  # fmt: skip
         """A connected socket. A host's addresses share the time: one that does not answer leaves some to the others."""
         failed: Exception = httpcore.ConnectError("it has no address")
-        for address, share in _turns(_resolved(host, port), timeout):
+        for address, share in _turns(_resolved(host, port, timeout), timeout):
             try:
                 made = self._inner.connect_tcp(address, port, share, local_address, socket_options)
                 return TimedStream(made, timeout)
@@ -118,16 +120,43 @@ def _turns(addresses: Sequence[str], limit: Limit) -> Iterator[tuple[str, float 
         yield address, None if left is None else left / (len(addresses) - tried)
 
 
-def _resolved(host: str, port: int) -> list[str]:
-    """The host's addresses; itself if it is one, or none is known: whoever connects tells why."""
+def _resolved(host: str, port: int, limit: Limit) -> list[str]:
+    """The host's addresses; itself if it is one. Raises httpcore.ConnectError if it is not known.
+
+    A look-up can't be interrupted. So it is done in a thread, which is left to itself if it takes too long.
+    """
+    left = None if _is_address(host) else _to_connect(limit)
+    found = _looked_up(host, port) if left is None else _looked_up_within(left, host, port)
+    if isinstance(found, OSError):
+        raise httpcore.ConnectError(str(found)) from found
+    return found
+
+
+def _looked_up_within(left_s: float, host: str, port: int) -> list[str] | OSError:
+    found = SimpleQueue[list[str] | OSError]()
+
+    def look_up() -> bool:
+        found.put(_looked_up(host, port))
+        return True
+
+    THREADS.begin("router name look-up", look_up)
+    try:
+        return found.get(timeout=left_s)
+    except Empty:
+        raise httpcore.ConnectTimeout("no time left") from None
+
+
+def _looked_up(host: str, port: int) -> list[str] | OSError:
     try:
         return [host] if _is_address(host) else _each(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except (OSError, UnicodeError):
+    except UnicodeError:  # whoever connects tells why
         return [host]
+    except OSError as error:
+        return error
 
 
 async def _resolved_aside(host: str, port: int) -> list[str]:
-    """The same, without blocking the event loop."""
+    """The same, without blocking the event loop; itself, too, if it is not known: whoever connects tells why."""
     try:
         loop = asyncio.get_running_loop()
         return [host] if _is_address(host) else _each(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
@@ -154,6 +183,7 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._pieces: list[bytes] = []
         self._size = 0
         self._ended = self._held = self._choked = False
+        self._lost: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.opening: Limit = None
         """The limit where none is told, as when it talks to a SOCKS proxy."""
@@ -181,7 +211,7 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
-        self._ended, self._transport = True, None
+        self._ended, self._transport, self._lost = True, None, exc
         self._wake()
 
     def pause_writing(self) -> None:
@@ -213,9 +243,11 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
     # What httpcore asks of us
 
     async def read(self, max_bytes: int, timeout: Limit = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
-        """Some bytes, b"" at the end."""
+        """Some bytes, b"" at the end. Raises httpcore.ReadError when what came before a reset has been read."""
         while not self._pieces and not self._ended:
             await self._wait(timeout)
+        if self._lost is not None and not self._pieces:
+            raise httpcore.ReadError(str(self._lost)) from self._lost
         data = b"".join(self._pieces) if len(self._pieces) != 1 else self._pieces[0]
         self._pieces, self._size = [], 0
         if self._held and self._transport is not None:

@@ -13,20 +13,7 @@ from typing import Any, NamedTuple
 
 from capability_router.endpoints.usage import impossible, usage_from
 from capability_router.money.bill import billed
-from capability_router.request import BROKEN_ENDS, Finish, Usage
-
-FINISHES: dict[str, Finish] = {
-    "stop": Finish.STOP, "end_turn": Finish.STOP, "stop_sequence": Finish.STOP, "eos": Finish.STOP,
-    "completed": Finish.STOP, "done": Finish.STOP,
-    "length": Finish.LENGTH, "max_tokens": Finish.LENGTH, "model_length": Finish.LENGTH,
-    "max_output_tokens": Finish.LENGTH,
-    "tool_calls": Finish.TOOL_CALLS, "tool_use": Finish.TOOL_CALLS, "function_call": Finish.TOOL_CALLS,
-    "content_filter": Finish.CONTENT_FILTER, "safety": Finish.CONTENT_FILTER,
-    "prohibited_content": Finish.CONTENT_FILTER, "recitation": Finish.CONTENT_FILTER,
-    "sensitive": Finish.CONTENT_FILTER,
-    "refusal": Finish.REFUSAL,
-    **BROKEN_ENDS,
-}  # fmt: skip
+from capability_router.request import ENDS, Finish, Usage
 
 BROKEN_FINISHES = {Finish.ERROR: "server_error", Finish.OVERLOADED: "overloaded_error"}
 """Ends that are faults of the provider, and the error type they stand for."""
@@ -187,4 +174,4 @@ def _arguments(function: Mapping[str, Any]) -> str:
 
 def finish_from(raw: str) -> Finish:
     """The provider's word for why it stopped; an unknown word is OTHER."""
-    return FINISHES.get(raw) or FINISHES.get(raw.lower(), Finish.OTHER)
+    return ENDS.get(raw) or ENDS.get(raw.lower(), Finish.OTHER)

@@ -192,7 +192,7 @@ class Account:
         told, usage = usage, self._doubted(model, usage, reply) if usage.service_tier else usage
         now = self._unix()
         if hold := self._holds.pop(attempt, None):
-            self._budgets.settle(hold, cost or 0)
+            self._budgets.settle(hold, hold.amount if cost is None else cost)  # unknown: no less than was foreseen
         if self._limit is not None:
             self._limit.closed(attempt, cost)
         booked = self._booked

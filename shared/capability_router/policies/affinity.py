@@ -6,7 +6,7 @@ next turn cheaper there, and the policy weighs that.
 
 A conversation is recognised by its messages (its prompt begins with all of an earlier prompt), else by its session and
 first message (after its middle was summarised), else by what the messages say about the model that wrote them (in
-another process).
+another process). Conversations of different tenants are different ones, whatever they are called.
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ class Affinity:
     def note(self, request: Request, reply: Reply, model: str, cached_tokens: int, at: float) -> None:
         """Record that this model gave the reply; `at` in seconds of the router's clock."""
         turn = Turn(model, at, cached_tokens)
-        keys = _prefixes(request.texts)[-1:] + _sessions(request)
+        tenant = request.routing.tenant
+        keys = _prefixes(tenant, request.texts)[-1:] + _sessions(request)
         if reply.tool_call_ids:
-            _keep(self._calls, reply.tool_call_ids, model, self._keep)
+            _keep(self._calls, _calls(tenant, reply.tool_call_ids), model, self._keep)
         _keep(self._turns, keys, turn, self._keep)
 
     def of(self, request: Request, now: float) -> Stay:
@@ -74,8 +75,9 @@ class Affinity:
         follows, earlier = request.follows, request.texts[:-1]
         if not (follows or earlier or request.routing.session or request.answered_by):  # as a first request
             return NOWHERE
-        before, sessions = _prefixes(earlier), _sessions(request)
-        maker = _latest(self._calls, follows)
+        tenant = request.routing.tenant
+        before, sessions = _prefixes(tenant, earlier), _sessions(request)
+        maker = _latest(self._calls, _calls(tenant, follows))
         turn = _latest(self._turns, before)
         session = _latest(self._turns, sessions) if turn is None else None
         said = request.answered_by if request.answered_by in self._models else ""
@@ -98,9 +100,13 @@ def cached_after(provider: str, usage: Usage) -> int:
     return cached if cached >= LEAST_CACHED else 0
 
 
-def _prefixes(texts: Sequence[str]) -> list[Hashable]:
+def _calls(tenant: str, ids: Iterable[str]) -> list[Hashable]:
+    return [(tenant, each) for each in ids]
+
+
+def _prefixes(tenant: str, texts: Sequence[str]) -> list[Hashable]:
     """A key for each beginning of a prompt, by whole messages. (Each text is hashed only once.)"""
-    key = 0
+    key = hash(tenant)
     keys: list[Hashable] = []
     for text in texts:
         key = hash((key, text))
@@ -110,8 +116,8 @@ def _prefixes(texts: Sequence[str]) -> list[Hashable]:
 
 def _sessions(request: Request) -> list[Hashable]:
     """Keys by session and first message: the agents of one thread have different first messages."""
-    session = request.routing.session
-    return [(session, hash(request.texts[0]))] if session and request.texts else []
+    session, tenant = request.routing.session, request.routing.tenant
+    return [(tenant, session, hash(request.texts[0]))] if session and request.texts else []
 
 
 def _latest(known: OrderedDict[Hashable, V], keys: Sequence[Hashable]) -> V | None:

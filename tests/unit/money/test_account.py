@@ -229,8 +229,15 @@ def test_every_scope_of_a_request_is_held_and_paid(scope: str) -> None:
     assert till.ledger.unsettled == 1
 
 
-def test_what_costs_an_unknown_amount_gives_its_reservation_back() -> None:
+def test_what_costs_an_unknown_amount_counts_in_a_cap_as_much_as_was_reserved() -> None:
+    """As a tier of the price may be unknown that is reached by more tokens than were foreseen."""
     till = Till(BudgetSpec("global", 0.02), most={"unpriced": CENT})
+    assert till.charged(Reply(COUNTED), model="unpriced")[1] is None
+    assert (till.budgets.reserved, till.left) == (0, [0.01])
+
+
+def test_what_costs_an_unknown_amount_and_was_not_foreseen_counts_for_nothing() -> None:
+    till = Till(BudgetSpec("global", 0.02, on_exceed="warn"), most={"unpriced": None})
     assert till.charged(Reply(COUNTED), model="unpriced")[1] is None
     assert (till.budgets.reserved, till.left) == (0, [0.02])
 

@@ -46,6 +46,18 @@ def test_a_session_is_kept_when_its_middle_was_summarised() -> None:
     assert affinity.of(Request((SYSTEM, "summary", "and now?")), 1.0) == Stay("")
 
 
+def test_another_tenants_conversation_is_another_one() -> None:
+    """Also where a server gives tool calls the same names in each, and both call their sessions alike."""
+    follows = Request((SYSTEM, "hi", "add", "3"), follows=("call_0",), in_tool_loop=True)
+    with routing(tenant="acme", session="s"):
+        affinity = noted(Request((SYSTEM, "hi")), cached=2_000, calls=("call_0",))
+        assert affinity.of(Request(follows.texts, follows=("call_0",)), 1.0).model == "b"
+    for tenant in ("umbrella", ""):
+        with routing(tenant=tenant, session="s"):
+            for other in ({"follows": ("call_0",)}, {}):
+                assert affinity.of(Request(follows.texts, **other), 1.0) == Stay("")
+
+
 def test_tool_loops_bind() -> None:
     follows = Request((SYSTEM, "hi", "add", "3"), follows=("c1",), in_tool_loop=True)
     assert noted(calls=("c1",)).of(follows, 1.0) == Stay("b", binding=True)

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from capability_router.concurrency.longest_wait import limited
+from capability_router.concurrency.thread_pool import THREADS
 from capability_router.execution.driving.performance import Performance, Rang
-from capability_router.execution.driving.thread_pool import THREADS
 from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 from capability_router.sdks.abandoned_responses import ABANDONED

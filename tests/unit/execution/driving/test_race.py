@@ -16,10 +16,10 @@ from unit.execution.staged import HEDGE
 
 from capability_router import AllCandidatesFailed
 from capability_router.concurrency.loop_timer import LoopTimer
+from capability_router.concurrency.thread_pool import _IDLE_S as IDLE_S
 from capability_router.execution.driving import race as module
 from capability_router.execution.driving import waits as waits_module
 from capability_router.execution.driving.race import Given, Runner, arace, heard, race
-from capability_router.execution.driving.thread_pool import _IDLE_S as IDLE_S
 from capability_router.request import Usage
 from capability_router.sdks import readers as readers_module
 from capability_router.sdks.readers import Readers

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from capability_router.execution.driving.thread_pool import ThreadPool, Work
+from capability_router.concurrency.thread_pool import ThreadPool, Work
 
 TIMEOUT_S = 20.0
 LONG_S = 3600.0
@@ -143,7 +143,7 @@ def test_many_at_once_lose_no_work():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_begins_its_own_threads():
-    from capability_router.execution.driving.thread_pool import THREADS
+    from capability_router.concurrency.thread_pool import THREADS
 
     def nothing() -> bool:
         return True

@@ -1,4 +1,4 @@
-"""A pool of threads for attempts: on a busy machine, starting a thread costs a call milliseconds."""
+"""A pool of threads for attempts and the like: on a busy machine, starting one costs a call milliseconds."""
 
 from __future__ import annotations
 
