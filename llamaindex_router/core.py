@@ -38,7 +38,10 @@ from llamaindex_router.tokens import tokens_of
 if TYPE_CHECKING:
     from capability_router.router import Router
 
-_SECRET = re.compile(r"api_?key$|secret|passw|credential|authorization|bearer|headers$|(^|_)token$|access_key", re.I)
+_SECRET = re.compile(
+    r"(^|[-_])key$|apikey$|secret|passw|credential|authorization|(^|[-_])auth$|bearer|headers$|cookie|(^|[-_])token$",
+    re.I,
+)
 _URL = re.compile(r"https?://\S+")
 _cores: weakref.WeakValueDictionary[str, Core] = weakref.WeakValueDictionary()
 _routers: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache, partial
@@ -318,15 +319,13 @@ class Router:
         It waits for shadow calls and evaluations, writes the ledger and what was learned, and closes the sinks. The
         router can still be used afterwards.
         """
-        self._shadow_calls.close()
-        if self._evaluation is not None:
-            self._evaluation.close()
-        if self.planner.learned is not None:
-            self.planner.learned.close()
-        if self._reporter is not None:
-            self._reporter.close()
-        self._accounting.close()
-        self.sinks.close()
+        with ExitStack() as parts:  # the last one first; each is closed whatever another one raises
+            parts.callback(self.sinks.close)
+            parts.callback(self._accounting.close)
+            for part in (self._reporter, self.planner.learned, self._evaluation):
+                if part is not None:
+                    parts.callback(part.close)
+            parts.callback(self._shadow_calls.close)
 
     async def aclose(self) -> None:
         """As `close`, after the shadow calls and evaluations of the running event loop have ended."""

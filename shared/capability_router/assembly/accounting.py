@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from capability_router.catalog.registry import Registry
@@ -57,11 +58,12 @@ class Accounting(Lasting):
 
     def close(self) -> None:
         """Write the ledger and give back what the store has lent. The next request opens it again."""
-        self.ledger.close()
-        if self._store_sync is not None:
-            self._store_sync.close()
-        self.store.close()
-        self._books_store.close()
+        with ExitStack() as parts:  # the last one first; each is closed whatever another one raises
+            parts.callback(self._books_store.close)
+            parts.callback(self.store.close)
+            if self._store_sync is not None:
+                parts.callback(self._store_sync.close)
+            parts.callback(self.ledger.close)
 
 
 def _ledger(store: Store, kept: LedgerBlock, clock: Clock) -> Ledger:

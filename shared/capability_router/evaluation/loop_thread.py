@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context
@@ -12,6 +13,8 @@ from weakref import finalize
 
 from capability_router.sdks.readers import READERS, Reader
 
+log = logging.getLogger("capability_router")
+STOPPING_S = 1.0  # for what runs in the loop to come to its next step
 _left_behind: list[asyncio.AbstractEventLoop] = []
 """A forked child's copies of its parent's loops: closing one would remove the parent's sockets from its selector."""
 
@@ -46,12 +49,22 @@ class LoopThread:
             return self._loop
 
     def stop(self) -> None:
-        """Cancel everything in the loop and end the thread."""
+        """Cancel everything in the loop and end the thread. A loop that an evaluator blocks is left to itself."""
         with self._lock:
             loop, thread, self._thread = self._loop, self._thread, None
-            if loop is not None and thread is not None:
-                loop.call_soon_threadsafe(loop.stop)
-                thread.join()
+            if loop is None or thread is None:
+                return
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(STOPPING_S)
+            if thread.is_alive():
+                self._abandon(loop)
+                log.warning("an evaluator blocks its event loop: it is not waited for (use `await`, or `def`)")
+
+    def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._rest is not None:
+            self._rest.detach()
+        _over.add(loop)
+        self._loop = self._rest = None
 
     def forget(self) -> None:
         """In a forked child: the thread and the loop are the parent's."""

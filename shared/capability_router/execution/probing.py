@@ -17,7 +17,7 @@ from weakref import ref
 from capability_router.clock import Clock, SystemClock
 from capability_router.concurrency.latch import InnerLatch
 from capability_router.concurrency.lifetime import Lasting, watch
-from capability_router.errors import RouterError
+from capability_router.errors import AllCandidatesFailed, RouterError
 from capability_router.health.board import HealthEvent, Hold, Permit, Verdict
 from capability_router.health.permit import NOBODY, Ahead
 
@@ -25,6 +25,7 @@ log = logging.getLogger("capability_router")
 PROBE_TAG = "router:probe"
 PROBE_S = 10.0  # a probe's timeout
 _SHUT = ("breaker_opened", "credential_disabled", "model_disabled")
+_AGAIN_S = 10.0  # after a probe that was not sent
 _LOOK_S = 0.5  # between checks whether an operator has reset the breaker, or the router is gone
 
 
@@ -112,11 +113,22 @@ class Prober(Lasting):
             return min(left, _LOOK_S)
         try:
             owner.probe(id)
-        except RouterError as error:  # it still fails: its breaker has opened again, which `heard` was called with
+        except AllCandidatesFailed as error:  # its breaker has opened again, which `heard` was called with
             log.debug("probe of %s: %s", id, error)
+        except RouterError as error:  # nothing was sent: no budget, no slot, a store that is away
+            log.debug("probe of %s: %s", id, error)
+            return self._later(id)
         except Exception as error:  # noqa: BLE001 - a probe must not end the others
             log.warning("the probe of %s could not be made: %s", id, type(error).__name__)
+            return self._later(id)
         return 0.0
+
+    def _later(self, id: str) -> float:
+        """Probe the model again after the pause that is returned, in seconds, unless it is open no more."""
+        with self._lock:
+            self._open.add(id)
+            self._running = True
+        return _AGAIN_S
 
     def _first(self, owner: Owner) -> tuple[str | None, float]:
         """The model to probe first, and in how many seconds. One that is due is removed from the set.

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from concurrent.futures import Future
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
@@ -54,14 +54,6 @@ class Took(NamedTuple):
     usd: float | None = None
 
 
-class _Call:
-    """A running embedding of a text, for all calls that wait for it."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.failed = False
-
-
 class Embeddings(Lasting):
     """Thread-safe. Nothing is embedded until a learned model sets `wanted`."""
 
@@ -73,7 +65,7 @@ class Embeddings(Lasting):
         """Of a vector, once one was seen, or a state says it."""
         self._kept: OrderedDict[bytes, Meaning] = OrderedDict()
         self._took: OrderedDict[str, Took] = OrderedDict()
-        self._calls: dict[bytes, _Call] = {}
+        self._calls: dict[bytes, Future[str]] = {}  # how each ends; all who want its text wait for it
         self._fuse = Fuse(clock.now)
         self._failing = ""
         self._lock = Latch()
@@ -110,8 +102,11 @@ class Embeddings(Lasting):
         if isinstance(call, str):
             self._note(request.id, Took(0.0, call))
             return
-        there = call.done.wait(at_most(self._within_s))
-        self._ended(request.id, text, began, "late" if not there else "failed" if call.failed else "ready")
+        try:
+            how = call.result(at_most(self._within_s))
+        except TimeoutError:
+            how = "late"
+        self._ended(request.id, text, began, how)
 
     async def abefore(self, request: Request) -> None:
         """The same without blocking the event loop."""
@@ -133,15 +128,7 @@ class Embeddings(Lasting):
         if self.embedder.aembed is not None:
             return self._put(text, await _caught(self.embedder.aembed([text])))
         call = self._begun(text)
-        if isinstance(call, str):
-            return call
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            threading.Thread(target=_rings, args=(call.done, loop, done), daemon=True).start()
-        except RuntimeError:  # no thread is left
-            return "failed"
-        await done.wait()
-        return "failed" if call.failed else "ready"
+        return call if isinstance(call, str) else await asyncio.wrap_future(call)
 
     def _known(self, text: str) -> str | None:
         """The answer, if it needs no call."""
@@ -152,7 +139,7 @@ class Embeddings(Lasting):
                 return "kept"
             return "failed" if self._fuse.blown else None
 
-    def _begun(self, text: str) -> _Call | str:
+    def _begun(self, text: str) -> Future[str] | str:
         """A running call, or the answer without one."""
         known = self._known(text)
         if known is not None:
@@ -164,27 +151,28 @@ class Embeddings(Lasting):
                 return call
             if len(self._calls) >= _AT_ONCE:
                 return "late"
-            call = self._calls[key] = _Call()
+            call = self._calls[key] = Future()
+            call.set_running_or_notify_cancel()  # else a caller who waits no longer would cancel it for all
         thread = threading.Thread(target=self._made, args=(text, key, call), name="router embedding", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # no thread is left: decide without an embedding; the next request tries again
             with self._lock:
                 del self._calls[key]
-            call.failed = True
-            call.done.set()  # for callers that have found it meanwhile
+            call.set_result("failed")  # for callers that have found it meanwhile
             return "failed"
         return call
 
-    def _made(self, text: str, key: bytes, call: _Call) -> None:
+    def _made(self, text: str, key: bytes, call: Future[str]) -> None:
+        how = "failed"
         try:
             with READERS.at_work():
                 found = _tried(self.embedder, [text])
-            call.failed = self._put(text, found) != "ready"
+            how = self._put(text, found)
         finally:
             with self._lock:
                 del self._calls[key]
-            call.done.set()
+            call.set_result(how)
 
     def _put(self, text: str, found: Vectors | str) -> str:
         """Keep the result; returns how it went."""
@@ -198,13 +186,14 @@ class Embeddings(Lasting):
             self._failed("it gave no vector of numbers")
             return "failed"
         with self._lock:
-            self.size = self.size or size
-            if size != self.size:
-                self._failed(f"its vectors have {size:,} numbers, {self.size:,} were learned from")
-                return "failed"
-            self._kept[_digest(text)] = meaning
-            if len(self._kept) > self._terms.cached:
-                self._kept.popitem(last=False)
+            self.size = known = self.size or size
+            if size == known:
+                self._kept[_digest(text)] = meaning
+                if len(self._kept) > self._terms.cached:
+                    self._kept.popitem(last=False)
+        if size != known:
+            self._failed(f"its vectors have {size:,} numbers, {known:,} were learned from")
+            return "failed"
         return "ready"
 
     def _failed(self, why: str) -> None:
@@ -281,12 +270,6 @@ async def _caught(vectors: Awaitable[Vectors]) -> Vectors | str:
         return _no_text(await vectors)
     except Exception as error:  # noqa: BLE001 - as above
         return type(error).__name__
-
-
-def _rings(done: threading.Event, loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:
-    done.wait()
-    with suppress(RuntimeError):  # the loop has ended, with the callers that waited
-        loop.call_soon_threadsafe(bell.set)
 
 
 def _text(request: Request) -> str:

@@ -85,9 +85,12 @@ class Guard:
                 return
             self._scored.append(scored)
             self._since += 1
+            before = self.fixed
             if self._since >= _EVERY and len(self._scored) >= LEAST:
                 self._since = 0
                 self._replay()
+            after = self.fixed, self.told
+        _log(before, *after)
 
     def renew(self, told: Iterable[tuple[PlanPrediction, str, float, str]]) -> None:
         """Replace all that `note` has recorded by these, oldest first."""
@@ -96,27 +99,35 @@ class Guard:
         }
         with self._lock:
             self._scored = deque((each for each in once.values() if each is not None), WINDOW)
-            self._since = 0
+            self._since, before = 0, self.fixed
             if len(self._scored) >= LEAST:
                 self._replay()
+            after = self.fixed, self.told
+        _log(before, *after)
 
     def changed(self, model: str) -> None:
         """This name now stands for another model, so the former model's scores no longer count."""
         with self._lock:
             self._scored = deque((each for each in self._scored if each.asked != model), WINDOW)
+            before = self.fixed
             if len(self._scored) >= LEAST or self.fixed == model:
                 self._replay()
+            after = self.fixed, self.told
+        _log(before, *after)
 
     def _replay(self) -> None:
-        before = self.fixed
         self.fixed, self.told = verdict(self._scored)
-        if self.fixed is not None and before is None:
-            log.warning(
-                "always using %s would have scored %.3f +- %.3f higher than the learned choices: it is used instead",
-                self.fixed, *self.told[:2],
-            )  # fmt: skip
-        elif self.fixed is None and before is not None:
-            log.info("learned picks no longer fall short of %s: they are used again", before)
+
+
+def _log(before: str | None, fixed: str | None, shortfall: Shortfall) -> None:
+    """Without the lock: a log handler may be slow, or call the router."""
+    if fixed is not None and before is None:
+        log.warning(
+            "always using %s would have scored %.3f +- %.3f higher than the learned choices: it is used instead",
+            fixed, *shortfall[:2],
+        )  # fmt: skip
+    elif fixed is None and before is not None:
+        log.info("learned picks no longer fall short of %s: they are used again", before)
 
 
 def _scored(foreseen: PlanPrediction, asked: str, score: float, id: str) -> _Scored | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from urllib.parse import quote
 
 from capability_router.stores.base import Claim, Grant, Pot, PotBalance
@@ -112,9 +113,9 @@ class RedisStore:
 
     def close(self) -> None:
         """Close the connections; the next use opens them again."""
-        self.server.client.close()
-        self._bulk.client.close()
-        self._aside.client.close()
+        with ExitStack() as connections:  # each is closed whatever another one raises
+            for each in (self.server, self._bulk, self._aside):
+                connections.callback(each.client.close)
 
     def __repr__(self) -> str:
         return f"<RedisStore {self.name}>"
