@@ -224,6 +224,15 @@ def test_a_key_in_a_urls_query_is_sent_and_not_shown(server: ChatServer) -> None
     assert copy.copy(made).base_url.endswith(KEY)
 
 
+@pytest.mark.parametrize("name", ["api-key", "x-api-key", "private_key", "the-key", "auth", "cookies", "token"])
+def test_a_secret_is_known_by_its_name_however_deep_it_stands(name: str) -> None:
+    llm = OpenAI(model="gpt-5.4", api_key="k", additional_kwargs={"extra_query": {name: KEY, "api-version": "v7"}})
+    data = pickle.dumps(RouterLLM(models=[llm], max_tokens=77))
+    assert KEY.encode() not in data
+    assert b"v7" in data
+    assert b"max_tokens" in data
+
+
 @pytest.mark.parametrize(("given", "meant"), [("context_windw", "context_window"), ("tempereture", "temperature")])
 def test_an_endpoints_unknown_keyword_is_told(given: str, meant: str) -> None:
     with pytest.raises(ConfigError, match=f"unknown card field '{given}'; did you mean '{meant}'"):

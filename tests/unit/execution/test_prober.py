@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from capability_router import BudgetExceeded, RouterBusy
 from capability_router.address import Address
 from capability_router.execution.probing import Prober
 from capability_router.health.board import Board, BreakerConfig, HealthEvent, Verdict
@@ -99,6 +100,29 @@ def test_it_goes_on_with_what_it_heard_while_nothing_else_was_left_to_ask() -> N
     shut.clear()
     assert prober._turn() is None
     assert (prober._open, prober._running) == (set(), False)
+
+
+@pytest.mark.parametrize("unsent", [RouterBusy("full"), BudgetExceeded("spent", scope="global"), ValueError("odd")])
+def test_a_probe_that_was_not_sent_is_made_later(unsent: Exception) -> None:
+    """No breaker opens again by it, so nobody would tell the prober."""
+    owner: Any = Owner()
+    failing, asked = [unsent], list[str]()
+
+    def probe(id: str) -> None:
+        asked.append(id)
+        if failing:
+            raise failing.pop()
+        owner.over.set()
+
+    owner.probe = probe
+    prober = Prober(owner, {"m"})
+    prober._running, prober._open = True, {"m"}
+    assert prober._turn() == 10.0
+    assert (prober._open, prober._running) == ({"m"}, True)
+    assert prober._turn() == 0.0
+    assert asked == ["m", "m"]
+    assert prober._turn() is None
+    assert not prober._running
 
 
 def test_it_may_hear_of_another_breaker_while_it_takes_one_in() -> None:
