@@ -5,7 +5,8 @@ It is LangChain's own wrapper with an additional `explain` that includes the bou
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import wraps
 from typing import Any, Protocol, cast
 
 from langchain_core.language_models import LanguageModelInput
@@ -16,6 +17,9 @@ from langchain_core.runnables.config import merge_configs
 
 from capability_router.plan import Plan
 from capability_router.routing import check_terms
+from langchain_router.call import with_all_terms
+
+_BINDS = ("bind_tools", "with_structured_output")
 
 
 class Planned(Protocol):
@@ -25,7 +29,7 @@ class Planned(Protocol):
 
 
 class Explainable:
-    """Adds `explain` to LangChain's wrappers. What the wrapper adds is included."""
+    """Adds `explain` to LangChain's wrappers, with what they add; their routing terms stay when a call adds its own."""
 
     def explain(self, prompt: LanguageModelInput, *, config: RunnableConfig | None = None, **terms: Any) -> Plan:
         """As `ChatRouter.explain`, with what is bound; for a retry, the plan of its first try."""
@@ -35,7 +39,14 @@ class Explainable:
     def _plan(self, prompt: LanguageModelInput, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Plan:
         own = cast("RunnableBindingBase[LanguageModelInput, AIMessage]", self)
         within = cast("Planned", own.bound)
-        return within._plan(prompt, merge_configs(own.config, config), {**own.kwargs, **keywords})
+        return within._plan(prompt, self._merge_configs(config), {**own.kwargs, **keywords})
+
+    def _merge_configs(self, *configs: RunnableConfig | None) -> RunnableConfig:
+        """The wrapper's config and these, as LangChain's wrappers merge them, with the routing terms of all."""
+        own = cast("RunnableBindingBase[LanguageModelInput, AIMessage]", self)
+        whole = merge_configs(own.config, *configs)
+        made = [make(whole) for make in own.config_factories]
+        return with_all_terms(merge_configs(whole, *made), own.config, *configs, *made)
 
 
 class BoundRouter(Explainable, RunnableBinding[LanguageModelInput, AIMessage]):
@@ -50,14 +61,29 @@ class BoundRouter(Explainable, RunnableBinding[LanguageModelInput, AIMessage]):
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[AIMessage]:
         """As `ChatRouter.stream`: the terms in force now apply wherever the chunks are read."""
-        return self.bound.stream(input, self._together(config), **{**self.kwargs, **kwargs})
+        return self.bound.stream(input, self._merge_configs(config), **{**self.kwargs, **kwargs})
 
     def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[AIMessage]:
         """As `ChatRouter.astream`: the terms in force now apply wherever the chunks are read."""
-        return self.bound.astream(input, self._together(config), **{**self.kwargs, **kwargs})
+        return self.bound.astream(input, self._merge_configs(config), **{**self.kwargs, **kwargs})
 
-    def _together(self, config: RunnableConfig | None) -> RunnableConfig:
-        whole = merge_configs(self.config, config)
-        return merge_configs(whole, *(made(whole) for made in self.config_factories))
+    def __getattr__(self, name: str) -> Any:
+        """What the router has. LangChain's binding forgets its config, and with it data rules, when tools are bound."""
+        found = super().__getattr__(name)
+        return self._keeping_config(found) if name in _BINDS else found
+
+    def _keeping_config(self, bind: Callable[..., Any]) -> Callable[..., BoundRouter]:
+        @wraps(bind)  # others look at its signature
+        def bound(*args: Any, **kwargs: Any) -> BoundRouter:
+            made = bind(*args, **kwargs)
+            return BoundRouter(bound=made, kwargs={}, config=self.config, config_factories=self.config_factories)
+
+        return bound
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> BoundRouter:
+        """Bind a further config; routing terms that are bound already stay, unless it has the same ones."""
+        further = cast("RunnableConfig", {**(config or {}), **kwargs})
+        whole = cast("RunnableConfig", {**self.config, **further})
+        return BoundRouter(**{**dict(self), "config": with_all_terms(whole, self.config, further)})

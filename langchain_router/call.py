@@ -39,6 +39,12 @@ class Call:
     max_tokens: int | None = None
     terms: Mapping[str, Any] = field(default_factory=dict)
 
+    def terms_within(self, here: Routing) -> Mapping[str, Any]:
+        """Its terms in these surroundings, whose deadline holds instead of the router's own time limit."""
+        if here.deadline_s is None or "deadline_s" not in self.terms:
+            return self.terms
+        return {name: term for name, term in self.terms.items() if name != "deadline_s"}
+
     @property
     def tools(self) -> Sequence[Any]:
         """The tools of the call, as its user gave them."""
@@ -112,6 +118,25 @@ def stated_terms(config: RunnableConfig) -> Mapping[str, Any]:
     if stated and not isinstance(stated, Mapping):
         raise ConfigError(f"configurable.router must be a mapping of routing terms, got {type(stated).__name__}")
     return stated
+
+
+def with_all_terms(whole: RunnableConfig, *parts: RunnableConfig | None) -> RunnableConfig:
+    """The merged config, with the routing terms of all its parts. Raises ConfigError.
+
+    A later part overrides an earlier one term by term, and data rules rule by rule. LangChain's own merge keeps the
+    last part's terms alone, so a call that adds a tag would be freed of the regions that were set before.
+    """
+    stated = [terms for part in parts if part and (terms := stated_terms(part))]
+    configurable = whole.get("configurable") or {}
+    if not stated or (len(stated) == 1 and configurable.get("router") is stated[0]):
+        return whole
+    all_terms: dict[str, Any] = {}
+    for terms in stated:
+        rules = [each["data"] for each in (all_terms, terms) if isinstance(each.get("data"), Mapping)]
+        all_terms.update(terms)
+        if len(rules) > 1:
+            all_terms["data"] = {**rules[0], **rules[1]}
+    return {**whole, "configurable": {**configurable, "router": all_terms}}
 
 
 def carrying(config: RunnableConfig, terms: Routing) -> RunnableConfig:

@@ -138,7 +138,8 @@ class ChatRouter(Wrappable):
         bound = {BOUND: Tools(tuple(tools))} if tools and not listed else {}
         mode: Mode = "stream" if kwargs.pop("stream", False) else "invoke"
         call = self._call(prompt, None, {**kwargs, **bound}, mode)
-        return self.router.explain(self._request(call, {**call.terms, **stated_terms(config or {}), **routing}))
+        terms = {**call.terms_within(current_routing()), **stated_terms(config or {}), **routing}
+        return self.router.explain(self._request(call, terms))
 
     # -- the verbs --------------------------------------------------------------------------------
 

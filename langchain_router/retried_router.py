@@ -12,7 +12,7 @@ from langchain_core.runnables.retry import RunnableRetry
 
 from capability_router.routing import check_keywords
 from langchain_router.bound_router import BoundRouter, Explainable
-from langchain_router.call import IN_CONFIG
+from langchain_router.call import IN_CONFIG, with_all_terms
 
 
 class RetriedRouter(Explainable, RunnableRetry[LanguageModelInput, AIMessage]):
@@ -30,4 +30,6 @@ class RetriedRouter(Explainable, RunnableRetry[LanguageModelInput, AIMessage]):
 
     def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> BoundRouter:
         """Bind a config."""
-        return BoundRouter(bound=self, kwargs={}, config=merge_configs(config, cast("RunnableConfig", kwargs)))
+        further = cast("RunnableConfig", kwargs)
+        whole = with_all_terms(merge_configs(config, further), config, further)
+        return BoundRouter(bound=self, kwargs={}, config=whole)

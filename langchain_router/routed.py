@@ -160,7 +160,7 @@ class RoutedCall:
         if self._asked_under is not None and self._asked_under is not here and self._asked_under != _NOBODY:
             self._config = carrying(self._config, self._asked_under)
         config, configurable = self._config, self._config.get("configurable") or {}
-        terms, stated = self._call.terms, stated_terms(config)
+        terms, stated = self._call.terms_within(here), stated_terms(config)
         routing = here.merged({**terms, **stated} if stated else terms)
         session = ""
         if configurable:
