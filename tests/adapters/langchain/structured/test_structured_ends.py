@@ -89,6 +89,24 @@ def test_its_tokens_are_booked_as_the_sdk_tells_them(server: Server) -> None:
     assert not call.usage.estimated
 
 
+@pytest.mark.parametrize("way", ["stream", "astream"])
+async def test_the_tokens_of_a_stream_that_was_too_long_are_estimated_and_count_in_a_budget(
+    server: Server, way: str
+) -> None:
+    budgets = [{"scope": "global", "limit_usd": 1}]
+    card = {"price": {"input_mtok": 1_000, "output_mtok": 1_000}, "max_output_tokens": 100}
+    priced = (gpt(server, "long-x"), card)
+    router = ChatRouter(models=[priced], policy="single", budgets=budgets)
+    with pytest.raises((openai.LengthFinishReasonError, StreamInterrupted)):
+        await _streamed(router, way)
+    (call,) = router.router.ledger.calls()
+    assert call.usage.input_tokens > 0
+    assert call.usage.output_tokens > 0
+    assert call.usage.estimated
+    (row,) = router.router.budgets.rows()
+    assert row["spent_usd"] == pytest.approx(1e-3 * (call.usage.input_tokens + call.usage.output_tokens))
+
+
 def test_an_error_answer_that_tells_of_a_filter_is_told_with_what_to_change() -> None:
     from fakes import Scripted
 
