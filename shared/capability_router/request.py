@@ -372,6 +372,7 @@ class Outcome:
 
     `resumed`: how often the answer, cut off, was continued by a further attempt; `usage` is then of all of them.
     `canary`: whether the canary decided; None = the router has none. `screen`: the labels of what a screen found.
+    `task`: the one that it is booked under, recognised where none was stated.
     """
 
     request_id: str
@@ -388,6 +389,7 @@ class Outcome:
     resumed: int = 0
     canary: bool | None = None
     screen: tuple[str, ...] = ()
+    task: str = ""
 
     @property
     def ok(self) -> bool:

@@ -123,7 +123,7 @@ class Routing:
         return bool(named) or self.pin is not None or self.retention is not None or self.training is False
 
     def attributed(self, *, chain: str, session: str, framework: str, tags: tuple[str, ...]) -> Routing:
-        """These terms with another tenant, task, ... Written out for speed: every request of an adapter needs it."""
+        """These terms with other ones of these four. Written out for speed: every request of an adapter needs it."""
         return Routing(
             self.tenant, self.task, tags, chain, session, framework, self.priority, self.pin, self.allow, self.deny,
             self.require_tags, self.regions, self.retention, self.training, self.quality_target, self.max_cost_usd,

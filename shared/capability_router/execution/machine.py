@@ -406,6 +406,7 @@ class Execution:
             len(parts) if answer else 0,
             self._plan.canary,
             self._plan.screen,
+            self._plan.task,
         )
         self.over = Conclude(outcome, error)
         self._faults.clear()  # their exceptions refer to frames that refer to this machine: a reference cycle,

@@ -9,13 +9,13 @@ from typing import Any
 from capability_router.request import Outcome
 from capability_router.routing import Routing
 
-_ASKED = ("tenant", "task", "chain", "session")
+_ASKED = ("tenant", "chain", "session")
 _AT_TIMES = ("resumed", "canary", "screen")  # facts that only some calls have
 
 
 def facts_of(outcome: Outcome, routing: Routing) -> dict[str, Any]:
     """A call that is over, flat and JSON-safe: its annotation, its tokens, and who asked. No prompt, no answer."""
-    asked = {name: getattr(routing, name) for name in _ASKED}
+    asked = {name: getattr(routing, name) for name in _ASKED} | {"task": outcome.task or routing.task}
     tokens = {"input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens}
     return {**outcome.annotation(), **tokens, **asked, "tags": list(routing.tags), "ok": outcome.ok}
 
@@ -32,6 +32,10 @@ class Spending:
     def add(self, facts: dict[str, Any]) -> None:
         """Add a call."""
         self._calls.append(facts)
+
+    def clear(self) -> None:
+        """Forget the calls so far."""
+        self._calls.clear()
 
     @property
     def calls(self) -> list[dict[str, Any]]:
@@ -60,7 +64,10 @@ class Spending:
 
 
 class ShowsSpending:
-    """What the callback handlers of both frameworks show of the calls that they have added up."""
+    """What the callback handlers of both frameworks show of the calls that they have added up.
+
+    Each call is kept, about a kB, until `clear()`: one for a whole process is cleared now and then.
+    """
 
     _spending: Spending
 
@@ -68,6 +75,10 @@ class ShowsSpending:
     def calls(self) -> list[dict[str, Any]]:
         """The calls so far: of each the annotation of its answer ("router"), with tokens and routing terms."""
         return self._spending.calls
+
+    def clear(self) -> None:
+        """Forget the calls so far, and begin to add up anew."""
+        self._spending.clear()
 
     @property
     def total_cost_usd(self) -> float:

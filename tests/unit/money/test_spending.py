@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from capability_router.money.spending import Spending
+from capability_router import routing
+from capability_router.money.spending import Spending, facts_of
+from capability_router.testing import ask, scripted_router
 
 
 def test_a_call_that_ends_in_the_middle_of_a_look_is_added() -> None:
@@ -26,6 +28,24 @@ def test_a_call_that_ends_in_the_middle_of_a_look_is_added() -> None:
     thread.start()
     thread.join(10)
     assert found == [3.0]
+
+
+def test_it_may_be_cleared_and_begin_anew() -> None:
+    spending = Spending()
+    spending.add({"cost_usd": 1.0, "tags": []})
+    spending.clear()
+    spending.add({"cost_usd": 2.0, "tags": []})
+    assert (len(spending.calls), spending.total_cost_usd) == (1, 2.0)
+
+
+def test_a_task_that_was_recognised_is_the_one_that_the_ledger_has() -> None:
+    router, spending = scripted_router({"a": ["yes"] * 2}), Spending()
+    router.on_outcome(lambda request, outcome: spending.add(facts_of(outcome, request.routing)))
+    ask(router, "Translate to French: hello")
+    with routing(task="mine"):
+        ask(router, "Translate to French: hello")
+    assert [call.task for call in router.ledger.calls()] == ["translate", "mine"]
+    assert set(spending.by("task")) == {"translate", "mine"}
 
 
 def test_sums_are_by_a_fact_or_of_one_tag() -> None:
