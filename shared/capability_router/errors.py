@@ -5,7 +5,7 @@
     ├── NoEligibleModel        no model can take the request; nothing was sent      .refusals
     ├── BudgetExceeded         a spending cap would be broken; nothing was sent     .scope .left_usd
     ├── StoreError             a store can't be reached, read or written; names it without its password
-    ├── RouterBusy             every model is full and the deadline is nearer than a free slot     .held_by
+    ├── RouterBusy             no model may be called in time: full, held, or switched off         .held_by
     └── AllCandidatesFailed    attempts were made, none gave an answer              .failures .held_by
         └── StreamInterrupted  the answer broke off after its first text            .partial
 
@@ -98,8 +98,10 @@ class StoreError(RouterError):
 
 
 class RouterBusy(RouterError):
-    """Every eligible model is full and none will be free before the deadline.
+    """No eligible model may be called before the deadline, or within `retry.max_wait_s`; nothing was sent.
 
+    Each is full, held by its breaker or by a limit of its provider's, isolated, or its key or name is disabled; or too
+    many requests wait already.
     `held_by`: model -> what holds it, in the words of `router.health()`. `retry_after_s`: seconds until one may be
     free; None = unknown.
     """

@@ -116,7 +116,10 @@ class Router:
         cls, source: str | Path | Mapping[str, Any], *, describe: Describe | None = None, clock: Clock | None = None,
         api_key: str | None = None, **overrides: Any,
     ) -> Router:  # fmt: skip
-        """From router.yaml (a path), or from a dict of the same form; keywords override it, block by block."""
+        """From router.yaml (a path), or from a dict of the same form; keywords override it, block by block.
+
+        Raises ConfigError.
+        """
         from capability_router.config import load  # here, because it loads pydantic and PyYAML
 
         settings = load(source, **overrides)
@@ -126,7 +129,8 @@ class Router:
         """The plan for a request, as it would be made now. Nothing is sent, booked, learned or recorded.
 
         `request` may also be a prompt or Chat Completions messages. `options` are then `tools`, `response_format`,
-        routing terms and further keys of the call.
+        routing terms and further keys of the call. A plan without candidates says in `refusals` why there are none.
+        Raises ConfigError for a misspelt term.
         """
         if not isinstance(request, Request):
             from capability_router.endpoints.chat import request_from_chat  # here: adapters never need it
@@ -279,12 +283,18 @@ class Router:
         self.budgets.on_event(listener)
 
     def isolate(self, model: str) -> None:
-        """Send no calls to a model (by id or name), nor to those that share its breaker, until `reset`."""
+        """Send no calls to a model (by id or name), nor to those that share its breaker, until `reset`.
+
+        Raises ConfigError for a name that no model has.
+        """
         for id in self._meant(model):
             self.board.isolate(id, self.clock.now())
 
     def reset(self, model: str) -> None:
-        """Close a model's breaker, open its gate, enable its credential and name. By id or name."""
+        """Close a model's breaker, open its gate, enable its credential and name. By id or name.
+
+        Raises ConfigError for a name that no model has.
+        """
         for id in self._meant(model):
             self.board.reset(id, self.clock.now())
 
@@ -301,7 +311,8 @@ class Router:
     def probe(self, id: str) -> None:
         """Probe a model that has an `endpoint` by asking for one token.
 
-        Raises AllCandidatesFailed, RouterBusy or NoEligibleModel.
+        Raises AllCandidatesFailed, RouterBusy, NoEligibleModel, BudgetExceeded or StoreError, and ConfigError for an
+        unknown id.
         """
         from capability_router.endpoints.calls import ChatCalls  # here, because it loads the HTTP client
         from capability_router.endpoints.chat import request_from_chat

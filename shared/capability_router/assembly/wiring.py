@@ -87,7 +87,7 @@ def reporter_of(
 
 
 def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
-    """The embeddings, with those of the training logs; None if nothing reads them."""
+    """The implicit signs, begun with those of the training logs; None if the policy reads none."""
     read = s.policy.implicit and s.policy.name in ("adaptive", "weighted")
     return Signs(None if known is None else known.signs) if read else None
 
