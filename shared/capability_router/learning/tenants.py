@@ -55,6 +55,11 @@ class Tenants:
                 return 1.0
             return min(1.0, (max(self._total - own.mass, 0.0) + _GRANTED) / own.mass)
 
+    def leads(self, name: str) -> bool:
+        """Whether at least half of all that counts is this tenant's, by the hash of its name, or it is unknown."""
+        own = self.known.get(name)
+        return own is None or 2.0 * own.mass >= self._total
+
     def bind(self, tenant: str) -> bool:
         """Whether any other tenant has scored."""
         known = self.known

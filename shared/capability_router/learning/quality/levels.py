@@ -2,12 +2,14 @@
 
 A model that changes (its provider puts another version behind the same name) shows in a run of scores that are
 all better or all worse than predicted. Its level is then mostly forgotten, and for a while new scores count for more.
+One of several tenants can't show that alone: its run counts as half an alarm at most, unless most scores are its own.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 FADE, FADE_CHANGED = 0.999, 0.98  # per score of the model; the second for CHANGED scores after an alarm
@@ -15,15 +17,21 @@ CHANGED, KEPT = 200, 10.0  # after an alarm: scores that count for more; those t
 _SLACK, _ALARM, _LEAST = 0.25, 18.0, 30  # standard deviations: per score, in all; scores before any alarm
 STALE = 3e-4  # of variance, per scored request: in 100 a model may change by 0.17, in 1,000 by 0.55
 _STILL_STALE = 0.9  # the share that stays after each score: one score does not prove that nothing changed
+_ONE_TENANT, _TENANTS = _ALARM / 2, 1_000  # standard deviations of one tenant's run; tenants whose runs are kept
 _SPREAD = 0.2  # variance of a score at first
 _FOLLOWS = 0.01  # of the variance, per score
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(slots=True)
 class Level:
     """`total` and `count` fade; `above`, `below`: the run of surprises; `changed`: scores that still count for more.
 
-    `seen`: roughly how many requests had been scored when it was last scored (`told`).
+    `seen`: roughly how many requests had been scored when it was last scored (`told`). `runs`: each tenant's own run,
+    by its hash, as `above` and `below`; not stored.
     """
 
     total: float = 0.0
@@ -34,6 +42,7 @@ class Level:
     changed: int = 0
     alarms: int = 0
     seen: float = 0.0
+    runs: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False, compare=False)
 
     def told(self, scored: int) -> None:
         """It is scored, as the last of this many requests."""
@@ -50,12 +59,16 @@ class Level:
         """0 without scores."""
         return self.total / self.count if self.count else 0.0
 
-    def learn(self, beyond: float, surprise: float, weight: float = 1.0) -> bool:
+    def learn(
+        self, beyond: float, surprise: float, weight: float = 1.0, whose: str = "",
+        leads: Callable[[], bool] = _always,
+    ) -> bool:  # fmt: skip
         """`beyond`: a score minus the request's predicted effect. `surprise`: the score minus the whole prediction.
 
-        True = an alarm: the model seems to have changed.
+        `whose`: the tenant's hash ("" = nobody's); `leads`: whether most scores are this tenant's. True = an alarm: the
+        model seems to have changed.
         """
-        alarm = self._alarmed(surprise * weight)
+        alarm = self._alarmed(surprise * weight, whose, leads)
         fade = FADE_CHANGED if self.changed else FADE
         self.changed = max(self.changed - 1, 0)
         self.total, self.count = fade * self.total + weight * beyond, fade * self.count + weight
@@ -66,14 +79,26 @@ class Level:
         """Set from many scores at once."""
         self.total, self.count = mean * count, count
 
-    def _alarmed(self, surprise: float) -> bool:
+    def _alarmed(self, surprise: float, whose: str, leads: Callable[[], bool]) -> bool:
         z = surprise / math.sqrt(max(self.variance, 1e-3))
+        if whose and max(self._run(whose, z)) > _ONE_TENANT and not leads():
+            z = min(max(z, -_SLACK), _SLACK)  # it lengthens the run of all no further
         self.above, self.below = max(self.above + z - _SLACK, 0.0), max(self.below - z - _SLACK, 0.0)
         if self.count < _LEAST or max(self.above, self.below) < _ALARM:
             return False
         self.doubt(KEPT)
         self.alarms += 1
         return True
+
+    def _run(self, whose: str, z: float) -> tuple[float, float]:
+        """This tenant's own run, with its newest surprise."""
+        above, below = self.runs.pop(whose, (0.0, 0.0))
+        run = (max(above + z - _SLACK, 0.0), max(below - z - _SLACK, 0.0))
+        if any(run):
+            self.runs[whose] = run
+            if len(self.runs) > _TENANTS:
+                del self.runs[next(iter(self.runs))]
+        return run
 
     def doubt(self, keep: float) -> None:
         """It may be another model now: earlier knowledge counts as `keep` scores at most, and new scores count for
@@ -82,8 +107,13 @@ class Level:
         kept = min(1.0, keep / max(self.count, 1e-9))
         self.total, self.count = self.total * kept, self.count * kept
         self.above = self.below = 0.0
+        self.runs.clear()
         self.changed = CHANGED
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in STORED}
+
+
+STORED = tuple(each.name for each in fields(Level) if each.name != "runs")
+"""What `to_dict` has."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
@@ -261,7 +262,8 @@ class Quality:
         read = self._read(seen_of(row.sketch))
         with self._lock:
             first = {model: result for model, result in results.items() if not self.memory.has(row.id, model)}
-            changed = [model for model, result in first.items() if self._level(model, result.score, read, weight)]
+            alarmed = partial(self._level, read=read, weight=weight, whose=row.whose)
+            changed = [model for model, result in first.items() if alarmed(model, result.score)]
             at = self.memory.add(row, results)
             for model in changed:
                 self.memory.retire(model, round(KEPT))
@@ -296,12 +298,13 @@ class Quality:
                 self._scored, self._new = self._scored + 1, self._new + 1
         self.refit()
 
-    def _level(self, model: str, score: float, read: _Read, weight: float) -> bool:
+    def _level(self, model: str, score: float, read: _Read, weight: float, whose: str) -> bool:
         column = self.memory.column(model)
         level = self.levels.setdefault(model, Level(seen=self._scored))
         level.told(self._scored)
         beyond = score - (float(read.own[column]) if column < len(read.own) else read.shared)
-        return level.learn(beyond, beyond - level.mean if level.count else 0.0, weight)
+        surprise = beyond - level.mean if level.count else 0.0
+        return level.learn(beyond, surprise, weight, whose, partial(self.tenants.leads, whose))
 
     def _value(self, at: int, foreseen: float) -> None:
         """The value of the row at this index to its neighbours."""

@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from hashlib import blake2b
 from typing import Any
 
@@ -22,7 +21,7 @@ from capability_router.learning.quality.blend import SOURCES, Blend
 from capability_router.learning.quality.calibration import Calibration
 from capability_router.learning.quality.embedding import MEANING, Meaning, Origin
 from capability_router.learning.quality.fit import FEATURES, Fit, Scale
-from capability_router.learning.quality.levels import Level
+from capability_router.learning.quality.levels import STORED, Level
 from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
 from capability_router.learning.quality.model import Apart, Quality, View
 from capability_router.learning.quality.sketch import Sketch
@@ -202,7 +201,7 @@ def _version(name: object, other: object, run: object, former: Sequence[object])
 
 
 def _level(told: Mapping[str, Any]) -> Level:
-    level = Level(**{field.name: _number(told[field.name]) for field in fields(Level)})
+    level = Level(**{name: _number(told[name]) for name in STORED})
     possible = 0.0 <= level.count <= _MOST_SCORES and abs(level.total) <= 2.0 * level.count + 1.0
     if not possible or not 0.0 < level.variance <= 4.0:
         raise Unreadable("a level that no scores come to")
