@@ -81,15 +81,18 @@ class BudgetExceeded(RouterError):
 
     `limit_usd = spent_usd + reserved_usd + left_usd`; all are None if they would show a tenant others' spending.
     `resets_at`: when the window ends ("2026-11-26T00:00:00Z"); None = never. `fits`: the models that would fit.
+    `passing`: there may be room before the window ends: all that is missing is held by calls under way, or the store is
+    away.
     """
 
     def __init__(
         self, message: str, *, scope: str = "", window: str = "", limit_usd: Decimal | None = None,
         spent_usd: Decimal | None = None, reserved_usd: Decimal | None = None, left_usd: Decimal | None = None,
-        resets_at: str | None = None, fits: Sequence[str] = (),
+        resets_at: str | None = None, fits: Sequence[str] = (), passing: bool = False,
     ) -> None:  # fmt: skip
         self.scope, self.window, self.limit_usd, self.spent_usd = scope, window, limit_usd, spent_usd
         self.reserved_usd, self.left_usd, self.resets_at, self.fits = reserved_usd, left_usd, resets_at, tuple(fits)
+        self.passing = passing
         super().__init__(message)
 
 

@@ -84,6 +84,7 @@ class Evaluation(lifetime.Lasting):
         self._under_way: set[_Item] = set()
         self._changed = Condition(RLock())
         self._spent_until = 0.0  # Unix seconds: before that its cap leaves no room
+        self._most = terms.at_once  # lower while those under way hold what its cap has left
         self._inside = 0  # threads with a blocking evaluation, abandoned ones included
         lifetime.watch(self)
 
@@ -131,7 +132,7 @@ class Evaluation(lifetime.Lasting):
             return
         item.run, item.outcome = run, outcome
         with self._changed:
-            full = len(self._line) >= self._terms.waiting and len(self._under_way) >= self._terms.at_once
+            full = len(self._line) >= self._terms.waiting and len(self._under_way) >= self._most
             if not full:
                 self._line.append(item)
         if full:
@@ -143,7 +144,9 @@ class Evaluation(lifetime.Lasting):
         with self._changed:
             for left in [each for each in self._under_way if each.loop.is_closed()]:
                 self._leave(left)
-            while self._line and len(self._under_way) < self._terms.at_once:
+            if not self._line and not self._under_way:
+                self._most = self._terms.at_once
+            while self._line and len(self._under_way) < self._most:
                 item = self._line.popleft()
                 self._under_way.add(item)
                 try:
@@ -174,9 +177,7 @@ class Evaluation(lifetime.Lasting):
         except Ungraded as error:
             counts.failed(error.why, str(error))
         except BudgetExceeded as error:
-            if error.scope == f"tag:{EVALUATION_TAG}":
-                self._spent_until = _moment(error.resets_at)
-            counts.note("over_budget")
+            self._over_budget(item, error)
         except Exception as error:  # noqa: BLE001 - an evaluator may raise anything; the answer was returned anyway
             counts.failed(type(error).__name__, f"raised {type(error).__name__}")
         else:
@@ -184,6 +185,26 @@ class Evaluation(lifetime.Lasting):
                 counts.note("no_opinion")
             return score
         return None
+
+    def _over_budget(self, item: _Item, error: BudgetExceeded) -> None:
+        """If it is the evaluator's cap that is spent, stop. If others under way hold what is left, fewer run at once,
+        and the answer is evaluated after one of them.
+        """
+        if error.scope == f"tag:{EVALUATION_TAG}":
+            if error.passing and self._again(item):
+                return
+            if not error.passing:
+                self._spent_until = _moment(error.resets_at)
+        self._counts.note("over_budget")
+
+    def _again(self, item: _Item) -> bool:
+        """Queue it once more, with less room beside it; False: it had been alone."""
+        with self._changed:
+            alone = self._most == 1
+            self._most = max(min(self._most, len(self._under_way)) - 1, 1)
+            if not alone:
+                self._line.appendleft(item)
+        return not alone
 
     async def _asked(self, item: _Item) -> Any:
         if item.run is None or item.outcome is None:
@@ -285,7 +306,7 @@ class Evaluation(lifetime.Lasting):
         """What waits belongs to the parent."""
         self._loop_thread.forget()
         self._counts, self._line, self._under_way = Counts(), deque(), set()
-        self._inside = 0
+        self._inside, self._most = 0, self._terms.at_once
         self._changed = Condition(RLock())
 
 

@@ -50,14 +50,17 @@ def _plain(given: Any) -> Any:
 
 
 def _of_mapping(given: Mapping[Any, Any]) -> Any:
-    if "score" in given:
-        return given["score"]
+    """Its score, or that of the one result in it, which may be a mapping itself."""
     results = given.get("results")
-    if not isinstance(results, (list, tuple)):
+    if "score" not in given and isinstance(results, (list, tuple)):
+        if len(results) != 1:
+            raise Ungraded("several", f"gave {len(results)} results; one score of an answer can be learned from")
+        if not isinstance(results[0], Mapping):
+            return results[0]
+        given = results[0]
+    if "score" not in given:
         raise Ungraded("no_score", "gave a mapping without a 'score'")
-    if len(results) != 1:
-        raise Ungraded("several", f"gave {len(results)} results; one score of an answer can be learned from")
-    return results[0]
+    return given["score"]
 
 
 def _agree(score: object, passing: object) -> bool:

@@ -154,6 +154,7 @@ def _over_budget(denials: Mapping[str, Denial]) -> BudgetExceeded:
     return BudgetExceeded(
         f"{what}; nothing was sent. {told}{hint}",
         scope=most.scope, window=most.window, resets_at=moment(most.resets_at), fits=fits,
+        passing=any(denial.passing for denial in denials.values()),
         **{f"{name}_usd": _amount(most, name) for name in ("limit", "spent", "reserved", "left")},
     )  # fmt: skip
 

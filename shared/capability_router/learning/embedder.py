@@ -19,7 +19,9 @@ _SIZES = ("dimensions", "embed_dim", "size")
 
 
 class Embedder(NamedTuple):
-    """`name` identifies it in every process. `embed` or `aembed` may be missing, never both."""
+    """`name` identifies it in every process. `embed` or `aembed` may be missing, never both; either may raise
+    NotImplementedError.
+    """
 
     name: str
     embed: Callable[[list[str]], Vectors] | None
@@ -29,14 +31,16 @@ class Embedder(NamedTuple):
 def embedder_of(given: Any) -> Embedder:
     """From an object, a function (sync or async), or "module:object". Raises ConfigError."""
     thing = _named(given) if isinstance(given, str) else given
+    if inspect.isclass(thing):
+        raise ConfigError(f"embedder: {thing.__name__} is a class; give an instance of it")
     if callable(getattr(thing, "embed_documents", None)):
         return Embedder(_name(thing), thing.embed_documents, getattr(thing, "aembed_documents", None))
     if callable(getattr(thing, "get_text_embedding_batch", None)):
         return Embedder(_name(thing), thing.get_text_embedding_batch, thing.aget_text_embedding_batch)
-    if not callable(thing) or inspect.isclass(thing):
+    if not callable(thing):
         raise ConfigError(
             f"embedder must be a LangChain Embeddings, a LlamaIndex BaseEmbedding, or a function from a list of texts "
-            f"to a list of vectors, got {type(thing).__name__ if not inspect.isclass(thing) else thing.__name__}"
+            f"to a list of vectors, got {type(thing).__name__}"
         )
     own = thing if inspect.isroutine(thing) else type(thing)
     name = f"{own.__module__}.{own.__qualname__}"

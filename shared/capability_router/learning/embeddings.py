@@ -126,7 +126,9 @@ class Embeddings(Lasting):
 
     async def _awaited(self, text: str) -> str:
         if self.embedder.aembed is not None:
-            return self._put(text, await _caught(self.embedder.aembed([text])))
+            found = await _caught(self.embedder.aembed([text]))
+            if self.embedder.embed is None or not _lacking(found):
+                return self._put(text, found)
         call = self._begun(text)
         return call if isinstance(call, str) else await asyncio.wrap_future(call)
 
@@ -246,14 +248,23 @@ def _unusable(embedder: Embedder, why: str) -> ConfigError:
 
 def _tried(embedder: Embedder, texts: list[str]) -> Vectors | str:
     """The vectors; else why not, without the error's message, because it may quote the text."""
+    embed, aembed = embedder.embed, embedder.aembed
+    found = "it can't be called" if embed is None else _called(lambda: embed(texts))
+    if aembed is not None and (embed is None or _lacking(found)):
+        found = _called(lambda: asyncio.run(_run(aembed, texts)))
+    return found
+
+
+def _called(call: Callable[[], Vectors]) -> Vectors | str:
     try:
-        if embedder.embed is not None:
-            return _no_text(embedder.embed(texts))
-        return (
-            _no_text(asyncio.run(_run(embedder.aembed, texts))) if embedder.aembed is not None else "it can't be called"
-        )
+        return _no_text(call())
     except Exception as error:  # noqa: BLE001 - an embedder may raise anything, and decisions can do without
         return type(error).__name__
+
+
+def _lacking(found: Vectors | str) -> bool:
+    """Whether the embedder has no such half, sync or async; the other one may work."""
+    return isinstance(found, str) and found == NotImplementedError.__name__
 
 
 def _no_text(found: Vectors | str) -> Vectors | str:

@@ -42,6 +42,13 @@ class Shortfall(NamedTuple):
     error: float
     requests: int
 
+    def told(self, fixed: str) -> str:
+        """In words. A cheaper or faster model may be worth more although its scores are lower."""
+        return (
+            f"always using {fixed} would have been worth {self.points:.3f} +- {self.error:.3f} quality points more per "
+            "request than the learned choices, with cost and latency counted"
+        )
+
 
 class _Scored(NamedTuple):
     pick: str
@@ -123,8 +130,7 @@ def _log(before: str | None, fixed: str | None, shortfall: Shortfall) -> None:
     """Without the lock: a log handler may be slow, or call the router."""
     if fixed is not None and before is None:
         log.warning(
-            "always using %s would have scored %.3f +- %.3f higher than the learned choices: it is used instead",
-            fixed, *shortfall[:2],
+            "%s: it is used instead", shortfall.told(fixed),
         )  # fmt: skip
     elif fixed is None and before is not None:
         log.info("learned picks no longer fall short of %s: they are used again", before)

@@ -39,7 +39,7 @@ class StateFile:
 
     def _written(self, made: Callable[[bytes | None], str]) -> bool:
         """False = another process has just made the file."""
-        path = Path(os.path.realpath(self.path))  # else a symbolic link would be replaced instead of its target
+        path = self._real()
         with _alone(path) as there:
             found = path.read_bytes() if there else None
             text = made(None if found is None or _digest(found) == self._known else found)
@@ -55,9 +55,14 @@ class StateFile:
         return True
 
     def move_aside(self) -> None:
-        """Keep the present file as `<name>.damaged`."""
+        """Keep the present file as `<name>.damaged`, beside the file that a symbolic link points to."""
+        path = self._real()
         with suppress(FileNotFoundError):
-            self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
+            path.rename(path.with_name(f"{path.name}.damaged"))
+
+    def _real(self) -> Path:
+        """The file itself: else a symbolic link would be renamed or replaced instead of its target."""
+        return Path(os.path.realpath(self.path))
 
 
 def _digest(text: str | bytes) -> str:

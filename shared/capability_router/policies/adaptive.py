@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from operator import attrgetter, call, itemgetter
+from operator import attrgetter, call
 
 from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.plan import Candidate
@@ -24,6 +24,7 @@ from capability_router.policies.averages.steering import Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Terms, rounded, told_cost
 from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, Wish, hull, worth
 from capability_router.policies.lazy_tuple import LazyTuple
+from capability_router.policies.trade import Trade
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -36,8 +37,6 @@ QUALITY_WINDOW = 1_000  # requests; a mean of fewer is off by as much as cheap a
 _STIFFNESS = 20.0  # a mean off by 0.01 moves the price by a fifth
 _TARGETS_KEPT = 64
 _QUALITY, _HELD = attrgetter("quality"), attrgetter("held")
-_FIRST = itemgetter(0)
-_SEEN = 0.005
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 _NO_MATTER = 250.0  # as `cost_weight`, where quality hardly matters
 _LEAST = 0.02  # as `cost_weight`; no target lowers the price further: smaller gains are within the error of predictions
@@ -278,9 +277,9 @@ class Adaptive:
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """The trade that was made: against the next best if scores were learned, else against the strongest."""
-        weights = None if self._steering is None else self._weighing(scene, self._steering)[1]
+        sight, weights = (None, None) if self._steering is None else self._weighing(scene, self._steering)
         trade = self._learned(scene, best, weights) or self._traded(scene, best)
-        targets = "" if weights is None else told(weights)
+        targets = "" if weights is None or sight is None else told(weights, sight)
         return f"{trade}; {targets}" if targets else trade
 
     def _traded(self, scene: Scene, best: Prospect) -> str:
@@ -294,19 +293,11 @@ class Adaptive:
         """What decided, in numbers, if requests were scored; and which model it would have been without the scores."""
         if best.believed is None:  # nothing was learned of any model
             return ""
-        rows = [row for row in scene.rows if not row.held or row is best]
-        if len(rows) < 2 or not any(_taught(row) for row in rows):
-            return ""
-        points = _points(rows, self._mu if weights is None else weights.mu)
+        mu = self._mu if weights is None else weights.mu
+        points = _points(scene.rows, mu)
         price = self._priced(scene, self._wanted(scene), points, weights)
-        judged = list(zip(map(worth(price), points), rows, strict=True))
-        _, before = max(((w - row.quality + (row.believed or 0.0), row) for w, row in judged), key=_FIRST)
-        _, other = max(((w, row) for w, row in judged if row is not best), key=_FIRST)
-        moved = "" if before is best else f"; unlearned it would be {before.card.id}"
-        return (
-            f"learned: quality {best.quality:.2f} at {told_cost(best)}; next {other.card.id} has {other.quality:.2f} "
-            f"at {told_cost(other)}; a dollar counts {_told(price)} quality points{moved}"
-        )
+        steered = weights is not None and weights.wait is not None
+        return Trade(scene.rows, points, best, price, mu, self._floor, steered).told()
 
     def _settings(self, price: float, wish: Wish | None, weights: Weights | None) -> Terms:
         target: Terms = () if wish is None else (("quality_target", wish.level),)
@@ -317,16 +308,6 @@ class Adaptive:
             mu, target = rounded(weights.mu, 6), (*target, *self._steering.settings(weights))
         weighed = (("cost_weight", self._cost_weight), ("latency_weight", mu))
         return (("price_of_quality", rounded(price, 6)), *weighed, *target)
-
-
-def _told(price: float) -> str:
-    """Three digits, without an exponent."""
-    return f"{price:,.0f}" if price >= 1_000.0 else f"{price:.3g}"
-
-
-def _taught(row: Prospect) -> bool:
-    """Whether scores moved its quality by an amount that shows in two digits."""
-    return row.believed is not None and abs(row.quality - row.believed) >= _SEEN
 
 
 def _below(points: Sequence[Point], price: float) -> float:

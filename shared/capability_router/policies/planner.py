@@ -263,11 +263,7 @@ class Planner:
         if place == 0 or BELOW in dict(judged.terms(order[place])):
             return ""
         order.insert(0, order.pop(place))
-        points, error, count = guard.told
-        return (
-            f"always using {fixed} would have scored {points:.3f} +- {error:.3f} higher than the learned choices "
-            f"({count} scores)"
-        )
+        return f"{guard.told.told(fixed)} ({guard.told.requests} scores)"
 
     def _reason(self, scene: Scene, order: Sequence[int], stay: Stay) -> str:
         if not order:

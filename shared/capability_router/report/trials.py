@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from capability_router.amounts import count, counted, seconds
@@ -139,8 +140,9 @@ def _shadow(
     lines = [_paired(f"predicted {name}", decided, _planned(key), _shadowed(key)) for name, key in _PREDICTED]
     lines += [_paired(f"{name}, called", called, *_called(of, made), pseudo) for name, of, pseudo in _CALLED]
     own, others = (_score(scores) for scores in evaluated)
-    lines.append(_paired("score, called", called, own, others, _EITHER))
-    both = sum(own(row) is not None and others(row) is not None for row in called)
+    told = [(a, b) for row in called if (a := own(row)) is not None and (b := others(row)) is not None]
+    thumbs, both = set(chain.from_iterable(told)) <= set(_BOTH), len(told)
+    lines.append(_paired("score, called", called, own, others, _EITHER if thumbs else ()))
     share, facts = _agreement(decided, agreed)
     failed = Counter(str(row["shadow"].get("error")) for row in rows if row["shadow"].get("chosen") is None)
     sentences = [share, f"The shadow was called for {counted(len(called), 'request')} where they differed."]

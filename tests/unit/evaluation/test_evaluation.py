@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from capability_router import ConfigError, Price, Request, current_routing, routing
+from capability_router import BudgetExceeded, ConfigError, Price, Request, current_routing, routing
 from capability_router.evaluation import loop_thread
 from capability_router.evaluation.answer import Answer
 from capability_router.evaluation.grade import Ungraded
@@ -241,6 +241,52 @@ def test_its_money_is_capped_and_then_it_is_not_asked() -> None:
     assert_books_balanced(router)
 
 
+def opening(router: list[Router], go: threading.Event, refused: list[BudgetExceeded]) -> Any:
+    """An evaluator that has its call under way until another evaluator's call is refused."""
+
+    def judge(request: Request, answer: Answer) -> float:
+        scripted = ScriptedEndpoint(router[0].scripted, router[0].clock, stream=True)  # type: ignore[attr-defined]  # its script
+        chunks = iter(router[0].start(Request(("is it good?",), stream=True), scripted))
+        try:
+            next(chunks)
+        except BudgetExceeded as error:
+            refused.append(error)
+            go.set()
+            raise
+        assert go.wait(10)
+        return float(len(list(chunks)) > 0)
+
+    return judge
+
+
+@pytest.mark.parametrize("terms", [{}, {"tenant": "acme"}], ids=["plain", "tenant"])
+def test_what_evaluations_under_way_hold_is_not_spent_so_fewer_run_at_once(terms: dict[str, Any]) -> None:
+    routers, go, refused = list[Router](), threading.Event(), list[BudgetExceeded]()
+    router, _ = made(opening(routers, go, refused), {**ALL, "budget_usd": 0.0003, "at_once": 2}, cards=ONE_FITS)
+    routers.append(router)
+    with routing(**terms):
+        for _ in range(4):
+            ask(router)
+    assert closed(router) == {"scored": 4}
+    assert [error.passing for error in refused] == [True]
+    assert_books_balanced(router)
+
+
+def test_an_evaluator_that_others_leave_no_room_is_asked_again_for_the_next_answer() -> None:
+    asked_for: list[str] = []
+
+    def judge(request: Request, answer: Answer) -> float:
+        asked_for.append(request.id)
+        raise BudgetExceeded("no room", scope=f"tag:{EVALUATION_TAG}", passing=True)
+
+    router, _ = made(judge, {**ALL, "at_once": 1})
+    for _ in range(3):
+        ask(router)
+    assert closed(router) == {"over_budget": 3}
+    assert len(asked_for) == len(set(asked_for)) == 3
+
+
+ONE_FITS = {"a": {"max_output_tokens": 100}, "b": {"max_output_tokens": 100}}  # of calls at once, not of calls
 CHEAP = {"a": {"max_output_tokens": 3}, "b": {"max_output_tokens": 3}}
 
 

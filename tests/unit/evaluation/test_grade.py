@@ -15,7 +15,9 @@ from capability_router.evaluation.grade import Ungraded, graded
     ("given", "score"),
     [
         (0.25, 0.25), (1, 1.0), (True, 1.0), (False, 0.0), (None, None), ({"score": 0.5, "comment": "a"}, 0.5),
-        ({"score": None}, None), ({"results": [SimpleNamespace(score=True)]}, 1.0), (SimpleNamespace(score=0.0), 0.0),
+        ({"score": None}, None), ({"results": [SimpleNamespace(score=True)]}, 1.0),
+        ({"results": [{"key": "a", "score": 0.4}]}, 0.4), ({"results": ({"score": None},)}, None),
+        (SimpleNamespace(score=0.0), 0.0),
         (SimpleNamespace(score=4.5, passing=True), 1.0), (SimpleNamespace(score=1.0, passing=False), 0.0),
         (SimpleNamespace(score=0.7, passing=True), 0.7), (SimpleNamespace(score=None, passing=True), 1.0),
         (SimpleNamespace(score=1.0, passing=True, invalid_result=True), None),
@@ -38,6 +40,7 @@ def test_another_scale_is_brought_to_0_to_1(given: Any, score: float) -> None:
         ("a secret answer", "no_score", "gave a str, not a number"), (float("nan"), "nan", "NaN"),
         (7, "out_of_range", "gave 7, which is not from 0 to 1; if its scores have another range, say `evaluate:"),
         (-0.01, "out_of_range", "-0.01"), ({"grade": "secret"}, "no_score", "a mapping without a 'score'"),
+        ({"results": [{"value": "secret"}]}, "no_score", "a mapping without a 'score'"),
         ({"results": [1, 0]}, "several", "gave 2 results"), (object(), "no_score", "gave an object"),
     ],
     ids=str,

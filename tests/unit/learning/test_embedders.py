@@ -196,6 +196,44 @@ def test_what_an_embedder_raises_quotes_no_text(tmp_path: Path, caplog: pytest.L
     assert "secret" not in caplog.text
 
 
+class Half:
+    """An `Embeddings` with only one half implemented."""
+
+    def __init__(self, *, sync: bool) -> None:
+        self.sync = sync
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        if not self.sync:
+            raise NotImplementedError
+        return by_trade(texts)
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        if self.sync:
+            raise NotImplementedError
+        await asyncio.sleep(0)
+        return by_trade(texts)
+
+
+@pytest.mark.parametrize("sync", [True, False])
+async def test_half_an_embedder_is_enough_for_blocking_and_awaited_requests(tmp_path: Path, sync: bool) -> None:
+    router, request = made(tmp_path / "state.json", Half(sync=sync)), Request(("please see to 2a",))
+    log = recorded(router)
+    await asyncio.to_thread(ask, router, "please see to 1a")
+    await router.prepare(request)
+    ask(router, request)
+    assert embeddings(router, log) == ["ready", "ready"]
+
+
+def test_training_takes_an_embedder_that_is_only_async() -> None:
+    assert embedded(embedder_of(Half(sync=False)), ["1a", "2b"])[1] == 3
+
+
+def test_a_class_in_the_place_of_an_embedder_is_refused_at_once() -> None:
+    for wrong in (Half, f"{__name__}:Half"):
+        with pytest.raises(ConfigError, match="embedder: Half is a class; give an instance of it"):
+            embedder_of(wrong)
+
+
 async def test_in_async_the_loop_goes_on_while_an_embedding_is_made(tmp_path: Path) -> None:
     here = asyncio.Event()
 

@@ -37,7 +37,8 @@ def test_picks_that_are_worse_than_one_model_always_give_way_to_it(caplog: pytes
     assert asked[-40:] == ["dear"] * 40
     assert set(asked[:LEAST]) == set(MODELS), "nothing is said of few scores"
     assert len(caplog.records) == 1
-    assert "dear" in caplog.text
+    assert "always using dear would have been worth" in caplog.text
+    assert "quality points more per request than the learned choices, with cost and latency counted" in caplog.text
     below, error, count = guard.told
     assert below > error > 0.0
     assert count <= WINDOW

@@ -90,8 +90,9 @@ def test_a_fixed_model_goes_first_while_learned_picks_are_worth_less(tmp_path: P
     assert guard.fixed == "coder"
     plan = router.explain(Request((world.prompt("contract"),)))
     assert plan.chosen.id == "coder"
-    assert (
-        plan.reason == "always using coder would have scored 1.000 +- 0.000 higher than the learned choices (40 scores)"
+    assert plan.reason == (
+        "always using coder would have been worth 1.000 +- 0.000 quality points more per request than the learned "
+        "choices, with cost and latency counted (40 scores)"
     )
     assert plan.candidates[1].score > plan.chosen.score
     with routing(deny=["coder"]):

@@ -149,6 +149,20 @@ def test_a_link_leads_where_it_led(tmp_path: Path) -> None:
     assert opened(whole).quality.scored == 3
 
 
+def test_a_damaged_file_behind_a_link_is_kept_beside_it_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+    path, whole = tmp_path / "state.json", tmp_path / "volume" / "whole.json"
+    whole.write_bytes(OURS)
+    path.symlink_to(whole)
+    learner = opened(path)
+    taught(learner, World(), 3)
+    learner.save()
+    assert (tmp_path / "volume" / "whole.json.damaged").read_bytes() == OURS
+    assert path.is_symlink()
+    assert opened(path).quality.scored == 3
+    assert sorted(os.listdir(tmp_path)) == ["state.json", "volume"]
+
+
 def test_who_comes_second_with_a_new_file_is_told_of_the_first(tmp_path: Path) -> None:
     path = tmp_path / "text"
     mine, told = StateFile(path), list[bytes | None]()

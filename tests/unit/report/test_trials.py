@@ -210,6 +210,33 @@ def test_scores_of_both_answers_are_compared_in_pairs() -> None:
     assert found.facts["scored"] == 32
 
 
+def scored_pairs(pairs: list[tuple[float, float]]) -> Any:
+    rows = [beside(n, differs=True) for n in range(len(pairs))]
+    own = [
+        {"request_id": r["request_id"], "score": a, "source": "evaluator"}
+        for r, (a, _) in zip(rows, pairs, strict=True)
+    ]
+    others = [{"request_id": r["request_id"], "score": b} for r, (_, b) in zip(rows, pairs, strict=True)]
+    made = [{**row(n), "kind": "shadow"} for n in range(len(pairs))]
+    return line(only(*rows, shadows=made, feedback=own, scores=others), "score, called")
+
+
+def test_scores_between_0_and_1_have_the_interval_of_their_own_differences() -> None:
+    chance = Random(3)
+    pairs = [(0.9 + chance.uniform(-0.02, 0.02), 0.85 + chance.uniform(-0.02, 0.02)) for _ in range(40)]
+    own = mean((str(n), b - a) for n, (a, b) in enumerate(pairs))
+    assert own is not None
+    found, plain = scored_pairs(pairs), within(own)
+    assert (found.difference.low, found.difference.high) == (pytest.approx(plain.low), pytest.approx(plain.high))
+    assert found.reads == "lower"
+
+
+def test_scores_that_are_all_0_or_1_are_widened() -> None:
+    found = scored_pairs([(1.0, 1.0)] * 40)
+    assert (found.difference.value, found.reads) == (0.0, "no difference shown")
+    assert found.difference.low < -0.05 < 0.05 < found.difference.high
+
+
 def test_a_users_score_is_not_paired_with_an_evaluators() -> None:
     rows = [beside(n, differs=True) for n in range(30)]
     made = [{**row(n), "kind": "shadow"} for n in range(30)]

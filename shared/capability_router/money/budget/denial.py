@@ -19,7 +19,8 @@ class Denial(NamedTuple):
 
     `on_exceed`: what follows for the request. `resets_at`: when the window ends, in Unix seconds; None = never.
     `private`: the cap covers other tenants too, so its numbers are not shown. `store`: the store can't be reached, so
-    what is left is unknown. `fits`: the models whose calls would fit.
+    what is left is unknown. `fits`: the models whose calls would fit. `passing`: there may be room before the window
+    ends.
     """
 
     scope: str
@@ -34,6 +35,7 @@ class Denial(NamedTuple):
     private: bool = False
     store: bool = False
     fits: tuple[str, ...] = ()
+    passing: bool = False
 
     @property
     def final(self) -> bool:
@@ -114,7 +116,7 @@ def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
         told = f"{name}: {exact(usd(left))} of {exact(usd(purse.limit))} left{held} ({spec.window}), {most}{until}"
     return Denial(
         purse.name, left, told, spec.on_exceed, spec.window, purse.limit, purse.known_spent, reserved,
-        purse.resets_at, private,
+        purse.resets_at, private, passing=purse.limit - purse.known_spent >= amount,
     )  # fmt: skip
 
 
@@ -132,7 +134,8 @@ def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
 
 def withheld(purse: Purse, why: str) -> Denial:
     """The denial if the store can't be used; `why` as a text."""
-    return Denial(purse.name, 0, f"{named(purse.name)}: {why}", "refuse", purse.spec.window, private=True, store=True)
+    told = f"{named(purse.name)}: {why}"
+    return Denial(purse.name, 0, told, "refuse", purse.spec.window, private=True, store=True, passing=True)
 
 
 def _others_too(purse: Purse, scopes: Sequence[str]) -> bool:

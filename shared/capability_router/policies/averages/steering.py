@@ -7,6 +7,7 @@ target's window holds requests as the other weight valued them at the time.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -107,7 +108,7 @@ def _standing(name: str, price: Price | None) -> Terms:
     return found if price.now is None else (*found, (f"{name}_now", rounded(price.now, 9)))
 
 
-def told(weights: Weights) -> str:
+def told(weights: Weights, sight: Sight) -> str:
     """The targets in numbers, for a plan's reason."""
     parts = []
     if (cost := weights.cost) is not None and not (weights.paced and weights.slack):
@@ -119,8 +120,21 @@ def told(weights: Weights) -> str:
                 f"a second counts {weights.mu:.2g} quality points, to keep {wait.wanted:.3g} s per request{now}"
             )
         else:
-            parts.append(f"the fastest, as no choice keeps {wait.wanted:.3g} s per request: {wait.least:.3g} s at best")
+            parts.append(_missed(wait, [row.card.id for row in sight.rows if row.latency_s is None]))
     return "; ".join(parts)
+
+
+def _missed(wait: Price, unknown: Sequence[str]) -> str:
+    """A latency target that no choice keeps, as far as the models' latencies are known."""
+    least = f"{wait.wanted:.3g} s per request: {wait.least:.3g} s at best"
+    if not unknown:
+        return f"the fastest, as no choice keeps {least}"
+    one = len(unknown) == 1
+    return (
+        f"the fastest known, as no known choice keeps {least}; the {'latency' if one else 'latencies'} of "
+        f"{', '.join(unknown)} {'is' if one else 'are'} unknown and {'counts' if one else 'count'} as the slowest: "
+        f"state `latency` on the {'card' if one else 'cards'}, or let `exploration` measure it"
+    )
 
 
 def _cost_told(weights: Weights, cost: Price) -> str:

@@ -10,9 +10,11 @@ import pytest
 
 from capability_router import BudgetExceeded, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Short
+from capability_router.money.budget.budgets import Budgets, Reservation, Short
 from capability_router.money.budget.cap import BudgetSpec
-from capability_router.money.budget.denial import BudgetEvent, Denial
+from capability_router.money.budget.denial import BudgetEvent, Denial, withheld
+from capability_router.money.budget.purse import Purse
+from capability_router.stores.base import Pot
 from capability_router.stores.opening import open_store
 from capability_router.testing import ask, scripted_router
 
@@ -95,3 +97,24 @@ def test_what_calls_under_way_hold_is_told_where_it_would_do() -> None:
     told = budgets.fits(["tenant:b", "tenant:a"], ONE // 2)
     assert told is not None
     assert "$0.6" not in told.told
+
+
+def test_a_refusal_says_whether_it_passes_before_the_window_ends() -> None:
+    budgets, _ = heard(BudgetSpec("tag:*", 1.0, "day"))
+    held = budgets.reserve(["tag:a"], 7 * ONE // 10)
+    assert isinstance(held, Reservation)
+
+    def passing(amount: int) -> bool:
+        told = budgets.fits(["tenant:b", "tag:a"], amount)
+        assert told is not None
+        return told.passing
+
+    assert passing(ONE)
+    assert not passing(ONE + 1)
+    budgets.settle(held, ONE // 10)
+    assert not passing(ONE)
+
+
+def test_a_refusal_because_its_store_is_away_passes() -> None:
+    purse = Purse(BudgetSpec("global", 1.0, "day"), "global", Pot("global", "", ONE))
+    assert withheld(purse, "the store is away").passing
