@@ -2,13 +2,15 @@
 
 Scores of the newest requests are replayed. For a model that was not asked, the score is its prediction, corrected by
 the mean error of its predictions where it was asked. A model is compared only if it was asked often enough.
+
+What one of several tenants scored does not decide it for the others: the verdict must stand without those scores, too.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,6 +20,8 @@ WINDOW = 200  # scored requests that are replayed
 LEAST = 40  # requests that are needed for a verdict
 _ASKED = 20  # answers of a model in the window that are needed to compare it
 _EVERY = 8  # scores, between two replays
+_ALONE = 0.5  # a tenant that gave more than this share of the scores is not left out
+_LARGEST = 3  # tenants that are left out, one at a time
 _NO_MATTER = 0.01  # quality points: a smaller shortfall is ignored; if all scores are equal, its error is 0
 
 log = logging.getLogger("capability_router")
@@ -56,6 +60,7 @@ class _Scored(NamedTuple):
     score: float
     foreseen: Mapping[str, tuple[float, float]]  # model -> quality, rest
     id: str = ""
+    tenant: str = ""
 
 
 class _Offset(NamedTuple):
@@ -79,12 +84,12 @@ class Guard:
         self._since = 0
         self._lock = Latch()
 
-    def note(self, foreseen: PlanPrediction, asked: str, score: float, id: str = "") -> None:
+    def note(self, foreseen: PlanPrediction, asked: str, score: float, id: str = "", tenant: str = "") -> None:
         """A request with this prediction was answered by `asked`, and the answer got `score`.
 
-        `id`: the request's. Two processes may report it at the same time; it counts once.
+        `id`: the request's. Two processes may report it at the same time; it counts once. `tenant`: its hash.
         """
-        scored = _scored(foreseen, asked, score, id)
+        scored = _scored(foreseen, asked, score, id, tenant)
         if scored is None:
             return
         with self._lock:
@@ -99,11 +104,9 @@ class Guard:
             after = self.fixed, self.told
         _log(before, *after)
 
-    def renew(self, told: Iterable[tuple[PlanPrediction, str, float, str]]) -> None:
+    def renew(self, told: Iterable[tuple[PlanPrediction, str, float, str, str]]) -> None:
         """Replace all that `note` has recorded by these, oldest first."""
-        once = {
-            id or str(at): _scored(foreseen, asked, score, id) for at, (foreseen, asked, score, id) in enumerate(told)
-        }
+        once = {each[3] or str(at): _scored(*each) for at, each in enumerate(told)}
         with self._lock:
             self._scored = deque((each for each in once.values() if each is not None), WINDOW)
             self._since, before = 0, self.fixed
@@ -123,7 +126,18 @@ class Guard:
         _log(before, *after)
 
     def _replay(self) -> None:
-        self.fixed, self.told = verdict(self._scored)
+        self.fixed, self.told = _agreed(self._scored)
+
+
+def _agreed(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:
+    """The verdict, if it stands without the scores of any one tenant, of those with the most; else no fixed model."""
+    fixed, told = verdict(scored)
+    if fixed is not None:
+        for tenant, count in Counter(each.tenant for each in scored).most_common(_LARGEST):
+            others = [each for each in scored if each.tenant != tenant]
+            if count <= _ALONE * len(scored) and verdict(others)[0] != fixed:
+                return None, told
+    return fixed, told
 
 
 def _log(before: str | None, fixed: str | None, shortfall: Shortfall) -> None:
@@ -136,12 +150,12 @@ def _log(before: str | None, fixed: str | None, shortfall: Shortfall) -> None:
         log.info("learned picks no longer fall short of %s: they are used again", before)
 
 
-def _scored(foreseen: PlanPrediction, asked: str, score: float, id: str) -> _Scored | None:
+def _scored(foreseen: PlanPrediction, asked: str, score: float, id: str, tenant: str) -> _Scored | None:
     """None if there was no choice."""
     by_model = dict(zip(foreseen.models, zip(foreseen.quality, foreseen.rest, strict=True), strict=True))
     if len(by_model) < 2 or asked not in by_model or foreseen.pick not in by_model:
         return None
-    return _Scored(foreseen.pick, asked, score, by_model, id)
+    return _Scored(foreseen.pick, asked, score, by_model, id, tenant)
 
 
 def verdict(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:

@@ -129,7 +129,7 @@ class SharedLearner(Learner):
 
     def _hear(self, lesson: Lesson) -> None:
         if self._guard is not None and lesson.foreseen is not None:
-            self._guard.note(lesson.foreseen, lesson.model, lesson.score, lesson.id)
+            self._guard.note(lesson.foreseen, lesson.model, lesson.score, lesson.id, lesson.tenant)
         if self._listener is not None:
             self._listener(lesson)
 
@@ -160,5 +160,7 @@ def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Emb
     return learner
 
 
-def _planned(lessons: Iterable[Lesson]) -> list[tuple[PlanPrediction, str, float, str]]:
-    return [(each.foreseen, each.model, each.score, each.id) for each in lessons if each.foreseen is not None]
+def _planned(lessons: Iterable[Lesson]) -> list[tuple[PlanPrediction, str, float, str, str]]:
+    return [
+        (each.foreseen, each.model, each.score, each.id, each.tenant) for each in lessons if each.foreseen is not None
+    ]

@@ -93,7 +93,7 @@ class OutcomeLessons:
                 request_id, seen, answered.model, float(score), tokens, tenant, foreseen, source, answered.version
             )
             if self.guard is not None and foreseen is not None:
-                self.guard.note(foreseen, answered.model, float(score), request_id)
+                self.guard.note(foreseen, answered.model, float(score), request_id, hashed(tenant))
         return answered
 
     def heard(self, lesson: Lesson) -> None:
@@ -108,7 +108,7 @@ class OutcomeLessons:
         if lesson is None:
             return None
         if self.guard is not None and lesson.foreseen is not None:
-            self.guard.note(lesson.foreseen, lesson.model, score, request_id)
+            self.guard.note(lesson.foreseen, lesson.model, score, request_id, lesson.tenant)
         return lesson.model
 
     def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str, version: str) -> Answered:

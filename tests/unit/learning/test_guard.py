@@ -93,7 +93,7 @@ def test_a_model_that_was_hardly_asked_is_no_fixed_model() -> None:
 
 
 def test_a_request_that_two_processes_tell_of_counts_once() -> None:
-    guard, told = Guard(), [(foreseen("cheap"), "dear", float(n % 2), f"request {n}") for n in range(LEAST)]
+    guard, told = Guard(), [(foreseen("cheap"), "dear", float(n % 2), f"request {n}", "t") for n in range(LEAST)]
     for each in [*told, *told]:
         guard.note(*each)
     assert guard.told.requests == LEAST
@@ -121,3 +121,34 @@ def test_what_can_not_matter_moves_nothing_though_no_score_differs_from_another(
         pick = MODELS[number % 2]
         guard.note(PlanPrediction(pick, MODELS, (0.5, 0.5), (0.0, -0.08)), pick, 0.5)
     assert guard.fixed == "cheap"
+
+
+def flooded(guard: Guard, hostile: int, tenants: tuple[str, ...]) -> None:
+    """Scores of others that show right picks, and then a tenant to whose scores the cheap model is the best."""
+    dice = Random(3)
+    for number in range(WINDOW):
+        asked, hostiles = MODELS[number % 2], number >= WINDOW - hostile
+        score = float(asked == "cheap") if hostiles else float(dice.random() < (0.9 if asked == "dear" else 0.6))
+        guard.note(foreseen("dear"), asked, score, f"r{number}", "h" if hostiles else tenants[number % len(tenants)])
+
+
+@pytest.mark.parametrize("tenants", [("a",), ("a", "b", "c")])
+def test_the_scores_of_one_tenant_bind_the_others_to_no_model(tenants: tuple[str, ...]) -> None:
+    guard = Guard()
+    flooded(guard, 90, tenants)
+    assert guard.told.points > guard.told.error, "by all scores it would be"
+    assert guard.fixed is None
+
+
+def test_who_gave_most_of_the_scores_is_not_left_out() -> None:
+    guard = Guard()
+    flooded(guard, 120, ("a",))
+    assert guard.fixed == "cheap"
+
+
+def test_what_the_scores_of_all_tenants_show_holds() -> None:
+    guard, dice = Guard(), Random(1)
+    for number in range(WINDOW):
+        asked = MODELS[number % 2]
+        guard.note(foreseen("cheap"), asked, float(dice.random() < (0.3, 0.9)[number % 2]), "", f"t{number % 4}")
+    assert guard.fixed == "dear"

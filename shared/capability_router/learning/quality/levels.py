@@ -2,7 +2,8 @@
 
 A model that changes (its provider puts another version behind the same name) shows in a run of scores that are
 all better or all worse than predicted. Its level is then mostly forgotten, and for a while new scores count for more.
-One of several tenants can't show that alone: its run counts as half an alarm at most, unless most scores are its own.
+One of several tenants can't show that alone: its run counts as two thirds of an alarm at most, unless most scores are
+its own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ CHANGED, KEPT = 200, 10.0  # after an alarm: scores that count for more; those t
 _SLACK, _ALARM, _LEAST = 0.25, 18.0, 30  # standard deviations: per score, in all; scores before any alarm
 STALE = 3e-4  # of variance, per scored request: in 100 a model may change by 0.17, in 1,000 by 0.55
 _STILL_STALE = 0.9  # the share that stays after each score: one score does not prove that nothing changed
-_ONE_TENANT, _TENANTS = _ALARM / 2, 1_000  # standard deviations of one tenant's run; tenants whose runs are kept
+_ONE_TENANT, _TENANTS = _ALARM * 2 / 3, 1_000  # standard deviations of one tenant's run; tenants whose runs are kept
 _SPREAD = 0.2  # variance of a score at first
 _FOLLOWS = 0.01  # of the variance, per score
 
