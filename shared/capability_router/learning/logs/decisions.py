@@ -8,7 +8,7 @@ from typing import Any
 
 from capability_router.decision_log.latest_per_request import LatestPerRequest
 from capability_router.decision_log.reading import Reading
-from capability_router.decision_log.shapes import KINDS, time_of
+from capability_router.decision_log.shapes import KINDS, rank_of, time_of
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.scored_request import MOST_HELD, TOO_MANY, Answer, ScoredRequest, hold
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
@@ -49,7 +49,7 @@ class Decisions:
             self._takes[record["kind"]](name_of(record["request_id"]), record)
 
     def _score(self, scores: LatestPerRequest[float], id: str, item: Mapping[str, Any]) -> None:
-        self._omissions.note(TOO_MANY, scores.take(id, time_of(item), float(item["score"])))
+        self._omissions.note(TOO_MANY, scores.take(id, time_of(item), float(item["score"]), rank_of(item)))
 
     def _shadow_score(self, _: str, item: Mapping[str, Any]) -> None:
         self._score(self._shadow_scores, name_of(item.get("shadow_id")), item)
