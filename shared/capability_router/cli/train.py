@@ -86,7 +86,11 @@ def _draw(plot: Path, found: list[Finding]) -> None:
     if drawing := train_view.drawn(found):
         _write(plot, drawing)
     else:
-        click.echo(f"{plot} is not drawn: no group has two models with enough outcomes and costs", err=True)
+        from capability_router.learning.comparison.verdict import without_costs
+
+        whys = (without_costs(finding.panel) for finding in found if finding.contest is not None)
+        why = next(filter(None, whys), "no group has two models with enough outcomes and costs")
+        click.echo(f"{plot} is not drawn: {why}", err=True)
 
 
 class _Lot(NamedTuple):

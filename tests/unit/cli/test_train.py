@@ -297,7 +297,17 @@ def test_without_costs_nothing_is_drawn_and_that_is_told(tmp_path: Path) -> None
     plot = tmp_path / "plot.svg"
     found = run(logged(tmp_path / "log.jsonl", rows), "--plot", plot)
     assert not plot.exists()
-    assert "plot.svg is not drawn: no group has two models with enough outcomes and costs" in found.stderr
+    assert "plot.svg is not drawn: no costs are logged" in found.stderr
+
+
+def test_the_one_model_without_costs_is_named(tmp_path: Path) -> None:
+    rows, plot = outcomes(200, pays=True), tmp_path / "plot.svg"
+    for row in rows:
+        del row["outcomes"]["weak"]["cost_usd"]
+    found = run(logged(tmp_path / "log.jsonl", rows), "--plot", plot)
+    assert "costs are not compared, because none is logged of weak" in found.stdout
+    assert "plot.svg is not drawn: costs are not compared, because none is logged of weak" in found.stderr
+    assert "no costs are logged" not in found.output
 
 
 def test_requests_that_are_not_compared_are_counted(tmp_path: Path) -> None:

@@ -84,6 +84,11 @@ def _matrices(rows: list[ScoredRequest], models: list[str]) -> tuple[Matrix, Mat
     return scores, usd
 
 
+def unpriced(panel: Panel) -> list[str]:
+    """The models of which no cost is logged."""
+    return [model for model, usd in zip(panel.models, panel.usd.T, strict=True) if np.isnan(usd).all()]
+
+
 def chances(panel: Panel) -> Matrix:
     """With which chance each model was asked for each row (rows, models): its share among requests of the same kind.
 

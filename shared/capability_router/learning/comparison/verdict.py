@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from capability_router.learning.comparison.contest import Contest
-from capability_router.learning.comparison.panel import LEAST_ANSWERS, Panel, never_together
+from capability_router.learning.comparison.panel import LEAST_ANSWERS, Panel, never_together, unpriced
 from capability_router.learning.quality.model import LEAST
 
 NO_OVERLAP = "no_overlap"
@@ -47,10 +47,18 @@ def verdict(found: Contest) -> Verdict:
     gain = found.figures["learned"]["gain"]
     told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model at each of six cost weights"
     if not found.priced:
-        told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model; no costs are logged"
+        told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model; {without_costs(found.panel)}"
     if gain.value > max(gain.error, _NOTHING):
         return Verdict(True, "", "gain", told)
     return Verdict(False, _enough(found), "no_gain", f"no gain beyond one standard error: {told}")
+
+
+def without_costs(panel: Panel) -> str:
+    """Why costs are not compared; "" where they are."""
+    lacking = unpriced(panel)
+    if len(lacking) == len(panel.models):
+        return "no costs are logged" if lacking else ""
+    return f"costs are not compared, because none is logged of {', '.join(lacking[:10])}" if lacking else ""
 
 
 def _enough(found: Contest) -> str:
