@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
+_STRAY, _STRAY_SHARE = 2, 0.01  # scores outside of the scale, without which means move by a hundredth at most
 _OWNERS = 0o600  # a state holds hashed words
 _IS_STATE, _IS_SVG = b'"state": "capability-router quality"', b"<svg"
 
@@ -85,7 +86,11 @@ def _draw(plot: Path, found: list[Finding]) -> None:
     if drawing := train_view.drawn(found):
         _write(plot, drawing)
     else:
-        click.echo(f"{plot} is not drawn: no group has two models with enough outcomes and costs", err=True)
+        from capability_router.learning.comparison.verdict import without_costs
+
+        whys = (without_costs(finding.panel) for finding in found if finding.contest is not None)
+        why = next(filter(None, whys), "no group has two models with enough outcomes and costs")
+        click.echo(f"{plot} is not drawn: {why}", err=True)
 
 
 class _Lot(NamedTuple):
@@ -133,16 +138,19 @@ def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample:
 
 
 def _check_scale(log: Log) -> None:
-    """Zeros and ones that are left of other grades would say something else than all of them."""
-    from capability_router.learning.logs.values import NO_SCORE
+    """What is left of another scale, such as the +1 of thumbs up and down, would say something else than all of it."""
+    from capability_router.learning.logs.values import NO_SCORE, OUTSIDE
 
-    wrong = dict(log.omissions).get(NO_SCORE, 0)
+    outside, texts = (dict(log.omissions).get(reason, 0) for reason in (OUTSIDE, NO_SCORE))
     kept = sum(len(row.answers) for row in log.rows) * (1 + log.beyond / max(len(log.rows), 1))
-    if wrong > kept:
-        raise ConfigError(
-            f"{wrong:,} scores in the logs are no number from 0 to 1, {kept:,.0f} are: nothing is learned from these "
-            "alone. Bring the scores to 0 to 1 (grades of 0 to 100 divided by 100)"
-        )
+    stray = min(kept, max(_STRAY, _STRAY_SHARE * (kept + outside)))
+    for wrong, most, what in ((outside, stray, "are outside 0 to 1"), (texts, kept, "are no numbers")):
+        if wrong > most:
+            raise ConfigError(
+                f"{wrong:,} scores in the logs {what}, {kept:,.0f} are from 0 to 1: nothing is learned from these "
+                "alone. Map every score to 0 to 1: +1 and -1 to 1 and 0, grades of 1 to 5 by (grade - 1) / 4, "
+                "of 0 to 100 by grade / 100"
+            )
 
 
 def _compared(rows: list[ScoredRequest], folds: int) -> list[Finding]:

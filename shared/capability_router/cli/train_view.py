@@ -15,7 +15,7 @@ from capability_router.drawing.frontier import Place, Plane, frontiers
 from capability_router.drawing.table import Table, printable
 from capability_router.learning.comparison.contest import USUAL, Contest, Figure, Point
 from capability_router.learning.comparison.panel import Panel
-from capability_router.learning.comparison.verdict import Verdict, remarks
+from capability_router.learning.comparison.verdict import NO_OVERLAP, Verdict, remarks
 from capability_router.learning.logs.reading import Log
 from capability_router.learning.signs import ALL
 
@@ -104,9 +104,7 @@ def _groups(found: list[Finding]) -> None:
 
 def _group(finding: Finding) -> None:
     panel, contest = finding.panel, finding.contest
-    asked = "each asked for every request" if panel.whole else "asked for some requests each"
-    many = f"{len(panel.models)} models, {asked}" if len(panel.models) > 1 else "one model or none with enough outcomes"
-    click.echo(f"{printable(panel.name) or 'all requests'}: {len(panel.rows):,} scored requests, {many}")
+    click.echo(f"{printable(panel.name) or 'all requests'}: {len(panel.rows):,} scored requests, {_models(panel)}")
     if contest is not None:
         terminal.show(_table(contest))
         for name, detail in contest.details.items():
@@ -118,10 +116,21 @@ def _group(finding: Finding) -> None:
     click.echo()
 
 
+def _models(panel: Panel) -> str:
+    if len(panel.models) > 1:
+        asked = "each asked for every request" if panel.whole else "asked for some requests each"
+        return f"{len(panel.models)} models, {asked}"
+    if panel.apart:
+        return f"{len(panel.apart)} models, each asked for requests of its own"
+    return "one model or none with enough outcomes"
+
+
 def told(verdict: Verdict) -> str:
     """The verdict in a sentence."""
     if verdict.routes:
         return f"Routing pays: {verdict.why}."
+    if verdict.reason == NO_OVERLAP:
+        return f"Nothing can be estimated: {verdict.why}."
     if not verdict.use:
         return f"The logs don't support routing: {verdict.why}."
     return f"Use {printable(verdict.use)} always: {verdict.why}."
@@ -174,7 +183,8 @@ def _json(log: Log, found: list[Finding], states: list[State]) -> dict[str, Any]
 def _group_json(finding: Finding) -> dict[str, Any]:
     panel, contest = finding.panel, finding.contest
     told = {
-        "group": panel.name, "requests": len(panel.rows), "models": panel.models, "left_out": panel.few,
+        "group": panel.name, "requests": len(panel.rows), "models": panel.models,
+        "left_out": [*panel.few, *panel.apart],
         "every_model_asked": panel.whole, "verdict": finding.verdict._asdict(), "notes": remarks(panel),
     }  # fmt: skip
     if contest is None:

@@ -109,6 +109,11 @@ def time_of(record: Record) -> float:
     return float(at) if at is not None and _TIME.fits(at) else 0.0
 
 
+def rank_of(feedback: Record) -> int:
+    """Of a score: an evaluator's, 0, never replaces a user's, 1."""
+    return int(feedback.get("source") != "evaluator")
+
+
 def _within(record: Record) -> str | None:
     """What is wrong with the parts of a request's record."""
     plan, shadow, basis = (record.get(name) or {} for name in ("plan", "shadow", "basis"))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from capability_router.decision_log.latest_per_request import LatestPerRequest
 from capability_router.decision_log.reading import Reading, before, older
-from capability_router.decision_log.shapes import time_of
+from capability_router.decision_log.shapes import rank_of, time_of
 from capability_router.report.rows import Decision, Rows, short
 from capability_router.report.single_model import Alone
 
@@ -118,7 +118,7 @@ class ReportData:
         return self._batches[-1]
 
     def _feedback(self, record: Record) -> None:
-        self._keep(self._scores, record, float(record["score"]))
+        self._keep(self._scores, record, float(record["score"]), rank_of(record))
 
     def _shadow(self, record: Record) -> None:
         pico, model = record.get("cost_pico"), record.get("model")
@@ -129,8 +129,8 @@ class ReportData:
     def _shadow_score(self, record: Record) -> None:
         self._keep(self._shadow_scores, record, float(record["score"]))
 
-    def _keep(self, kept: LatestPerRequest[T], record: Record, value: T) -> None:
-        gone = kept.take(short(record["request_id"]), time_of(record), value)
+    def _keep(self, kept: LatestPerRequest[T], record: Record, value: T, rank: int = 0) -> None:
+        gone = kept.take(short(record["request_id"]), time_of(record), value, rank)
         if gone:
             self.omitted[_BEFORE] += gone
 

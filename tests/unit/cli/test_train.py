@@ -78,9 +78,31 @@ def test_grades_of_another_scale_are_not_judged_by_their_zeros_and_ones(tmp_path
     grades = [{"id": f"{n}", "model": m, "score": 100 * (n % 3 > least)} for n in range(60) for m, least in MODELS]
     found = run(logged(tmp_path / "log.jsonl", grades))
     assert found.exit_code == 1
-    assert "100 scores in the logs are no number from 0 to 1, 20 are: nothing" in found.stderr
+    assert "100 scores in the logs are outside 0 to 1, 20 are from 0 to 1: nothing" in found.stderr
     few = [{**grade, "score": int(grade["score"] > 0)} for grade in grades]
     assert run(logged(tmp_path / "log.jsonl", [*few, {"model": "a", "score": 7}])).exit_code in {0, 3}
+
+
+def test_thumbs_up_and_down_are_not_judged_by_those_that_are_up(tmp_path: Path) -> None:
+    """+1 is a score and -1 is none: what is left would say that every model is always right."""
+    thumbs = [{"id": f"{n}", "model": m, "score": 1 if n % 5 else -1} for n in range(60) for m, _ in MODELS]
+    found = run(logged(tmp_path / "log.jsonl", thumbs))
+    assert found.exit_code == 1
+    assert "24 scores in the logs are outside 0 to 1, 96 are from 0 to 1" in found.stderr
+    assert "+1 and -1 to 1 and 0" in found.stderr
+    stray = [{**told, "score": max(told["score"], 0)} for told in thumbs]
+    stray[0]["score"] = -1
+    found = run(logged(tmp_path / "log.jsonl", stray))
+    assert found.exit_code == 3
+    assert "left out: 1 × scores outside 0 to 1" in found.stderr
+
+
+def test_answers_without_a_score_may_be_most_of_a_table(tmp_path: Path) -> None:
+    rows = outcomes(300, pays=True)
+    unscored = [{"id": f"u{n}", "prompt": "p", "model": "weak", "score": None} for n in range(900)]
+    found = run(logged(tmp_path / "log.jsonl", rows + unscored))
+    assert found.exit_code == 0, found.output
+    assert "left out: 900 × answers without a score" in found.stderr
 
 
 def test_the_table_has_each_figure_with_its_error(paying: Path) -> None:
@@ -275,7 +297,17 @@ def test_without_costs_nothing_is_drawn_and_that_is_told(tmp_path: Path) -> None
     plot = tmp_path / "plot.svg"
     found = run(logged(tmp_path / "log.jsonl", rows), "--plot", plot)
     assert not plot.exists()
-    assert "plot.svg is not drawn: no group has two models with enough outcomes and costs" in found.stderr
+    assert "plot.svg is not drawn: no costs are logged" in found.stderr
+
+
+def test_the_one_model_without_costs_is_named(tmp_path: Path) -> None:
+    rows, plot = outcomes(200, pays=True), tmp_path / "plot.svg"
+    for row in rows:
+        del row["outcomes"]["weak"]["cost_usd"]
+    found = run(logged(tmp_path / "log.jsonl", rows), "--plot", plot)
+    assert "costs are not compared, because none is logged of weak" in found.stdout
+    assert "plot.svg is not drawn: costs are not compared, because none is logged of weak" in found.stderr
+    assert "no costs are logged" not in found.output
 
 
 def test_requests_that_are_not_compared_are_counted(tmp_path: Path) -> None:

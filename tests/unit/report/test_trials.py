@@ -16,6 +16,7 @@ from unit.report.decisions import BEGAN, attempt, decision
 from capability_router.cli.main import main
 from capability_router.decision_log.reading import DecisionLog, parse_log
 from capability_router.report import trial_records
+from capability_router.report.data import ReportData
 from capability_router.report.trials import Comparison, compared
 from capability_router.stats.interval import between, mean, quantile, within
 from capability_router.telemetry.records import feedback_record
@@ -326,3 +327,12 @@ def test_the_latest_score_of_a_request_counts_in_any_order(turned: bool) -> None
     ]
     found = line(only(*rows, feedback=reversed(feedback) if turned else feedback), "score")
     assert (found.now, found.other) == (0.75, 0.75)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_evaluators_later_score_does_not_replace_a_users_in_the_report(turned: bool) -> None:
+    given = [
+        {"schema_version": 1, "kind": "feedback", "at": at, "request_id": "x", "score": score, "source": source}
+        for at, score, source in ((2e9, 0.25, "user"), (2e9 + 1, 1.0, "evaluator"))
+    ]
+    assert ReportData.of(reversed(given) if turned else given).scores == {"x": 0.25}

@@ -15,13 +15,14 @@ import numpy as np
 
 from capability_router.learning.comparison import curves
 from capability_router.learning.comparison.held_out import HeldOut, Tick
-from capability_router.learning.comparison.panel import Matrix, Panel, chances
+from capability_router.learning.comparison.panel import Matrix, Panel, chances, unpriced
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Cost weights at which routers are compared: quality points for what the best model's mean call costs."""
 USUAL = 0.25
 DRAWS = 200
 _SETTINGS = 120
+_CLEAR = 2.0  # standard errors of an estimated lead: parts of a smaller one are noise divided by noise
 
 
 class Figure(NamedTuple):
@@ -105,7 +106,7 @@ class _Ground:
     def __init__(self, panel: Panel, foreseen: HeldOut) -> None:
         self.panel, self.foreseen = panel, foreseen
         self.score = _robust(panel.scores, foreseen.quality, panel)
-        self.priced = bool((~np.isnan(panel.usd)).any(0).all())
+        self.priced = not unpriced(panel)
         self.guess = foreseen.usd if self.priced else np.zeros_like(self.score)
         self.usd = _robust(panel.usd, self.guess, panel) if self.priced else self.guess
         means, costs = self.score.mean(0), self.usd.mean(0)
@@ -113,6 +114,8 @@ class _Ground:
         others = [m for m in np.argsort(costs if self.priced else means, kind="stable") if m != self.best]
         self.weak, self.cheapest = int(others[0]), int(costs.argmin() if self.priced else self.best)
         usual = costs[self.best]
+        lead = self.score[:, self.best] - self.score[:, self.weak]
+        self.leads = panel.whole or bool(lead.mean() > _CLEAR * lead.std() / len(lead) ** 0.5)
         self.prices = [w / usual for w in WEIGHTS] if self.priced and usual > 0.0 else [0.0]
         self.fixed = [int((means - price * costs).argmax()) for price in self.prices]
         oracle = np.array([(self.score - price * self.usd).argmax(1) for price in np.logspace(-2, 7, 91)])
@@ -164,7 +167,7 @@ class _Ground:
         fixed = zip(self.prices, self.fixed, strict=True)
         bar = np.array([float(self._worth(m, price) @ weights) for price, m in fixed])
         found["gain"] = float((score - np.array(self.prices) * usd - bar).mean())
-        if entry.signal is not None:
+        if entry.signal is not None and self.leads:
             lead = self.score[:, self.best] - self.score[:, self.weak]
             kept = curves.kept_lead(entry.signal, lead, weights)
             found |= {

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from capability_router.learning.comparison.support import support
 from capability_router.learning.logs.scored_request import ScoredRequest
 
 Matrix = NDArray[np.float64]
@@ -16,13 +17,16 @@ Matrix = NDArray[np.float64]
 LEAST_ANSWERS = 30
 """Outcomes, below which a model is not compared."""
 _WHOLE = 0.8  # of the rows have every model's outcome: the others are left out, and all is seen
+_TOLD = 0.5  # of the rows, at least: for fewer a comparison would be of other requests than the log's
 _KNOWN, _LEAST_CHANCE = 5.0, 0.02  # requests of a kind that the overall shares count for; never believed to be rarer
 
 
 class Panel(NamedTuple):
     """`scores`, `usd` (rows, models), NaN = not asked, not known; `whole`: every model was asked for every row.
 
-    `few`: the models that were left out for too few outcomes; `beside`: the requests that were left out.
+    `few`: the models that were left out for too few outcomes; `apart`: those that were left out because for most
+    requests nothing tells what they would have scored. `beside`: the requests that were left out; `alone`: further ones
+    for which nothing tells that of one of the models.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Panel(NamedTuple):
     whole: bool
     few: list[str]
     beside: int = 0
+    apart: tuple[str, ...] = ()
+    alone: int = 0
 
 
 def panels(rows: Sequence[ScoredRequest]) -> list[Panel]:
@@ -43,21 +49,44 @@ def panels(rows: Sequence[ScoredRequest]) -> list[Panel]:
     return [_panel(name, groups[name]) for name in sorted(groups, key=lambda g: (-len(groups[g]), g))]
 
 
-def _panel(name: str, rows: list[ScoredRequest]) -> Panel:
+def _panel(name: str, rows: list[ScoredRequest], apart: tuple[str, ...] = ()) -> Panel:
     counts = Counter(model for row in rows for model in row.answers)
-    models = sorted(model for model, count in counts.items() if count >= LEAST_ANSWERS)
-    few = sorted(counts.keys() - set(models))
-    kept = [row for row in rows if not models or any(model in row.answers for model in models)]
-    full = [row for row in kept if all(model in row.answers for model in models)]
-    whole = bool(models) and len(full) >= _WHOLE * len(kept)
-    kept = full if whole else kept
-    scores, usd = np.full((2, len(kept), len(models)), np.nan)
-    for at, row in enumerate(kept):
+    models = sorted(model for model, count in counts.items() if count >= LEAST_ANSWERS and model not in apart)
+    few = sorted(counts.keys() - {*models, *apart})
+    near = [row for row in rows if not models or any(model in row.answers for model in models)]
+    full = [row for row in near if all(model in row.answers for model in models)]
+    whole = bool(models) and len(full) >= _WHOLE * len(near)
+    told = full if whole else near
+    kept = told
+    if not whole and len(models) > 1:
+        known = support(told, models)
+        if lost := _untold(known, models):
+            return _panel(name, rows, tuple(sorted((*apart, *lost))))
+        kept = [row for row, each in zip(told, known, strict=True) if each.all()]
+    scores, usd = _matrices(kept, models)
+    return Panel(name, kept, models, scores, usd, whole, few, len(rows) - len(told), apart, len(told) - len(kept))
+
+
+def _untold(known: NDArray[np.bool_], models: list[str]) -> list[str]:
+    """The models of which most rows tell nothing. All, if that leaves one, or if most rows lack one or the other."""
+    lost = [model for model, share in zip(models, known.mean(0), strict=True) if share < _TOLD]
+    none = len(models) - len(lost) < 2 or (not lost and known.all(1).mean() < _TOLD)
+    return models if none else lost
+
+
+def _matrices(rows: list[ScoredRequest], models: list[str]) -> tuple[Matrix, Matrix]:
+    scores, usd = np.full((2, len(rows), len(models)), np.nan)
+    for at, row in enumerate(rows):
         for column, model in enumerate(models):
             if (answer := row.answers.get(model)) is not None:
                 scores[at, column] = answer.score
                 usd[at, column] = np.nan if answer.cost_usd is None else answer.cost_usd
-    return Panel(name, kept, models, scores, usd, whole, few, len(rows) - len(kept))
+    return scores, usd
+
+
+def unpriced(panel: Panel) -> list[str]:
+    """The models of which no cost is logged."""
+    return [model for model, usd in zip(panel.models, panel.usd.T, strict=True) if np.isnan(usd).all()]
 
 
 def chances(panel: Panel) -> Matrix:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from capability_router.learning.comparison.contest import Contest
-from capability_router.learning.comparison.panel import LEAST_ANSWERS, Panel, never_together
+from capability_router.learning.comparison.panel import LEAST_ANSWERS, Panel, never_together, unpriced
 from capability_router.learning.quality.model import LEAST
 
+NO_OVERLAP = "no_overlap"
+_ALONE = (
+    "which model a request goes to is certain in these logs, so nothing tells what the others would have scored. "
+    "Let chance decide for a share of the requests (`policy: {exploration: 0.05}`, or `weighted`), or score the "
+    "answers of a shadow that is called, and train on that log"
+)
 _NOTHING = 1e-6  # points: what is less is rounding
 
 
@@ -22,6 +28,8 @@ class Verdict(NamedTuple):
 
 def without_contest(panel: Panel) -> Verdict | None:
     """Of a panel that is too small to compare anything; None = it is not."""
+    if panel.apart and not panel.models:
+        return Verdict(False, "", NO_OVERLAP, _ALONE)
     models = [*panel.models, *panel.few]
     if len(models) == 1:
         return Verdict(False, models[0], "one_model", "the logs hold outcomes of no other model")
@@ -39,10 +47,18 @@ def verdict(found: Contest) -> Verdict:
     gain = found.figures["learned"]["gain"]
     told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model at each of six cost weights"
     if not found.priced:
-        told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model; no costs are logged"
+        told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model; {without_costs(found.panel)}"
     if gain.value > max(gain.error, _NOTHING):
         return Verdict(True, "", "gain", told)
     return Verdict(False, _enough(found), "no_gain", f"no gain beyond one standard error: {told}")
+
+
+def without_costs(panel: Panel) -> str:
+    """Why costs are not compared; "" where they are."""
+    lacking = unpriced(panel)
+    if len(lacking) == len(panel.models):
+        return "no costs are logged" if lacking else ""
+    return f"costs are not compared, because none is logged of {', '.join(lacking[:10])}" if lacking else ""
 
 
 def _enough(found: Contest) -> str:
@@ -66,12 +82,20 @@ def _leader(panel: Panel) -> str:
 def remarks(panel: Panel) -> list[str]:
     """What a reader of the figures should know."""
     told = []
+    compared = len(panel.models) > 1
+    if panel.apart and compared:
+        told.append(f"left out, because most requests could not go to them: {', '.join(panel.apart[:10])}")
     if panel.few:
         told.append(f"left out, with fewer than {LEAST_ANSWERS} outcomes: {', '.join(panel.few[:10])}")
     if panel.beside:
         why = "not every model was asked" if panel.whole else "no model with enough outcomes was asked"
         told.append(f"{panel.beside:,} further scored requests are not compared: {why}")
-    if not panel.whole and len(panel.models) > 1:
+    if panel.alone:
+        told.append(
+            f"{panel.alone:,} further scored requests are not compared: which model they go to is certain, so nothing "
+            "tells what another one would have scored"
+        )
+    if not panel.whole and compared:
         told.append(
             "not every model was asked for every request: what the others would have scored is estimated, from what "
             "was foreseen and from how often each model was asked for such requests"

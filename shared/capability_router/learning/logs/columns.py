@@ -31,13 +31,13 @@ def csv_lines(source: Source) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(LONGEST)
     with source.open() as file:
         texts = (_text(line, source) for line in source.lines(file))
-        head = next(texts, "")
+        head = next((text for text in texts if text.strip()), "")
         reader = csv.DictReader(chain((head,), texts), delimiter=_delimiter(head))
         try:
             reader.fieldnames = [_plain(name) for name in reader.fieldnames or ()]
             _check(source, reader.fieldnames)
             for line in reader:
-                found = {name: line[name] for name in COLUMNS if line.get(name)}
+                found = {name: line[name] for name in COLUMNS if line.get(name) or name in NEEDED}
                 yield _opened(found if reader.reader.dialect.delimiter == "," else _pointed(found))
         except csv.Error:
             source.omissions.note("the rest of a file that breaks off or is damaged")

@@ -8,7 +8,7 @@ from typing import Any
 
 from capability_router.decision_log.latest_per_request import LatestPerRequest
 from capability_router.decision_log.reading import Reading
-from capability_router.decision_log.shapes import KINDS, time_of
+from capability_router.decision_log.shapes import KINDS, rank_of, time_of
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.scored_request import MOST_HELD, TOO_MANY, Answer, ScoredRequest, hold
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
@@ -49,7 +49,7 @@ class Decisions:
             self._takes[record["kind"]](name_of(record["request_id"]), record)
 
     def _score(self, scores: LatestPerRequest[float], id: str, item: Mapping[str, Any]) -> None:
-        self._omissions.note(TOO_MANY, scores.take(id, time_of(item), float(item["score"])))
+        self._omissions.note(TOO_MANY, scores.take(id, time_of(item), float(item["score"]), rank_of(item)))
 
     def _shadow_score(self, _: str, item: Mapping[str, Any]) -> None:
         self._score(self._shadow_scores, name_of(item.get("shadow_id")), item)
@@ -71,7 +71,7 @@ class Decisions:
             return
         told: Mapping[str, Any] = plan if isinstance(plan, Mapping) else {}
         seen, kind = _seen(item, told), name_of(told.get("task"))
-        chance = number_of(told.get("propensity")) if told.get("chosen") == model else None  # else of whom failed
+        chance = _chance(item, told, model)
         chances = {} if chance is None else {model: chance}
         row = ScoredRequest(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chances)
         decided = (row, model, Answer(0.0, _tokens(item), usd_of(item.get("cost_usd"))))
@@ -106,6 +106,15 @@ class Decisions:
         lost = len(self._shadow_scores.held.keys() - self._shadows.keys())
         self._omissions.note("scores of shadows' calls that are not there", lost)
         return found
+
+
+def _chance(item: Mapping[str, Any], plan: Mapping[str, Any], model: str) -> float | None:
+    """With which the router chose this model; None = another decided: a failure, a pin, the lot of a canary."""
+    chance = number_of(plan.get("propensity")) if plan.get("chosen") == model else None
+    refusals = plan.get("refusals")
+    pinned = any(refusal.get("rule") == "pin" for refusal in refusals) if isinstance(refusals, list) else False
+    split = pinned or item.get("canary") is not None
+    return None if chance is not None and chance >= 1.0 and split else chance
 
 
 def _tokens(item: Mapping[str, Any]) -> int | None:

@@ -1,14 +1,15 @@
 """LangSmith: runs and feedback, as its SDK's `list_runs` and `list_feedback` or its command line export them.
 
 A lesson is the run of a ChatRouter, or a model's own run outside of any. Feedback counts for it if it was given for the
-run itself, for a run inside of it, or for a run around it that asked no other model.
+run itself, for a run inside of it, or for a run around it that asked no other model. Of several runs of one model in a
+run that was scored as a whole, the first counts.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from capability_router.errors import ConfigError
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.scored_request import TOO_MANY, Answer, ScoredRequest, hold
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
-from capability_router.learning.logs.values import NO_SCORE, name_of, number_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.values import UNSCORED, name_of, number_of, score_of, tokens_of, usd_of
 from capability_router.nearest import nearest
 
 _DEEP = 100  # runs around runs
@@ -24,7 +25,10 @@ _STEPS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")  # ta
 
 
 class LangSmithRun(NamedTuple):
-    """A run; `routed`: a ChatRouter's, `model` is "" for one that asks none itself."""
+    """A run; `routed`: a ChatRouter's, `model` is "" for one that asks none itself, or, if `nameless`, names none.
+
+    `began`: as a text that sorts by time.
+    """
 
     parent: str
     routed: bool
@@ -33,6 +37,8 @@ class LangSmithRun(NamedTuple):
     answer: Answer
     seen: Seen | None
     kind: str = ""
+    nameless: bool = False
+    began: str = ""
 
 
 def is_one(item: Mapping[str, Any]) -> bool:
@@ -46,10 +52,11 @@ class LangSmith:
     def __init__(self, omissions: Omissions, key: str | None) -> None:
         self._omissions, self._key = omissions, key
         self._runs: dict[str, LangSmithRun] = {}
-        self._scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))  # key -> run -> scores
+        # key -> run -> scores, and of what is no score, why
+        self._given: dict[str, dict[str, list[float | str]]] = defaultdict(lambda: defaultdict(list))
 
     def take(self, item: Mapping[str, Any]) -> None:
-        """A run or a piece of feedback."""
+        """A run, with those that it holds, or a piece of feedback."""
         if "run_type" not in item:
             self._feedback(
                 name_of(item.get("run_id")) or name_of(item.get("trace_id")),
@@ -57,7 +64,14 @@ class LangSmith:
                 item.get("score"),
             )
             return
-        id = name_of(item.get("id")) or name_of(item.get("run_id"))
+        waiting = [item]
+        while waiting:
+            run = waiting.pop()
+            self._run(run)
+            waiting += _inner(run)
+
+    def _run(self, item: Mapping[str, Any]) -> None:
+        id = _id(item)
         if not id:
             self._omissions.note("runs without an id")
             return
@@ -69,12 +83,10 @@ class LangSmith:
 
     def _feedback(self, run: str, key: str, value: object) -> None:
         score = score_of(value)
-        if not run or not key or value is None:
+        if not run or not key or score == UNSCORED:
             self._omissions.note("feedback without a run or without a score")
-        elif score is None:
-            self._omissions.note(NO_SCORE)
         else:
-            self._scores[key][run].append(score)
+            self._given[key][run].append(score)
 
     def rows(self) -> Iterator[ScoredRequest]:
         """The answered requests that were scored. Raises ConfigError if no or no known feedback is said to count."""
@@ -86,23 +98,56 @@ class LangSmith:
                 below[above].append(id)
         every = {**self._of_attempts(scores), **scores}
         places = {id: place for id in asked if (place := self._scored_at(id, every))}
-        alone = {id: place for id, place in places.items() if len(below.get(place, ())) <= 1}
+        nameless = (run for run in self._runs.values() if run.nameless and not self._router_of(run))
+        self._omissions.note("runs of models that don't say which model", sum(1 for _ in nameless))
         self._omissions.note("runs without feedback", len(asked) - len(places))
-        whole = "runs of a trace that was scored as a whole, with other models in it"
-        self._omissions.note(whole, len(places) - len(alone))
-        yield from (_row(id, asked[id], fmean(every[place])) for id, place in alone.items())
+        yield from (_row(id, asked[id], fmean(every[place])) for id, place in self._meant(places, asked, below))
 
-    def _chosen(self) -> Mapping[str, list[float]]:
-        if self._key is None and len(self._scores) > 1:
-            keys = ", ".join(sorted(self._scores))
-            raise ConfigError(f"the runs have several kinds of feedback ({keys}): say which one counts with --key")
-        if self._key is not None and self._key not in self._scores:
-            raise self._unknown(self._key)
-        return self._scores.get(self._key or next(iter(self._scores), ""), {})
+    def _meant(
+        self, places: Mapping[str, str], asked: Mapping[str, LangSmithRun], below: Mapping[str, list[str]]
+    ) -> Iterator[tuple[str, str]]:
+        """The run that the score of each place is about, with the place: itself, else the first of the only model."""
+        first: dict[str, str] = {}
+        for id, place in sorted(places.items(), key=lambda each: asked[each[0]].began):
+            within = {asked[at].model for at in (place, *below.get(place, ())) if at in asked}
+            if id != place and len(within) > 1:
+                self._omissions.note("runs of a trace that was scored as a whole, with other models in it")
+            elif id != place and (place in asked or place in first):
+                self._omissions.note("runs of a trace that was scored as a whole, after the first one of their model")
+            else:
+                first[place] = id
+        return ((id, place) for id, place in places.items() if first.get(place) == id)
+
+    def _chosen(self) -> dict[str, list[float]]:
+        """By run, the scores of the feedback that counts; what is left out of it is noted."""
+        known = self._runs.keys() | {run.parent for run in self._runs.values()}
+        counting, found = self._counting(known), dict[str, list[float]]()
+        for key, id, told in ((key, id, told) for key, given in self._given.items() for id, told in given.items()):
+            if key != counting and self._key is not None:
+                continue
+            if id not in known:
+                self._omissions.note("feedback on runs that are not in the logs", len(told))
+            elif scores := [each for each in told if not isinstance(each, str)]:
+                found[id] = scores
+            for flaw in (each for each in told if isinstance(each, str) and id in known):
+                self._omissions.note(flaw)
+        return found
+
+    def _counting(self, known: Set[str]) -> str:
+        """The key of the feedback that counts, which of several kinds is to be said; "" where there is none."""
+        if self._key is not None:
+            if self._key not in self._given:
+                raise self._unknown(self._key)
+            return self._key
+        keys = sorted(key for key, given in self._given.items() if not known.isdisjoint(given))
+        if len(keys) > 1:
+            told = f"the runs have several kinds of feedback ({', '.join(keys)})"
+            raise ConfigError(f"{told}: say which one counts with --key")
+        return keys[0] if keys else ""
 
     def _unknown(self, key: str) -> ConfigError:
-        if self._scores:
-            return ConfigError(f"--key: no run has feedback {key!r}{nearest(key, sorted(self._scores))}")
+        if self._given:
+            return ConfigError(f"--key: no run has feedback {key!r}{nearest(key, sorted(self._given))}")
         told = f"--key selects among several kinds of LangSmith feedback, and the logs have none, so none is {key!r}"
         return ConfigError(f"{told}: leave it out, or add the export of the feedback")
 
@@ -146,17 +191,39 @@ def _run(item: Mapping[str, Any]) -> LangSmithRun:
         **_mapping(item.get("custom_metadata")),
         **_mapping(extra.get("metadata")),
     }
+    began = name_of(item.get("start_time"))
     parent, routed = name_of(item.get("parent_run_id")), name_of(facts.get("router_model"))
     if routed and item.get("run_type") != "llm":
         tokens, usd = tokens_of(facts.get("router_output_tokens")), usd_of(facts.get("router_cost_usd"))
         request = name_of(facts.get("router_request_id"))
         return LangSmithRun(
-            parent, True, routed, request, Answer(0.0, tokens, usd), _seen(item, facts, extra), _kind(facts)
+            parent,
+            True,
+            routed,
+            request,
+            Answer(0.0, tokens, usd),
+            _seen(item, facts, extra),
+            _kind(facts),
+            False,
+            began,
         )
-    model = "" if item.get("run_type") != "llm" or item.get("error") else _model(facts, extra)
+    answered = item.get("run_type") == "llm" and not item.get("error")
+    model = _model(facts, extra) if answered else ""
     seen = _seen(item, facts, extra) if model else None
     usd, tokens = usd_of(item.get("total_cost")), _tokens(item)
-    return LangSmithRun(parent, False, model, "", Answer(0.0, tokens, usd), seen, _kind(facts))
+    unnamed = answered and not model
+    return LangSmithRun(parent, False, model, "", Answer(0.0, tokens, usd), seen, _kind(facts), unnamed, began)
+
+
+def _id(item: Mapping[str, Any]) -> str:
+    return name_of(item.get("id")) or name_of(item.get("run_id"))
+
+
+def _inner(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The runs that a run holds, with its id as their parent's where they have none."""
+    held = item.get("child_runs")
+    found = [run for run in held if isinstance(run, Mapping) and "run_type" in run] if isinstance(held, list) else []
+    return [run if run.get("parent_run_id") else {**run, "parent_run_id": _id(item)} for run in found]
 
 
 def _model(facts: Mapping[str, Any], extra: Mapping[str, Any]) -> str:

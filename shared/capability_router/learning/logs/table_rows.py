@@ -10,7 +10,7 @@ from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.sample import AGAIN, HashSample
 from capability_router.learning.logs.scored_request import Answer, ScoredRequest
 from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
-from capability_router.learning.logs.values import NO_SCORE, name_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.values import UNSCORED, name_of, score_of, tokens_of, usd_of
 
 NEEDED = ("model", "score")
 """Columns without which a table teaches nothing."""
@@ -47,11 +47,11 @@ class TableRows:
             self._omissions.note("requests without outcomes")
 
     def _answer(self, model: object, told: object) -> Answer | None:
-        score = score_of(told.get("score")) if isinstance(told, Mapping) else None
+        score = score_of(told.get("score")) if isinstance(told, Mapping) else UNSCORED
         if not isinstance(told, Mapping) or not isinstance(model, str) or not model:
             self._omissions.note("outcomes without a model")
-        elif score is None:
-            self._omissions.note(NO_SCORE)
+        elif isinstance(score, str):
+            self._omissions.note(score)
         else:
             return Answer(score, tokens_of(told.get("output_tokens")), usd_of(told.get("cost_usd")))
         return None

@@ -7,14 +7,26 @@ from hashlib import blake2b
 from typing import Any
 
 MOST_OF_A_NAME = 200
-NO_SCORE = "scores that are no number from 0 to 1"
-"""Why an answer is left out that has something else for a score."""
+UNSCORED = "answers without a score"
+OUTSIDE = "scores outside 0 to 1"
+NO_SCORE = "scores that are no number"
+_TRUTH = {"true": 1.0, "false": 0.0}  # as CSV files of pandas and of spreadsheets have it, in any case
 
 
-def score_of(value: object) -> float | None:
-    """A score as it was written; None for what is no number from 0 to 1."""
-    number = float(value) if isinstance(value, bool) else number_of(value)
-    return number if number is not None and number <= 1.0 else None
+def score_of(value: object) -> float | str:
+    """A score from 0 to 1, also one written as text; True and False count 1 and 0. Else why it is none, in words."""
+    told = _TRUTH.get(value.strip().lower(), value.strip()) if isinstance(value, str) else value
+    if told is None or told == "":
+        return UNSCORED
+    try:
+        number = float(told)  # type: ignore[arg-type]  # whatever it is, it is a number or it is not
+    except OverflowError:
+        return OUTSIDE
+    except (TypeError, ValueError):
+        return NO_SCORE
+    if math.isnan(number):
+        return UNSCORED
+    return number if 0.0 <= number <= 1.0 else OUTSIDE
 
 
 def number_of(value: object) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from capability_router.decision_log.latest_per_request import LatestPerRequest
 from capability_router.decision_log.newest_items import NewestItems
 from capability_router.decision_log.reading import Advanced, Reading, before, older
-from capability_router.decision_log.shapes import time_of
+from capability_router.decision_log.shapes import rank_of, time_of
 from capability_router.learning.logs.values import name_of
 from capability_router.replay.log.logged_request import Logged
 from capability_router.replay.log.parsing import Unreadable, logged_of
@@ -63,7 +63,8 @@ class _Reader:
             self._omitted[str(why)] += 1
 
     def feedback(self, record: Mapping[str, Any]) -> None:
-        if gone := self._scores.take(name_of(record["request_id"]), time_of(record), float(record["score"])):
+        id, score = name_of(record["request_id"]), float(record["score"])
+        if gone := self._scores.take(id, time_of(record), score, rank_of(record)):
             self._omitted[before(_MOST_SCORES)] += gone
 
     def _older(self, count: int) -> None:

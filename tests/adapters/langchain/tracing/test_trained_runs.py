@@ -47,9 +47,9 @@ def runs_of(server: LangSmithServer, model: Any, *questions: str) -> list[dict[s
     return server.runs
 
 
-def router() -> ChatRouter:
+def router(name: str = "good") -> ChatRouter:
     dead, good = (FakeListChatModel(responses=[text]) for text in ("", "yes"))
-    return ChatRouter(models=[(dead, {"id": "dead", **PRICED}), (good, {"id": "good", **PRICED})], policy="single")
+    return ChatRouter(models=[(dead, {"id": "dead", **PRICED}), (good, {"id": name, **PRICED})], policy="single")
 
 
 def said(run: dict[str, Any], score: Any, key: str = "correct") -> dict[str, Any]:
@@ -105,12 +105,64 @@ def test_models_without_a_router_are_read_too(server: LangSmithServer, tmp_path:
 
 
 def test_a_trace_scored_as_a_whole_says_nothing_of_one_of_its_models(server: LangSmithServer, tmp_path: Path) -> None:
-    model = router()
-    runs = runs_of(server, model | StrOutputParser() | model, "what is 2+2?")
+    runs = runs_of(server, router() | StrOutputParser() | router("other"), "what is 2+2?")
     (root,) = (run for run in runs if not run.get("parent_run_id"))
     log = reading(tmp_path, [*runs, said(root, 1)])
     assert log.rows == []
     assert dict(log.omissions) == {"runs of a trace that was scored as a whole, with other models in it": 2}
+
+
+def test_a_trace_that_asks_one_model_twice_is_one_lesson_about_its_first_call(
+    server: LangSmithServer, tmp_path: Path
+) -> None:
+    """As two, one score would count twice; and the question is what the first call reads."""
+    model = router()
+    runs = runs_of(server, model | StrOutputParser() | model, "what is 2+2?")
+    (root,) = (run for run in runs if not run.get("parent_run_id"))
+    first, _ = sorted((run for run in runs if run["name"] == "ChatRouter"), key=lambda run: run["start_time"])
+    log = reading(tmp_path, [*reversed(runs), said(root, 1)])
+    (row,) = log.rows
+    assert row.id == first["extra"]["metadata"]["router_request_id"]
+    assert dict(log.omissions) == {"runs of a trace that was scored as a whole, after the first one of their model": 1}
+
+
+def test_runs_within_runs_are_read(server: LangSmithServer, tmp_path: Path) -> None:
+    """As a client loads them with `load_child_runs=True`."""
+    runs = runs_of(server, router(), "what is 2+2?")
+    (root,) = (run for run in runs if not run.get("parent_run_id"))
+    flat = reading(tmp_path, [*runs, said(root, 1)])
+    nested = [{**run, "child_runs": [r for r in runs if r.get("parent_run_id") == run["id"]]} for run in runs]
+    by_id = {run["id"]: run for run in nested}
+    for run in nested:
+        run["child_runs"] = [
+            {k: v for k, v in by_id[r["id"]].items() if k != "parent_run_id"} for r in run["child_runs"]
+        ]
+    found = reading(tmp_path, [by_id[root["id"]], said(root, 1)])
+    assert [(row.id, row.answers) for row in found.rows] == [(row.id, row.answers) for row in flat.rows]
+    assert len(found.rows) == 1
+
+
+def test_what_a_run_or_feedback_lacks_is_told(server: LangSmithServer, tmp_path: Path) -> None:
+    runs = runs_of(server, FakeListChatModel(responses=["yes"]), "one")
+    for run in runs:
+        run["extra"] = {}
+    log = reading(tmp_path, [*runs, said({"id": str(uuid4()), "trace_id": str(uuid4())}, 1)])
+    assert dict(log.omissions) == {
+        "runs of models that don't say which model": 1, "feedback on runs that are not in the logs": 1,
+    }  # fmt: skip
+
+
+def test_scores_of_another_kind_of_feedback_are_none_of_those_that_count(
+    server: LangSmithServer, tmp_path: Path
+) -> None:
+    """Grades up to 5 and counts of words would make most scores bad ones."""
+    runs = runs_of(server, router(), "what is 2+2?")
+    (root,) = (run for run in runs if not run.get("parent_run_id"))
+    items = [*runs, said(root, 1), *(said(root, grade, "stars") for grade in (3, 4, 5))]
+    log = reading(tmp_path, items, "correct")
+    assert ([row.answers["good"].score for row in log.rows], log.omissions) == ([1.0], [])
+    stars = reading(tmp_path, items, "stars")
+    assert (stars.rows, dict(stars.omissions)) == ([], {"scores outside 0 to 1": 3, "runs without feedback": 1})
 
 
 def test_of_several_kinds_of_feedback_one_is_named(server: LangSmithServer, tmp_path: Path) -> None:
@@ -123,7 +175,7 @@ def test_of_several_kinds_of_feedback_one_is_named(server: LangSmithServer, tmp_
         said(root, None, "remark"),
         said(root, 7, "stars"),
     ]
-    with pytest.raises(ConfigError, match=r"correct, tone.*--key"):
+    with pytest.raises(ConfigError, match=r"correct, stars, tone.*--key"):
         reading(tmp_path, items)
     (row,) = reading(tmp_path, items, "tone").rows
     assert row.answers["good"].score == 0.25

@@ -96,10 +96,21 @@ def test_a_log_in_which_hard_requests_went_to_the_strong_model_does_not_praise_t
     assert verdict(found).routes == pays
 
 
-def test_a_log_whose_kinds_each_know_one_model_says_so(tmp_path: Path) -> None:
+def test_parts_of_a_lead_that_is_noise_are_no_figures(tmp_path: Path) -> None:
+    """They would be in the dozens, or below none."""
+    alike = outcomes(300, pays=False)
+    for row in alike:
+        row["outcomes"]["weak"]["score"] = row["outcomes"]["strong"]["score"]
+    found = judged(tmp_path, one_each(alike))
+    assert not found.panel.whole
+    assert not {"apgr", "cpt50", "cpt80"} & found.figures["learned"].keys()
+
+
+def test_kinds_that_each_know_one_model_are_told(tmp_path: Path) -> None:
+    """Of a few requests each, so that this may be chance."""
     told = one_each(outcomes(300, pays=True))
-    for row in told:
-        row["task"] = next(iter(row["outcomes"]))
+    for at, row in enumerate(told):
+        row["task"] = f"{next(iter(row['outcomes']))} {at // 10}"
     (panel,) = panels(rows_of(tmp_path, told))
     assert any(told.startswith("100%") for told in remarks(panel))
 

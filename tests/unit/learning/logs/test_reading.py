@@ -108,6 +108,42 @@ def test_the_last_feedback_counts_whatever_the_order(tmp_path: Path) -> None:
     assert row.answers["a"].score == 0.9
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_evaluator_never_replaces_a_user(tmp_path: Path, turned: bool) -> None:
+    given = [
+        feedback_record("x", "a", 0.0, at=10.0),
+        feedback_record("x", "a", 1.0, at=20.0, source="evaluator"),
+        feedback_record("y", "a", 0.5, at=20.0, source="evaluator"),
+    ]
+    scores = lines(tmp_path / "f.jsonl", *(reversed(given) if turned else given))
+    rows = read([scores, lines(tmp_path / "d.jsonl", decided("x"), decided("y"))]).rows
+    assert {row.id: row.answers["a"].score for row in rows} == {"x": 0.0, "y": 0.5}
+
+
+def test_an_answer_that_nobody_scored_is_no_bad_score(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = [{"id": f"{i}", "prompt": f"p {i}", "model": "a", "score": None} for i in range(9)]
+    told.append({"id": "9", "prompt": "p 9", "model": "a", "score": 1})
+    outcomes = {"id": "o", "prompt": "o", "outcomes": {"a": {"score": None}, "b": {"score": 0.5}}}
+    files = [lines(tmp_path / "t.jsonl", *told, outcomes), written_csv(tmp_path / "t.csv", told)]
+    for file, rows, unscored in zip(files, ({"9", "o"}, {"9"}), (10, 9), strict=True):
+        log = read([file])
+        assert ({row.id for row in log.rows}, reasons(log)) == (rows, {"answers without a score": unscored})
+
+
+@pytest.mark.parametrize(
+    ("text", "score"), [("True", 1.0), ("FALSE", 0.0), (" true", 1.0), ("1", 1.0), ("-1", None), ("good", None)]
+)
+def test_truth_values_of_a_csv_count_one_and_zero(tmp_path: Path, text: str, score: float | None) -> None:
+    (tmp_path / "t.csv").write_text(f"model,score\na,{text}\n", encoding="utf-8")
+    assert [row.answers["a"].score for row in read([tmp_path / "t.csv"]).rows] == ([] if score is None else [score])
+
+
+def test_blank_lines_before_the_columns_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("\n \nmodel;score\na;0,5\n", encoding="utf-8")
+    log = read([tmp_path / "t.csv"])
+    assert ([row.answers["a"].score for row in log.rows], log.omissions) == ([0.5], [])
+
+
 def test_what_is_left_out_is_counted_by_its_reason(tmp_path: Path) -> None:
     path = lines(
         tmp_path / "log.jsonl",
