@@ -31,6 +31,7 @@ from llamaindex_router.event_handler import announce
 from llamaindex_router.fleet.chain_model import is_chat_model
 from llamaindex_router.fleet.children import Children
 from llamaindex_router.fleet.description import describe
+from llamaindex_router.fleet.secret_names import SECRET
 from llamaindex_router.messages.handover import Origins
 from llamaindex_router.routed import Routed
 from llamaindex_router.tokens import tokens_of
@@ -38,10 +39,6 @@ from llamaindex_router.tokens import tokens_of
 if TYPE_CHECKING:
     from capability_router.router import Router
 
-_SECRET = re.compile(
-    r"(^|[-_])key$|apikey$|secret|passw|credential|authorization|(^|[-_])auth$|bearer|headers$|cookie|(^|[-_])token$",
-    re.I,
-)
 _URL = re.compile(r"https?://\S+")
 _cores: weakref.WeakValueDictionary[str, Core] = weakref.WeakValueDictionary()
 _routers: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -192,14 +189,14 @@ def scrubbed(value: Any) -> Any:
         stated = {name: getattr(value, name) for name in value.model_fields_set if _kept(type(value), name)}
         return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if picklable(v)})
     if is_chat_model(value):
-        stated = {name: getattr(value, name, None) for name in value.model_fields_set if not _SECRET.search(name)}
+        stated = {name: getattr(value, name, None) for name in value.model_fields_set if not SECRET.search(name)}
         return Blueprint(type(value), {name: scrubbed(item) for name, item in stated.items() if _plain(item)})
     if isinstance(value, Registry):
         return Registry([replace(e, card=scrubbed(e.card), source=scrubbed(e.source)) for e in value])
     if isinstance(value, ModelCard):
         return replace(value, endpoint=scrubbed(value.endpoint))
     if isinstance(value, Mapping):
-        return {name: scrubbed(item) for name, item in value.items() if not _SECRET.search(str(name))}
+        return {name: scrubbed(item) for name, item in value.items() if not SECRET.search(str(name))}
     if isinstance(value, (list, tuple)):
         return type(value)(scrubbed(item) for item in value)
     return keyless(value) if isinstance(value, str) and _URL.fullmatch(value) else value
@@ -215,7 +212,7 @@ def _with_screen(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kept(kind: type[LLM], name: str) -> bool:
-    return name != "callback_manager" and name in kind.model_fields and not _SECRET.search(name)
+    return name != "callback_manager" and name in kind.model_fields and not SECRET.search(name)
 
 
 def _plain(value: Any) -> bool:
@@ -223,7 +220,7 @@ def _plain(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))
     if isinstance(value, dict):
-        return all(_plain(item) and not _SECRET.search(str(name)) for name, item in value.items())
+        return all(_plain(item) and not SECRET.search(str(name)) for name, item in value.items())
     return value is None or isinstance(value, (str, int, float, bool))
 
 

@@ -19,6 +19,8 @@ __all__ = [
     "BudgetExceeded",
     "ConfigError",
     "NoEligibleModel",
+    "NoObject",
+    "ObjectInterrupted",
     "RouterBusy",
     "RouterError",
     "StoreError",
@@ -36,6 +38,27 @@ class AnswerWithheld(ValueError):
     def __init__(self, *, filtered: bool) -> None:
         super().__init__("a content filter stopped the model" if filtered else "a refusal in the object's place")
         self.filtered = filtered
+
+
+class NoObject(AllCandidatesFailed, ValueError):
+    """AllCandidatesFailed of a structured call in which a model answered, and its answer was no object."""
+
+
+class ObjectInterrupted(StreamInterrupted, ValueError):
+    """StreamInterrupted of a streamed object that its model did not complete."""
+
+
+_NO_OBJECT = ("unparsable", "malformed_tool_call", "content_filtered", "refusal")
+
+
+def widen(error: AllCandidatesFailed) -> None:
+    """Make the error of a structured call a ValueError, if an answer came that is no object.
+
+    LlamaIndex's parsers raise one for such an answer, and its components go on when they catch it. The exception
+    object stays the same.
+    """
+    if any(failed.fault in _NO_OBJECT for failed in error.failures) and not isinstance(error, ValueError):
+        error.__class__ = ObjectInterrupted if isinstance(error, StreamInterrupted) else NoObject
 
 
 class Refused(RuntimeError):

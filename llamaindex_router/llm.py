@@ -37,6 +37,7 @@ from llamaindex_router.annotation import producer_of
 from llamaindex_router.call import R
 from llamaindex_router.core import Core, Recipe, picklable
 from llamaindex_router.fleet.description import metadata_of
+from llamaindex_router.fleet.settings_mark import mark_of
 from llamaindex_router.messages.tool_calls import selections
 from llamaindex_router.routed import Routed
 from llamaindex_router.structured import extended, formatted
@@ -119,6 +120,14 @@ class RouterLLM(FunctionCallingLLM):
     def from_config(cls, source: str | Path | Mapping[str, Any], **overrides: Any) -> RouterLLM:
         """From router.yaml (a path) or the same as a dict; keywords override. Raises ConfigError."""
         return cls(_config=dict(source) if isinstance(source, Mapping) else str(source), **overrides)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
+        """Raises ConfigError: a dump holds neither the models' settings nor their keys."""
+        raise ConfigError(
+            "a RouterLLM can't be made from a dict or JSON of to_dict() or to_json(): it names the models, and holds "
+            "neither their settings nor their keys; use RouterLLM.from_config(...), or a pickle"
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Raises ConfigError for what its models and its window were made of."""
@@ -405,9 +414,14 @@ class RouterLLM(FunctionCallingLLM):
 
     @model_serializer(mode="wrap")
     def custom_model_dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        """The fields, and each model by its id: caches of ingestion pipelines tell LLMs apart by their dumps."""
+        """The fields, and each model by its id with a mark of its settings.
+
+        Caches of ingestion pipelines tell LLMs apart by their dumps.
+        """
         asked = {card.id: f"{card.provider}/{card.name}" for card in self.router.registry.cards}
-        return {**handler(self), "class_name": self.class_name(), "routed_models": asked}
+        marks = {id: mark_of(model) for id, model in self._core.children}
+        dumped = {"class_name": self.class_name(), "routed_models": asked, "routed_settings": marks}
+        return {**handler(self), **dumped}
 
     def __reduce__(self) -> tuple[Any, ...]:
         stated = {name: getattr(self, name) for name in self.model_fields_set}

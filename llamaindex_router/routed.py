@@ -14,6 +14,7 @@ from llamaindex_router.annotation import Annotator
 from llamaindex_router.attempts.continuation import Carrier
 from llamaindex_router.call import Call, R
 from llamaindex_router.messages.handover import Origins
+from llamaindex_router.objects import aobjects, objects
 from llamaindex_router.tracing import RouterCall
 
 
@@ -50,25 +51,31 @@ class Routed(Generic[R]):
         opened: AsyncGenerator[R, None] = await RouterCall(self._aopen).astream(self._prompt)
         return opened
 
+    def _chunks(self) -> Generator[Any, None, None]:
+        return objects(self._run) if self._call.structured else iter(self._run)
+
+    def _achunks(self) -> AsyncGenerator[Any, None]:
+        return aobjects(self._run) if self._call.structured else aiter(self._run)
+
     def _answer(self) -> Any:
         answer = None
-        for answer in self._run:  # noqa: B007 - a call is a stream of one; its end must be reached
+        for answer in self._chunks():  # noqa: B007 - a call is a stream of one; its end must be reached
             pass
         return self._whole(answer)
 
     async def _aanswer(self) -> Any:
         answer = None
-        async with aclosing(aiter(self._run)) as chunks:
+        async with aclosing(self._achunks()) as chunks:
             async for answer in chunks:  # noqa: B007 - as above
                 pass
         return self._whole(answer)
 
     def _open(self) -> Generator[Any, None, None]:
-        chunks = iter(self._run)
+        chunks = self._chunks()
         return self._relay(next(chunks, END), chunks)
 
     async def _aopen(self) -> AsyncGenerator[Any, None]:
-        chunks = aiter(self._run)
+        chunks = self._achunks()
         return self._arelay(await anext(chunks, END), chunks)
 
     def _relay(self, chunk: Any, chunks: Generator[Any, None, None]) -> Generator[Any, None, None]:

@@ -17,6 +17,7 @@ from capability_router.routing import TERMS, how_to_say
 from capability_router.value import altered
 from langchain_router.call import IN_CONFIG
 from langchain_router.partners.dialects import DIALECTS
+from langchain_router.partners.parsed_answers import usage_of
 from langchain_router.partners.unparsed_replies import stumbled
 
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -38,6 +39,15 @@ def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | No
 
     `keywords`: the names of the call's keywords; the fault names those that a package doesn't accept.
     """
+    fault = _sorted(error, keywords)
+    if fault is None or fault.usage is not None:
+        return fault
+    usage = usage_of(error)
+    return fault if usage is None else altered(fault, usage=usage)
+
+
+def _sorted(error: BaseException, keywords: Collection[str]) -> Fault | None:
+    """The same without the tokens of an answer that an SDK could not parse."""
     inner = of_router(error) or of_key(error)
     if inner is not None:
         return inner

@@ -59,7 +59,7 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     if structured and _names_no_tool(error):
         return Fault("malformed_tool_call", detail="a call of a tool that was not offered", error=error)
     if structured and misparsed(error):
-        return Fault("unparsable", detail=type(error).__name__, error=error)
+        return Fault("unparsable", detail=type(error).__name__, answered=True, error=error)
     return None if is_programming_error(error) else classify(error)
 
 

@@ -195,6 +195,7 @@ class ObjectTranscript:
             cost_usd=last.cost_usd,
             mute=not (self._streamed or seen),
             parse_error="" if found or self._object is None else self._misfit(kind),
+            misfit_shown=self._streamed and not self._fits and self._ended_well,
         )
 
     def _misfit(self, kind: str) -> str:
@@ -219,6 +220,12 @@ class ObjectTranscript:
     def _end(self) -> Finish | None:
         """The terminal reason of the stream below; None = it has not ended, or its model gives none."""
         return self._beneath.finish if self._unseen else self.tapped.finish
+
+    @property
+    def _ended_well(self) -> bool:
+        """Whether the JSON is whole; if that is unknown, whether the stream has the reason of a whole answer."""
+        whole = None if self._unseen else self.tapped.whole
+        return self._end in (Finish.STOP, Finish.TOOL_CALLS) if whole is None else whole
 
     @property
     def _objects(self) -> list[Any]:

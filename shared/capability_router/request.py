@@ -305,6 +305,7 @@ class Reply:
     `carried`: it had content, even if only reasoning or a block without text.
     `mute`: its client may have dropped the terminal reason.
     `other`: it had content other than text, reasoning and tool calls (an image, sound, a provider's own block).
+    `misfit_shown`: it has a `parse_error` and ended well, and the caller of the stream sees that it does not fit.
     `unoffered_tool_calls`: how many of the malformed tool calls name a tool that the request does not have.
     """
 
@@ -324,6 +325,7 @@ class Reply:
     mute: bool = False
     unoffered_tool_calls: int = 0
     other: bool = False
+    misfit_shown: bool = False
 
     @property
     def empty(self) -> bool:

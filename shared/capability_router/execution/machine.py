@@ -22,7 +22,8 @@ A driver feeds it events and performs the effects that `feed` returns. Each even
 * When the breakers of all targets are open, the one that closes soonest is called in spite of its breaker.
 * A poor reply (empty, malformed, without a terminal reason) is kept. If no other attempt does better, it is delivered,
   as it would have been without a router. But a stream that ends malformed after it committed raises
-  StreamInterrupted: a framework would take half a tool call for a whole one.
+  StreamInterrupted: a framework would take half a tool call for a whole one. A stream whose caller sees itself that
+  its answer doesn't fit ends as it would without a router.
 * Resuming, if on: an answer that breaks off after it committed is continued from its text so far by another target
   that supports this, chosen by the same rules. If that attempt fails before its first content, the next target is
   tried. If no target can continue, the answer ends with StreamInterrupted.
@@ -274,12 +275,13 @@ class Execution:
             reply, streaming=self.streaming, gives_reason=gives, on_content_filter=self._limits.on_content_filter
         )
         begun = self.committed is not None and run.first_at is not None
-        if fault is not None and (not begun or fault.row.blame == "breaker" or fault.kind in _UNUSABLE):
+        shown = begun and reply.misfit_shown and fault is not None and fault.kind == "unparsable"
+        if fault is not None and not shown and (not begun or fault.row.blame == "breaker" or fault.kind in _UNUSABLE):
             whole = fault.row.blame == "quality" or (fault.kind == "truncated" and not self.streaming)
             return self._faulted(event.at, run.index, fault, reply, event.others, whole=whole)
         late = NOTHING if begun else (Deliver(run.index),)
         aborted = self._won(run, event.at, event.others)
-        self._settle(run, event.at, None, reply)
+        self._settle(run, event.at, fault if shown else None, reply)
         self.reply = reply
         return (*aborted, *late, *self._end(event.at, run.candidate, None))
 

@@ -209,6 +209,26 @@ def test_a_committed_answer_that_nobody_may_use_is_told_and_its_model_stays_in_h
     assert [row["failed"] for row in stage.router.health() if row["model"] == "a"] == [0]
 
 
+def test_a_misfit_that_the_caller_sees_ends_as_an_answer_and_its_fault_is_recorded() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.chunk(101.0)
+    reply = Reply(text="text", usage=Usage(1, 1), finish=Finish.STOP, parse_error="E", misfit_shown=True)
+    assert told(stage.completed(102.0, reply=reply)) == [("finish", "a")]
+    assert stage.error is None
+    assert [record.fault for record in stage.records] == ["unparsable"]
+    assert stage.outcome.reason == "nothing better was found: a gave an answer that does not fit the schema: E"
+
+
+def test_a_misfit_whose_stream_lacks_its_reason_is_cut_off() -> None:
+    stage = Stage()
+    stage.router._dispatch.reason_givers.add("a")
+    stage.begin()
+    stage.chunk(101.0)
+    stage.completed(102.0, reply=Reply(text="text", usage=Usage(1, 1), parse_error="E", misfit_shown=True))
+    assert isinstance(stage.error, StreamInterrupted)
+
+
 def test_one_that_is_merely_empty_is_an_answer() -> None:
     stage = Stage()
     stage.begin()
