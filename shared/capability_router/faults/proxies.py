@@ -3,7 +3,7 @@
 APIs answer in JSON. An HTML page with status 403 comes from something in front of the API (Akamai, CloudFront and its
 firewall, Front Door, Imperva, nginx, Google's front end, a company's own); with 401 it may still be about the key. An
 HTML page with 400 comes from there too: it is not about the request's content, but about the server or about headers
-that are too large.
+that are too large. With 413 it is the limit in bytes of what stands in front, not the model's window.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ def put_before(link: Link) -> str:
         return "connection"
     if link.status == 400 and _is_page(link):
         return "unsupported" if any(_HEADERS.search(text) for text in link.texts) else "server_error"
+    if link.status == 413 and _is_page(link):
+        return "unsupported"
     if link.status != 403:
         return ""
     if asks_for_proxy(link):
