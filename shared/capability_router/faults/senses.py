@@ -40,7 +40,7 @@ class Sense(NamedTuple):
 _FORM = r"""\bmust (?:not )?(?:be|have|contain|match|start|come|follow|include|only)\b
 \bshould (?:not )?(?:be|have|exceed|match)\b | \bexpected\b | \b(?:does|do|did) not match\b | \bmissing\b
 \bfield\b | \bschema\b | \bpattern\b | \$defs | response_format
-\b(?:failed|could not|unable) to (?:parse|decode|deserialize) | \bnot (?:parse|decode)\b | \b(?:is|are) no\b
+\b(?:failed|could not|unable) to (?:parse|decode|deserialize) | \bnot (?:parse|decode)\b | \b(?:is|are) no\b(?! longer)
 \binvalid (?:value|type|json|role|param\w{0,8}|arguments?|enum|format|body)\b
 \bis not (?:of type|a list|a string|valid json) | \bparameters?\b | \barguments?\b | \bkeyword\b | \bmcp\b
 \btool ['\"`] | 参数 | パラメータ"""
@@ -50,8 +50,8 @@ _PER = r"""(?<![a-z])per (?:second|minute|hour|day) | (?<![a-z])[rt]p[smd](?![a-
 每(?:秒|分钟|小时)"""
 _INPUT = r"""(?<![\w.])(?:prompt|input|message|conversation|chat|history)s?(?![a-z_])
 (?<![\w.])(?:request|text|query|document|dialogue)s?(?![a-z_])
-\b(?:eingabe|anfrage|nachricht|unterhaltung|gespräch)(?:en)?\b | \b(?:entrée|requête|invite)s?\b
-\b(?:entrada|mensaje|solicitud|conversación|consulta)(?:e?s)?\b
+\b(?:eingabe|anfrage|nachricht|unterhaltung|gespräch)(?:en)?\b | \b(?:entrée|requête|invite|texte)s?\b
+\b(?:entrada|mensaje|solicitud|conversación|consulta|texto)(?:e?s)?\b
 输入 | 提示 | 消息 | 请求 | 对话 | 会话 | 内容 | 文本
 入力 | プロンプト | メッセージ | 会話"""
 _TOKENS = r"""(?<![a-z_.])tokens?(?![a-z_]) | \bcontext\b | \bkontext\w{0,20} | \bcontexte\b
@@ -75,7 +75,7 @@ _EXCESS = (
 )
 _WINDOW = r"""\bcontext\b | \bwindow\b | \bsequence length\b | \bkontext\w{0,20} | \bcontexte\b
 \bcontexto\b | 上下文 | コンテキスト"""
-_FULL = r"""\breached\b | \bexhausted\b | \bfull\b | \bused up\b | \bend of\b
+_FULL = r"""\breached\b | \bexhausted\b | \bconsumed\b | 已满 | \bfull\b | \bused up\b | \bend of\b
 \b(?:smaller|shorter) than\b | \berreicht | \batteint | \bagotad | 达到 | 不足"""
 _NO_OVERFLOW = (
     _PER
@@ -86,7 +86,8 @@ _NO_OVERFLOW = (
 \bfunctions?\b | \bschema\b | \btitle\b | \bbatch\b | \bstopp?w"""
 )
 _SIZE = r"""\blengths?\b | \bsizes?\b | \blänge\b | \blongueur\b | \blongitud\b | 长度 | 長さ"""
-_LIMIT = r"""\bavailable\b | \bmax\w{0,5}\b | \blimit\w{0,3}\b | \bat most\b | \bup to\b | \bonly\b
+_LIMIT = r"""\bcontext (?:window|length|size)\b
+\bavailable\b | \bmax\w{0,5}\b | \blimit\w{0,3}\b | \bat most\b | \bup to\b | \bonly\b
 \ballow\w{0,3}\b | \baccepts?\b | \bhandles?\b | \bsupports?\b | \bholds?\b | \bpermitted\b | \bmaximal\b
 \berlaubt\b | 最大 | 上限"""
 _TWO_SIZES = r"""\d[\d,.]{2,12}\D{1,160}\d[\d,.]{2,12}"""
@@ -98,7 +99,7 @@ anfragelimit | レート制限 | リクエスト数 | 速率限制 | 频率 | \b
 \blímite de (?:velocidad|solicitudes|peticiones|tasa)"""
 _HIT = r"""\bexceed\w{0,3}\b | \breach\w{0,2}\b | \bhit\b | \bover\b | \btoo\b | \bslow\b | \bwait\b
 \blimit(?:s|ed)?\b | \bmaximum\b | \bexhausted\b | \büberschr\w{3,10} | \berreicht\b | \bdépass\w{1,5} | \batteint
-\bsuper(?:a|ó|ado|ada)\b | \bexced\w{1,4}\b | \balcanzad | 超 | 达到 | 上限 | 限制"""
+\bsuper(?:a|ó|ado|ada)\b | \bexced\w{1,4}\b | \balcanzad | 超 | 过高 | 过快 | 达到 | 上限 | 限制"""
 _OFTEN = r"""\btoo many (?:\w{1,12} ){0,2}(?:requests|calls|connections)\b | \bslow(?:ing)? down\b
 \bthrottled\b | \brate[ -]?limited\b | \brequests? (?:\w{1,8} ){0,2}too (?:quickly|fast|often|frequently)
 \bzu viele anfragen | \btrop de requêtes | \bdemasiadas (?:solicitudes|peticiones) | \btoo (?:fast|quickly)\b
@@ -117,13 +118,13 @@ _MONEY = (
     _FUNDS
     + r"""
 \bquotas?\b | \bbilling\b | \bpayments?\b | \binvoices?\b | \bsubscription\b | \bbudget\b | \ballowance\b
-\bspend(?:ing)?\b | \b(?:free|paid) (?:trial|tier)\b | \btrial\b | \bkontingent\w{0,2} | \bcuota\b | 额度 | 配额
+\bspend(?:ing)?\b | \b(?:free|paid) (?:trial|tier)\b | \btrial\b | \bkontingent\w{0,2} | \bcuota\b | 额度 | 配额 | 套餐
 クォータ | 利用(?:枠|上限|限度) | \b(?:monthly|weekly|usage) (?:\w{1,12} )?limit\b
 \bmonatliche\w? limit | \blimite mensuel
 \blímite mensual"""
 )
 _SPENT = r"""\binsufficient\b | \bnot enough\b | \bexhaust\w{1,3}\b | \bdeplet\w{1,3}\b
-\bused (?:up|all)\b | \bout of\b | \bempty\b | \btoo low\b | \bnegative\b
+\bused (?:up|all)\b | \bconsumed\b | \bout of\b | \b(?:run|ran) out\b | \bempty\b | \btoo low\b | \bnegative\b
 \bno (?:\w{1,12} ){0,2}(?:credits?|balance|funds|payment)\b | \bcredits left\b | \baufgebraucht\b | \berschöpft
 \bausgeschöpft | \breicht nicht | \bnicht ausreich | \bkein\w{0,2} guthaben | \bnicht genügend | \bpas assez
 \binsuffisant | \bépuisé | \bplus de crédits | \binsuficiente | \bagota(?:d|r) | \bno hay
@@ -133,7 +134,7 @@ _LACKS = (
     _SPENT
     + r"""
 \bspent\b | \bexpired\b | \bended\b | \bexceed\w{0,3}\b | \breached\b | \boverdue\b | \bunpaid\b | \bpast due\b
-\bpurchase\b | \badd (?:funds|credit) | \bnot (?:enabled|active)\b | \binactive\b | \bdeclined\b | \bgone\b
+\bpurchase\b | \badd (?:funds|credit) | \bnot (?:enabled|active)\b | \binactive\b | \bclosed\b | \bdeclined\b | \bgone\b
 \bhit\b | \binvalid subscription\b | \bquota failed\b | \bno (?:active |valid )?subscription | \büberschritten\b
 \bdépassé | \batteint | \bsuperad | \bexcedid | 超出 | 上限 | 超過 | 達し"""
 )
@@ -161,8 +162,9 @@ _REFUSED = r"""(?:\bnot|n't) (?:been |currently ){0,2}(?:accessible|authori[sz]e
 \bonly (?:available|for|open)\b | \bfor (?:\w{1,12} ){0,2}(?:customers|users|subscribers|members|plans?) only\b
 \b(?:nicht (?:berechtigt|erlaubt|freigeschaltet|verfügbar)|gesperrt)\b | \bkeine berechtigung | \bkeinen? zugriff
 \b(?:pas (?:autorisé|accès|disponible)|refusé) | \bno (?:está )?(?:autorizad|disponible|tiene (?:acceso|permiso))
-无权 | (?:没有|无).{0,20}权限 | 权限不足 | 未开通 | 不支持 | 未授权 | 无法访问 | アクセス権 | 許可されて"""
-_DENIES = r"""\b(?:not|no|never|cannot|only|needs?|requires?|locked|limited|reserved|unavailable|disabled|without)\b
+无权 | (?:没有|无).{0,20}权限 | 权限不足 | 不允许 | 未开通 | 不支持 | 未授权 | 无法访问 | アクセス権 | 許可されて"""
+_DENIES = r"""\b(?:not|no|must|never|cannot|only|needs?|requires?)\b
+\b(?:locked|limited|reserved|unavailable|disabled|without)\b
 n't\b"""
 _NO_ONE_MODEL = r"""\baccount (?:is |was |has been )?(?:not active|suspended|disabled|locked|deactivated|banned)\b
 \bscopes?\b"""
@@ -195,11 +197,11 @@ _HARM = r"""(?<!case-)(?<!case )\bsensitive\b | \binappropriate\b | \bharmful\b 
 \bnsfw\b | \bhateful\b | 敏感 | 违规 | 违禁 | 不安全 | 不当 | 审核 | 審査 | 不適切"""
 _FOUND = r"""\bblocked\b | \brejected\b | \bflagged\b | \bviolat\w{1,5}\b | \bdetect\w{0,3}\b
 \btrigger\w{0,3}\b | \brefused\b | \bfiltered\b | \bcontains?\b | \bincludes?\b | \bfailed\b | \bintervened\b
-\bwithheld\b | \bcensored\b | \bagainst\b | \bfound\b | 包含 | 触发 | 含有 | 含まれ | 违规内容"""
+\bwithheld\b | \bcensored\b | \bagainst\b | \bfound\b | 包含 | 触发 | 含有 | 含まれ | 违规"""
 _NO_HARM = (
     _FORM
     + r"""
-\bsettings\b | \bcategory\b | \bidentifier\b | \bthreshold\b | \baccount\b | \borgani[sz]ation\b"""
+\bsettings\b | \bcategory\b | \bidentifier\b | \bthreshold\b | \baccount\b | \borgani[sz]ation\b | 账户 | 账号"""
 )
 
 _BUSY = r"""\b(?:temporarily|currently|momentarily) (?:unavailable|overloaded|busy|down|not available)\b
@@ -226,6 +228,9 @@ structured | stream\w{0,3} | multimodal
 (?:tool|function)[- ]call\w{0,3} | system (?:messages?|prompts?|role) | logprobs | reasoning | thinking
 temperature | seed | top_\w{1,9} | modalit\w{1,3}"""
 _PART = r"(?<![\w./-])(?:" + _one(_PARTS) + r""")(?![\w/-]) | 图片 | 图像 | 工具 | 画像 | 音声"""
+_ABILITY = r"""\b(?:images?|vision|audio|video|multimodal|(?:function|tool)[- ]calling|json_schema|streaming)\b
+图片 | 图像 | 画像 | 音声"""
+_OFF = r"""(?:\bnot|n't) (?:accepted|available|enabled|implemented)\b | \bdisabled\b | 不支持"""
 _UNABLE = r"""\b(?:cannot|can't|can not|unable to|not able to|doesn't|does not|has no|have no|lacks?)\b
 \bonly (?:takes?|accepts?|handles?)
 (?:\bnot|n't) (?:be )?(?:accepted|available|enabled|permitted|allowed|used|possible|implemented)\b | \bdisabled\b
@@ -244,8 +249,9 @@ def _sense(kind: str, *parts: str, without: str = _FORM, spread: bool = False) -
 
 _SPENT_UP = _sense("quota_exhausted", _FUNDS, _SPENT, without=_NO_MONEY)
 _NO_MODEL = "\n".join((_FORM, _ALL_MODELS, _PART))
+_NO_MODEL_AT_403 = "\n".join((_NO_ONE_MODEL, _ALL_MODELS, _PART))  # a 403 is not about the form of a field
 _REFUSED_MODEL = _sense("not_found", _MODEL, _REFUSED, without=_NO_MODEL)
-_DENIED_MODEL = _sense("not_found", _MODEL, _REFUSED + "\n" + _DENIES, without=_NO_MODEL + "\n" + _NO_ONE_MODEL)
+_DENIED_MODEL = _sense("not_found", _MODEL, _REFUSED + "\n" + _DENIES, without=_NO_MODEL_AT_403)
 _REFUSED_CALLER = _sense("not_found", _MODEL, _REFUSED, _WHO, without=_NO_MODEL)
 _FILTERED = _sense("content_filtered", _HARM, _FOUND, without=_NO_HARM)
 _OVERFLOWS = tuple(
@@ -273,12 +279,15 @@ _CALLER = (
     _sense("quota_exhausted", _REFILL, without=_NO_MONEY),
 )
 _SERVER = (_sense("overloaded", _BUSY), _sense("server_error", _BROKE))
-_UNSUPPORTED = _sense("unsupported", _PART, _UNABLE, _SERVED, without=_NO_PART)
-_GONE_MODEL = _sense("not_found", _GONE, without=_FORM + "\n" + _OF_MODEL)
+_UNSUPPORTED = (
+    _sense("unsupported", _PART, _UNABLE, _SERVED, without=_NO_PART),
+    _sense("unsupported", _ABILITY, _OFF, without=_NO_PART),
+)
+_GONE_MODEL = _sense("not_found", _GONE, without="\n".join((_FORM, _OF_MODEL, _NO_ONE_MODEL)))
 _SENSES: dict[int, tuple[Sense, ...]] = {
-    **dict.fromkeys((400, 422), (*_CALLER, *_SERVER, _UNSUPPORTED, _GONE_MODEL, _REFUSED_CALLER)),
+    **dict.fromkeys((400, 422), (*_CALLER, *_SERVER, *_UNSUPPORTED, _GONE_MODEL, _REFUSED_CALLER)),
     401: (_BAD_KEY, _REFUSED_MODEL),
-    403: (*_CALLER, _DENIED_MODEL, *_SERVER, _UNSUPPORTED, _GONE_MODEL),
+    403: (*_CALLER, _DENIED_MODEL, *_SERVER, *_UNSUPPORTED, _GONE_MODEL),
     429: (_SPENT_UP,),
     451: (_FILTERED,),
 }

@@ -87,3 +87,13 @@ def test_the_window_is_learned_where_the_text_states_it() -> None:
     for text in ("This request exceeds the model's context window of 8,192 tokens", "Tokens exceeded: 9000 > max 8192"):
         assert window_tokens(Refused(400, {"message": text})) == 8192
     assert window_tokens(Refused(400, {"message": "Your context of 9000 tokens is too large"})) is None
+
+
+def test_at_403_a_model_that_needs_something_is_disabled_alone() -> None:
+    assert _kind(403, "Your organization must be verified to use this model") == "not_found"
+    assert _kind(403, "Your account is suspended, so no model is available") == "auth"
+    assert _kind(400, "The model must be a string") == "bad_request"
+
+
+def test_a_code_of_a_failing_server_counts_more_than_the_status_that_says_the_request_is_wrong() -> None:
+    assert _kind(400, "refused", type="server_error") == _kind(422, "refused", code="internal_error") == "server_error"
