@@ -18,12 +18,13 @@ from langchain_core.messages import (
     convert_to_openai_messages,
 )
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from capability_router.endpoints.chain_usage import details
 from capability_router.endpoints.wire import Delta, ToolCallDelta
 from capability_router.json_text import parsed
 from capability_router.request import Usage, service_tier
+from langchain_router.messages.call_pieces import CallPieces
 
 _ROLES: dict[type[BaseMessage], str] = {HumanMessage: "user", SystemMessage: "system", AIMessage: "assistant"}
 _FOREIGN = {
@@ -135,29 +136,17 @@ class Chunks:
         self._used = Usage()
         self._ended = self._billed = self._headed = False
         self._tier, self._placed = "", False
-        self._names: dict[int, str] = {}
+        self._calls = CallPieces()
 
     def of(self, delta: Delta) -> AIMessageChunk:
         """The chunk. What is said of the reply as a whole comes with the terminal reason, the bill then or after."""
-        pieces = [
-            tool_call_chunk(name=self._name(p), args=p.arguments, id=p.id or None, index=p.index)
-            for p in delta.tool_calls
-        ]
         return AIMessageChunk(
             content=delta.text,
-            tool_call_chunks=pieces,
+            tool_call_chunks=[self._calls.of(piece) for piece in delta.tool_calls],
             usage_metadata=self._counts(delta.usage) if delta.usage else None,
             additional_kwargs=_extras(delta),
             response_metadata=self._metadata(delta),
         )
-
-    def _name(self, piece: ToolCallDelta) -> str | None:
-        """What is new of a call's name: some servers say it again with each piece, and LangChain adds names up."""
-        known = self._names.get(piece.index)
-        if piece.name and piece.name == known:
-            return None
-        self._names[piece.index] = (known or "") + piece.name
-        return piece.name or None
 
     def _counts(self, usage: Usage) -> UsageMetadata | None:
         new, self._used = usage.since(self._used), usage

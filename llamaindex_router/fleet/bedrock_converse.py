@@ -2,7 +2,8 @@
 
 Bedrock tells it in an event of its own (`messageStop`), which the integration passes over, and the counts in the next
 and last one (`metadata`), which it hands on as it came. So the client below writes the reason into that: there it is
-seen in whichever thread the integration reads the stream.
+seen in whichever thread the integration reads the stream. If the stream ends or breaks before the counts, the reason
+comes with an event without text.
 """
 
 from __future__ import annotations
@@ -30,11 +31,19 @@ class ReasoningClient:
 
 
 def _told(stream: Any) -> Iterator[dict[str, Any]]:
-    reason = None
+    reason, due = None, False
     with closing(stream):
-        for event in stream:
-            if "messageStop" in event:
-                reason = event["messageStop"].get(REASON)
-            elif reason is not None and "metadata" in event:
-                event["metadata"][REASON] = reason
-            yield event
+        try:
+            for event in stream:
+                if "messageStop" in event:
+                    reason = event["messageStop"].get(REASON)
+                    due = reason is not None
+                elif reason is not None and "metadata" in event:
+                    event["metadata"][REASON] = reason
+                    due = due and not event["metadata"].get("usage")  # without these the integration passes it over
+                yield event
+        except Exception:
+            if reason is None:
+                raise  # else the answer is whole: only counts were to come
+    if due:
+        yield {"contentBlockDelta": {"delta": {"text": ""}}, "messageStop": {REASON: reason}}

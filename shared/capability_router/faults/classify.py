@@ -1,9 +1,9 @@
 """Classifies an exception as a fault by its attributes and names. No client's classes are imported.
 
 The first exception of the chain that has a status or codes is the provider's answer. Its kind is decided, in this
-order, by class names that are unambiguous, the provider's codes, its text (only for a status that several kinds share),
-the HTTP status, and codes with a broad meaning. Without an answer the class names decide, then parts of them, then
-loose phrases in the text. Everything else is "unknown".
+order, by class names that are unambiguous, the provider's codes, its text (only for a status that several kinds
+share: first known phrases, then what the sentences mean), the HTTP status, and codes with a broad meaning. Without an
+answer the class names decide, then parts of them, then loose phrases in the text. Everything else is "unknown".
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from capability_router.faults.evidence import Evidence, Link, class_names, links
 from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.meaning import Meaning, told_before
-from capability_router.faults.phrases import EVENT, OF_VALUES, REGION, loose_rules, rules_for, told_by
+from capability_router.faults.phrases import EVENT, OF_VALUES, REGION, loose_rules, of_one_model, rules_for, told_by
 from capability_router.faults.proxies import put_before
+from capability_router.faults.senses import sense_of
 from capability_router.faults.unreached import why_unreached
 from capability_router.faults.vocabulary import (
     BROAD,
@@ -181,9 +182,17 @@ def _answered(link: Link, texts: bool) -> str:
         or (told_by(link.texts, rules_for(link.status, money=True)) if texts and not own else "")
         or _looked_up(codes, TELLING)
         or (told_by(link.texts, OF_VALUES if own else rules_for(link.status)) if texts else "")
+        or (sense_of(link) if texts and not own else "")
+        or (told_by(link.texts, of_one_model(link.status)) if texts and not own else "")
+        or _of_server(link.status, codes)
         or (status_kind(link.status) if link.status is not None else "")
         or _looked_up(codes, BROAD)
     )
+
+
+def _of_server(status: int | None, codes: tuple[str, ...]) -> str:
+    """A code of a server's failure counts more than a 400 or 422, with which some gateways pass it on."""
+    return "server_error" if status in (400, 422) and "server_error" in map(BROAD.get, codes) else ""
 
 
 def _named(link: Link) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
 from capability_router.faults.evidence import Evidence, Link, details, hidden, links, part_of, read
-from capability_router.faults.phrases import WINDOWS
+from capability_router.faults.phrases import STATED_WINDOWS, WINDOWS
 from capability_router.faults.rate_limit_headers import rate_limits
 
 _KEPT = (
@@ -152,5 +152,5 @@ def _until_reset(headers: Mapping[str, str], now_unix: float) -> float | None:
 def _sizes(link: Link) -> Iterator[int]:
     yield from (n for n in (body.get("n_ctx") for body in link.bodies) if type(n) is int)
     for text in link.texts:
-        found = (window.search(text) for window in WINDOWS)
+        found = (window.search(text) for window in (*WINDOWS, *STATED_WINDOWS))
         yield from (int(match["n"].replace(",", "")) for match in found if match)

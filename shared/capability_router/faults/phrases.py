@@ -41,6 +41,12 @@ WINDOWS = tuple(
     )
 )
 
+STATED_WINDOWS = tuple(
+    re.compile(pattern.replace("COUNT", _COUNT).replace("ANY", _ANY))
+    for pattern in (r"context window (?:is|of)(?: only)? COUNT", r"ANY(?: tokens)? > (?:max(?:imum)?:? )?COUNT")
+)
+"""Where else an overflow text states the window. Such words alone are no overflow."""
+
 _OVERFLOW = re.compile(
     r"prompt (?:is )?too long|input (?:is )?too long|context_length_exceeded|exceed_context_size"
     r"|exceeds? the context window|context window exceeds limit|exceeds? the available context"
@@ -84,7 +90,8 @@ _MODEL = re.compile(
     r"\baccess to (?:the |this )?model\b|(?:not allowed|request) to access (?:the |this )?model\b"
     r"|permission to (?:use|access) (?:the |this )?model|model access is denied|provided model identifier is invalid"
     r"|on-demand throughput isn.t supported|model has reached the end of its life|model has been decommissioned"
-    r"|is not a valid model id|\b(?:no such|unknown|unavailable) model\b|\binvalid model(?: name)?(?: passed|:)"
+    r"|is not a valid model id|is not a supported model\b|\bunsupported model(?::| [`'\"])"
+    r"|\b(?:no such|unknown|unavailable) model\b|\binvalid model(?: name)?(?: passed|:)"
     r"|(?:^|\bthe |[^\w ] ?)model(?: [\w./:@`'\"-]{1,80})? (?:does )?not exist\b|too large to be loaded automatically"
 )
 _LOADING = re.compile(
@@ -94,7 +101,7 @@ _LOADING = re.compile(
 _CRASHED = re.compile(r"\bmodel has crashed\b|\bfailed to load model\b")
 _TOOL = re.compile(r"failed to call a function|tool_use_failed")
 _LACKING = re.compile(
-    r"(?:does not|doesn't|do not|not|only) (?:currently )?support|unsupported|not compatible with|enabled only for"
+    r"(?:\bnot|n't|only) (?:currently )?support|unsupported|not compatible with|enabled only for"
     r"|is not enabled for models/|not yet available for|model only works|type is unavailable|required for image input"
     r"|\bmax_?(?:output_?|completion_?|new_?)?tokens\b.{0,80}\b(?:range|less than or equal)\b|range of max_tokens"
     r"|maximum tokens you requested exceed|unknown variant .image_url|a maximum of \d{1,5} pdf pages"
@@ -142,14 +149,14 @@ _OPEN = (
     (_TOOL, "malformed_tool_call"),
     (_LACKING, "unsupported"),
 )
-_ONE_MODELS = (*_OPEN, (_OF_MODEL, "unsupported"))
-OF_VALUES = tuple(rule for rule in _ONE_MODELS if rule[1] in ("context_overflow", "unsupported"))
+_ONE_MODELS = ((_OF_MODEL, "unsupported"),)
+OF_VALUES = tuple(rule for rule in (*_OPEN, *_ONE_MODELS) if rule[1] in ("context_overflow", "unsupported"))
 """For codes about the request's own values, whose texts may quote it: quoted words must not disable anything."""
 _ASKED = frozenset({400, 402, 403, 412, 413, 422, 429, 498})
 Rules = tuple[tuple[re.Pattern[str], str], ...]
 _MONEY_FIRST: dict[int | None, Rules] = {403: (*MONEY, _NAMED), 404: (_NAMED,)}
 _BY_STATUS: dict[int | None, Rules] = {
-    **dict.fromkeys((400, 403, 422), _ONE_MODELS), 404: ((_NO_ROUTE, "unsupported"),),
+    404: ((_NO_ROUTE, "unsupported"),),
     429: ((_QUOTA, "quota_exhausted"), (_LOADING, "overloaded")),
     500: ((_OVERFLOW_AT_500, "context_overflow"),),
 }  # fmt: skip
@@ -164,6 +171,11 @@ def rules_for(status: int | None, *, money: bool = False) -> Rules:
     if money:
         return _MONEY_FIRST.get(status, MONEY if status is None or status in _ASKED else ())
     return _BY_STATUS.get(status, _OPEN if status is None or status in _ASKED else ())
+
+
+def of_one_model(status: int | None) -> Rules:
+    """The rule for what one model refuses, for texts that nothing else tells of."""
+    return _ONE_MODELS if status in (400, 403, 422) else ()
 
 
 def loose_rules() -> Rules:

@@ -3,7 +3,7 @@
 APIs answer in JSON. An HTML page with status 403 comes from something in front of the API (Akamai, CloudFront and its
 firewall, Front Door, Imperva, nginx, Google's front end, a company's own); with 401 it may still be about the key. An
 HTML page with 400 comes from there too: it is not about the request's content, but about the server or about headers
-that are too large.
+that are too large. With 413 it is the limit in bytes of what stands in front, not the model's window.
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ _MARKUP = r"<(?:!doctype|html|head|body|\?xml|!--)"
 _PAGE = re.compile(rf"\s*{_MARKUP}")
 _PAGE_INSIDE = re.compile(_MARKUP)
 _RULES = re.compile(
-    r"error code: 10\d\d|rbac: access denied|due to virtual network/firewall rules|public access is disabled"
-    r"|blocked by (?:network|security) policy"
+    r"error code: 10\d\d|rbac: access denied|\bvirtual network\b|\bvnet\b|public access is disabled"
+    r"|blocked by (?:network|security) policy|\bprivate (?:endpoint|link)\b|\bfirewall\b|\bvpn\b"
+    r"|\b(?:this|your) network\b|\bnetwork (?:settings|rules?|polic(?:y|ies)|security|restrictions?)\b"
 )
-"""Texts of those that answer in plain text or JSON: Cloudflare, Envoy, Azure's network rules."""
+"""Texts of those that answer in plain text or JSON: Cloudflare, Envoy, Azure's and other network rules."""
+_ADDRESS = re.compile(
+    r"\bip(?: address(?:es)?| range)?\b.{0,60}\b(?:not|isn't|blocked|denied|forbidden|restricted|allow-?list)\b"
+    r"|\b(?:blocked|denied|restricted|forbidden)\b.{0,40}\bip\b|\bip (?:restrictions?|rules?|filter)\b"
+)
+"""Refused because of the caller's address; if the text is about a key, that key alone may be bound to addresses."""
 _HEADERS = re.compile(r"request header or cookie too large|header fields? too long")
 
 
@@ -30,11 +36,17 @@ def put_before(link: Link) -> str:
         return "connection"
     if link.status == 400 and _is_page(link):
         return "unsupported" if any(_HEADERS.search(text) for text in link.texts) else "server_error"
+    if link.status == 413 and _is_page(link):
+        return "unsupported"
     if link.status != 403:
         return ""
     if asks_for_proxy(link):
         return "connection"
-    return "server_error" if _is_page(link) or any(_RULES.search(text) for text in link.texts) else ""
+    return "server_error" if _is_page(link) or any(map(_of_network, link.texts)) else ""
+
+
+def _of_network(text: str) -> bool:
+    return bool(_RULES.search(text) or (_ADDRESS.search(text) and "key" not in text))
 
 
 def _is_page(link: Link) -> bool:

@@ -34,11 +34,15 @@ def ended(reason: str) -> list[Event]:
 
 
 class BedrockServer:
-    """Streams what stands in `scripts` under the model's name. `asked`: the models, in order."""
+    """Streams what stands in `scripts` under the model's name. `asked`: the models, in order.
+
+    `breaks`: it hangs up where more was to come.
+    """
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[Event]] = {}
         self.asked: list[str] = []
+        self.breaks = False
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -54,7 +58,8 @@ class BedrockServer:
                 frames = b"".join(_frame(*event) for event in [_BEGUN, *owner.scripts[model]])
                 self.send_response(200)
                 self.send_header("Content-Type", "application/vnd.amazon.eventstream")
-                self.send_header("Content-Length", str(len(frames)))
+                self.send_header("Content-Length", str(len(frames) + owner.breaks))
+                self.close_connection = owner.breaks
                 self.end_headers()
                 self.wfile.write(frames)
 

@@ -74,6 +74,37 @@ async def test_a_clean_early_end_is_told_from_the_first_call_on(server: BedrockS
     assert (caught.value.partial, server.asked) == ("a b", [FIRST])
 
 
+@pytest.mark.parametrize("breaks", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_stream_that_ends_after_its_reason_is_whole(server: BedrockServer, way: str, breaks: bool) -> None:
+    llm = routed(server, *said("a ", "b"), *ended("max_tokens")[:1])
+    server.breaks = breaks
+    finishes: list[Any] = []
+    llm.router.on_outcome(lambda _, outcome: finishes.append(outcome.finish))
+    assert text(await asked(llm, way)) == "a b"
+    assert (finishes, server.asked) == (["length"], [FIRST])
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_stream_that_breaks_before_its_reason_is_cut(server: BedrockServer, way: str) -> None:
+    server.breaks = True
+    with pytest.raises(StreamInterrupted) as caught:
+        await asked(routed(server, *said("a ", "b")), way)
+    assert caught.value.partial == "a b"
+
+
+def test_a_call_before_a_break_after_the_reason_is_whole(server: BedrockServer) -> None:
+    server.breaks = True
+    llm = routed(server, *calls('{"a": 2, "b": 3}'), *ended("tool_use")[:1])
+    *_, last = llm.stream_chat_with_tools([FunctionTool.from_defaults(multiply)], user_msg="2 times 3?")
+    assert [call.tool_kwargs for call in llm.get_tool_calls_from_response(last)] == [{"a": 2, "b": 3}]
+
+
+def test_counts_without_tokens_do_not_hide_the_reason(server: BedrockServer) -> None:
+    llm = routed(server, *said("a ", "b"), ended("end_turn")[0], ("metadata", {"metrics": {"latencyMs": 5}}))
+    assert text([*llm.stream_chat([ChatMessage(content="hi")])]) == "a b"
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_stream_that_ends_before_its_text_is_replaced(server: BedrockServer, way: str) -> None:
     assert text(await asked(routed(server), way)) == "from the other"
