@@ -18,6 +18,7 @@ from loopback.chat_server import ChatServer, Step, Wire, completion, reply, stal
 
 from capability_router import AllCandidatesFailed
 from capability_router.sdks import abandoned_responses
+from capability_router.sdks.reader import Reader
 from langchain_router import ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
@@ -165,9 +166,10 @@ def test_who_was_given_up_keeps_no_thread_and_no_connection(call: Any, model: An
 def test_a_socket_that_waits_for_no_response_is_left_alone() -> None:
     here, there = socket.socketpair()
     with here, there:
-        thread = threading.Thread(target=here.recv, args=(1,))
+        reader = Reader()
+        thread = reader.thread = threading.Thread(target=here.recv, args=(1,))
         thread.start()
-        assert not abandoned_responses.shut(thread)
+        assert not abandoned_responses.shut(reader)
         there.send(b"x")
         thread.join()
-        assert not abandoned_responses.shut(thread)
+        assert not abandoned_responses.shut(reader)

@@ -47,21 +47,24 @@ class Lateness:
 class LoopTimer:
     """Calls `ring` in this many seconds (negative: it was due already), unless it is cancelled before.
 
+    `since`: the loop's time from which they count; None = now.
     It is cheap to set again for each chunk of a stream: the loop's timer is kept, and put off when it fires early.
     """
 
     __slots__ = ("_due", "_grace_s", "_handle", "_heard_at", "_lateness", "_ring", "_turns", "_waited_s", "loop")
 
-    def __init__(self, seconds: float, ring: Callable[[], None], lateness: Lateness) -> None:
+    def __init__(
+        self, seconds: float, ring: Callable[[], None], lateness: Lateness, since: float | None = None
+    ) -> None:
         self.loop, self._ring, self._lateness = asyncio.get_running_loop(), ring, lateness
         self._turns, self._heard_at, self._grace_s = 0, 0.0, 0.0
         self._handle: asyncio.TimerHandle | None = None
-        self.set(seconds)
+        self.set(seconds, since)
 
-    def set(self, seconds: float) -> None:
-        """Ring in so many seconds from now instead."""
+    def set(self, seconds: float, since: float | None = None) -> None:
+        """Ring in so many seconds from then, or from now, instead."""
         self._waited_s = max(seconds, 0.0)
-        self._due = due = self.loop.time() + seconds
+        self._due = due = (self.loop.time() if since is None else since) + seconds
         handle = self._handle
         if handle is not None and handle.when() > due + _TURN_S:  # the same moment, computed anew, differs by less
             handle.cancel()

@@ -11,7 +11,8 @@ from threading import Lock, Thread, current_thread
 from typing import Any
 from weakref import finalize
 
-from capability_router.sdks.readers import READERS, Reader
+from capability_router.sdks.reader import Reader
+from capability_router.sdks.readers import READERS
 
 log = logging.getLogger("capability_router")
 STOPPING_S = 1.0  # for what runs in the loop to come to its next step

@@ -309,7 +309,7 @@ class Targets:
 
     def _least_bad(self, at: float) -> Pick | None:
         """No untried target is admitted: call one that only its breaker holds, the one that closes soonest first."""
-        blocked = [c for c in self._fresh if self._held[c.id].kind == "breaker"]
+        blocked = [c for c in self._fresh if self._held[c.id].kind == "breaker" and self._held[c.id].not_before <= at]
         for candidate in sorted(blocked, key=lambda c: self._held[c.id].until or 0.0):
             permit = self._gate.force(candidate.id, at)
             if isinstance(permit, Permit):
@@ -320,6 +320,9 @@ class Targets:
     def _free_at(self, at: float) -> float | None:
         """The earliest time at which a full, rate-limited or failed target may be called; None = there is none."""
         times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "rate_limit")]
+        times += [
+            self._held[c.id].not_before for c in self._fresh if c.id in self._held and self._held[c.id].not_before
+        ]
         times += [again.at for again in self._again if again.candidate.id not in self._held]
         return max(min(times), at + SOON_S) if times else None
 

@@ -1,8 +1,9 @@
-"""The rate limit's gate: the time before which a model isn't called.
+"""The gate: the time before which a model isn't called, by a rate limit or because its provider asks to wait.
 
 A 429 says nothing about a model's health, only that this account sent too much. So it never counts
 against the breaker; it closes the gate of (base_url, credential, model) until the time the provider
-named, or, when it named none, for 1 s, 2 s, 4 s ... 60 s.
+named, or, when it named none, for 1 s, 2 s, 4 s ... 60 s. Any other failure that names a time (a 503 with
+Retry-After) closes it until then, and counts against the breaker all the same.
 
 Before that, headers of answers say how many requests and tokens are left until when. Admitted calls are subtracted, so
 that a burst does not run into a refusal. That is an estimate of the provider's own count: if no other model is left, a
@@ -21,6 +22,7 @@ from capability_router.health.permit import NOBODY, Ahead
 _FIRST_S, _LONGEST_GUESS_S, _LONGEST_S = 1.0, 60.0, 3600.0
 _SOON_S, _LASTS_S = 0.001, 60.0  # the least time until a limit is refilled; how long it is believed after that
 _EPSILON = 1e-6  # below this, what is lacking is rounding
+_LIMITED, ASKED = "rate limited", "its provider asks to wait"
 
 
 class Allowance:
@@ -84,10 +86,10 @@ class Gate:
     """One account's gate for one model. Without a lock or clock; `now` and `until` are monotonic seconds.
 
     `until` 0.0 = open. A provider's hint is obeyed up to an hour, then looked at again. `counts`: whether the provider
-    has said what is left. `told`: closing was reported, and opening not yet.
+    has said what is left. `told`: closing was reported, and opening not yet. `why`: for texts, what closed it.
     """
 
-    __slots__ = ("_closed_at", "_guesses", "counts", "requests", "tokens", "told", "until")
+    __slots__ = ("_closed_at", "_guesses", "counts", "requests", "tokens", "told", "until", "why")
 
     def __init__(self) -> None:
         self.requests, self.tokens = Allowance(), Allowance()
@@ -101,6 +103,7 @@ class Gate:
     def open(self) -> None:
         """Forget the guesses, but not when it was closed: refusals of calls that were sent before say nothing new."""
         self.until = 0.0
+        self.why = _LIMITED
         self._guesses = 0
 
     def take(self, tokens: float, now: float) -> None:
@@ -140,9 +143,11 @@ class Gate:
             self.close(now, min(_FIRST_S * 2.0**self._guesses, _LONGEST_GUESS_S))
             self._guesses = min(self._guesses + 1, 10)
 
-    def close(self, now: float, seconds: float) -> None:
+    def close(self, now: float, seconds: float, why: str = _LIMITED) -> None:
         """Close for `seconds` from now; never opens earlier than was set before."""
-        self.until = max(self.until, now + min(seconds, _LONGEST_S))
+        until = now + min(seconds, _LONGEST_S)
+        if until >= self.until:
+            self.until, self.why = until, why
         self._closed_at = now
 
     def forget(self, now: float) -> None:

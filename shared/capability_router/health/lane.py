@@ -20,7 +20,7 @@ from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, 
 from capability_router.health.concurrency_limit import ConcurrencyLimit
 from capability_router.health.condition import Condition, EventKind, HealthEvent, Tell
 from capability_router.health.degradation import Degradation
-from capability_router.health.gates import Gate
+from capability_router.health.gates import ASKED, Gate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter
 from capability_router.health.permit import NOBODY, Ahead, Hold, Permit, Verdict
@@ -302,12 +302,12 @@ class Lane:
             grace = self.breaker.until + _PROBE_S
             broken = grace if now < grace else broken
         if gated > now and gated >= broken:
-            return Hold(f"rate limited for another {_seconds(gated - now)}", gated, "rate_limit")
+            return Hold(f"{self.gate.why} for another {_seconds(gated - now)}", gated, "rate_limit")
         if not broken:
             return None
-        if self.breaker.state == HALF_OPEN:
-            return Hold("breaker half-open, its probes are under way", broken, "breaker")
-        return Hold(f"breaker open for another {_seconds(broken - now)}", broken, "breaker")
+        half_open = self.breaker.state == HALF_OPEN
+        told = "half-open, its probes are under way" if half_open else f"open for another {_seconds(broken - now)}"
+        return Hold(f"breaker {told}", broken, "breaker", not_before=gated if gated > now else 0.0)
 
     def _no_slot(self, now: float, tokens: int = 0, ahead: Ahead = NOBODY) -> Hold | None:
         if not self.limiter.full_behind(ahead.calls):
@@ -409,6 +409,8 @@ class Lane:
         slow = verdict.slow or self.breaker.is_slow(verdict.elapsed_s if verdict.ttft_s is None else verdict.ttft_s)
         since, beside = permit.taken_at, self.limiter.in_flight
         self.breaker.failed(permit.epoch, now, slow=slow, probe=permit.half_open, since=since, beside=beside)
+        if verdict.retry_after_s:
+            self.gate.close(now, verdict.retry_after_s, ASKED)
         if verdict.slow and verdict.ttft_s is None and verdict.elapsed_s is not None:
             self.latency.timed_out(verdict.elapsed_s, permit.tokens, whole=verdict.whole)
 
@@ -443,7 +445,7 @@ class Lane:
             degradation.silent = not failing
         if gate.told != (gate.until > now):
             gate.told = not gate.told
-            told = f"rate limited for {_seconds(gate.until - now)}"
+            told = f"{gate.why} for {_seconds(gate.until - now)}"
             self._passes(gate.told, gate.until, "rate_limited", "rate_limit_over", told, now)
 
     def _turned_degradation(self, degradation: Degradation, failing: bool, now: float) -> tuple[EventKind, str]:

@@ -42,6 +42,7 @@ class Hold:
     `kind` "probing": its credential or name was refused, and one call is trying it again.
     `mend`: what the user can do about it, such as "raise limits.rpm"; "" = wait. `learned`: it is full by a learned
     concurrency limit. `guessed`: the duration of its calls is unknown, so `until` only says when to look again.
+    `not_before`: of an open breaker, when it may be passed, because its provider asks to wait until then; 0.0 = now.
     """
 
     reason: str
@@ -50,6 +51,7 @@ class Hold:
     mend: str = ""
     learned: bool = False
     guessed: bool = False
+    not_before: float = 0.0
 
     @property
     def by(self) -> str:

@@ -12,8 +12,11 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from threading import RLock, Thread
+from threading import RLock
 from types import FrameType
+from weakref import ref
+
+from capability_router.sdks.reader import Reader
 
 _TOP = 4  # frames between a thread's read and the object that holds its socket
 _BODIES = {  # "" = any function except `begin`
@@ -24,24 +27,33 @@ _HEAD = "begin"
 _TRIES, _PAUSE_S = 3, 0.002
 
 
-def shut(thread: Thread) -> bool:
-    """Shut the connection whose body the thread waits for; False = it waits for no body at this moment."""
-    frames = _stack(thread)
+def shut(reader: Reader) -> bool:
+    """Shut the connection whose body it waits for; False = it waits for no body at this moment."""
+    frames = _stack(reader)
     found = _read(frames)
     if found is None or not _reads_body(frames):
+        return False
+    if _top(reader) is not frames[0]:  # its read has just ended, and another call may have the connection
         return False
     with suppress(OSError):  # closed meanwhile
         socket.socket.shutdown(found, socket.SHUT_RDWR)  # SSLSocket's own drops the reader's TLS state
     return True
 
 
-def at_socket(thread: Thread) -> bool:
-    """Whether the thread is reading from a socket, even one that can't be shut."""
-    return _read(_stack(thread)) is not None
+def at_socket(reader: Reader) -> bool:
+    """Whether it is reading from a socket, even one that can't be shut."""
+    return _read(_stack(reader)) is not None
 
 
-def _stack(thread: Thread) -> list[FrameType]:
-    return list(_frames(sys._current_frames().get(thread.ident or 0)))
+def _stack(reader: Reader) -> list[FrameType]:
+    return list(_frames(_top(reader)))
+
+
+def _top(reader: Reader) -> FrameType | None:
+    """What its thread runs. The number is looked at twice, because meanwhile it may have become another thread's."""
+    ident = reader.ident
+    top = None if ident is None else sys._current_frames().get(ident)
+    return top if reader.ident is not None else None
 
 
 def _read(frames: list[FrameType]) -> socket.socket | None:
@@ -67,33 +79,38 @@ def _reads_body(frames: list[FrameType]) -> bool:
     return any(module in _BODIES and _BODIES[module] in ("", name) for module, name in seen)
 
 
-class AbandonedThreads:
-    """Threads whose attempts were given up. Each is looked at again until it has ended. Thread-safe."""
+class AbandonedAttempts:
+    """Attempts that were given up while their threads read. Each is looked at again until it is over. Thread-safe.
+
+    An attempt is kept, not its thread: the thread, or another one with its number, may soon read for another call. The
+    references are weak: a thread refers to its attempt for as long as it reads for it.
+    """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         """After a fork: the threads are the other process's, and one of them may have held the lock."""
-        self._threads: list[Thread] = []
+        self._readers: list[ref[Reader]] = []
         self._lock = RLock()  # the garbage collector may end a request in the middle of another's
 
-    def add(self, thread: Thread) -> None:
-        """End what this thread waits for, and what earlier ones still wait for."""
+    def add(self, reader: Reader) -> None:
+        """End what this attempt waits for, and what earlier ones still wait for."""
         for _ in range(_TRIES):
-            if not thread.is_alive() or shut(thread) or sys.is_finalizing():  # then no thread goes on
+            if reader.ident is None or shut(reader) or sys.is_finalizing():  # then no thread goes on
                 break
-            thread.join(_PAUSE_S)
+            if reader.thread is not None:
+                reader.thread.join(_PAUSE_S)
         with self._lock:
-            waiting, self._threads = self._threads, []
-            self._threads += [one for one in (*waiting, thread) if one.is_alive()]
+            waiting = [one for one in (kept() for kept in self._readers) if one is not None and one.ident is not None]
+            self._readers = [ref(one) for one in (*waiting, reader) if one.ident is not None]
         for one in waiting:
             shut(one)
 
     def __repr__(self) -> str:
-        return f"<AbandonedThreads {len(self._threads)} threads>"
+        return f"<AbandonedAttempts {len(self._readers)} attempts>"
 
 
-ABANDONED = AbandonedThreads()
+ABANDONED = AbandonedAttempts()
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=ABANDONED.forget)

@@ -15,25 +15,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Event, Thread, current_thread
+from threading import Event, current_thread
 from typing import NoReturn
 
 from capability_router.sdks.abandoned_responses import at_socket, shut
+from capability_router.sdks.reader import Reader
 
 _LOOKS, _PAUSE_S = 100, 0.01
 _STILL = 5  # looks after which a reader that waits for a server is expected to go on waiting
 _PATIENT = 10  # looks after which a step is ended instead of awaited
-
-
-class Reader:
-    """Something that reads in a thread. Between two steps it checks `halted`, and then waits for the process to end."""
-
-    halted = ended = False
-    thread: Thread | None = None
-
-    def halt(self) -> None:
-        """Stop after the current step."""
-        self.halted = True
 
 
 class Readers:
@@ -51,7 +41,8 @@ class Readers:
         self._under_way.add(reader)
 
     def discard(self, reader: Reader) -> None:
-        """The reader has nothing left to do but end its thread."""
+        """The reader has nothing left to do in its thread. Only that thread may call it."""
+        reader.over = True
         self._under_way.discard(reader)
 
     @contextmanager
@@ -94,20 +85,21 @@ class Readers:
 
 
 def _ended_by_itself(reader: Reader, look: int) -> bool:
-    thread = reader.thread
-    if thread is None or shut(thread):  # it is about to begin, or its read ends now
+    if reader.thread is None or shut(reader):  # it is about to begin, or its read ends now
         return False
-    return look >= _STILL and at_socket(thread)
+    return look >= _STILL and at_socket(reader)
 
 
 def _end(reader: Reader) -> None:
     """Raise SystemExit in its thread, once, when the thread next runs Python code; the code there can see it."""
-    thread = reader.thread
-    if not reader.ended and thread is not None and not at_socket(thread):
-        import ctypes  # needed only at the end of a process
+    if reader.ended or at_socket(reader):
+        return
+    import ctypes  # needed only at the end of a process
 
+    ident = reader.ident
+    if ident is not None:
         reader.ended = True
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(SystemExit))
 
 
 READERS = Readers()

@@ -13,7 +13,8 @@ import pytest
 
 from capability_router.execution.driving.race import Runner
 from capability_router.sdks import readers as module
-from capability_router.sdks.readers import Reader, Readers
+from capability_router.sdks.reader import Reader
+from capability_router.sdks.readers import Readers
 
 TIMEOUT_S = 20.0
 
@@ -101,7 +102,7 @@ def test_one_whose_server_is_silent_is_let_alone_soon(monkeypatch: pytest.Monkey
         assert reader.thread is not None
         readers, looks = Readers(), Looks(monkeypatch)
         readers.add(reader)
-        while not module.at_socket(reader.thread):
+        while not module.at_socket(reader):
             threading.Event().wait(0.001)
         readers.halt()
         assert looks.count * module._PAUSE_S == pytest.approx(0.05)
@@ -132,7 +133,7 @@ def test_one_that_waits_for_the_rest_of_a_reply_is_woken() -> None:
         reader.thread = threading.Thread(target=read, name="reader of a test")
         readers.add(reader)
         reader.thread.start()
-        while not module.at_socket(reader.thread):
+        while not module.at_socket(reader):
             threading.Event().wait(0.001)
         readers.halt()
         reader.thread.join(TIMEOUT_S)

@@ -21,7 +21,8 @@ from capability_router.execution.driving.performance import Performance, Rang
 from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 from capability_router.sdks.abandoned_responses import ABANDONED
-from capability_router.sdks.readers import READERS, Reader
+from capability_router.sdks.reader import Reader
+from capability_router.sdks.readers import READERS
 
 C = TypeVar("C")
 _AHEAD = 64  # chunks that a runner may be ahead of its reader
@@ -75,8 +76,8 @@ class Runner(Reader, Generic[C]):
         """Abandon the attempt. The thread ends by itself, at once if its connection can be shut."""
         self._stopped = True
         self._taken.put(None)
-        if not self._ended and self.thread is not None:
-            ABANDONED.add(self.thread)
+        if not self._ended:
+            ABANDONED.add(self)
 
     def halt(self) -> None:
         """Stop the thread after its next chunk, or now if it waits for room in the box."""

@@ -43,11 +43,12 @@ class Waits(Generic[C]):
 
     async def _limited(self, step: Any, limit: float) -> C:
         self.late = limit <= 0.0
+        since = asyncio.get_running_loop().time()  # the step may work for long before it first waits
         try:
             awaited = step.send(None)
         except StopIteration as there:  # the chunk is already there, so no timer is needed
             return there.value  # type: ignore[no-any-return]  # a chunk, or the end
-        timer, before, rang = self._set(limit), self._task.cancelling(), False
+        timer, before, rang = self._set(limit, since), self._task.cancelling(), False
         try:
             try:
                 return await _resumed(step, awaited)  # type: ignore[no-any-return]  # likewise
@@ -59,12 +60,12 @@ class Waits(Generic[C]):
                 raise Rang from None
             raise
 
-    def _set(self, limit: float) -> LoopTimer:
+    def _set(self, limit: float, since: float) -> LoopTimer:
         self._task, timer = asyncio.current_task(), self._timer
         if timer is not None and timer.loop is self._task.get_loop():
-            timer.set(limit)
+            timer.set(limit, since)
         else:
-            timer = self._timer = LoopTimer(limit, self._ring, self._show.lateness)
+            timer = self._timer = LoopTimer(limit, self._ring, self._show.lateness, since)
         return timer
 
     def _ended(self, before: int) -> bool:

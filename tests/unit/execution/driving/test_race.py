@@ -363,7 +363,7 @@ def test_its_thread_is_kept_for_the_next_unless_it_was_given_up() -> None:
 
 
 def test_the_connection_of_one_that_is_given_up_is_shut_and_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    unread: list[threading.Thread] = []
+    unread: list[Runner] = []
     monkeypatch.setattr(module, "ABANDONED", SimpleNamespace(add=unread.append))
     ended, box, _ = running(["one"])
     while not box.get(timeout=TIMEOUT_S).last:
@@ -374,7 +374,7 @@ def test_the_connection_of_one_that_is_given_up_is_shut_and_of_no_other(monkeypa
     runner, *_ = running([gate])
     runner.stop()
     gate.set()
-    assert unread == [runner.thread]
+    assert unread == [runner]
 
 
 @pytest.fixture

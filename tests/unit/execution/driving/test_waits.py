@@ -74,6 +74,31 @@ async def test_a_timer_that_was_put_off_rings_when_the_last_wait_is_over_and_bet
     assert await waits.within(_chunk("later")) == "later"
 
 
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_a_step_works_before_it_waits_is_a_part_of_its_limit(
+    again: bool, timers: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a client that makes its connection pool, or writes a large request, before its first wait."""
+    loop, worked_s = asyncio.get_running_loop(), 0.7 * LONG
+    begun = loop.time()
+
+    async def works() -> str:
+        monkeypatch.setattr(loop, "time", lambda: begun + worked_s)
+        return await _chunk("late")
+
+    monkeypatch.setattr(loop, "time", lambda: begun)
+    told = Told(LONG)
+    waits: Any = Waits(told)  # type: ignore[arg-type]
+    if again:  # the timer is there, and set anew
+        told.limit = 2 * LONG
+        await waits.within(_chunk("first"))
+        told.limit = LONG
+    assert await waits.within(works()) == "late"
+    assert timers[-1] == pytest.approx(begun + LONG)
+    waits.over()
+    monkeypatch.undo()
+
+
 async def test_who_is_cancelled_from_outside_is_not_told_that_the_timer_rang() -> None:
     waits: Any = Waits(Told(LONG))  # type: ignore[arg-type]
     task = asyncio.create_task(waits._limited(asyncio.sleep(LONG).__await__(), LONG))
