@@ -43,7 +43,7 @@ _CORPUS, _EVIDENCE = "tests/unit/faults/test_corpus.py", "tests/unit/faults/test
 _ODD = "tests/unit/faults/test_unknown_clients.py"
 _CLASSIFIER = (
     _CORPUS, "tests/unit/faults/test_meaning.py", "tests/unit/faults/test_caller_errors.py",
-    "tests/unit/faults/test_classify.py",
+    "tests/unit/faults/test_classify.py", "tests/unit/faults/test_wordings.py",
 )  # fmt: skip
 _LEDGER = ("tests/unit/money/ledger/test_ledger.py", "tests/unit/money/test_repeated_requests.py")
 _ACCOUNT = ("tests/unit/money/test_account.py",)
