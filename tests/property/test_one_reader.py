@@ -26,6 +26,7 @@ from capability_router.cli.main import main
 from capability_router.decision_log.file_order import files_of
 from capability_router.decision_log.reading import Reading, told_omitted
 from capability_router.errors import ConfigError
+from capability_router.learning.logs.decisions import SAME_ID
 from capability_router.learning.logs.reading import read as train_read
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.replay.log.reading import read as replay_read
@@ -171,14 +172,15 @@ def train(log: Path) -> Counts:
     """Which has no use for decisions that nobody scored."""
     found = train_read(files_of([log]))
     own = {
-        "decisions without an answer", "decisions without feedback",
+        "decisions without an answer", "decisions without feedback", SAME_ID,
         "feedback without a decision", "calls of shadows without an answer", "calls of shadows that nobody scored",
         "scores of shadows' calls that are not there", "scores of shadows' answers without a decision",
         "implicit signs of no known kind", "implicit signs without their decision",
     }  # fmt: skip
     told = dict(found.omissions)
     omitted = {reason: count for reason, count in told.items() if reason not in own}
-    decisions = len(found.rows) + told.get("decisions without an answer", 0) + told.get("decisions without feedback", 0)
+    unused = ("decisions without an answer", "decisions without feedback", SAME_ID)
+    decisions = len(found.rows) + sum(told.get(reason, 0) for reason in unused)
     return Counts(decisions, omitted)
 
 

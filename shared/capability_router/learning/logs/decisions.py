@@ -24,6 +24,8 @@ def is_one(item: Mapping[str, Any]) -> bool:
     return isinstance(kind, str) and kind in KINDS and ("schema_version" in item or "request_id" in item)
 
 
+SAME_ID = "decisions with the id of another router's"
+"""A score names a request by its id alone, so only the last one is learned from."""
 _Take = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -75,6 +77,7 @@ class Decisions:
         chances = {} if chance is None else {model: chance}
         row = ScoredRequest(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chances)
         decided = (row, model, Answer(0.0, _tokens(item), usd_of(item.get("cost_usd"))))
+        self._omissions.note(SAME_ID, id in self._rows)
         self._omissions.note(TOO_MANY, hold(self._rows, id, decided))
 
     def rows(self) -> Iterator[ScoredRequest]:
