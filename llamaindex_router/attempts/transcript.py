@@ -190,7 +190,7 @@ class ObjectTranscript:
         return Reply(
             usage=_total([r.usage for r in (*seen, self._beneath.reply()) if r.usage is not None]),
             finish=Finish.STOP if proved else self._end or last.finish,
-            text=self.tapped.text or last.text or (kind if found else ""),
+            text=self.tapped.text or last.text or self.tapped.arguments or (kind if found else ""),
             model=last.model,
             cost_usd=last.cost_usd,
             mute=not (self._streamed or seen),

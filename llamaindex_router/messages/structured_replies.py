@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse
@@ -15,7 +16,7 @@ from llama_index.core.instrumentation.events.llm import (
 from capability_router.json_text import parsed
 from capability_router.request import Finish
 from llamaindex_router.messages.stream_text import Response, StreamText
-from llamaindex_router.messages.tool_calls import tool_calls_of
+from llamaindex_router.messages.tool_calls import ToolCall, tool_calls_of
 from llamaindex_router.messages.usage import finish_of, refuses
 
 _UNDER_WAY = (LLMChatInProgressEvent, LLMCompletionInProgressEvent)
@@ -60,13 +61,23 @@ class Tapped:
         return self._wording.text
 
     @property
+    def arguments(self) -> str:
+        """The arguments of the stream's tool calls so far, as JSON."""
+        told = [call.arguments for call in self._calls if call.arguments]
+        return "".join(held if isinstance(held, str) else json.dumps(held, default=str) for held in told)
+
+    @property
+    def _calls(self) -> list[ToolCall]:
+        return tool_calls_of(self.latest.message) if isinstance(self.latest, ChatResponse) else []
+
+    @property
     def whole(self) -> bool | None:
         """Whether the stream contains an object's complete JSON; None = unknown.
 
         It is unknown for a text that is not JSON, and if an integration gives a call's arguments as a mapping, which it
         may have repaired.
         """
-        calls = tool_calls_of(self.latest.message) if isinstance(self.latest, ChatResponse) else []
+        calls = self._calls
         if calls and any(not isinstance(call.arguments, str) for call in calls):
             return False if self.finish is Finish.LENGTH else None
         if calls:

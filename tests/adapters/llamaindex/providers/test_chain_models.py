@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import pickle
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -28,6 +29,7 @@ from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from capability_router.router import Router
+from capability_router.tokens.estimate import estimate_tokens
 from langchain_router import ChatRouter
 from llamaindex_router import AllCandidatesFailed, BudgetExceeded, ConfigError, NoEligibleModel, RouterLLM, routing
 from llamaindex_router.errors import StreamInterrupted
@@ -181,6 +183,18 @@ async def test_objects(chain: Make, server: ChatServer, way: str) -> None:
     found = await last(routed(chain("a")), way, City, PromptTemplate("Tell about {place}."), place="Paris")
     assert found == City(name="Paris", people=2)
     assert server.requests[0].get("tool_choice") == "required" or "stream" in way
+
+
+@pytest.mark.parametrize("way", ["stream_structured_predict", "astream_structured_predict"])
+async def test_an_object_in_a_streamed_call_without_counts_is_estimated_by_its_arguments(
+    chain: Make, server: ChatServer, way: str
+) -> None:
+    paris = {"name": "Paris", "people": 2}
+    server.script("a", lambda body: Say(tools=((body["tools"][0]["function"]["name"], paris),)))
+    llm = routed(ChatOpenAI(model="a", base_url=server.url, api_key=KEY, stream_usage=False))
+    await last(llm, way, City, PromptTemplate("Tell about {place}."), place="Paris")
+    (call,) = llm.router.ledger.calls()
+    assert (call.usage.output_tokens, call.usage.estimated) == (estimate_tokens(json.dumps(paris)), True)
 
 
 @pytest.mark.parametrize("first", ["well", "429", "cut"])
