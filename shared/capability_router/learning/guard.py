@@ -143,9 +143,7 @@ def _agreed(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:
 def _log(before: str | None, fixed: str | None, shortfall: Shortfall) -> None:
     """Without the lock: a log handler may be slow, or call the router."""
     if fixed is not None and before is None:
-        log.warning(
-            "%s: it is used instead", shortfall.told(fixed),
-        )  # fmt: skip
+        log.warning("%s: it is used instead", shortfall.told(fixed))
     elif fixed is None and before is not None:
         log.info("learned picks no longer fall short of %s: they are used again", before)
 
