@@ -23,7 +23,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from capability_router.concurrency.async_generators import END, first_step
 from capability_router.concurrency.longest_wait import at_most
 from capability_router.endpoints.chain_usage import under
-from capability_router.execution.effects import GRACE_S, Launch
+from capability_router.execution.effects import GRACE_S, Launch, Timeouts
 from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.events import NEVER_ASKED
 from capability_router.execution.outer import bound_inside
@@ -172,6 +172,7 @@ class ModelAttempt:
         with attempt_context(self._config) as context:
             context.run(stop_hearing)
             context.run(self._bound_inside)
+            context.run(TIMEOUTS.set, Timeouts(connect=self._launch.timeouts.connect))  # the driver keeps the others
             if self._call.mode == "invoke":
                 ask = partial(self._aasked, runnable, kwargs, context)
                 told: Any = END

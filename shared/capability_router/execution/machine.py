@@ -13,6 +13,7 @@ A driver feeds it events and performs the effects that `feed` returns. Each even
 * A whole (unary) reply is judged when it is complete. It does not commit before.
 * Hedging, if on: when an attempt stays silent for too long, a second attempt starts on another target. The first of
   the two that commits or completes is the answer, and the other is aborted. If one fails, the other goes on alone.
+  So it does if one rejects the request or withholds its answer (a filter): that decides only if the other fails, too.
 * If a budget's money must first be borrowed from a store, the machine returns Fund. The driver performs it and then
   feeds Funded.
 * Each launch holds a permit of the health board and an open line in the books. `_settle` is the only place that
@@ -94,7 +95,7 @@ class Execution:
     """The state machine of one request. Its rules are in the module's docstring."""
 
     __slots__ = (
-        "_admission", "_answered", "_books", "_brought", "_cut", "_deadline", "_faults", "_gate", "_givers",
+        "_admission", "_answered", "_books", "_brought", "_cut", "_deadline", "_faults", "_final", "_gate", "_givers",
         "_hedge_at", "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs",
         "_start", "_targets", "_until", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply",
         "streaming",
@@ -114,6 +115,7 @@ class Execution:
         self._runs: dict[int, Running] = {}
         self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
+        self._final: Fault | None = None  # after it no further target is tried
         self._poor: tuple[Running, Reply] | None = None
         self._answered: Candidate | None = None
         self._start, self._deadline = -prepared_s, _ENDLESS
@@ -271,13 +273,16 @@ class Execution:
         if reply.finish is not None:
             (self._givers if self.streaming else self._whole_givers).add(name)
         gives = name in self._givers or (not self.streaming and name in self._whole_givers)
+        alone = len(self._runs) == 1 or not reply.empty
         fault = judge(
-            reply, streaming=self.streaming, gives_reason=gives, on_content_filter=self._limits.on_content_filter
-        )
+            reply, streaming=self.streaming, gives_reason=gives,
+            on_content_filter=self._limits.on_content_filter if alone else "fallback",
+        )  # fmt: skip
         begun = self.committed is not None and run.first_at is not None
         shown = begun and reply.misfit_shown and fault is not None and fault.kind == "unparsable"
         if fault is not None and not shown and (not begun or fault.row.blame == "breaker" or fault.kind in _UNUSABLE):
             whole = fault.row.blame == "quality" or (fault.kind == "truncated" and not self.streaming)
+            whole = whole or self._limits.keeps(fault)
             return self._faulted(event.at, run.index, fault, reply, event.others, whole=whole)
         late = NOTHING if begun else (Deliver(run.index),)
         aborted = self._won(run, event.at, event.others)
@@ -302,13 +307,27 @@ class Execution:
         self._settle(run, at, fault, reply)
         if self.committed is not None:
             return self._broken_off(at, run, fault, reply)
-        if whole and (self._poor is None or (self._poor[1].empty and not reply.empty)):
+        if whole and self._better(fault, reply):
             self._poor = (run, reply)
         if fault.row.other == "no" or self._limits.keeps(fault):
-            aborted = self._aborted(list(self._runs.values()), at, others)
-            return (*aborted, *self._give_up(at))
-        self._targets.failed(run.candidate, fault, at)
-        return NOTHING if self._runs else self._next(at)
+            self._final = self._final or fault
+        else:
+            self._targets.failed(run.candidate, fault, at)
+        if self._runs:  # the other attempt may still answer
+            return NOTHING
+        return self._next(at) if self._final is None else self._decided(at, self._final)
+
+    def _better(self, fault: Fault, reply: Reply) -> bool:
+        """Whether this reply is better than the poor one that is kept. None is better than one that is withheld."""
+        if self._poor is None or self._limits.keeps(fault):
+            return True
+        withheld = self._final is not None and self._limits.keeps(self._final)
+        return not withheld and self._poor[1].empty and not reply.empty
+
+    def _decided(self, at: float, final: Fault) -> tuple[Effect, ...]:
+        """No further target is tried, because of this fault: it is told as the last one."""
+        self._faults.sort(key=lambda fault: fault is final)
+        return self._give_up(at)
 
     def _broken_off(self, at: float, run: Running, fault: Fault, reply: Reply) -> tuple[Effect, ...]:
         """The committed attempt failed: resume the answer on another target, or raise to the caller."""
@@ -412,7 +431,7 @@ class Execution:
         )
         self.over = Conclude(outcome, error)
         self._faults.clear()  # their exceptions refer to frames that refer to this machine: a reference cycle,
-        self._cut = None  # which would stay in memory until the garbage collector runs
+        self._cut = self._final = None  # which would stay in memory until the garbage collector runs
         return (self.over,)
 
     def _why(self, records: list[AttemptRecord], answer: AttemptRecord | None) -> str:

@@ -134,11 +134,24 @@ def test_a_programming_error_of_one_ends_both(play: Play) -> None:
     assert_books_balanced(router)
 
 
-def test_a_bad_request_ends_both(play: Play) -> None:
-    models = {"a": GatedModel(("", "a"), shut=(0,)), "b": GatedModel((Fault("bad_request"),))}
+def test_a_bad_request_of_the_second_leaves_the_first_to_go_on(play: Play) -> None:
+    first = GatedModel(("", "a"), shut=(1,))
+    models = {"a": first, "b": GatedModel((Fault("bad_request"),)), "c": GatedModel(("", "c"))}
+    router = router_of(models)
+    threading.Timer(0.2, first.open).start()
+    text, run = play(router, models)
+    assert text == "a"
+    assert told(run) == [(1, "a", None), (2, "b", "bad_request")]
+    assert_books_balanced(router)
+
+
+def test_a_bad_request_and_a_failure_end_it_without_a_third(play: Play) -> None:
+    first = GatedModel((OVERLOADED,), shut=(0,))
+    models = {"a": first, "b": GatedModel((Fault("bad_request"),), opens=first), "c": GatedModel(("", "c"))}
     router = router_of(models)
     with pytest.raises(AllCandidatesFailed, match="Fix the request"):
         play(router, models)
+    assert models["c"].calls == 0
     assert_books_balanced(router)
 
 

@@ -104,14 +104,14 @@ def test_a_hedge_is_not_hedged() -> None:
     assert told(stage.rang(109.0)) == [("alarm", None)]
 
 
-def test_a_request_that_none_can_answer_ends_both() -> None:
+def test_a_request_that_both_reject_ends_with_the_second_rejection() -> None:
     stage = Stage(hedge=HEDGE)
     stage.begin()
     stage.rang(102.0)
-    effects = stage.faulted(103.0, 2, "bad_request", _1=Reply(usage=Usage(10, 1)))
-    assert told(effects) == [("abort", 1), ("finish", None)]
-    assert [(r.fault, r.usage) for r in stage.records] == [("cancelled", Usage(10, 1)), ("bad_request", Usage())]
-    assert [f.fault for f in stage.error.failures] == ["cancelled", "bad_request"]
+    assert told(stage.faulted(103.0, 2, "bad_request")) == [("alarm", None)]
+    assert told(stage.faulted(104.0, 1, "bad_request", Reply(usage=Usage(10, 1)))) == [("finish", None)]
+    assert [(r.fault, r.usage) for r in stage.records] == [("bad_request", Usage(10, 1)), ("bad_request", Usage())]
+    assert [f.fault for f in stage.error.failures] == ["bad_request", "bad_request"]
 
 
 def test_both_may_run_out_of_time_at_once() -> None:
