@@ -149,7 +149,7 @@ def test_a_query_engine_goes_on_after_it(built_in: Callable[..., Any], server: C
     engine = SummaryIndex.from_documents([Document(text="x")]).as_query_engine(
         llm=llm, output_cls=City, streaming=True, response_mode="refine"
     )
-    assert str(engine.query("which city?")) == "Empty Response"
+    assert str(engine.query("which city?")) in ("Empty Response", HALF)  # 0.14.5 asks for a plain text here
 
 
 @pytest.mark.parametrize(("step", "kind"), [(Say("", finish="content_filter"), True), (Refuse(429), False)])
