@@ -102,8 +102,9 @@ _SERVER_WORDS = {
 
 
 def server_failed(status: int, wait_s: float | None = None) -> Refusal:
-    """A 5xx with the usual body."""
-    message, kind, code = _SERVER_WORDS.get(status, (f"Simulated error {status}.", "server_error", None))
+    """A 5xx with the usual body, or any other error."""
+    usual = (f"Simulated error {status}.", "server_error" if status >= 500 else "invalid_request_error", None)
+    message, kind, code = _SERVER_WORDS.get(status, usual)
     return Refusal(status, message, type=kind, code=code, headers=wait_headers(wait_s) if wait_s else None)
 
 
