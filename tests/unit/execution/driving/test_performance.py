@@ -177,20 +177,31 @@ def test_the_attempt_that_loses_is_stopped_and_what_it_had_used_is_booked() -> N
     assert [r.usage for r in it.run._machine.records] == [Usage(10, 1), Usage(10, 2)]
 
 
-def test_what_the_other_had_used_is_booked_however_the_answer_comes() -> None:
-    for stream, end in ((False, "ended"), (True, "ended"), (True, "raised")):
-        it = Shown("abc", stream=stream, hedge=HEDGE)
-        it.started()
-        it.clock.sleep(2.0)
-        it.show.rang()
-        it.started()
-        if end == "ended":
-            it.show.ended(2)
-        else:
-            it.show.raised(2, Failed("bad_request"))
-        assert it.faults() == [("a", "cancelled"), ("b", None if end == "ended" else "bad_request")]
-        assert [r.usage for r in it.run._machine.records] == [Usage(10, 1), Usage(10, 2)]
-        assert it.attempts[1].aborted == 1
+def hedged(*, stream: bool) -> Shown:
+    it = Shown("abc", stream=stream, hedge=HEDGE)
+    it.started()
+    it.clock.sleep(2.0)
+    it.show.rang()
+    it.started()
+    return it
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_other_had_used_is_booked_however_the_answer_comes(stream: bool) -> None:
+    it = hedged(stream=stream)
+    it.show.ended(2)
+    assert it.faults() == [("a", "cancelled"), ("b", None)]
+    assert [r.usage for r in it.run._machine.records] == [Usage(10, 1), Usage(10, 2)]
+    assert it.attempts[1].aborted == 1
+
+
+def test_a_rejection_by_one_of_two_is_booked_and_the_other_goes_on() -> None:
+    it = hedged(stream=True)
+    it.show.raised(2, Failed("bad_request"))
+    assert (it.attempts[1].aborted, it.run._machine.over) == (0, None)
+    it.show.ended(1)
+    assert it.faults() == [("a", None), ("b", "bad_request")]
+    assert [r.usage for r in it.run._machine.records] == [Usage(10, 1), Usage(10, 2)]
 
 
 def test_an_alarm_ends_an_attempt_with_what_it_had_used() -> None:
