@@ -43,7 +43,7 @@ class Unparsed:
 class StructuredAttempt(ModelAttempt):
     """A call of a model bound to a schema: its chunks are parsed values. The messages come from callbacks."""
 
-    __slots__ = ("_came", "_heard", "_parse_error", "_parsed", "_refusing", "_told")
+    __slots__ = ("_heard", "_parse_error", "_parsed", "_refusing", "_told")
 
     def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
         super().__init__(model, call, config, launch, loops)
@@ -52,7 +52,6 @@ class StructuredAttempt(ModelAttempt):
         self._parse_error = ""
         self._parsed = False
         self._told: Usage | None = None
-        self._came = ""  # the text of an answer that OpenAI's SDK rejects: in a stream it was not counted yet
         self._refusing: AIMessage | None = None  # a refusal for which ChatOpenAI has ended its stream
 
     def chunks(self) -> Iterator[Any]:
@@ -75,7 +74,7 @@ class StructuredAttempt(ModelAttempt):
 
     def _stand_in(self, error: Exception) -> Unparsed:
         if not self.by_parser(error):
-            self._told, self._came = _usage_of(error), _text_of(error)
+            self._told = _usage_of(error)
             raise error
         self._refusing = None if self._heard.messages else _refusing(error)
         self._check_gathered(self._heard.messages)  # an incomplete answer is the provider's fault, not the parser's
@@ -122,7 +121,7 @@ class StructuredAttempt(ModelAttempt):
         error = self._mended() if self._parsed else self._parse_error or "no structured answer"
         reply = reader.reply(error if messages else "")
         if not messages:
-            return replace(reply, usage=self._told, text=self._came)
+            return replace(reply, usage=self._told)
         # A refusal is useless where a structure is wanted, so it counts as an answer that doesn't fit.
         return replace(reply, finish=Finish.STOP) if error and reply.finish is Finish.REFUSAL else self._muted(reply)
 
@@ -142,10 +141,3 @@ def _usage_of(error: Exception) -> Usage | None:
     usage = getattr(getattr(error, "completion", None), "usage", None)
     told = usage.model_dump() if isinstance(usage, BaseModel) else None
     return usage_from(told) if told else None
-
-
-def _text_of(error: Exception) -> str:
-    """The text of that answer, as far as it came."""
-    choices = getattr(getattr(error, "completion", None), "choices", None)
-    contents = (getattr(getattr(each, "message", None), "content", None) for each in choices or ())
-    return "".join(text for text in contents if isinstance(text, str))

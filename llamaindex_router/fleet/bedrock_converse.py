@@ -42,7 +42,7 @@ def _told(stream: Any) -> Iterator[dict[str, Any]]:
                     event["metadata"][REASON] = reason
                     due = due and not event["metadata"].get("usage")  # without these the integration passes it over
                 yield event
-        except Exception:
+        except Exception:  # botocore, urllib3 and sockets have classes of their own for a connection that breaks
             if reason is None:
                 raise  # else the answer is whole: only counts were to come
     if due:
