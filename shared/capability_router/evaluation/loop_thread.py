@@ -28,9 +28,9 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._rest: finalize[[asyncio.AbstractEventLoop], LoopThread] | None = None
+        self._rest: finalize[[_Run], LoopThread] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: Thread | None = None
+        self._run: _Run | None = None
 
     @property
     def known(self) -> asyncio.AbstractEventLoop | None:
@@ -42,29 +42,30 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._rest = finalize(self, _ended, self._loop)
-            if self._thread is None:
-                thread = Thread(target=_lived, args=(self._loop,), daemon=True, name="router evaluation")
-                thread.start()
-                self._thread = thread
+            if self._run is None:
+                run = _Run(self._loop)
+                self._owned(run)
+                run.start()
+                self._run = run
             return self._loop
+
+    def _owned(self, run: _Run) -> None:
+        if self._rest is not None:
+            self._rest.detach()
+        self._rest = finalize(self, _Run.close, run)
 
     def stop(self) -> None:
         """Cancel everything in the loop and end the thread. A loop that an evaluator blocks is left to itself."""
         with self._lock:
-            loop, thread, self._thread = self._loop, self._thread, None
-            if loop is None or thread is None:
-                return
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(STOPPING_S)
-            if thread.is_alive():
-                self._abandon(loop)
+            run, self._run = self._run, None
+            if run is not None and not run.stopped(STOPPING_S):
+                self._abandon(run)
                 log.warning("an evaluator blocks its event loop: it is not waited for (use `await`, or `def`)")
 
-    def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _abandon(self, run: _Run) -> None:
         if self._rest is not None:
             self._rest.detach()
-        _over.add(loop)
+        run.close()
         self._loop = self._rest = None
 
     def forget(self) -> None:
@@ -72,57 +73,70 @@ class LoopThread:
         if self._loop is not None and self._rest is not None:
             self._rest.detach()
             _left_behind.append(self._loop)
-        self._lock, self._loop, self._thread, self._rest = Lock(), None, None, None
+        self._lock, self._loop, self._run, self._rest = Lock(), None, None, None
 
 
-class _LoopReader(Reader):
-    """Registers the loop: when the process ends, it is stopped between two steps."""
+class _Run(Reader):
+    """One run of the loop, in a thread of its own. It may be told to stop at any time, by several, any number of times.
+
+    When the process ends, it is stopped between two steps.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self.thread = loop, current_thread()
+        self._loop, self._stop, self._closes = loop, asyncio.Event(), False
+
+    def start(self) -> None:
+        """Begin. Raises RuntimeError if no thread can be started now."""
+        thread = Thread(target=self._lived, daemon=True, name="router evaluation")
+        try:
+            thread.start()
+        except RuntimeError:
+            self.over = True
+            raise
+        self.thread = thread
 
     def halt(self) -> None:
-        """Stop, once."""
-        if not self.halted:
-            self.halted = True
-            with suppress(RuntimeError):  # the loop has just been closed, by its owner, which ends at the same time
-                self._loop.call_soon_threadsafe(self._loop.stop)
+        """Cancel everything in the loop and end."""
+        self.halted = True
+        with suppress(RuntimeError):  # the loop has just been closed, by its owner, which ends at the same time
+            self._loop.call_soon_threadsafe(self._stop.set)
 
+    def stopped(self, within_s: float) -> bool:
+        """Halt; whether it has ended within this time."""
+        self.halt()
+        if self.thread is not None:
+            self.thread.join(within_s)
+        return self.over
 
-def _lived(loop: asyncio.AbstractEventLoop) -> None:
-    reader = _LoopReader(loop)
-    READERS.add(reader)
-    try:
-        _run(loop)
-    finally:
-        READERS.discard(reader)
+    def close(self) -> None:
+        """Halt, and close the loop at the end."""
+        self._closes = True
+        if self.over:
+            self._loop.close()
+        else:
+            self.halt()
 
+    def _lived(self) -> None:
+        self.thread = current_thread()
+        READERS.add(self)
+        try:
+            self._until_halted()
+        finally:
+            READERS.discard(self)
+            if self._closes:
+                self._loop.close()
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-    finally:
-        asyncio.set_event_loop(None)
-    if loop in _over:
-        _over.discard(loop)
-        loop.close()
-
-
-_over: set[asyncio.AbstractEventLoop] = set()
-"""Loops whose owner is gone, but whose threads have not noticed yet."""
-
-
-def _ended(loop: asyncio.AbstractEventLoop) -> None:
-    if loop.is_running():
-        _over.add(loop)
-        loop.call_soon_threadsafe(loop.stop)
-    else:
-        loop.close()
+    def _until_halted(self) -> None:
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(self._stop.wait())
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        finally:
+            asyncio.set_event_loop(None)
 
 
 def in_thread(context: Context, work: Callable[[], Any]) -> asyncio.Future[Any]:

@@ -8,16 +8,55 @@ import threading
 import pytest
 
 from capability_router.evaluation import loop_thread as module
-from capability_router.evaluation.loop_thread import LoopThread, _LoopReader
+from capability_router.evaluation.loop_thread import LoopThread, _Run
 
 
 def test_a_loop_that_has_just_been_closed_needs_no_halt() -> None:
     """A loop may end while the process does; an error here would keep the readers after it from being halted."""
     loop = asyncio.new_event_loop()
-    resident = _LoopReader(loop)
+    run = _Run(loop)
     loop.close()
-    resident.halt()
-    assert resident.halted
+    run.halt()
+    assert run.halted
+
+
+def test_a_loop_that_several_stop_at_once_ends_its_tasks_whole() -> None:
+    """As the process ends, the owner and the readers' halt both do: the second stop must not end the first's work."""
+    thread, began, ended = LoopThread(), threading.Event(), threading.Event()
+
+    async def cleans_up() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            run.halt()
+            await asyncio.sleep(0.01)
+            ended.set()
+
+    loop, run = thread.loop(), thread._run
+    assert run is not None
+    asyncio.run_coroutine_threadsafe(cleans_up(), loop)
+    assert began.wait(30)
+    thread.stop()
+    assert ended.is_set()
+    assert asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "again"), thread.loop()).result(30) == "again"
+    thread.stop()
+
+
+def test_a_loop_is_closed_with_its_owner() -> None:
+    thread = LoopThread()
+    loop = thread.loop()
+    its_thread = thread._run.thread if thread._run is not None else None
+    assert its_thread is not None
+    del thread
+    its_thread.join(30)
+    assert loop.is_closed()
+    stopped = LoopThread()
+    loop = stopped.loop()
+    stopped.stop()
+    assert not loop.is_closed()
+    del stopped
+    assert loop.is_closed()
 
 
 def test_a_loop_that_an_evaluator_blocks_is_left_to_itself(
@@ -30,7 +69,8 @@ def test_a_loop_that_an_evaluator_blocks_is_left_to_itself(
         blocked.set()
         assert go.wait(30)
 
-    first, its_thread = thread.loop(), thread._thread
+    first = thread.loop()
+    its_thread = thread._run.thread if thread._run is not None else None
     first.call_soon_threadsafe(blocks)
     assert blocked.wait(30)
     thread.stop()
