@@ -224,10 +224,11 @@ class Learner(Lasting):
     ) -> list[Judged]:  # fmt: skip
         """The same for a tenant's request, from its traits."""
         known = self.quality
-        quality, errors, tokens = known.expect(seen, believed, worth)
-        if (apart := known.apart) is not None and apart.whose != hashed(tenant):
-            quality = apart.bounded(quality, seen, believed, worth)
         binds = known.tenants.bind(tenant)
+        whose = hashed(tenant) if binds else ""
+        quality, errors, tokens = known.expect(seen, believed, worth, whose)
+        if binds and (apart := known.apart) is not None and apart.whose != whose:
+            quality = apart.bounded(quality, seen, believed, worth, whose)
         before = self._before(seen, believed, worth) if binds else believed
         bounded = known.tenants.bounded
         bonuses = known.bonuses([model for model, _ in believed], errors)

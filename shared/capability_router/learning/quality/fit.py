@@ -95,7 +95,14 @@ class Fit:
         return np.asarray(sloped(self.slopes, found)[0], np.float32)
 
 
-def fitted(table: Table) -> Fit:
+class Fitted(NamedTuple):
+    """A fit, and the table's scores minus what is predicted of the requests from other rows (rows, models)."""
+
+    fit: Fit
+    beyond: Matrix
+
+
+def fitted(table: Table) -> Fitted:
     """Needs a table of at least one row."""
     scale = scale_of(table.surfaces)
     x = scale.features(table.bags, table.surfaces)
@@ -114,11 +121,13 @@ def fitted(table: Table) -> Fit:
     if not found.trusts(SOURCES - 1):
         trees = no_trees(further.shape[1])
     there = true.there > 0
-    predicted = true.levels + sloped(slope, found.apply(sources))[:, 1:]
-    return Fit(
+    effects = sloped(slope, found.apply(sources))[:, 1:]
+    predicted = true.levels + effects
+    fit = Fit(
         scale, straight.weights, verbosity(long, logs, table.tokens), found, slope,
         calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true, trees,
     )  # fmt: skip
+    return Fitted(fit, table.scores - effects)
 
 
 def _told_apart(x: Matrix, scores: Matrix, parts: Parts) -> tuple[Matrix, Matrix]:

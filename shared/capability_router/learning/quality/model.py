@@ -22,6 +22,7 @@ from capability_router.learning.quality.fit import Fit, fitted, rows_of
 from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, formed, keys, keys_of_meaning, nearest
+from capability_router.learning.quality.own_levels import KEPT_CHANGED, OwnLevels
 from capability_router.learning.quality.products import products, sparse_products
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.split import parted
@@ -97,12 +98,13 @@ class Apart(NamedTuple):
     quality: Quality
 
     def bounded(
-        self, quality: _Values, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float]
-    ) -> _Values:
-        """`quality` of models for the other tenants: within a standard error, at most MOVED, of what their scores
-        say.
+        self, quality: _Values, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float],
+        whose: str,
+    ) -> _Values:  # fmt: skip
+        """`quality` of models for another tenant, by hash: within a standard error, at most MOVED, of what the scores
+        of these say.
         """
-        without = self.quality.expect(seen, believed, worth)
+        without = self.quality.expect(seen, believed, worth, whose)
         most = np.minimum(without.error, MOVED)
         return np.asarray(np.clip(quality, without.quality - most, without.quality + most))
 
@@ -117,6 +119,7 @@ class Quality:
         self.memory = Memory() if memory is None else memory
         self.levels: dict[str, Level] = levels or {}
         self.tenants = Tenants() if tenants is None else tenants
+        self.own = OwnLevels()
         self._view = view
         self._scored = scored  # requests, ever
         self._new = new if view else len(self.memory)  # since the last fit; else short processes would never have one
@@ -174,17 +177,21 @@ class Quality:
         return any(level.changed for level in self.levels.values())
 
     def expect(
-        self, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float] = BELIEVED
-    ) -> Expected:
+        self, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float] = BELIEVED,
+        whose: str = "",
+    ) -> Expected:  # fmt: skip
         """For models (id, quality believed for this request before learning), in their order.
 
-        `worth`: how many scores that belief counts as, for all models or for each.
+        `worth`: how many scores that belief counts as, for all models or for each. `whose`: the tenant's hash.
         """
         read, fit = self._read(seen), self.fit
         known = [self.levels.get(model) for model, _ in believed]
         before = np.array([quality for _, quality in believed])
         own, tokens = self._own(read, believed)
-        learned = np.array([level.mean if level else 0.0 for level in known]) + own
+        levels = [level.mean if level else 0.0 for level in known]
+        if whose:
+            levels = [self.own.level(whose, model, level) for (model, _), level in zip(believed, levels, strict=True)]
+        learned = np.array(levels) + own
         if fit is not None:
             learned = fit.calibration.of(learned)
         count = np.array([level.count if level else 0.0 for level in known])
@@ -267,6 +274,7 @@ class Quality:
             at = self.memory.add(row, results)
             for model in changed:
                 self.memory.retire(model, round(KEPT))
+                self.own.doubt(model, KEPT_CHANGED)
             self._scored, self._new = self._scored + bool(first), self._new + bool(first)
             self._value(at, read.shared)
         return changed
@@ -288,6 +296,7 @@ class Quality:
         with self._lock:
             if model in self.levels:
                 self.levels[model].doubt(BELIEVED)
+                self.own.doubt(model, KEPT)
                 self.memory.retire(model, IN_A_ROW)
 
     def study(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
@@ -303,7 +312,8 @@ class Quality:
         level = self.levels.setdefault(model, Level(seen=self._scored))
         level.told(self._scored)
         beyond = score - (float(read.own[column]) if column < len(read.own) else read.shared)
-        surprise = beyond - level.mean if level.count else 0.0
+        surprise = beyond - self.own.level(whose, model, level.mean) if level.count else 0.0
+        self.own.learn(whose, model, beyond)
         return level.learn(beyond, surprise, weight, whose, partial(self.tenants.leads, whose))
 
     def _value(self, at: int, foreseen: float) -> None:
@@ -349,12 +359,13 @@ class Quality:
             if not len(self.memory):
                 return
             table, self._new = self.memory.table(), 0
-            rows = list(self.memory.rows)
-        found = fitted(table)
+            rows, order = list(self.memory.rows), np.argsort(self.memory.order[: len(self.memory)])
+        found, beyond = fitted(table)
         view = View.of(found, *rows_of(found.split), rows)
         with self._lock:
             for column, model in enumerate(self.memory.models[: len(found.levels)]):
                 self._settle(model, float(found.levels[column]), float(found.split.there[:, column].sum()))
+            self._settle_own(rows, order, beyond)
             self._view = view
             for at, row in enumerate(self.memory.rows):
                 if at >= len(rows) or rows[at].id != row.id:
@@ -365,6 +376,14 @@ class Quality:
         level = self.levels.setdefault(model, Level(seen=self._scored))
         if count and not level.changed:
             level.set(mean, max(level.count, min(count, 1_000.0)))
+
+
+    def _settle_own(self, rows: Sequence[Remembered], order: NDArray[np.intp], beyond: Matrix) -> None:
+        """The same of the tenants' own levels."""
+        models = self.memory.models[: beyond.shape[1]]
+        kept = [at for at, model in enumerate(models) if model in self.levels and not self.levels[model].changed]
+        whose = [rows[at].whose for at in order]
+        self.own.settle(whose, [models[at] for at in kept], beyond[order][:, kept])
 
 
 def seen_of(sketch: Sketch) -> Traits:

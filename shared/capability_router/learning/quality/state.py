@@ -24,6 +24,7 @@ from capability_router.learning.quality.fit import FEATURES, Fit, Scale
 from capability_router.learning.quality.levels import STORED, Level
 from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
 from capability_router.learning.quality.model import Apart, Quality, View
+from capability_router.learning.quality.own_levels import OwnLevels
 from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
@@ -66,6 +67,7 @@ def body_of(quality: Quality) -> dict[str, Any]:
             "scored": quality.scored,
             "new": quality.new,
             "askers": quality.tenants.kept(),
+            "own": [[whose, dict(levels)] for whose, levels in quality.own.known.items()],
             "versions": {m: [v.name, v.other, v.run, list(v.former)] for m, v in quality.versions.known.items()},
             "signs": {model: list(counted) for model, counted in quality.signs.items()},
             "levels": {model: level.to_dict() for model, level in quality.levels.items()},
@@ -186,6 +188,7 @@ def _quality(body: Mapping[str, Any]) -> Quality:
     levels = {str(model): _level({"seen": scored, **told}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], memory)
     quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
+    quality.own = OwnLevels((str(whose), _sums(levels, -1.0)) for whose, levels in body.get("own", ()))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
     if (apart := body.get("apart")) is not None:
@@ -219,12 +222,20 @@ def _tenants(told: Sequence[Any]) -> Tenants:
     """None in a state from before there were tenants."""
     tenants = Tenants()
     for name, mass, levels in told:
-        own = {str(model): (_number(total), _number(count)) for model, (total, count) in levels.items()}
-        possible = all(0.0 <= total <= count + 1e-6 and count <= _MOST_SCORES for total, count in own.values())
-        if not possible or not 0.0 <= mass <= _MOST_SCORES:
+        own = _sums(levels, 0.0)
+        if not 0.0 <= mass <= _MOST_SCORES:
             raise Unreadable("a tenant with scores that nobody gives")
         tenants.put(str(name), Own(own, _number(mass)))
     return tenants
+
+
+def _sums(told: Mapping[str, Any], least: float) -> dict[str, tuple[float, float]]:
+    """Faded sums and counts of scores by model; `least`: the lowest possible score."""
+    found = {str(model): (_number(total), _number(count)) for model, (total, count) in told.items()}
+    for total, count in found.values():
+        if not (0.0 <= count <= _MOST_SCORES and least * count - 1e-6 <= total <= (1.0 - least) * count + 1e-6):
+            raise Unreadable("a tenant with scores that nobody gives")
+    return found
 
 
 def _count(value: object) -> int:

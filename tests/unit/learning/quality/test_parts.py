@@ -98,7 +98,7 @@ def test_who_was_asked_the_hard_requests_is_not_thought_the_worse(rows: int) -> 
     bags[np.arange(rows), hard.astype(int)] = 1.0
     bags[np.arange(rows), 2 + dice.integers(0, 200, rows)] = 0.5
     surfaces = np.zeros((rows, SIZE), np.float32)
-    levels = fitted(Table(bags, surfaces, scores, np.full_like(scores, np.nan), np.arange(rows) % 3)).levels
+    levels = fitted(Table(bags, surfaces, scores, np.full_like(scores, np.nan), np.arange(rows) % 3)).fit.levels
     assert float(np.nanmean(scores[:, 0]) - np.nanmean(scores[:, 1])) > 0.3
     assert abs(float(levels[0] - levels[1])) < 0.08
 
