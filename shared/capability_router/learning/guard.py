@@ -4,6 +4,7 @@ Scores of the newest requests are replayed. For a model that was not asked, the 
 the mean error of its predictions where it was asked. A model is compared only if it was asked often enough.
 
 What one of several tenants scored does not decide it for the others: the verdict must stand without those scores, too.
+A verdict that only the scores of a tenant with more than half of them support is for that tenant.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from capability_router.concurrency.latch import Latch
+from capability_router.learning.tenants import KEPT
 
 WINDOW = 200  # scored requests that are replayed
 LEAST = 40  # requests that are needed for a verdict
 _ASKED = 20  # answers of a model in the window that are needed to compare it
 _EVERY = 8  # scores, between two replays
-_ALONE = 0.5  # a tenant that gave more than this share of the scores is not left out
+_MOST = 0.5  # a tenant that gave more than this share of the scores may decide for itself
 _LARGEST = 3  # tenants that are left out, one at a time
 _NO_MATTER = 0.01  # quality points: a smaller shortfall is ignored; if all scores are equal, its error is 0
 
@@ -75,11 +77,16 @@ _UNASKED = _Offset(0.0, 0.0, 0)
 
 
 class Guard:
-    """Thread-safe. `fixed` is the model to use instead of learned picks, None = the picks are good enough."""
+    """Thread-safe. `fixed` is the model to use instead of learned picks, None = the picks are good enough.
+
+    `only`: the hash of the only tenant that this is for; "" = it is for all.
+    """
 
     def __init__(self) -> None:
         self.fixed: str | None = None
+        self.only = ""
         self.told = Shortfall(0.0, 0.0, 0)
+        self._tenants: dict[str, None] = {}  # that scored, the newest last
         self._scored: deque[_Scored] = deque(maxlen=WINDOW)
         self._since = 0
         self._lock = Latch()
@@ -96,6 +103,7 @@ class Guard:
             if id and any(each.id == id for each in self._scored):
                 return
             self._scored.append(scored)
+            self._known(tenant)
             self._since += 1
             before = self.fixed
             if self._since >= _EVERY and len(self._scored) >= LEAST:
@@ -109,11 +117,18 @@ class Guard:
         once = {each[3] or str(at): _scored(*each) for at, each in enumerate(told)}
         with self._lock:
             self._scored = deque((each for each in once.values() if each is not None), WINDOW)
+            for each in self._scored:
+                self._known(each.tenant)
             self._since, before = 0, self.fixed
             if len(self._scored) >= LEAST:
                 self._replay()
             after = self.fixed, self.told
         _log(before, *after)
+
+    def fixed_for(self, tenant: str) -> str | None:
+        """The fixed model for a tenant, by its hash. One that has not scored has the verdict of those that have."""
+        only = self.only
+        return None if only and tenant != only and tenant in self._tenants else self.fixed
 
     def changed(self, model: str) -> None:
         """This name now stands for another model, so the former model's scores no longer count."""
@@ -126,18 +141,31 @@ class Guard:
         _log(before, *after)
 
     def _replay(self) -> None:
-        self.fixed, self.told = _agreed(self._scored)
+        self.fixed, self.only, self.told = _agreed(self._scored)
+
+    def _known(self, tenant: str) -> None:
+        self._tenants.pop(tenant, None)
+        self._tenants[tenant] = None
+        if len(self._tenants) > KEPT:
+            del self._tenants[next(iter(self._tenants))]
 
 
-def _agreed(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:
-    """The verdict, if it stands without the scores of any one tenant, of those with the most; else no fixed model."""
+def _agreed(scored: Sequence[_Scored]) -> tuple[str | None, str, Shortfall]:
+    """The verdict, whom it is for, and by how much.
+
+    It is for all if it stands without the scores of any one tenant, of those with the most; else there is no fixed
+    model, or only for who gave most scores.
+    """
     fixed, told = verdict(scored)
+    only = ""
     if fixed is not None:
         for tenant, count in Counter(each.tenant for each in scored).most_common(_LARGEST):
-            others = [each for each in scored if each.tenant != tenant]
-            if count <= _ALONE * len(scored) and verdict(others)[0] != fixed:
-                return None, told
-    return fixed, told
+            if verdict([each for each in scored if each.tenant != tenant])[0] == fixed:
+                continue
+            if count <= _MOST * len(scored):
+                return None, "", told
+            only = tenant
+    return fixed, only, told
 
 
 def _log(before: str | None, fixed: str | None, shortfall: Shortfall) -> None:

@@ -210,6 +210,10 @@ class Learner(Lasting):
                 "logs have", self.path, ", ".join(models[:_NAMED]), ", ".join(known[:_NAMED]),
             )  # fmt: skip
 
+    def others(self, tenant: str) -> bool:
+        """Whether any other tenant has scored."""
+        return self.quality.tenants.bind(tenant)
+
     @property
     def signs(self) -> Mapping[str, Counted]:
         """The sums of implicit signs by model, from the logs that it was trained on."""

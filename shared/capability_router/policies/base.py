@@ -57,11 +57,15 @@ class Prospect:
 
 @dataclass(slots=True)
 class Scene:
-    """One request and the models that may serve it, in registry order."""
+    """One request and the models that may serve it, in registry order.
+
+    `apart`: other tenants than its own have given scores that count for all.
+    """
 
     request: Request
     features: Features
     rows: Sequence[Prospect]
+    apart: bool = False
 
 
 Scored = tuple[float, Prospect]
@@ -111,6 +115,7 @@ class Knowledge(Protocol):
     def judge(
         self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
     ) -> Sequence[Judged]: ...
+    def others(self, tenant: str) -> bool: ...
     def registered(self, models: Sequence[str]) -> None: ...
     def sketch(self, request: Request) -> Any: ...
     def scored(

@@ -68,6 +68,14 @@ class Dual:
     def __len__(self) -> int:
         return len(self._requests)
 
+    def copy(self) -> Dual:
+        """Another one with the same window."""
+        other = Dual(self._window)
+        other._requests = self._requests.copy()
+        other._prices, other._gains = self._prices.copy(), self._gains.copy()
+        other._base, other._best = self._base, self._best
+        return other
+
     def least(self, also: float = 0.0, copies: int = 0) -> float:
         """The window's mean if each request goes to its cheapest model.
 

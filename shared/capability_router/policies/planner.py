@@ -19,6 +19,7 @@ from capability_router.learning.lengths import Lengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
 from capability_router.learning.signs import Signs
 from capability_router.learning.sizes import MARGIN, Sizes
+from capability_router.learning.tenants import hashed
 from capability_router.learning.windows import Windows
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
@@ -117,7 +118,8 @@ class Planner:
             eligible = under(request.screened, eligible, self.roster.cards)
         rows = self._rows(eligible.cards, found, now, stay, request, sizing)
         failing = self.health.failing(now)
-        scene = Scene(request, found, rows)
+        apart = self.learned is not None and self.learned.others(request.routing.tenant)
+        scene = Scene(request, found, rows, apart)
         if failing and len(rows) > 1 and any(row.card.id in failing and not row.held for row in rows):
             scene = self._expecting(scene, stay, failing)
             notes = LazyTuple(partial(remarks, eligible.notes, scene.rows, failing))
@@ -130,7 +132,7 @@ class Planner:
         """The scene with the cost of fallbacks, in the order in which this policy would try them."""
         rows = scene.rows
         order = _ordered(scene, self.policy.judge(scene).scores, stay, {}, {})
-        return Scene(scene.request, scene.features, with_fallbacks(rows, order, failing))
+        return Scene(scene.request, scene.features, with_fallbacks(rows, order, failing), scene.apart)
 
     def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
         terms = request.routing
@@ -256,7 +258,9 @@ class Planner:
         doubtful: set[str],
     ) -> str:  # fmt: skip
         """Puts the best fixed model first while learned picks are worse than it; returns the reason, "" = no change."""
-        fixed = None if stay.binding or request.model else guard.fixed
+        if guard.fixed is None or stay.binding or request.model:
+            return ""
+        fixed = guard.fixed_for(hashed(request.routing.tenant))
         if fixed is None or fixed in doubtful:
             return ""
         place = next((n for n, at in enumerate(order) if rows[at].card.id == fixed and not rows[at].held), 0)

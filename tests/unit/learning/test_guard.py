@@ -140,10 +140,14 @@ def test_the_scores_of_one_tenant_bind_the_others_to_no_model(tenants: tuple[str
     assert guard.fixed is None
 
 
-def test_who_gave_most_of_the_scores_is_not_left_out() -> None:
+def test_the_verdict_of_who_gave_most_of_the_scores_is_for_it_and_for_who_gave_none() -> None:
     guard = Guard()
     flooded(guard, 120, ("a",))
-    assert guard.fixed == "cheap"
+    assert (guard.fixed, guard.only) == ("cheap", "h")
+    assert [guard.fixed_for(tenant) for tenant in ("h", "a", "new")] == ["cheap", None, "cheap"]
+    again = Guard()
+    again.renew((foreseen("dear"), each.asked, each.score, each.id, each.tenant) for each in guard._scored)
+    assert [again.fixed_for(tenant) for tenant in ("h", "a", "new")] == ["cheap", None, "cheap"]
 
 
 def test_what_the_scores_of_all_tenants_show_holds() -> None:

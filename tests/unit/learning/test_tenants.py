@@ -22,7 +22,7 @@ from capability_router.learning.quality.model import MOVED, Quality
 from capability_router.learning.quality.state import dumped, loaded, merged
 from capability_router.learning.shared_learner import SharedLearner
 from capability_router.learning.tenants import BOUND, Tenants, hashed
-from capability_router.policies.base import BELOW
+from capability_router.plan import Plan
 from capability_router.request import Request
 from capability_router.routing import Routing
 from capability_router.stores.memory import MemoryLessons
@@ -158,22 +158,56 @@ def test_a_loud_tenant_retires_no_model_for_the_others(tmp_path: Path, monkeypat
     assert [round(known.levels[model].count) for model in MODELS] == [60, 60, 60]
 
 
-def test_a_flood_moves_the_price_of_quality_for_all_and_min_quality_holds_in_spite_of_it(tmp_path: Path) -> None:
-    """What others' qualities are stays right, but to the loud tenant the cheap model is the strongest."""
+def planned_beside(flood: int, state: Path, asks: int, **policy: object) -> Plan:
+    """The plan of the calm tenant, whose scores say that the large model is worth it, after a flood of another's."""
     cards = {name: {"price": Price(usd, usd), "max_output_tokens": 200} for name, usd in (("mini", 1), ("large", 10))}
-    policy = {"name": "adaptive", "state": str(tmp_path / "state.json"), "min_quality": 0.75}
-    router = scripted_router({"mini": ["x"], "large": ["x"]}, cards=cards, policy=policy)
-    for tenant, count, score in (("calm", 60, {"large": 0.95, "mini": 0.2}), ("loud", 200, {"large": 0, "mini": 1})):
+    settings = {"name": "adaptive", "state": str(state), **policy}
+    router = scripted_router({"mini": ["x"], "large": ["x"]}, cards=cards, policy=settings)
+    scores = (("calm", asks, {"large": 0.95, "mini": 0.2}), ("loud", flood, {"large": 0, "mini": 1}))
+    for tenant, count, score in scores:
         for number in range(count):
             request = Request((f"contract clause for {number}",), routing=Routing(tenant=tenant))
             router.feedback(request.id, score[str(ask(router, request).outcome.model)])
     plan = router.explain(Request(("contract clause for 9",), routing=Routing(tenant="calm")))
-    rows = {row.id: dict(row.terms) for row in plan.candidates}
-    assert plan.chosen.id == "large", plan.reason
-    assert rows["large"]["quality"] - rows["mini"]["quality"] > 0.2, plan.reason
-    assert rows["mini"].pop(BELOW) < 0
-    assert sum(rows["mini"].values()) > sum(rows["large"].values()), "but for the floor it would be mini"
     router.close()
+    return plan
+
+
+@pytest.mark.parametrize("policy", [{}, {"quality_target": 0.85}, {"quality_share": 0.95}])
+def test_a_flood_moves_neither_the_picks_nor_the_price_of_quality_of_who_has_scored(
+    tmp_path: Path, policy: dict[str, float]
+) -> None:
+    """To the loud tenant the cheap model is the strongest: had it a say in the price, a dollar would count for more.
+
+    Nor does the guard put that model first for all, though the last 200 scores all say so.
+    """
+    quiet, loud = (planned_beside(flood, tmp_path / f"{flood}.json", 60, **policy) for flood in (0, 300))
+    quality = {row.id: dict(row.terms)["quality"] for row in loud.candidates}
+    assert quality["large"] - quality["mini"] > 0.2, loud.reason
+    assert "quality_target" in policy or (quiet.chosen.id, loud.chosen.id) == ("large", "large"), loud.reason
+    assert dict(loud.settings)["price_of_quality"] == dict(quiet.settings)["price_of_quality"]
+
+
+def test_who_has_asked_little_pays_the_price_that_all_traffic_sets(tmp_path: Path) -> None:
+    few, many = (planned_beside(200, tmp_path / f"{asks}.json", asks) for asks in (0, 60))
+    assert dict(few.settings)["price_of_quality"] > 1.5 * dict(many.settings)["price_of_quality"]
+
+
+def test_after_hostile_scores_a_tenants_levels_are_still_its_own(tmp_path: Path) -> None:
+    """Forty that say the opposite beside two hundred honest ones, before and after the next fit."""
+    learner = fitted(tmp_path)
+    honest(learner, World(4), "victim", 200)
+    before = seen(learner, World(5), "victim")
+    poison(learner, World(9), "poisoner", 40)
+    new = seen(learner, World(5), "nobody yet")
+    for _ in range(2):
+        after = seen(learner, World(5), "victim")
+        assert max(abs(x - y) for x, y in zip(before, after, strict=True)) < 0.1
+        assert after.index(max(after)) == before.index(max(before))
+        learner.quality.refit()
+    assert max(abs(x - y) for x, y in zip(before, new, strict=True)) > 0.1, "who has not scored believes the others"
+    again = Learner(tmp_path / "state.json", loaded(dumped(learner.quality)))
+    assert seen(again, World(5), "victim") == pytest.approx(seen(learner, World(5), "victim"), abs=1e-4)
 
 
 def test_one_tenant_alone_is_not_bounded() -> None:
@@ -283,7 +317,7 @@ def test_a_flood_does_not_drive_out_what_others_taught(tmp_path: Path) -> None:
     poison(learner, world, "poisoner", 1_500)
     left = Counter(row.whose for row in learner.quality.memory.rows)
     assert left[hashed("victim")] >= 40, "before the poisoner had half, chance took some"
-    assert left[hashed("poisoner")] + left[hashed("victim")] == 200, "rows of logs grow old as ever"
+    assert left[hashed("poisoner")] + left[hashed("victim")] >= 196, "rows of logs grow old as ever"
     again = loaded(dumped(learner.quality))
     assert Counter(row.whose for row in again.memory.rows) == left
     honest(learner, world, "victim", 400)

@@ -377,7 +377,6 @@ class Quality:
         if count and not level.changed:
             level.set(mean, max(level.count, min(count, 1_000.0)))
 
-
     def _settle_own(self, rows: Sequence[Remembered], order: NDArray[np.intp], beyond: Matrix) -> None:
         """The same of the tenants' own levels."""
         models = self.memory.models[: beyond.shape[1]]

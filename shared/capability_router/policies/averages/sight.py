@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from capability_router.policies.base import Prospect
+from capability_router.policies.dual import QUALITY, Point
 
 STAYING = 0.02  # quality points; a smaller advantage does not move a conversation to another model
+_HELD, _QUALITY = attrgetter("held"), attrgetter("quality")
 _UNPRICED = 10**10  # picodollars: an unknown cost among free models is not free
 
 
@@ -62,3 +65,50 @@ class Sight:
                 most = dearest(self.rows)
                 self._usd = [(most if r.cost_pico is None else r.cost_pico) / 1e12 for r in self.rows]
         return self._usd
+
+
+def points_of(rows: Sequence[Prospect], mu: float) -> list[Point]:
+    """The points of the rows. An unknown cost or latency counts as the highest among the candidates, so that it is
+    never an advantage.
+    """
+    highest = longest = None
+    points: list[Point] = []
+    for r in rows:
+        quality, cost, wait = r.quality, r.cost_pico, r.latency_s
+        if cost is None:
+            cost = highest = highest or dearest(rows)
+        if wait is None:
+            wait = longest = slowest(rows) if longest is None else longest
+        utility = quality - mu * (wait + r.queue_s)
+        points.append((cost / 1e12, utility + STAYING if r.stays else utility, quality))
+    return points
+
+
+def usable(rows: Sequence[Prospect]) -> Sequence[Prospect]:
+    """The rows that are not held, or all rows if all are held."""
+    return [row for row in rows if not row.held] or rows if any(map(_HELD, rows)) else rows
+
+
+def reaching(points: Sequence[Point], floor: float | None) -> Sequence[Point]:
+    """The points that reach the floor of quality, or all if none does, or there is none."""
+    return points if floor is None else [p for p in points if QUALITY(p) >= floor] or points
+
+
+class Strongest:
+    """Finds the strongest of a request's models. It is needed two or three times per request, so it is cached."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Sequence[Prospect], Prospect | None] = ((), None)
+
+    def of(self, rows: Sequence[Prospect]) -> Prospect:
+        """The first of the highest quality."""
+        known, strong = self._last
+        if strong is None or known is not rows:
+            strong = max(rows, key=_QUALITY)
+            self._last = (rows, strong)  # one value, since threads judge at the same time
+        return strong
+
+    def usd(self, rows: Sequence[Prospect]) -> float:
+        """Its cost, in USD; an unknown one counts as the highest."""
+        pico = self.of(rows).cost_pico
+        return (dearest(rows) if pico is None else pico) / 1e12

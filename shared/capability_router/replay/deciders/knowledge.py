@@ -70,6 +70,10 @@ class ReplayKnowledge:
         self.sources[id] = "log" if told else "card"
         return Predicted(then.quality if then is not None and then.quality is not None else alone)
 
+    def others(self, tenant: str) -> bool:
+        """A replay's price of quality is that of all requests."""
+        return False
+
     def registered(self, models: Sequence[str]) -> None:
         """Nothing to do."""
 

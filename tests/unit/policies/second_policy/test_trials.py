@@ -203,7 +203,7 @@ def test_each_policy_learns_from_the_traffic_that_it_decides() -> None:
     for n in range(40):
         with routing(session=str(n)):
             ask(router)
-    seen = [router.planner.policy._seen, router._trials._canary.second.policy._seen]  # type: ignore[attr-defined, union-attr]  # both adaptive
+    seen = [router.planner.policy._all.seen, router._trials._canary.second.policy._all.seen]  # type: ignore[attr-defined, union-attr]  # both adaptive
     assert sum(seen) == 40
     assert min(seen) > 5
 
