@@ -32,7 +32,7 @@ _DEPTH = 6
 _CLASSES = 256  # of exceptions, whose names are looked up once
 _PARTS = 16
 _CODE_KEYS = ("code", "type", "status", "reason", "error_code", "error_type", "Code")
-_TEXT_KEYS = ("message", "detail", "error", "error_description", "Message")
+_TEXT_KEYS = ("message", "detail", "error", "error_description", "Message", "msg")
 _NOTHING: dict[Any, Any] = {}
 _TELLING_BUILTINS = (ConnectionError, TimeoutError, UnicodeDecodeError, UnicodeEncodeError)
 
@@ -283,9 +283,15 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     for held in (own, read(error, "details"), response, _first(error.args), _unread(response)):
         body = held[0] if isinstance(held, list) and held else held
         if isinstance(body, dict) and body:
-            if inner := part_of(body, "error") or part_of(body, "Error") or _listed(body):
+            if inner := part_of(body, "error") or part_of(body, "Error") or _listed(body) or _detailed(body):
                 yield inner
             yield body
+
+
+def _detailed(body: dict[Any, Any]) -> dict[Any, Any]:
+    """FastAPI's `detail`: what an HTTPException was given, or the first of what its validation found."""
+    told = body.get("detail")
+    return part_of(body, "detail") or _listed({"errors": told})
 
 
 def _listed(body: dict[Any, Any]) -> dict[Any, Any]:

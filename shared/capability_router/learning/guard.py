@@ -109,7 +109,7 @@ class Guard:
             if self._since >= _EVERY and len(self._scored) >= LEAST:
                 self._since = 0
                 self._replay()
-            after = self.fixed, self.told
+            after = self.fixed, self.told, self.only
         _log(before, *after)
 
     def renew(self, told: Iterable[tuple[PlanPrediction, str, float, str, str]]) -> None:
@@ -122,7 +122,7 @@ class Guard:
             self._since, before = 0, self.fixed
             if len(self._scored) >= LEAST:
                 self._replay()
-            after = self.fixed, self.told
+            after = self.fixed, self.told, self.only
         _log(before, *after)
 
     def fixed_for(self, tenant: str) -> str | None:
@@ -137,7 +137,7 @@ class Guard:
             before = self.fixed
             if len(self._scored) >= LEAST or self.fixed == model:
                 self._replay()
-            after = self.fixed, self.told
+            after = self.fixed, self.told, self.only
         _log(before, *after)
 
     def _replay(self) -> None:
@@ -168,10 +168,11 @@ def _agreed(scored: Sequence[_Scored]) -> tuple[str | None, str, Shortfall]:
     return fixed, only, told
 
 
-def _log(before: str | None, fixed: str | None, shortfall: Shortfall) -> None:
+def _log(before: str | None, fixed: str | None, shortfall: Shortfall, only: str) -> None:
     """Without the lock: a log handler may be slow, or call the router."""
     if fixed is not None and before is None:
-        log.warning("%s: it is used instead", shortfall.told(fixed))
+        whom = " for the tenant with most of these scores" if only else ""
+        log.warning("%s: it is used instead%s", shortfall.told(fixed), whom)
     elif fixed is None and before is not None:
         log.info("learned picks no longer fall short of %s: they are used again", before)
 

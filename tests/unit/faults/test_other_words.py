@@ -157,3 +157,18 @@ def test_words_of_one_refusal_in_another(error: Refused, kind: str) -> None:
 def test_the_window_is_read_where_a_prompt_does_not_fit() -> None:
     told = "The prompt (total length 5000) is too long to fit into the model (context length 4096)."
     assert classify(refusal(400, told), NOW).window == 4096
+
+
+@pytest.mark.parametrize(("status", "detail", "kind"), [
+    (422, [{"type": "value_error", "loc": ["body"], "msg": "The prompt has 9000 tokens; maximum context length is 4096",
+            "input": "rate limit exceeded"}], "context_overflow"),
+    (422, [{"type": "extra_forbidden", "loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}],
+     "unsupported"),
+    (400, {"error": "prompt is too long: 210000 tokens > 200000 maximum"}, "context_overflow"),
+    (400, {"message": "Your credit balance is too low"}, "quota_exhausted"),
+    (422, [{"type": "missing", "loc": ["body", "messages"], "msg": "Field required"}], "bad_request"),
+    (422, ["odd"], "bad_request"), (422, [], "bad_request"),
+])  # fmt: skip
+def test_the_detail_of_fastapis_servers(status: int, detail: Any, kind: str) -> None:
+    assert classify(Refused(status, body={"detail": detail}), NOW).kind == kind
+    assert classify(Refused(status, "no text", body={"detail": detail}), NOW).kind == kind
