@@ -28,6 +28,7 @@ from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.events import NEVER_ASKED
 from capability_router.execution.outer import bound_inside
 from capability_router.request import Reply
+from capability_router.sdks.call_timeout import call_timeout
 from capability_router.sdks.closed_loops import Loops
 from capability_router.sdks.stale_connections import past_stale, stale
 from capability_router.sdks.streams import aclosing_all, closing_all, sdk_chunk
@@ -146,7 +147,7 @@ class ModelAttempt:
         if self._void is not None:
             manager: Any = self._config["callbacks"]
             manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
-        runnable, kwargs = self._bound(), self._keywords()
+        runnable, kwargs = self._bound(), self._timed(self._launch.timeouts.total)
         with attempt_context(self._config) as context:
             context.run(self._settle_in)
             if self._call.mode == "invoke":
@@ -165,14 +166,14 @@ class ModelAttempt:
             await manager.on_custom_event(VOIDED, self._voided(self._void), run_id=manager.parent_run_id)
         threaded = in_threads(self._model)
         self._model, self._copied = threaded, self._copied or threaded is not self._model
-        runnable, kwargs = self._bound(), self._quietly
+        runnable, kwargs = self._bound(), self._timed(None)  # the driver keeps the others
         self._loops.enter()
         if self._dialect.fields_only:  # a dropped copy may be about to close the client that it shared
             await asyncio.sleep(0)
         with attempt_context(self._config) as context:
             context.run(stop_hearing)
             context.run(self._bound_inside)
-            context.run(TIMEOUTS.set, Timeouts(connect=self._launch.timeouts.connect))  # the driver keeps the others
+            context.run(TIMEOUTS.set, Timeouts(connect=self._launch.timeouts.connect))
             if self._call.mode == "invoke":
                 ask = partial(self._aasked, runnable, kwargs, context)
                 told: Any = END
@@ -372,12 +373,18 @@ class ModelAttempt:
         quiet = self._dialect.quiet
         return {**quiet, **self._kwargs} if quiet else self._kwargs
 
-    def _keywords(self) -> Mapping[str, Any]:
-        """The call's keywords with, if the model takes one, a timeout that ends the thread of an abandoned call."""
-        left, kwargs = self._launch.timeouts.total, self._quietly
-        if left is None or self._model.cache or get_llm_cache() is not None:  # a keyword would change the cache's key
+    def _timed(self, left: float | None) -> Mapping[str, Any]:
+        """The call's keywords with, if the model takes one, a timeout that ends the thread of an abandoned call.
+
+        `left`: seconds for the whole call, None = whoever waits for it ends it.
+        """
+        connect, kwargs = self._launch.timeouts.connect, self._quietly
+        if (left is None and connect is None) or not self._dialect.takes_timeout:
             return kwargs
-        return {"timeout": at_most(left + GRACE_S), **kwargs} if self._dialect.takes_timeout else kwargs
+        if self._model.cache or get_llm_cache() is not None:  # a keyword would change the cache's key
+            return kwargs
+        limit = None if left is None else at_most(left + GRACE_S)
+        return {"timeout": call_timeout(self._model, limit, connect), **kwargs}
 
     def _pieces(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> Generator[Any, None, None]:
         if self._call.mode == "stream":  # not wrapped: a generator around it costs each chunk

@@ -17,6 +17,7 @@ from capability_router.execution.events import NEVER_ASKED
 from capability_router.faults.error_event import ErrorEvent
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply
+from capability_router.sdks.call_timeout import call_timeout
 from capability_router.sdks.closed_loops import Loops
 from capability_router.sdks.stale_connections import past_stale
 from capability_router.sdks.streams import sdk_streams
@@ -68,7 +69,7 @@ class LlamaAttempt:
 
     def chunks(self) -> Generator[Any, None, None]:
         """Make the call; a call without a stream is a stream of one."""
-        self._bound()
+        self._bound(self._limit)
         answer = self._stepped(self._method(is_async=False))
         if not self._call.stream:
             self._check_failed(answer)
@@ -86,6 +87,7 @@ class LlamaAttempt:
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """The same, asynchronously."""
+        self._bound(None)
         self._loops.enter()
         if not self._call.stream:
             method = self._method(is_async=True)
@@ -217,12 +219,21 @@ class LlamaAttempt:
             self._check_withheld(error)
             raise
 
-    def _bound(self) -> None:
-        """Set the SDK's timeout, if the LLM takes one per call. It ends the thread of an abandoned blocking call."""
+    def _bound(self, limit: float | None) -> None:
+        """Set the SDK's timeout, if the LLM takes one per call. It ends the thread of an abandoned blocking call.
+
+        `limit`: seconds, None = whoever waits for the call ends it.
+        """
+        connect = self._launch.timeouts.connect
+        if (limit is not None or connect is not None) and home_of(self._llm) in _BOUNDABLE:
+            most = None if limit is None else at_most(limit + GRACE_S)
+            told = {"timeout": call_timeout(self._llm, most, connect)}
+            self._kwargs = with_extras(self._call, self._kwargs, told)
+
+    @property
+    def _limit(self) -> float | None:
         clocks = self._launch.timeouts
-        limit = (clocks.first_token or clocks.total) if self._call.stream else clocks.total
-        if limit is not None and home_of(self._llm) in _BOUNDABLE:
-            self._kwargs = with_extras(self._call, self._kwargs, {"timeout": at_most(limit + GRACE_S)})
+        return (clocks.first_token or clocks.total) if self._call.stream else clocks.total
 
 
 def _close(stream: Any) -> None:
