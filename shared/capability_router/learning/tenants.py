@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from threading import Lock
 
@@ -103,6 +104,7 @@ class Tenants:
         return own
 
 
+@lru_cache(maxsize=4096)  # a plan asks for it once per model
 def hashed(tenant: str) -> str:
     """The stored form of a name."""
     return blake2b(tenant.encode("utf-8", "replace"), digest_size=8).hexdigest()
