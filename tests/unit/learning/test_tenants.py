@@ -201,11 +201,12 @@ def test_after_hostile_scores_a_tenants_levels_are_still_its_own(tmp_path: Path)
     before = seen(learner, World(5), "victim")
     poison(learner, World(9), "poisoner", 40)
     new = seen(learner, World(5), "nobody yet")
-    for _ in range(2):
-        after = seen(learner, World(5), "victim")
-        assert max(abs(x - y) for x, y in zip(before, after, strict=True)) < 0.1
-        assert after.index(max(after)) == before.index(max(before))
-        learner.quality.refit()
+    after = seen(learner, World(5), "victim")
+    assert max(abs(x - y) for x, y in zip(before, after, strict=True)) < 0.06
+    learner.quality.refit()
+    lawyer, coder, cheap = seen(learner, World(5), "victim")
+    assert coder - cheap > 0.15, "the fit has the poison in it, but its levels are the tenant's own"
+    assert coder > lawyer
     assert max(abs(x - y) for x, y in zip(before, new, strict=True)) > 0.1, "who has not scored believes the others"
     again = Learner(tmp_path / "state.json", loaded(dumped(learner.quality)))
     assert seen(again, World(5), "victim") == pytest.approx(seen(learner, World(5), "victim"), abs=1e-4)
