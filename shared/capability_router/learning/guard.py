@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from capability_router.concurrency.latch import Latch
-from capability_router.learning.tenants import KEPT
 
 WINDOW = 200  # scored requests that are replayed
 LEAST = 40  # requests that are needed for a verdict
@@ -86,7 +85,6 @@ class Guard:
         self.fixed: str | None = None
         self.only = ""
         self.told = Shortfall(0.0, 0.0, 0)
-        self._tenants: dict[str, None] = {}  # that scored, the newest last
         self._scored: deque[_Scored] = deque(maxlen=WINDOW)
         self._since = 0
         self._lock = Latch()
@@ -103,7 +101,6 @@ class Guard:
             if id and any(each.id == id for each in self._scored):
                 return
             self._scored.append(scored)
-            self._known(tenant)
             self._since += 1
             before = self.fixed
             if self._since >= _EVERY and len(self._scored) >= LEAST:
@@ -117,18 +114,18 @@ class Guard:
         once = {each[3] or str(at): _scored(*each) for at, each in enumerate(told)}
         with self._lock:
             self._scored = deque((each for each in once.values() if each is not None), WINDOW)
-            for each in self._scored:
-                self._known(each.tenant)
             self._since, before = 0, self.fixed
             if len(self._scored) >= LEAST:
                 self._replay()
             after = self.fixed, self.told, self.only
         _log(before, *after)
 
-    def fixed_for(self, tenant: str) -> str | None:
-        """The fixed model for a tenant, by its hash. One that has not scored has the verdict of those that have."""
-        only = self.only
-        return None if only and tenant != only and tenant in self._tenants else self.fixed
+    def fixed_for(self, tenant: str, *, scored: bool) -> str | None:
+        """The fixed model for a tenant, by its hash; `scored`: whether it has ever scored.
+
+        One that has not has the verdict of those that have.
+        """
+        return None if self.only and tenant != self.only and scored else self.fixed
 
     def changed(self, model: str) -> None:
         """This name now stands for another model, so the former model's scores no longer count."""
@@ -142,12 +139,6 @@ class Guard:
 
     def _replay(self) -> None:
         self.fixed, self.only, self.told = _agreed(self._scored)
-
-    def _known(self, tenant: str) -> None:
-        self._tenants.pop(tenant, None)
-        self._tenants[tenant] = None
-        if len(self._tenants) > KEPT:
-            del self._tenants[next(iter(self._tenants))]
 
 
 def _agreed(scored: Sequence[_Scored]) -> tuple[str | None, str, Shortfall]:

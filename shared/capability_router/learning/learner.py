@@ -214,6 +214,10 @@ class Learner(Lasting):
         """Whether any other tenant has scored."""
         return self.quality.tenants.bind(tenant)
 
+    def has_scored(self, tenant: str) -> bool:
+        """Whether this tenant has."""
+        return hashed(tenant) in self.quality.tenants.known
+
     @property
     def signs(self) -> Mapping[str, Counted]:
         """The sums of implicit signs by model, from the logs that it was trained on."""

@@ -19,7 +19,7 @@ from operator import call
 from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.plan import Candidate
 from capability_router.policies.averages.pace import Pace
-from capability_router.policies.averages.quality_price import COLD, QualityPrice
+from capability_router.policies.averages.quality_price import QualityPrice
 from capability_router.policies.averages.sight import STAYING, Sight, Strongest, points_of, usable
 from capability_router.policies.averages.steering import Steering, Weights, told
 from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Terms, rounded, told_cost
@@ -30,7 +30,7 @@ from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
 LATENCY_WEIGHT = 0.01  # quality points per second
-_OWN_WINDOW, _TENANTS = 400, 64  # requests of one tenant that its price is found on; tenants whose price is kept
+_OWN_WINDOW, _TENANTS = 200, 256  # requests of one tenant that its price is found on; tenants whose price is kept
 _BELOW_FLOOR = -10.0  # behind every model that reaches the floor
 _NO_MATTER = 250.0  # as `cost_weight`, where quality hardly matters
 _TIE = 1e-4  # as `cost_weight` where cost does not matter: at equal quality the cheaper one wins
@@ -93,16 +93,21 @@ class Adaptive:
     def _own_price(self, tenant: str) -> QualityPrice:
         own = self._own.get(tenant)
         if own is None:
-            own = self._own[tenant] = QualityPrice(self._floor, self._strongest, _OWN_WINDOW)
+            own = self._own[tenant] = self._unseen()
             if len(self._own) > _TENANTS:
                 self._own.popitem(last=False)
         self._own.move_to_end(tenant)
         return own
 
     def _found_on(self, scene: Scene) -> QualityPrice:
-        """Where several tenants score, none may set the price for the others; but a few requests tell no price."""
-        own = self._own.get(scene.request.routing.tenant) if scene.apart else None
-        return self._all if own is None or own.seen < COLD else own
+        """Where several tenants score, none may set the price for the others, not even for who begins."""
+        tenant = scene.request.routing.tenant
+        if not scene.apart or (not self._own and self._first in (None, tenant)):
+            return self._all
+        return self._own.get(tenant) or self._unseen()
+
+    def _unseen(self) -> QualityPrice:
+        return QualityPrice(self._floor, self._strongest, _OWN_WINDOW)
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
         """Record the real cost and time of an observed request. Waits for no lock, because the garbage collector may

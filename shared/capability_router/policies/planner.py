@@ -221,8 +221,8 @@ class Planner:
         if self.balance.any and not self.policy.ordered:
             self.balance.arrange(order, rows)
         guarded = ""
-        if self.guard is not None:
-            guarded = self._guarded(self.guard, order, rows, judged, request, stay, {*without, *eligible.tight})
+        if self.guard is not None and (fixed := self._fixed(self.guard, request, stay)):
+            guarded = self._guarded(fixed, self.guard, order, rows, judged, {*without, *eligible.tight})
         drawn = PICKED
         if self.explorer is not None and not (without or eligible.tight):
             drawn = self._explored(self.explorer, order, rows, judged, request, stay, ask.now)
@@ -252,16 +252,19 @@ class Planner:
         order.insert(0, order.pop(explored.at))
         return explored
 
+    def _fixed(self, guard: Guard, request: Request, stay: Stay) -> str | None:
+        """The best fixed model, while learned picks are worse than it for the request's tenant."""
+        if guard.fixed is None or stay.binding or request.model:
+            return None
+        tenant = request.routing.tenant
+        return guard.fixed_for(hashed(tenant), scored=self.learned is None or self.learned.has_scored(tenant))
+
     @staticmethod
     def _guarded(
-        guard: Guard, order: list[int], rows: Sequence[Prospect], judged: Judgement, request: Request, stay: Stay,
-        doubtful: set[str],
-    ) -> str:  # fmt: skip
+        fixed: str, guard: Guard, order: list[int], rows: Sequence[Prospect], judged: Judgement, doubtful: set[str]
+    ) -> str:
         """Puts the best fixed model first while learned picks are worse than it; returns the reason, "" = no change."""
-        if guard.fixed is None or stay.binding or request.model:
-            return ""
-        fixed = guard.fixed_for(hashed(request.routing.tenant))
-        if fixed is None or fixed in doubtful:
+        if fixed in doubtful:
             return ""
         place = next((n for n, at in enumerate(order) if rows[at].card.id == fixed and not rows[at].held), 0)
         if place == 0 or BELOW in dict(judged.terms(order[place])):

@@ -144,10 +144,11 @@ def test_the_verdict_of_who_gave_most_of_the_scores_is_for_it_and_for_who_gave_n
     guard = Guard()
     flooded(guard, 120, ("a",))
     assert (guard.fixed, guard.only) == ("cheap", "h")
-    assert [guard.fixed_for(tenant) for tenant in ("h", "a", "new")] == ["cheap", None, "cheap"]
+    asking = (("h", True), ("a", True), ("new", False))
+    assert [guard.fixed_for(tenant, scored=scored) for tenant, scored in asking] == ["cheap", None, "cheap"]
     again = Guard()
     again.renew((foreseen("dear"), each.asked, each.score, each.id, each.tenant) for each in guard._scored)
-    assert [again.fixed_for(tenant) for tenant in ("h", "a", "new")] == ["cheap", None, "cheap"]
+    assert [again.fixed_for(tenant, scored=scored) for tenant, scored in asking] == ["cheap", None, "cheap"]
 
 
 def test_what_the_scores_of_all_tenants_show_holds() -> None:

@@ -189,9 +189,31 @@ def test_a_flood_moves_neither_the_picks_nor_the_price_of_quality_of_who_has_sco
     assert price[1] == pytest.approx(price[0], rel=0.03), "fits in the background come sooner or later"
 
 
-def test_who_has_asked_little_pays_the_price_that_all_traffic_sets(tmp_path: Path) -> None:
-    few, many = (planned_beside(200, tmp_path / f"{asks}.json", asks) for asks in (0, 60))
-    assert dict(few.settings)["price_of_quality"] > 1.5 * dict(many.settings)["price_of_quality"]
+@pytest.mark.parametrize("asks", [5, 20])
+def test_a_flood_moves_no_price_for_who_begins_either(tmp_path: Path, asks: int) -> None:
+    """Nor for who asks again after a restart, when nothing is known of earlier requests."""
+    quiet, loud = (planned_beside(flood, tmp_path / f"{flood}.json", asks) for flood in (1, 300))
+    price = [dict(plan.settings)["price_of_quality"] for plan in (quiet, loud)]
+    assert price[1] == pytest.approx(price[0], rel=0.35), "fifty times as much with the others' price"
+
+
+def test_a_state_with_levels_far_from_any_score_is_read_again(tmp_path: Path) -> None:
+    learner = fitted(tmp_path)
+    honest(learner, World(4), "one", 60)
+    honest(learner, World(5), "two", 3)
+    for score in (-9.0, 9.0):
+        learner.quality.own.learn(hashed("two"), "coder", score)
+    assert loaded(dumped(learner.quality)).own.known == learner.quality.own.known
+
+
+def test_trained_rows_are_nobodys_when_it_is_asked_who_has_scored_most(tmp_path: Path) -> None:
+    learner = fitted(tmp_path)
+    learner.quality.study(World(3).log(120))
+    honest(learner, World(4), "victim", 20)
+    poison(learner, World(9), "poisoner", 60)
+    learner.quality.refit()
+    assert learner.quality.apart is not None
+    assert learner.quality.apart.whose == hashed("poisoner")
 
 
 def test_after_hostile_scores_a_tenants_levels_are_still_its_own(tmp_path: Path) -> None:

@@ -94,12 +94,14 @@ class Memory:
         return [(self.rows[at], self.results(at)) for at in np.argsort(self.order[: len(self.rows)]).tolist()]
 
     def without_the_largest(self) -> tuple[str, list[tuple[Remembered, dict[str, Result]]]]:
-        """The tenant with more than half of the requests ("" = none), and all others' requests, in their order.
+        """The tenant with more than half of all tenants' requests ("" = none), and all requests but its own, in their
+        order.
 
         These keep all scores, even of retired models, because that tenant may have caused the retirement.
         """
-        whose, most = max(self._of.items(), key=lambda each: each[1], default=("", 0))
-        if not whose or 2 * most <= len(self.rows):
+        asked = {tenant: rows for tenant, rows in self._of.items() if tenant}
+        whose, most = max(asked.items(), key=lambda each: each[1], default=("", 0))
+        if 2 * most <= sum(asked.values()):
             return "", []
         return whose, [(row, _as_ever(results)) for row, results in self.told() if row.whose != whose]
 

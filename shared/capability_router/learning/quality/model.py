@@ -22,7 +22,7 @@ from capability_router.learning.quality.fit import Fit, fitted, rows_of
 from capability_router.learning.quality.levels import KEPT, Level
 from capability_router.learning.quality.memory import Memory, Remembered, Result
 from capability_router.learning.quality.neighbours import drawn, formed, keys, keys_of_meaning, nearest
-from capability_router.learning.quality.own_levels import KEPT_CHANGED, OwnLevels
+from capability_router.learning.quality.own_levels import KEPT_CHANGED, OwnLevels, sums_of
 from capability_router.learning.quality.products import products, sparse_products
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 from capability_router.learning.quality.split import parted
@@ -360,12 +360,14 @@ class Quality:
                 return
             table, self._new = self.memory.table(), 0
             rows, order = list(self.memory.rows), np.argsort(self.memory.order[: len(self.memory)])
+            self.own.fitting()
         found, beyond = fitted(table)
+        own = sums_of([rows[at].whose for at in order], self.memory.models[: beyond.shape[1]], beyond[order])
         view = View.of(found, *rows_of(found.split), rows)
         with self._lock:
             for column, model in enumerate(self.memory.models[: len(found.levels)]):
                 self._settle(model, float(found.levels[column]), float(found.split.there[:, column].sum()))
-            self._settle_own(rows, order, beyond)
+            self.own.settle(own, {model for model, level in self.levels.items() if not level.changed})
             self._view = view
             for at, row in enumerate(self.memory.rows):
                 if at >= len(rows) or rows[at].id != row.id:
@@ -376,13 +378,6 @@ class Quality:
         level = self.levels.setdefault(model, Level(seen=self._scored))
         if count and not level.changed:
             level.set(mean, max(level.count, min(count, 1_000.0)))
-
-    def _settle_own(self, rows: Sequence[Remembered], order: NDArray[np.intp], beyond: Matrix) -> None:
-        """The same of the tenants' own levels."""
-        models = self.memory.models[: beyond.shape[1]]
-        kept = [at for at, model in enumerate(models) if model in self.levels and not self.levels[model].changed]
-        whose = [rows[at].whose for at in order]
-        self.own.settle(whose, [models[at] for at in kept], beyond[order][:, kept])
 
 
 def seen_of(sketch: Sketch) -> Traits:

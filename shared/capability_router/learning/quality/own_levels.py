@@ -7,7 +7,7 @@ So others' wrong scores move a tenant the less, the more it has scored itself.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from capability_router.learning.quality.sketch import Matrix
 
 SHARED_COUNTS = 20.0  # scores; the shared level counts as this many of the tenant's own
 KEPT_CHANGED = 40.0  # scores of its own that count on, after scores of all show that a model has changed
+LEAST, MOST = -1.0, 2.0  # of a score minus what is predicted of its request
 _FADE = 0.995  # per score of the model by the tenant
 _TENANTS = 1_000
 
@@ -27,13 +28,15 @@ class OwnLevels:
 
     def __init__(self, known: Iterable[tuple[str, Mapping[str, Sums]]] = ()) -> None:
         self.known = OrderedDict((whose, dict(levels)) for whose, levels in known)
+        self._meanwhile: list[tuple[str, str, float]] | None = None  # what is learned while a fit runs
 
     def learn(self, whose: str, model: str, beyond: float) -> None:
         """A tenant's score minus what was predicted of its request. "" = nobody's: not kept."""
         if whose:
+            if self._meanwhile is not None:
+                self._meanwhile.append((whose, model, beyond))
             levels = self._of(whose)
-            total, count = levels.get(model, (0.0, 0.0))
-            levels[model] = (_FADE * total + beyond, _FADE * count + 1.0)
+            levels[model] = _more(levels.get(model, (0.0, 0.0)), beyond)
 
     def level(self, whose: str, model: str, shared: float) -> float:
         """The model's level to this tenant; the shared one if no other tenant has scored, or it has not."""
@@ -50,17 +53,19 @@ class OwnLevels:
                 kept = min(1.0, keep / max(count, 1e-9))
                 levels[model] = (total * kept, count * kept)
 
-    def settle(self, whose: Sequence[str], models: Sequence[str], beyond: Matrix) -> None:
-        """Set from a new fit: the tenants of the rows, in the order in which they came, and the scores beyond what it
-        predicts (rows, models), NaN = none.
-        """
-        found: dict[tuple[str, str], Sums] = {}
-        for row, column in np.argwhere(~np.isnan(beyond)).tolist():
-            total, count = found.get(key := (whose[row], models[column]), (0.0, 0.0))
-            found[key] = (_FADE * total + float(beyond[row, column]), _FADE * count + 1.0)
+    def fitting(self) -> None:
+        """A fit begins, on what is remembered now."""
+        self._meanwhile = []
+
+    def settle(self, found: Mapping[tuple[str, str], Sums], models: Container[str]) -> None:
+        """Set from the fit that began last, for these models; what was learned since is added."""
         for (tenant, model), sums in found.items():
-            if tenant:
+            if model in models:
                 self._of(tenant)[model] = sums
+        meanwhile, self._meanwhile = self._meanwhile, None
+        for tenant, model, beyond in meanwhile or ():
+            if model in models:
+                self.learn(tenant, model, beyond)
 
     def _of(self, whose: str) -> dict[str, Sums]:
         levels = self.known.setdefault(whose, {})
@@ -68,3 +73,23 @@ class OwnLevels:
         if len(self.known) > _TENANTS:
             self.known.popitem(last=False)
         return levels
+
+
+def sums_of(whose: Sequence[str], models: Sequence[str], beyond: Matrix) -> dict[tuple[str, str], Sums]:
+    """By tenant and model, the tenant that scored last at the end.
+
+    `whose`: of the rows, in the order in which they came; `beyond` (rows, models): their scores minus what a fit
+    predicts of the requests, NaN = none.
+    """
+    found: dict[tuple[str, str], Sums] = {}
+    of_tenants = np.array([tenant != "" for tenant in whose], bool)[:, None]
+    for row, column in np.argwhere(~np.isnan(beyond) & of_tenants).tolist():
+        key = whose[row], models[column]
+        found[key] = _more(found.pop(key, (0.0, 0.0)), float(beyond[row, column]))
+    return found
+
+
+def _more(sums: Sums, beyond: float) -> Sums:
+    """With one more score. What is predicted of a request can be more than any score."""
+    total, count = sums
+    return (_FADE * total + min(max(beyond, LEAST), MOST), _FADE * count + 1.0)

@@ -24,7 +24,7 @@ from capability_router.learning.quality.fit import FEATURES, Fit, Scale
 from capability_router.learning.quality.levels import STORED, Level
 from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
 from capability_router.learning.quality.model import Apart, Quality, View
-from capability_router.learning.quality.own_levels import OwnLevels
+from capability_router.learning.quality.own_levels import LEAST, MOST, OwnLevels
 from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
@@ -188,7 +188,7 @@ def _quality(body: Mapping[str, Any]) -> Quality:
     levels = {str(model): _level({"seen": scored, **told}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], memory)
     quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
-    quality.own = OwnLevels((str(whose), _sums(levels, -1.0)) for whose, levels in body.get("own", ()))
+    quality.own = OwnLevels((str(whose), _sums(levels, LEAST, MOST)) for whose, levels in body.get("own", ()))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
     if (apart := body.get("apart")) is not None:
@@ -222,18 +222,18 @@ def _tenants(told: Sequence[Any]) -> Tenants:
     """None in a state from before there were tenants."""
     tenants = Tenants()
     for name, mass, levels in told:
-        own = _sums(levels, 0.0)
+        own = _sums(levels, 0.0, 1.0)
         if not 0.0 <= mass <= _MOST_SCORES:
             raise Unreadable("a tenant with scores that nobody gives")
         tenants.put(str(name), Own(own, _number(mass)))
     return tenants
 
 
-def _sums(told: Mapping[str, Any], least: float) -> dict[str, tuple[float, float]]:
-    """Faded sums and counts of scores by model; `least`: the lowest possible score."""
+def _sums(told: Mapping[str, Any], least: float, most: float) -> dict[str, tuple[float, float]]:
+    """Faded sums and counts of scores by model; `least` and `most`: of one of them."""
     found = {str(model): (_number(total), _number(count)) for model, (total, count) in told.items()}
     for total, count in found.values():
-        if not (0.0 <= count <= _MOST_SCORES and least * count - 1e-6 <= total <= (1.0 - least) * count + 1e-6):
+        if not (0.0 <= count <= _MOST_SCORES and least * count - 1e-6 <= total <= most * count + 1e-6):
             raise Unreadable("a tenant with scores that nobody gives")
     return found
 

@@ -74,6 +74,10 @@ class ReplayKnowledge:
         """A replay's price of quality is that of all requests."""
         return False
 
+    def has_scored(self, tenant: str) -> bool:
+        """A replay has no guard."""
+        return False
+
     def registered(self, models: Sequence[str]) -> None:
         """Nothing to do."""
 
