@@ -20,6 +20,7 @@ from capability_router.address import fingerprint, public_url, versioned
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.endpoints.openai_compatible import OpenAICompatible
+from capability_router.endpoints.openai_models import options_for
 from capability_router.endpoints.providers import spec_for
 from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import Delta
@@ -153,15 +154,21 @@ class ChatEndpoint(BaseChatModel):
                     await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk
 
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {name: value for name in _SENT if (value := getattr(self, name)) is not None}
+
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Any:
-        own = {name: value for name in _SENT if (value := getattr(self, name)) is not None}
-        stops = stop or self.stop
+        stops, asked = stop or self.stop, {name: value for name, value in kwargs.items() if value is not None}
+        settings = {**self._settings, **({"stop": stops} if stops else {})}
+        model = {"model": self.model, **self.extra_body, **asked}["model"]
         body = {
-            "model": self.model, "messages": to_chat(messages), **own, **({"stop": stops} if stops else {}),
-            **self.extra_body, **{name: value for name, value in kwargs.items() if value is not None},
-        }  # fmt: skip
+            "messages": to_chat(messages),
+            **options_for(str(model), settings, self.extra_body, asked),
+            "model": model,
+        }
         if "response_format" in body and not isinstance(body["response_format"], Mapping):
             body["response_format"] = response_format(body["response_format"], None)
         body.pop("stream", None)
@@ -220,10 +227,9 @@ class ChatEndpoint(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        sent = {name: value for name in _SENT if (value := getattr(self, name)) is not None}
         query = fingerprint(self.base_url.partition("?")[2])  # two that differ in it share no cached answer
         where = {"base_url": public_url(self.base_url), **({"query": query} if query else {})}
-        return {"model": self.model, **where, **sent, **self.extra_body}
+        return {"model": self.model, **where, **self._settings, **self.extra_body}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         own = [self.stop] if isinstance(self.stop, str) else self.stop

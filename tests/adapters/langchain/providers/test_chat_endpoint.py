@@ -46,6 +46,19 @@ def test_what_is_sent(server: Server) -> None:
     }  # fmt: skip
 
 
+def test_openais_thinking_models_get_their_own_name_of_the_limit_and_no_temperature(server: Server) -> None:
+    llm = ChatRouter(models=[endpoint(server, model="gpt-5.4")], temperature=0, max_tokens=9)
+    llm.invoke("hi")
+    llm.invoke("hi", max_tokens=5)
+    endpoint(server, model="o3", temperature=0).invoke("hi", temperature=0.5, model="gpt-4o")
+    asked = [{name: value for name, value in body.items() if name != "messages"} for _, body in server.seen[-3:]]
+    assert asked == [
+        {"model": "gpt-5.4", "max_completion_tokens": 9},
+        {"model": "gpt-5.4", "max_completion_tokens": 5},
+        {"model": "gpt-4o", "temperature": 0.5},
+    ]
+
+
 def test_a_streams_pieces_add_up(server: Server) -> None:
     chunks = list(endpoint(server).stream("hi"))
     whole = chunks[0]
