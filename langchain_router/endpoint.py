@@ -26,6 +26,7 @@ from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
 from capability_router.money.bill import billed
+from langchain_router.messages.output import info_of, output_of
 from langchain_router.messages.schema import (
     METHODS,
     Method,
@@ -161,7 +162,7 @@ class ChatEndpoint(BaseChatModel):
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Any:
-        stops, asked = stop or self.stop, {name: value for name, value in kwargs.items() if value is not None}
+        stops, asked = stop or self.stop, _asked(kwargs)
         settings = {**self._settings, **({"stop": stops} if stops else {})}
         model = {"model": self.model, **self.extra_body, **asked}["model"]
         body = {
@@ -171,7 +172,6 @@ class ChatEndpoint(BaseChatModel):
         }
         if "response_format" in body and not isinstance(body["response_format"], Mapping):
             body["response_format"] = response_format(body["response_format"], None)
-        body.pop("stream", None)
         exchange = self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
         if (known := EXCHANGES.get()) is not None:
             known.append(exchange)
@@ -182,7 +182,8 @@ class ChatEndpoint(BaseChatModel):
         whole = deltas[0] if by_header is None else deltas[0]._replace(cost=by_header)
         message = message_from(whole, self.provider)
         message.response_metadata |= limits_in(headers)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        answer = ChatGeneration(message=message, generation_info=info_of(whole))
+        return ChatResult(generations=[answer], llm_output=output_of(whole, self.provider))
 
     # -- bindings ---------------------------------------------------------------------------------
 
@@ -240,6 +241,16 @@ class ChatEndpoint(BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         known = {name: self.card[name] for name in _PROFILE if self.card.get(name) is not None}
         return cast(ModelProfile, known) if known else None
+
+
+def _asked(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a call that belong into its body.
+
+    Streams ask for their counts by themselves, so that of ChatOpenAI's `stream_usage` only False changes the body.
+    """
+    ours = ("stream", "stream_usage")
+    asked = {name: value for name, value in kwargs.items() if value is not None and name not in ours}
+    return {"stream_options": {"include_usage": False}, **asked} if kwargs.get("stream_usage") is False else asked
 
 
 def _spec(own: Mapping[str, Any], owner: str) -> EndpointSpec:

@@ -155,6 +155,8 @@ class Chunks:
         self._ended = self._ended or delta.finish is not None
         told = _metadata(delta, self._provider) if delta.finish else {}
         told.pop("service_tier", None)
+        if (logprobs := _logprobs(delta)) is not None:
+            told["logprobs"] = logprobs  # of each chunk's own tokens; LangChain joins them
         told |= self._served(delta)
         if delta.finish and not self._headed and self._source is not None:
             self._headed = True  # once: LangChain joins what chunks repeat

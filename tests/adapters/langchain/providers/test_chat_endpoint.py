@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from fakes import Recorder
 from joke import Joke
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from openai_server import Server
+from langchain_core.outputs import LLMResult
+from loopback.chat_server import ChatServer, piece, sse
+from loopback.chat_server import reply as answer
+from openai_server import USAGE, Server
 from pydantic import SecretStr
 
 from capability_router import ModelCard
@@ -69,6 +73,63 @@ def test_a_streams_pieces_add_up(server: Server) -> None:
     assert whole.response_metadata["finish_reason"] == "stop"
     assert whole.response_metadata["model_name"] == "ok-m"
     assert chunks[-1].chunk_position == "last"
+
+
+class Counted(BaseCallbackHandler):
+    """Reads what ChatOpenAI gives to handlers."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Any, Any]] = []
+
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+        self.seen.append((response.llm_output, response.generations[0][0].generation_info))
+
+
+def test_handlers_find_the_servers_counts_where_chat_openai_has_them(server: Server) -> None:
+    counted = Counted()
+    model = endpoint(server, provider="acme", callbacks=[counted])
+    reply = model.invoke("hi")
+    ChatRouter(models=[model]).invoke("hi")
+    (output, info), of_attempt = counted.seen
+    assert of_attempt == (output, info) == (
+        {
+            "token_usage": USAGE, "model_provider": "acme", "model_name": "ok-m", "system_fingerprint": "fp",
+            "id": "chatcmpl-1",
+        },
+        {"finish_reason": "stop", "logprobs": None},
+    )  # fmt: skip
+    assert {**output, **info}.items() <= reply.response_metadata.items()
+
+
+def test_what_a_server_leaves_out_is_none() -> None:
+    counted = Counted()
+    with ChatServer(answer({"choices": [{"message": {"content": "hello"}}]})) as server:
+        reply = ChatEndpoint(base_url=server.base_url, model="m").invoke("hi", {"callbacks": [counted]})
+    ((output, info),) = counted.seen
+    assert (output["token_usage"], output["model_name"], info) == (None, None, {"finish_reason": None})
+    assert (reply.text, reply.usage_metadata) == ("hello", None)
+
+
+def test_the_probabilities_of_a_streams_tokens_are_all_kept() -> None:
+    def told(text: str) -> dict[str, Any]:
+        return {"choices": [{**piece(text)["choices"][0], "logprobs": {"content": [{"token": text, "logprob": -0.5}]}}]}
+
+    with ChatServer(sse(told("a"), told("b"), piece(None, "stop"))) as server:
+        chunks = list(ChatEndpoint(base_url=server.base_url, model="m").stream("hi", logprobs=True))
+    whole = sum(chunks[1:], chunks[0])
+    assert [token["token"] for token in whole.response_metadata["logprobs"]["content"]] == ["a", "b"]
+
+
+def test_stream_usage_is_no_field_of_the_body(server: Server) -> None:
+    model = endpoint(server)
+    model.invoke("hi", stream_usage=True)
+    counts = {asked: [c.usage_metadata for c in model.stream("hi", stream_usage=asked)] for asked in (True, False)}
+    assert any(counts[True])
+    assert not any(counts[False])
+    whole, counting, silent = (body for _, body in server.seen[-3:])
+    assert not any("stream_usage" in body for body in (whole, counting, silent))
+    assert ("stream_options" in whole, counting["stream_options"]) == (False, {"include_usage": True})
+    assert silent["stream_options"] == {"include_usage": False}
 
 
 async def test_tool_calls_whole_and_streamed(server: Server) -> None:
