@@ -17,7 +17,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field, SecretStr, field_serializer
 
 from capability_router.address import fingerprint, public_url, versioned
-from capability_router.catalog.aliases import provider_of
+from capability_router.catalog.aliases import canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.openai_models import options_for
@@ -31,6 +31,7 @@ from langchain_router.messages.schema import (
     METHODS,
     Method,
     bound_to,
+    openais_format,
     parser_of,
     response_format,
     tool_choice_of,
@@ -113,6 +114,11 @@ class ChatEndpoint(BaseChatModel):
         """As the card says, else by the host's name, else 'endpoint'."""
         return str(self.card.get("provider") or provider_of(self.base_url) or "endpoint")
 
+    @property
+    def at_openai(self) -> bool:
+        """Whether OpenAI itself serves it, which knows more options than other servers of the protocol."""
+        return canonical(self.provider) == "openai"
+
     # -- calls ------------------------------------------------------------------------------------
 
     def _generate(
@@ -171,7 +177,8 @@ class ChatEndpoint(BaseChatModel):
             "model": model,
         }
         if "response_format" in body and not isinstance(body["response_format"], Mapping):
-            body["response_format"] = response_format(body["response_format"], None)
+            schema = body["response_format"]
+            body["response_format"] = openais_format(schema) if self.at_openai else response_format(schema, None)
         exchange = self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
         if (known := EXCHANGES.get()) is not None:
             known.append(exchange)

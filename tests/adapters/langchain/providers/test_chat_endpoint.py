@@ -168,6 +168,34 @@ def test_structured_output_goes_by_the_card(server: Server) -> None:
         endpoint(server).bind_tools([add], tool_choice="subtract")
 
 
+class Loose(Joke):
+    """A joke with an optional part."""
+
+    rating: int = 3
+
+
+def test_openai_itself_is_asked_strictly_for_a_class_that_may_be_strict(server: Server) -> None:
+    ours, theirs = (endpoint(server, provider=name) for name in ("openai", "acme"))
+    for model, schema in ((ours, Joke), (ours, Loose), (theirs, Joke), (ours, Joke.model_json_schema())):
+        model.with_structured_output(schema).invoke("joke")
+    ours.with_structured_output(Joke, strict=False).invoke("joke")
+    ours.invoke("joke", response_format=Joke)
+    told = [body["response_format"]["json_schema"] for _, body in server.seen[-6:]]
+    assert [part.get("strict") for part in told] == [True, None, None, None, False, True]
+    assert [part["schema"].get("additionalProperties") for part in told] == [False, None, None, None, None, False]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "told"), [("openai", "ok-m", False), ("openai", "o3", None), ("acme", "ok-m", None)]
+)
+def test_openai_itself_is_asked_for_one_call_of_a_schemas_tool(
+    server: Server, provider: str, model: str, told: bool | None
+) -> None:
+    made = endpoint(server, provider=provider, model=model)
+    made.with_structured_output(Joke, method="function_calling").invoke("joke")
+    assert server.seen[-1][1].get("parallel_tool_calls") is told
+
+
 def test_errors_are_the_clients_own(server: Server) -> None:
     with pytest.raises(EndpointStatusError) as caught:
         endpoint(server, model="fail-m", max_retries=5).invoke("hi")
