@@ -17,18 +17,21 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field, SecretStr, field_serializer
 
 from capability_router.address import fingerprint, public_url, versioned
-from capability_router.catalog.aliases import provider_of
+from capability_router.catalog.aliases import canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.endpoints.openai_compatible import OpenAICompatible
+from capability_router.endpoints.openai_models import options_for
 from capability_router.endpoints.providers import spec_for
 from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
 from capability_router.money.bill import billed
+from langchain_router.messages.output import info_of, output_of
 from langchain_router.messages.schema import (
     METHODS,
     Method,
     bound_to,
+    openais_format,
     parser_of,
     response_format,
     tool_choice_of,
@@ -111,6 +114,11 @@ class ChatEndpoint(BaseChatModel):
         """As the card says, else by the host's name, else 'endpoint'."""
         return str(self.card.get("provider") or provider_of(self.base_url) or "endpoint")
 
+    @property
+    def at_openai(self) -> bool:
+        """Whether OpenAI itself serves it, which knows more options than other servers of the protocol."""
+        return canonical(self.provider) == "openai"
+
     # -- calls ------------------------------------------------------------------------------------
 
     def _generate(
@@ -153,18 +161,24 @@ class ChatEndpoint(BaseChatModel):
                     await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk
 
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {name: value for name in _SENT if (value := getattr(self, name)) is not None}
+
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Any:
-        own = {name: value for name in _SENT if (value := getattr(self, name)) is not None}
-        stops = stop or self.stop
+        stops, asked = stop or self.stop, _asked(kwargs)
+        settings = {**self._settings, **({"stop": stops} if stops else {})}
+        model = {"model": self.model, **self.extra_body, **asked}["model"]
         body = {
-            "model": self.model, "messages": to_chat(messages), **own, **({"stop": stops} if stops else {}),
-            **self.extra_body, **{name: value for name, value in kwargs.items() if value is not None},
-        }  # fmt: skip
+            "messages": to_chat(messages),
+            **options_for(str(model), settings, self.extra_body, asked),
+            "model": model,
+        }
         if "response_format" in body and not isinstance(body["response_format"], Mapping):
-            body["response_format"] = response_format(body["response_format"], None)
-        body.pop("stream", None)
+            schema = body["response_format"]
+            body["response_format"] = openais_format(schema) if self.at_openai else response_format(schema, None)
         exchange = self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
         if (known := EXCHANGES.get()) is not None:
             known.append(exchange)
@@ -175,7 +189,8 @@ class ChatEndpoint(BaseChatModel):
         whole = deltas[0] if by_header is None else deltas[0]._replace(cost=by_header)
         message = message_from(whole, self.provider)
         message.response_metadata |= limits_in(headers)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        answer = ChatGeneration(message=message, generation_info=info_of(whole))
+        return ChatResult(generations=[answer], llm_output=output_of(whole, self.provider))
 
     # -- bindings ---------------------------------------------------------------------------------
 
@@ -220,10 +235,9 @@ class ChatEndpoint(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        sent = {name: value for name in _SENT if (value := getattr(self, name)) is not None}
         query = fingerprint(self.base_url.partition("?")[2])  # two that differ in it share no cached answer
         where = {"base_url": public_url(self.base_url), **({"query": query} if query else {})}
-        return {"model": self.model, **where, **sent, **self.extra_body}
+        return {"model": self.model, **where, **self._settings, **self.extra_body}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         own = [self.stop] if isinstance(self.stop, str) else self.stop
@@ -234,6 +248,16 @@ class ChatEndpoint(BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         known = {name: self.card[name] for name in _PROFILE if self.card.get(name) is not None}
         return cast(ModelProfile, known) if known else None
+
+
+def _asked(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a call that belong into its body.
+
+    Streams ask for their counts by themselves, so that of ChatOpenAI's `stream_usage` only False changes the body.
+    """
+    ours = ("stream", "stream_usage")
+    asked = {name: value for name, value in kwargs.items() if value is not None and name not in ours}
+    return {"stream_options": {"include_usage": False}, **asked} if kwargs.get("stream_usage") is False else asked
 
 
 def _spec(own: Mapping[str, Any], owner: str) -> EndpointSpec:

@@ -25,6 +25,7 @@ from capability_router.address import keyless, public_url, versioned
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
+from capability_router.endpoints.openai_models import options_for
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
 from llamaindex_router.side_channel import current_channel
@@ -146,7 +147,9 @@ class EndpointLLM(ChatOnlyLLM):
         options = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
         given = {name: value for name, value in kwargs.items() if value is not None and name != _BODY_MODEL}
         named = {_BODY_MODEL: kwargs[_BODY_MODEL]} if kwargs.get(_BODY_MODEL) else {}
-        body = {"messages": message_dicts(messages), **options, **self.additional_kwargs, **given, **named}
+        model = str(kwargs.get(_BODY_MODEL) or self.additional_kwargs.get(_BODY_MODEL) or self.model)
+        options = options_for(model, options, self.additional_kwargs, given)
+        body = {"messages": message_dicts(messages), **options, **named}
         current_channel().exchange = exchange = self._client.start(body, stream=stream, timeouts=self._timeouts())
         return exchange
 

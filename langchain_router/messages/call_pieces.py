@@ -11,7 +11,7 @@ from capability_router.endpoints.wire import ToolCallDelta
 
 
 class CallPieces:
-    """The pieces as LangChain's chunks.
+    """The pieces as LangChain's chunks. A call without an id has "", because LangChain runs no tool for None.
 
     LangChain joins pieces by their index. Some servers give parallel calls the same index, so that a call that begins
     where another one stands gets an index of its own.
@@ -24,11 +24,13 @@ class CallPieces:
     def of(self, piece: ToolCallDelta) -> ToolCallChunk:
         """The chunk of one piece."""
         call = self._open.get(piece.index)
-        if call is None or call.ends_before(piece):
+        begins = call is None or call.ends_before(piece)
+        if call is None or begins:
             call = self._open[piece.index] = _Call(self._free(piece.index))
         call.id = call.id or piece.id
         name = call.new_in(piece.name)
-        return tool_call_chunk(name=name, args=piece.arguments, id=piece.id or None, index=call.index)
+        id = piece.id or ("" if begins else None)
+        return tool_call_chunk(name=name, args=piece.arguments, id=id, index=call.index)
 
     def _free(self, index: int) -> int:
         free = next(one for one in count(index) if one not in self._taken)

@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
+from capability_router.endpoints.openai_models import may_be_strict, one_call
 from capability_router.errors import ConfigError
 from langchain_router.messages.withheld import Checked
 
@@ -43,6 +44,13 @@ def response_format(schema: Any, strict: bool | None) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": told}
 
 
+def openais_format(schema: Any) -> dict[str, Any]:
+    """The `response_format` for OpenAI itself: strict for a class that may be, as ChatOpenAI asks for classes."""
+    plain = response_format(schema, None)
+    is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
+    return response_format(schema, True) if is_class and may_be_strict(plain["json_schema"]["schema"]) else plain
+
+
 def bound_to(model: Any, schema: Any, method: Method, strict: bool | None, tools: Any) -> Runnable[Any, Any]:
     """The model, bound so that its answers fit the schema."""
     return cast("Runnable[Any, Any]", _bound(model, schema, method, strict, tools))
@@ -54,8 +62,9 @@ def _bound(model: Any, schema: Any, method: Method, strict: bool | None, tools: 
         return model.bind(response_format={"type": "json_object"}, **told)
     if method == "function_calling":
         name = convert_to_openai_tool(schema)["function"]["name"]
-        return model.bind_tools([schema, *(tools or ())], tool_choice=name, strict=strict, **told)
-    wanted = response_format(schema, strict)
+        lone = one_call(model.model) if model.at_openai else {}
+        return model.bind_tools([schema, *(tools or ())], tool_choice=name, strict=strict, **lone, **told)
+    wanted = openais_format(schema) if strict is None and model.at_openai else response_format(schema, strict)
     if tools:
         return model.bind_tools(tools, response_format=wanted, strict=strict, **told)
     return model.bind(response_format=wanted, **told)

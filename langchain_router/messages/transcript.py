@@ -99,11 +99,10 @@ def usage_metadata(usage: Usage) -> UsageMetadata:
 
 
 def message_from(delta: Delta, provider: str) -> AIMessage:
-    """A whole reply as a message."""
+    """A whole reply as a message. LangChain gives it its id: servers repeat theirs, and graphs replace by id."""
     calls, broken = _parsed(delta.tool_calls)
     return AIMessage(
         content=delta.text,
-        id=delta.id or None,
         tool_calls=calls,
         invalid_tool_calls=broken,
         usage_metadata=usage_metadata(delta.usage) if delta.usage else None,
@@ -156,6 +155,8 @@ class Chunks:
         self._ended = self._ended or delta.finish is not None
         told = _metadata(delta, self._provider) if delta.finish else {}
         told.pop("service_tier", None)
+        if (logprobs := _logprobs(delta)) is not None:
+            told["logprobs"] = logprobs  # of each chunk's own tokens; LangChain joins them
         told |= self._served(delta)
         if delta.finish and not self._headed and self._source is not None:
             self._headed = True  # once: LangChain joins what chunks repeat
@@ -208,7 +209,7 @@ def _parsed(calls: Iterable[ToolCallDelta]) -> tuple[list[ToolCall], list[Invali
         else:
             why = "the arguments are not a JSON object"
         if isinstance(args, dict):
-            whole.append(tool_call(name=call.name, args=args, id=call.id or None))
+            whole.append(tool_call(name=call.name, args=args, id=call.id))
         else:
-            broken.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id or None, error=why))
+            broken.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=why))
     return whole, broken

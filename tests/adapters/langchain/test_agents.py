@@ -18,6 +18,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import RunnableParallel
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.checkpoint.memory import InMemorySaver
+from loopback.chat_server import ChatServer, completion, piece, reply, sse
 from openai_server import Server
 from pydantic import BaseModel
 
@@ -206,3 +207,31 @@ def test_middleware_that_asks_for_the_provider_is_told_one_that_all_models_share
 
     assert first(homes("acme", "acme")).startswith("Here is a summary")
     assert first(homes("acme", "umbrella")) == "q"  # by its own estimate, as docs/langchain.md says
+
+
+@pytest.mark.parametrize("mode", ["invoke", "stream"])
+def test_a_graph_keeps_all_messages_of_a_server_that_repeats_its_reply_ids(server: Server, mode: str) -> None:
+    agent = create_agent(ChatRouter(models=[ChatEndpoint(base_url=server.url, model="ok-y")]), [add])
+    asked: Any = {"messages": [("user", "1 + 2?")]}
+    ended = agent.invoke(asked) if mode == "invoke" else list(agent.stream(asked, stream_mode="values"))[-1]
+    assert [message.type for message in ended["messages"]] == ["human", "ai", "tool", "ai"]
+    first, last = (message for message in ended["messages"] if message.type == "ai")
+    assert first.id.startswith("lc_run--")
+    assert (first.id != last.id, first.response_metadata["id"]) == (True, "chatcmpl-1")
+
+
+@pytest.mark.parametrize("told", [{}, {"id": ""}, {"id": None}])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_tool_whose_call_has_no_id_is_run(told: dict[str, Any], streamed: bool) -> None:
+    call = {**told, "type": "function", "function": {"name": "add", "arguments": '{"a": 1, "b": 2}'}}
+    whole = completion(message={"role": "assistant", "tool_calls": [call]}, finish_reason="tool_calls")
+    parts = [
+        sse(piece(tool_calls=[{"index": 0, **call}]), piece(None, "tool_calls")),
+        sse(piece("3"), piece(None, "stop")),
+    ]
+    with ChatServer(*(parts if streamed else [reply(whole), reply(completion("3"))])) as server:
+        model = ChatEndpoint(base_url=server.base_url, model="m", streaming=streamed)
+        messages = create_agent(ChatRouter(models=[model]), [add]).invoke({"messages": [("user", "1 + 2?")]})[
+            "messages"
+        ]
+    assert (messages[1].tool_calls[0]["id"], messages[2].content, messages[3].content) == ("", "3", "3")

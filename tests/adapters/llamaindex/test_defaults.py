@@ -18,7 +18,7 @@ from llama_index.llms.anthropic import Anthropic
 from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel, ValidationError
 
-from llamaindex_router import ConfigError, RouterLLM
+from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
 from llamaindex_router.fleet.children import prepared
 
 HI = [ChatMessage(content="hi")]
@@ -147,6 +147,17 @@ def test_a_temperature_that_the_class_sets_by_itself_stays(name: str, server: Ch
     plain, routed, by_langchain = (body.get("temperature") for body in server.requests)
     assert routed == plain == (1 if name == "gpt-5-mini" else 0)
     assert by_langchain == (None if name == "gpt-5-mini" else 0)
+
+
+def test_the_built_in_client_sends_what_openais_thinking_models_take(server: ChatServer) -> None:
+    model = EndpointLLM(base_url=server.url, model="gpt-5.4")
+    RouterLLM(models=[model], temperature=0, max_tokens=9).chat(HI)
+    RouterLLM(models=[model]).complete("hi", max_tokens=5, model="gpt-4o")
+    asked = [{name: body.get(name) for name in LIMITS} for body in server.requests]
+    assert asked == [dict(zip(LIMITS, values, strict=True)) for values in ((None, None, 9), (None, 5, None))]
+
+
+LIMITS = ("temperature", "max_tokens", "max_completion_tokens")
 
 
 def test_a_temperature_beside_extended_thinking_stays() -> None:

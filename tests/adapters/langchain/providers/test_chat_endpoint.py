@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from fakes import Recorder
 from joke import Joke
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from openai_server import Server
+from langchain_core.outputs import LLMResult
+from loopback.chat_server import ChatServer, piece, sse
+from loopback.chat_server import reply as answer
+from openai_server import USAGE, Server
 from pydantic import SecretStr
 
 from capability_router import ModelCard
@@ -46,6 +50,19 @@ def test_what_is_sent(server: Server) -> None:
     }  # fmt: skip
 
 
+def test_openais_thinking_models_get_their_own_name_of_the_limit_and_no_temperature(server: Server) -> None:
+    llm = ChatRouter(models=[endpoint(server, model="gpt-5.4")], temperature=0, max_tokens=9)
+    llm.invoke("hi")
+    llm.invoke("hi", max_tokens=5)
+    endpoint(server, model="o3", temperature=0).invoke("hi", temperature=0.5, model="gpt-4o")
+    asked = [{name: value for name, value in body.items() if name != "messages"} for _, body in server.seen[-3:]]
+    assert asked == [
+        {"model": "gpt-5.4", "max_completion_tokens": 9},
+        {"model": "gpt-5.4", "max_completion_tokens": 5},
+        {"model": "gpt-4o", "temperature": 0.5},
+    ]
+
+
 def test_a_streams_pieces_add_up(server: Server) -> None:
     chunks = list(endpoint(server).stream("hi"))
     whole = chunks[0]
@@ -56,6 +73,63 @@ def test_a_streams_pieces_add_up(server: Server) -> None:
     assert whole.response_metadata["finish_reason"] == "stop"
     assert whole.response_metadata["model_name"] == "ok-m"
     assert chunks[-1].chunk_position == "last"
+
+
+class Counted(BaseCallbackHandler):
+    """Reads what ChatOpenAI gives to handlers."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Any, Any]] = []
+
+    def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
+        self.seen.append((response.llm_output, response.generations[0][0].generation_info))
+
+
+def test_handlers_find_the_servers_counts_where_chat_openai_has_them(server: Server) -> None:
+    counted = Counted()
+    model = endpoint(server, provider="acme", callbacks=[counted])
+    reply = model.invoke("hi")
+    ChatRouter(models=[model]).invoke("hi")
+    (output, info), of_attempt = counted.seen
+    assert of_attempt == (output, info) == (
+        {
+            "token_usage": USAGE, "model_provider": "acme", "model_name": "ok-m", "system_fingerprint": "fp",
+            "id": "chatcmpl-1",
+        },
+        {"finish_reason": "stop", "logprobs": None},
+    )  # fmt: skip
+    assert {**output, **info}.items() <= reply.response_metadata.items()
+
+
+def test_what_a_server_leaves_out_is_none() -> None:
+    counted = Counted()
+    with ChatServer(answer({"choices": [{"message": {"content": "hello"}}]})) as server:
+        reply = ChatEndpoint(base_url=server.base_url, model="m").invoke("hi", {"callbacks": [counted]})
+    ((output, info),) = counted.seen
+    assert (output["token_usage"], output["model_name"], info) == (None, None, {"finish_reason": None})
+    assert (reply.text, reply.usage_metadata) == ("hello", None)
+
+
+def test_the_probabilities_of_a_streams_tokens_are_all_kept() -> None:
+    def told(text: str) -> dict[str, Any]:
+        return {"choices": [{**piece(text)["choices"][0], "logprobs": {"content": [{"token": text, "logprob": -0.5}]}}]}
+
+    with ChatServer(sse(told("a"), told("b"), piece(None, "stop"))) as server:
+        chunks = list(ChatEndpoint(base_url=server.base_url, model="m").stream("hi", logprobs=True))
+    whole = sum(chunks[1:], chunks[0])
+    assert [token["token"] for token in whole.response_metadata["logprobs"]["content"]] == ["a", "b"]
+
+
+def test_stream_usage_is_no_field_of_the_body(server: Server) -> None:
+    model = endpoint(server)
+    model.invoke("hi", stream_usage=True)
+    counts = {asked: [c.usage_metadata for c in model.stream("hi", stream_usage=asked)] for asked in (True, False)}
+    assert any(counts[True])
+    assert not any(counts[False])
+    whole, counting, silent = (body for _, body in server.seen[-3:])
+    assert not any("stream_usage" in body for body in (whole, counting, silent))
+    assert ("stream_options" in whole, counting["stream_options"]) == (False, {"include_usage": True})
+    assert silent["stream_options"] == {"include_usage": False}
 
 
 async def test_tool_calls_whole_and_streamed(server: Server) -> None:
@@ -92,6 +166,34 @@ def test_structured_output_goes_by_the_card(server: Server) -> None:
         endpoint(server).with_structured_output(Joke, method="magic")  # type: ignore[arg-type]  # on purpose
     with pytest.raises(ConfigError, match="none of the bound tools"):
         endpoint(server).bind_tools([add], tool_choice="subtract")
+
+
+class Loose(Joke):
+    """A joke with an optional part."""
+
+    rating: int = 3
+
+
+def test_openai_itself_is_asked_strictly_for_a_class_that_may_be_strict(server: Server) -> None:
+    ours, theirs = (endpoint(server, provider=name) for name in ("openai", "acme"))
+    for model, schema in ((ours, Joke), (ours, Loose), (theirs, Joke), (ours, Joke.model_json_schema())):
+        model.with_structured_output(schema).invoke("joke")
+    ours.with_structured_output(Joke, strict=False).invoke("joke")
+    ours.invoke("joke", response_format=Joke)
+    told = [body["response_format"]["json_schema"] for _, body in server.seen[-6:]]
+    assert [part.get("strict") for part in told] == [True, None, None, None, False, True]
+    assert [part["schema"].get("additionalProperties") for part in told] == [False, None, None, None, None, False]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "told"), [("openai", "ok-m", False), ("openai", "o3", None), ("acme", "ok-m", None)]
+)
+def test_openai_itself_is_asked_for_one_call_of_a_schemas_tool(
+    server: Server, provider: str, model: str, told: bool | None
+) -> None:
+    made = endpoint(server, provider=provider, model=model)
+    made.with_structured_output(Joke, method="function_calling").invoke("joke")
+    assert server.seen[-1][1].get("parallel_tool_calls") is told
 
 
 def test_errors_are_the_clients_own(server: Server) -> None:
