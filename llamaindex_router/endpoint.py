@@ -25,6 +25,7 @@ from capability_router.address import keyless, public_url, versioned
 from capability_router.catalog.aliases import provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
+from capability_router.endpoints.assembly import Assembly
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
 from llamaindex_router.side_channel import current_channel
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from capability_router.endpoints.exchange import Exchange
     from capability_router.endpoints.openai_compatible import OpenAICompatible
     from capability_router.endpoints.spec import EndpointSpec
+    from capability_router.endpoints.wire import Delta
 
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
 _BODY_MODEL = "model"
@@ -164,25 +166,25 @@ class EndpointLLM(ChatOnlyLLM):
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)
         (delta,) = exchange.chunks()
-        return _told(exchange, delta, stream=False)
+        return _told(exchange, Assembly(), delta, stream=False)
 
     @unspanned
     async def _aanswer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)
         (delta,) = [delta async for delta in exchange.achunks()]
-        return _told(exchange, delta, stream=False)
+        return _told(exchange, Assembly(), delta, stream=False)
 
     @unspanned
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
-        exchange = self._exchange(messages, kwargs, stream=True)
+        exchange, so_far = self._exchange(messages, kwargs, stream=True), Assembly()
         for delta in exchange.chunks():
-            yield _told(exchange, delta, stream=True)
+            yield _told(exchange, so_far, delta, stream=True)
 
     @unspanned
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
-        exchange = self._exchange(messages, kwargs, stream=True)
+        exchange, so_far = self._exchange(messages, kwargs, stream=True), Assembly()
         async for delta in exchange.achunks():
-            yield _told(exchange, delta, stream=True)
+            yield _told(exchange, so_far, delta, stream=True)
 
     # -- tools -----------------------------------------------------------------------------------------
 
@@ -257,6 +259,8 @@ def _with_schema(llm_kwargs: Mapping[str, Any] | None, output_cls: type[Any]) ->
     return {**given, "response_format": json_schema(output_cls)}
 
 
-def _told(exchange: Exchange, delta: Any, *, stream: bool) -> ChatResponse:
+def _told(exchange: Exchange, so_far: Assembly, delta: Delta, *, stream: bool) -> ChatResponse:
+    """`so_far` has the deltas before this one. The exchange's own assembly may be ahead: it has all that was read."""
     current_channel().headers = exchange.headers
-    return response_of(exchange.assembly, delta, stream=stream)
+    so_far.add(delta)
+    return response_of(so_far, delta, stream=stream)
