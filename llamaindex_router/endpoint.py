@@ -22,7 +22,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import Field, PrivateAttr, field_serializer
 
 from capability_router.address import keyless, public_url, versioned
-from capability_router.catalog.aliases import provider_of
+from capability_router.catalog.aliases import canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
 from capability_router.endpoints.assembly import Assembly
@@ -201,7 +201,7 @@ class EndpointLLM(ChatOnlyLLM):
         """An object of `output_cls`. Raises ValidationError for an answer that doesn't fit, AnswerWithheld for none."""
         if not self._schema_mode:
             return super().structured_predict(output_cls, prompt, llm_kwargs=llm_kwargs, **prompt_args)
-        response = self.chat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls))
+        response = self.chat(*self._asked(prompt, prompt_args), **self._with_schema(llm_kwargs, output_cls))
         return object_of(response, output_cls)
 
     async def astructured_predict(
@@ -211,7 +211,7 @@ class EndpointLLM(ChatOnlyLLM):
         """An object of `output_cls`. Raises ValidationError for an answer that doesn't fit, AnswerWithheld for none."""
         if not self._schema_mode:
             return await super().astructured_predict(output_cls, prompt, llm_kwargs=llm_kwargs, **prompt_args)
-        response = await self.achat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls))
+        response = await self.achat(*self._asked(prompt, prompt_args), **self._with_schema(llm_kwargs, output_cls))
         return object_of(response, output_cls)
 
     def _structured_stream_call(
@@ -222,7 +222,9 @@ class EndpointLLM(ChatOnlyLLM):
             yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
             return
         found = None
-        for response in self.stream_chat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls)):
+        for response in self.stream_chat(
+            *self._asked(prompt, prompt_args), **self._with_schema(llm_kwargs, output_cls)
+        ):
             found = process_streaming_content_incremental(response, output_cls, found)
             yield found
 
@@ -236,7 +238,7 @@ class EndpointLLM(ChatOnlyLLM):
 
         async def grown() -> AsyncGenerator[Any, None]:
             found = None
-            async for response in await self.astream_chat(*asked, **_with_schema(llm_kwargs, output_cls)):
+            async for response in await self.astream_chat(*asked, **self._with_schema(llm_kwargs, output_cls)):
                 found = process_streaming_content_incremental(response, output_cls, found)
                 yield found
 
@@ -246,17 +248,18 @@ class EndpointLLM(ChatOnlyLLM):
     def _schema_mode(self) -> bool:
         return self._card.structured_output is not False and self.pydantic_program_mode == PydanticProgramMode.DEFAULT
 
+    def _with_schema(self, llm_kwargs: Mapping[str, Any] | None, output_cls: type[Any]) -> dict[str, Any]:
+        given = {k: v for k, v in (llm_kwargs or {}).items() if k not in ("tool_choice", "tool_required")}
+        # Other servers may reject `strict`, and OpenAI's fine-tuned models some of its keywords.
+        strict = canonical(self._card.provider) == "openai" and not self.model.startswith("ft:")
+        return {**given, "response_format": json_schema(output_cls, strict=strict)}
+
     def _asked(self, prompt: BasePromptTemplate, prompt_args: Mapping[str, Any]) -> tuple[list[ChatMessage]]:
         return (self._extend_messages(prompt.format_messages(llm=self, **prompt_args)),)
 
 
 def _revived(kind: type[EndpointLLM], keywords: dict[str, Any], token: str) -> EndpointLLM:
     return kind(_token=token, **keywords)
-
-
-def _with_schema(llm_kwargs: Mapping[str, Any] | None, output_cls: type[Any]) -> dict[str, Any]:
-    given = {k: v for k, v in (llm_kwargs or {}).items() if k not in ("tool_choice", "tool_required")}
-    return {**given, "response_format": json_schema(output_cls)}
 
 
 def _told(exchange: Exchange, so_far: Assembly, delta: Delta, *, stream: bool) -> ChatResponse:
