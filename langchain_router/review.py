@@ -30,8 +30,8 @@ def _reviewed(entry: Entry) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding(id, "LangChain", str(error), True)
         return
-    if package := _stands_for(entry, model):
-        yield Finding(id, "LangChain", without(package), False)
+    if told := _stood_in(entry, model):
+        yield Finding(id, "LangChain", told, False)
     quiet, name = without_retries(model), type(model).__name__
     if left := retries_left(quiet):
         told = f"{name} retries up to {left} times by itself, beside the router; set its max_retries=0"
@@ -40,8 +40,9 @@ def _reviewed(entry: Entry) -> Iterator[Finding]:
         yield Finding(id, "retries", f"those of {name} itself are switched off: the router retries", False)
 
 
-def _stands_for(entry: Entry, model: BaseChatModel) -> str:
-    """The provider's own package that is missing, so that the built-in client makes the calls; "" = none."""
+def _stood_in(entry: Entry, model: BaseChatModel) -> str:
+    """That the provider's own package is missing, so that the built-in client makes the calls; "" = it is not."""
     if not isinstance(entry.source, str) or not isinstance(model, ChatEndpoint):
         return ""
-    return dialect_for(entry.source.partition(":")[0]).package.replace("_", "-")
+    package = dialect_for(entry.source.partition(":")[0]).package.replace("_", "-")
+    return without(package, model.base_url) if package else ""

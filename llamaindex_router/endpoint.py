@@ -22,9 +22,10 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import Field, PrivateAttr, field_serializer
 
 from capability_router.address import keyless, public_url, versioned
-from capability_router.catalog.aliases import provider_of
+from capability_router.catalog.aliases import canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
+from capability_router.endpoints.assembly import Assembly
 from capability_router.endpoints.openai_models import options_for
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from capability_router.endpoints.exchange import Exchange
     from capability_router.endpoints.openai_compatible import OpenAICompatible
     from capability_router.endpoints.spec import EndpointSpec
+    from capability_router.endpoints.wire import Delta
 
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
 _BODY_MODEL = "model"
@@ -167,25 +169,25 @@ class EndpointLLM(ChatOnlyLLM):
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)
         (delta,) = exchange.chunks()
-        return _told(exchange, delta, stream=False)
+        return _told(exchange, Assembly(), delta, stream=False)
 
     @unspanned
     async def _aanswer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)
         (delta,) = [delta async for delta in exchange.achunks()]
-        return _told(exchange, delta, stream=False)
+        return _told(exchange, Assembly(), delta, stream=False)
 
     @unspanned
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
-        exchange = self._exchange(messages, kwargs, stream=True)
+        exchange, so_far = self._exchange(messages, kwargs, stream=True), Assembly()
         for delta in exchange.chunks():
-            yield _told(exchange, delta, stream=True)
+            yield _told(exchange, so_far, delta, stream=True)
 
     @unspanned
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
-        exchange = self._exchange(messages, kwargs, stream=True)
+        exchange, so_far = self._exchange(messages, kwargs, stream=True), Assembly()
         async for delta in exchange.achunks():
-            yield _told(exchange, delta, stream=True)
+            yield _told(exchange, so_far, delta, stream=True)
 
     # -- tools -----------------------------------------------------------------------------------------
 
@@ -202,7 +204,7 @@ class EndpointLLM(ChatOnlyLLM):
         """An object of `output_cls`. Raises ValidationError for an answer that doesn't fit, AnswerWithheld for none."""
         if not self._schema_mode:
             return super().structured_predict(output_cls, prompt, llm_kwargs=llm_kwargs, **prompt_args)
-        response = self.chat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls))
+        response = self.chat(*self._asked(prompt, prompt_args), **self._with_schema(llm_kwargs, output_cls))
         return object_of(response, output_cls)
 
     async def astructured_predict(
@@ -212,7 +214,7 @@ class EndpointLLM(ChatOnlyLLM):
         """An object of `output_cls`. Raises ValidationError for an answer that doesn't fit, AnswerWithheld for none."""
         if not self._schema_mode:
             return await super().astructured_predict(output_cls, prompt, llm_kwargs=llm_kwargs, **prompt_args)
-        response = await self.achat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls))
+        response = await self.achat(*self._asked(prompt, prompt_args), **self._with_schema(llm_kwargs, output_cls))
         return object_of(response, output_cls)
 
     def _structured_stream_call(
@@ -223,7 +225,9 @@ class EndpointLLM(ChatOnlyLLM):
             yield from super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
             return
         found = None
-        for response in self.stream_chat(*self._asked(prompt, prompt_args), **_with_schema(llm_kwargs, output_cls)):
+        for response in self.stream_chat(
+            *self._asked(prompt, prompt_args), **self._with_schema(llm_kwargs, output_cls)
+        ):
             found = process_streaming_content_incremental(response, output_cls, found)
             yield found
 
@@ -237,7 +241,7 @@ class EndpointLLM(ChatOnlyLLM):
 
         async def grown() -> AsyncGenerator[Any, None]:
             found = None
-            async for response in await self.astream_chat(*asked, **_with_schema(llm_kwargs, output_cls)):
+            async for response in await self.astream_chat(*asked, **self._with_schema(llm_kwargs, output_cls)):
                 found = process_streaming_content_incremental(response, output_cls, found)
                 yield found
 
@@ -247,6 +251,12 @@ class EndpointLLM(ChatOnlyLLM):
     def _schema_mode(self) -> bool:
         return self._card.structured_output is not False and self.pydantic_program_mode == PydanticProgramMode.DEFAULT
 
+    def _with_schema(self, llm_kwargs: Mapping[str, Any] | None, output_cls: type[Any]) -> dict[str, Any]:
+        given = {k: v for k, v in (llm_kwargs or {}).items() if k not in ("tool_choice", "tool_required")}
+        # Other servers may reject `strict`, and OpenAI's fine-tuned models some of its keywords.
+        strict = canonical(self._card.provider) == "openai" and not self.model.startswith("ft:")
+        return {**given, "response_format": json_schema(output_cls, strict=strict)}
+
     def _asked(self, prompt: BasePromptTemplate, prompt_args: Mapping[str, Any]) -> tuple[list[ChatMessage]]:
         return (self._extend_messages(prompt.format_messages(llm=self, **prompt_args)),)
 
@@ -255,11 +265,8 @@ def _revived(kind: type[EndpointLLM], keywords: dict[str, Any], token: str) -> E
     return kind(_token=token, **keywords)
 
 
-def _with_schema(llm_kwargs: Mapping[str, Any] | None, output_cls: type[Any]) -> dict[str, Any]:
-    given = {k: v for k, v in (llm_kwargs or {}).items() if k not in ("tool_choice", "tool_required")}
-    return {**given, "response_format": json_schema(output_cls)}
-
-
-def _told(exchange: Exchange, delta: Any, *, stream: bool) -> ChatResponse:
+def _told(exchange: Exchange, so_far: Assembly, delta: Delta, *, stream: bool) -> ChatResponse:
+    """`so_far` has the deltas before this one. The exchange's own assembly may be ahead: it has all that was read."""
     current_channel().headers = exchange.headers
-    return response_of(exchange.assembly, delta, stream=stream)
+    so_far.add(delta)
+    return response_of(so_far, delta, stream=stream)

@@ -21,7 +21,7 @@ def review(registry: Registry) -> Iterator[Finding]:
             yield Finding(entry.card.id, "LlamaIndex", str(error), True)
             continue
         if isinstance(entry.source, str) and isinstance(llm, EndpointLLM) and (package := package_of(entry.source)):
-            yield Finding(entry.card.id, "LlamaIndex", without(package), False)
+            yield Finding(entry.card.id, "LlamaIndex", without(package, llm.base_url), False)
         if left := getattr(llm, "max_retries", 0):
             told = (
                 f"{type(llm).__name__} retries up to {left} times by itself, beside the router; set its max_retries=0"

@@ -52,12 +52,27 @@ def _plain(message: BaseMessage) -> list[dict[str, Any]]:
     out: dict[str, Any] = {"role": role, "content": message.content}
     if message.name:
         out["name"] = message.name
-    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
-        out["tool_calls"] = _calls(message)
-        out["content"] = message.content or None
+    if isinstance(message, AIMessage):
+        out |= _beside(message)
     if role == "assistant" and message.additional_kwargs.get("prefix") is True:
         out["prefix"] = True  # the beginning of the answer, as some providers want it marked
     return [out]
+
+
+def _beside(message: AIMessage) -> dict[str, Any]:
+    """What an answer has beside its text: its calls, with null for no text, or the words of spoken audio.
+
+    A call in the form of before there were tools stays in it: its result follows as a message of the role `function`.
+    The audio itself is known only to the server that made it.
+    """
+    called, spoken = (message.additional_kwargs.get(name) for name in ("function_call", "audio"))
+    if message.tool_calls or message.invalid_tool_calls:
+        return {"tool_calls": _calls(message), "content": message.content or None}
+    if isinstance(called, Mapping) and called.get("name"):
+        call = {"name": called["name"], "arguments": called.get("arguments") or "{}"}
+        return {"function_call": call, "content": message.content or None}
+    words = spoken.get("transcript") if isinstance(spoken, Mapping) and not message.content else None
+    return {"content": words} if isinstance(words, str) else {}
 
 
 def _calls(message: AIMessage) -> list[dict[str, Any]]:

@@ -300,4 +300,4 @@ def _built_in(name: str, api_key: str | None) -> LLM:
 
     spec = spec_for(name, api_key=api_key)
     spec.key()  # a missing key is an error now, not at the first call
-    return EndpointLLM.over(spec)
+    return EndpointLLM.over(spec, provider=name.partition(":")[0])

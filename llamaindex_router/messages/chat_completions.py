@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from capability_router.endpoints.assembly import Assembly
+from capability_router.endpoints.strict_schema import strict_form
 from capability_router.endpoints.wire import Delta
 from capability_router.request import Finish
 from llamaindex_router.errors import AnswerWithheld
@@ -139,10 +140,13 @@ def tool_choice(choice: Any, *, required: bool) -> Any:
     return "required" if choice == "any" else choice
 
 
-def json_schema(output_cls: type[Any]) -> Mapping[str, Any]:
-    """The `response_format` that asks for an object of this class."""
+def json_schema(output_cls: type[Any], *, strict: bool) -> Mapping[str, Any]:
+    """The `response_format` that asks for an object of this class; `strict`: in the strict form if it has one."""
     name = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in output_cls.__name__)
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": output_cls.model_json_schema()}}
+    schema = output_cls.model_json_schema()
+    closed = strict_form(schema) if strict else None
+    told = {"schema": schema} if closed is None else {"schema": closed, "strict": True}
+    return {"type": "json_schema", "json_schema": {"name": name, **told}}
 
 
 def object_of(response: ChatResponse, output_cls: type[Any]) -> Any:

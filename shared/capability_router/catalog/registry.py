@@ -108,6 +108,10 @@ def _listed(models: Any) -> list[Any]:
 
 
 def _entries(models: Sequence[Any], describe: Describe | None = None, api_key: str | None = None) -> list[Entry]:
+    if api_key is not None and not isinstance(api_key, str):
+        raise ConfigError(
+            f"api_key must be a string, the key of 'provider:model' entries; got {type(api_key).__name__}"
+        )
     drafts = [keyed(read(item, f"models[{i}]", describe), api_key) for i, item in enumerate(models)]
     return [_settled(draft, id) for draft, id in zip(drafts, _ids(drafts), strict=True)]
 

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
+from capability_router.address import public_url
 from capability_router.endpoints.spec import ApiKey, EndpointSpec
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 
 
 class Provider(NamedTuple):
-    """A provider's Chat Completions URL, and the environment variable of its key ("" = no key)."""
+    """A provider's Chat Completions URL, and the environment variable of its key ("" = no key).
+
+    `elsewhere`: the variables from which the provider's own clients take another base URL, a gateway's, in order.
+    `below`: what the clients add to it.
+    """
 
     base_url: str
     api_key_env: str = ""
+    elsewhere: tuple[str, ...] = ()
+    below: str = ""
 
 
 PROVIDERS: dict[str, Provider] = {
-    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY", ("OPENAI_API_BASE", "OPENAI_BASE_URL")),
     "anthropic": Provider("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
     "google": Provider("https://generativelanguage.googleapis.com/v1beta/openai", "GOOGLE_API_KEY"),
-    "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-    "deepseek": Provider("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "groq": Provider(
+        "https://api.groq.com/openai/v1", "GROQ_API_KEY", ("GROQ_API_BASE", "GROQ_BASE_URL"), below="/openai/v1"
+    ),
+    "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY", ("MISTRAL_BASE_URL",)),
+    "deepseek": Provider("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", ("DEEPSEEK_API_BASE",)),
+    "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", ("OPENROUTER_API_BASE",)),
     "xai": Provider("https://api.x.ai/v1", "XAI_API_KEY"),
-    "together": Provider("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    "together": Provider("https://api.together.xyz/v1", "TOGETHER_API_KEY", ("TOGETHER_API_BASE",)),
     "fireworks": Provider("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     "cerebras": Provider("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
-    "perplexity": Provider("https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
+    "perplexity": Provider("https://api.perplexity.ai", "PERPLEXITY_API_KEY", ("PERPLEXITY_BASE_URL",)),
     "nvidia": Provider("https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY"),
     "moonshot": Provider("https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
     "zai": Provider("https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
@@ -56,9 +66,10 @@ def known(provider: str) -> Provider | None:
     return PROVIDERS.get(ALIASES.get(name, name))
 
 
-def without(package: str) -> str:
+def without(package: str, base_url: str) -> str:
     """The text that `check` prints for a "provider:model" whose own package is not installed."""
-    return f"{package} is not installed, so the built-in client calls the provider's OpenAI-compatible server"
+    told = f"{package} is not installed, so the built-in client calls the provider's OpenAI-compatible server"
+    return f"{told} at {public_url(base_url)}"
 
 
 def spec_for(name: str, *, api_key: ApiKey | None = None) -> EndpointSpec:
@@ -69,4 +80,11 @@ def spec_for(name: str, *, api_key: ApiKey | None = None) -> EndpointSpec:
         words = [*PROVIDERS, *ALIASES] if row is None else []
         hint = nearest(provider.lower(), words, f"; known: {', '.join(PROVIDERS)}", tail=":...")
         raise ConfigError(f"{name!r} is not 'provider:model' with a provider that can be reached over HTTP{hint}")
-    return EndpointSpec(row.base_url, model, api_key, None if api_key else row.api_key_env or None)
+    variable = next((each for each in row.elsewhere if os.environ.get(each, "").strip()), "")
+    base_url = os.environ[variable].strip().rstrip("/") + row.below if variable else row.base_url
+    try:
+        return EndpointSpec(base_url, model, api_key, None if api_key else row.api_key_env or None)
+    except ConfigError as error:
+        if not variable:
+            raise
+        raise ConfigError(f"{name!r} takes its base_url from the environment variable {variable}: {error}") from None

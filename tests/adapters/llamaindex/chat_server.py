@@ -12,13 +12,14 @@ from typing import Any
 
 @dataclass
 class Say:
-    """Answer with this text, or with tool calls (name, arguments)."""
+    """Answer with this text, or with tool calls (name, arguments). `at_once`: a stream's events go out in one piece."""
 
     text: str = ""
     tools: tuple[tuple[str, dict[str, Any]], ...] = ()
     usage: tuple[int, int] = (100, 20)
     finish: str = ""
     reasoning: str = ""
+    at_once: bool = False
 
 
 @dataclass
@@ -133,10 +134,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        for chunk in _chunks(body["model"], step, usage):
-            self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        events = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in _chunks(body["model"], step, usage)]
         if not isinstance(step, Cut):
-            self.wfile.write(b"data: [DONE]\n\n")
+            events.append(b"data: [DONE]\n\n")
+        for piece in [b"".join(events)] if isinstance(step, Say) and step.at_once else events:
+            self.wfile.write(piece)
         self.wfile.flush()
 
 

@@ -85,6 +85,22 @@ async def test_streams_with_facts_on_every_chunk(pair: RouterLLM, way: str) -> N
 
 
 @pytest.mark.parametrize("way", STREAMS)
+async def test_a_chunk_is_not_ahead_of_its_delta_if_all_events_are_read_together(
+    built_in: Callable[..., Any], server: ChatServer, way: str
+) -> None:
+    calls = (("note", {"text": "a"}), ("note", {"text": "b"}))
+    server.script("a", Say("one two three", tools=calls, reasoning="hm", at_once=True))
+    said, called = "", list[int]()
+    for chunk in await streamed(RouterLLM(models=[built_in("a")]), way):
+        said += chunk.delta
+        assert ((chunk.message.content or "") if way.endswith("chat") else chunk.text) == said
+        called.append(len(chunk.message.additional_kwargs.get("tool_calls", ())) if way.endswith("chat") else 0)
+    assert said == "one two three"
+    assert called == sorted(called)
+    assert called[:5] == [0] * 5
+
+
+@pytest.mark.parametrize("way", STREAMS)
 @pytest.mark.parametrize("broken", [Refuse(429), Cut(0)], ids=["429", "cut before the first token"])
 async def test_streams_fall_back_before_the_first_token(
     pair: RouterLLM, server: ChatServer, way: str, broken: Any

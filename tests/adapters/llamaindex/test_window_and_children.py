@@ -145,6 +145,14 @@ def test_names_use_the_integration_when_it_is_there(monkeypatch: pytest.MonkeyPa
     assert next(iter(llm.router.registry.entries)) == "openai/gpt-4o-mini"
 
 
+def test_a_provider_behind_a_gateway_keeps_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MISTRAL_BASE_URL", "https://gw.example/v1")
+    llm = RouterLLM(models=["mistral:mistral-large-latest"], api_key="k")
+    child = llm._core.children.get("mistral/mistral-large-latest")
+    assert isinstance(child, EndpointLLM)
+    assert (child.base_url, child.description.fields["provider"]) == ("https://gw.example/v1", "mistral")
+
+
 class Watching(MockLLM):
     """Says which window it was built with."""
 

@@ -201,6 +201,14 @@ def test_models_must_be_a_list(models):
         Registry.build(models)
 
 
+@pytest.mark.parametrize("api_key", [123, b"sk-secret", ["sk-secret"]])
+@pytest.mark.parametrize("model", ["openai:x", {"endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "x"}}])
+def test_a_key_that_is_no_text_is_told_and_not_shown(model, api_key):
+    with pytest.raises(ConfigError, match=f"api_key must be a string.*got {type(api_key).__name__}") as caught:
+        Registry.build([model], api_key=api_key)
+    assert "secret" not in str(caught.value)
+
+
 def test_no_models_says_what_to_give():
     with pytest.raises(ConfigError, match=r"empty.*provider:model"):
         Registry.build([])

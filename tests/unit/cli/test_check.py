@@ -163,10 +163,11 @@ def test_another_package_is_found_by_its_name_where_it_states_no_modules(
 
 def test_a_package_that_is_not_there_is_told_with_what_stands_in_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "k")
+    monkeypatch.setenv("DEEPSEEK_API_BASE", "https://gw.example/v1?key=secret")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     entries = [{"id": "bare", "model": "deepseek:m"}, {"id": "here", "model": "openai:gpt-5.4"}]
     registry = Registry.build(entries)
-    stands_in = "is not installed, so the built-in client calls the provider's OpenAI-compatible server"
+    stands_in = "is not installed, so the built-in client calls the provider's OpenAI-compatible server at https://gw.example/v1"
     for told, package in ((review, "langchain-deepseek"), (review_llamaindex, "llama-index-llms-deepseek")):
         found = [finding for finding in told(registry) if "not installed" in finding.detail]
         assert [(f.model, f.detail, f.grave) for f in found] == [("bare", f"{package} {stands_in}", False)]

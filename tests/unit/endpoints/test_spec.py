@@ -140,6 +140,34 @@ def test_known_providers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "variables", "url"),
+    [
+        ("openai:m", {"OPENAI_BASE_URL": " https://gw.example/v1/ "}, "https://gw.example/v1"),
+        ("openai:m", {"OPENAI_BASE_URL": "https://two.example", "OPENAI_API_BASE": "https://o.example"}, "https://o.example"),
+        ("openai:m", {"OPENAI_BASE_URL": " ", "OPENAI_API_BASE": ""}, "https://api.openai.com/v1"),
+        ("groq:m", {"GROQ_BASE_URL": "https://gw.example/groq"}, "https://gw.example/groq/openai/v1"),
+        ("mistralai:m", {"MISTRAL_BASE_URL": "https://gw.example/v1"}, "https://gw.example/v1"),
+        ("xai:m", {"OPENAI_BASE_URL": "https://gw.example/v1"}, "https://api.x.ai/v1"),
+    ],
+)  # fmt: skip
+def test_a_gateway_is_taken_from_the_variables_of_the_providers_own_clients(
+    name: str, variables: dict[str, str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in {each for row in PROVIDERS.values() for each in row.elsewhere}:
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    assert spec_for(name).base_url == url
+
+
+def test_a_gateway_that_is_no_url_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_BASE", "https://user:secret@gw.example")
+    with pytest.raises(ConfigError, match=r"'deepseek:m'.* variable DEEPSEEK_API_BASE: .*base_url") as caught:
+        spec_for("deepseek:m")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("name", "told"), [("opnai:x", "openai"), ("openai", "provider:model"), ("zzzz:x", "known: openai")]
 )
 def test_an_unknown_provider_is_told(name: str, told: str) -> None:

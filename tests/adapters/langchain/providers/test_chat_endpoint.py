@@ -10,7 +10,7 @@ from fakes import Recorder
 from joke import Joke
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, FunctionMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import LLMResult
 from loopback.chat_server import ChatServer, piece, sse
 from loopback.chat_server import reply as answer
@@ -140,6 +140,31 @@ async def test_tool_calls_whole_and_streamed(server: Server) -> None:
         whole = chunk if whole is None else whole + chunk
     assert whole.tool_calls == [{"name": "add", "args": {"a": 3, "b": 3}, "id": "call_1", "type": "tool_call"}]
     assert server.seen[-1][1]["tool_choice"] == {"type": "function", "function": {"name": "add"}}
+
+
+@pytest.mark.parametrize("text", ["", "I look."])
+def test_a_call_from_before_there_were_tools_stays_before_its_result(text: str) -> None:
+    called = {"name": "add", "arguments": '{"a": 1}'}
+    history = [
+        HumanMessage("hi"),
+        AIMessage(text, additional_kwargs={"function_call": called}),
+        FunctionMessage(name="add", content="3"),
+    ]
+    _, answer, result = to_chat(history)
+    assert answer == {"role": "assistant", "content": text or None, "function_call": called}
+    assert result == {"role": "function", "name": "add", "content": "3"}
+
+
+def test_the_same_call_in_both_forms_is_sent_once() -> None:
+    call = {"name": "add", "args": {}, "id": "c"}
+    answer = AIMessage("", tool_calls=[call], additional_kwargs={"function_call": {"name": "add", "arguments": "{}"}})
+    assert to_chat([answer])[0].keys() == {"role", "content", "tool_calls"}
+
+
+@pytest.mark.parametrize(("audio", "sent"), [({"id": "a", "transcript": "It rains."}, "It rains."), ({"id": "a"}, "")])
+def test_of_a_spoken_answer_the_words_are_sent(audio: dict[str, str], sent: str) -> None:
+    assert to_chat([AIMessage("", additional_kwargs={"audio": audio})]) == [{"role": "assistant", "content": sent}]
+    assert to_chat([AIMessage("Yes.", additional_kwargs={"audio": audio})])[0]["content"] == "Yes."
 
 
 def test_a_tool_call_that_is_no_json_is_told_as_invalid(server: Server) -> None:

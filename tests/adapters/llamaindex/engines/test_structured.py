@@ -101,3 +101,35 @@ def test_the_callers_prompt_and_keywords_are_left_alone(server: ChatServer, buil
 def test_as_structured_llm(pair: RouterLLM, server: ChatServer) -> None:
     server.script("a", told)
     assert pair.as_structured_llm(City).complete("about Paris").raw == City(name="Paris", people=2_100_000)
+
+
+class Census(BaseModel):
+    """Keys that are not known beforehand have no strict form."""
+
+    people: dict[str, int]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_openai_is_asked_to_hold_to_the_schema_as_it_is_by_its_own_llm(
+    built_in: Callable[..., Any], like: Callable[..., Any], server: ChatServer, way: str
+) -> None:
+    server.script("a", told)
+    for llm in (built_in("a", provider="openai"), like("a", should_use_structured_outputs=True)):
+        await predicted(RouterLLM(models=[llm]), way)
+    ours, own = (body["response_format"]["json_schema"] for body in server.requests)
+    assert ours["strict"] is own["strict"] is True
+    assert ours["schema"] == own["schema"]
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "kind"),
+    [("a", "mistral", City), ("a", "", City), ("ft:a", "openai", City), ("a", "openai", Census)],
+)
+def test_a_server_that_may_reject_strict_is_not_asked(
+    built_in: Callable[..., Any], server: ChatServer, model: str, provider: str, kind: type[BaseModel]
+) -> None:
+    answer = PARIS if kind is City else '{"people": {"Paris": 1}}'
+    server.script(model, Say(answer))
+    built_in(model, provider=provider).structured_predict(kind, PROMPT, place="Paris")
+    (body,) = server.requests
+    assert body["response_format"]["json_schema"] == {"name": kind.__name__, "schema": kind.model_json_schema()}
