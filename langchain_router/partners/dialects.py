@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from capability_router.endpoints.chain_usage import Counting
+from capability_router.faults.evidence import read
 from capability_router.sdks.async_keys import key_from_thread
 from capability_router.sdks.watsonx_retries import model_without_retries
 
@@ -133,13 +134,13 @@ def silent_clients(model: Any) -> dict[str, Any]:
 def loudest(model: Any) -> int:
     """The highest number of retries of the model's clients of this kind; 0 = none retries."""
     held = (vars(model).get(name) for name in ("client", "async_client"))
-    return max(_retries(client) or _retries(getattr(client, "_client", None)) for client in held)
+    return max(_retries(client) or _retries(read(client, "_client")) for client in held)
 
 
 def _silent(client: Any) -> Any:
     if _retries(client):
         return _without(client)
-    sdk: Any = getattr(client, "_client", None)
+    sdk: Any = read(client, "_client")
     if not _retries(sdk):
         return None
     part = getattr(getattr(_without(sdk), "chat", None), "completions", None)
@@ -156,8 +157,8 @@ def _without(sdk: Any) -> Any:
 
 
 def _retries(sdk: Any) -> int:
-    tries = getattr(sdk, "max_retries", None)
-    return tries if type(tries) is int and tries > 0 and callable(getattr(sdk, "with_options", None)) else 0
+    tries = read(sdk, "max_retries")
+    return tries if type(tries) is int and tries > 0 and callable(read(sdk, "with_options")) else 0
 
 
 def _openrouter_client(model: Any) -> None:
