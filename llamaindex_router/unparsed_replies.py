@@ -67,7 +67,9 @@ def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
     body = _without_choices(frame.f_locals) if isinstance(error, KeyError) and error.args == _CHOICES else None
     if body is not None:
         return no_reply(_told_instead(body), error)
-    replies = (held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error) or _uncounted(held, error))
+    replies = (
+        held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error) or _uncounted(held, error)
+    )
     held = next(replies, None)
     return None if held is None else no_reply(_told_instead(held), error, usage_of(counts_of(held), tier_of(held)))
 
