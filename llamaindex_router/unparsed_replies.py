@@ -67,7 +67,9 @@ def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
     body = _without_choices(frame.f_locals) if isinstance(error, KeyError) and error.args == _CHOICES else None
     if body is not None:
         return no_reply(_told_instead(body), error)
-    replies = (held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error))
+    replies = (
+        held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error) or _uncounted(held, error)
+    )
     held = next(replies, None)
     return None if held is None else no_reply(_told_instead(held), error, usage_of(counts_of(held), tier_of(held)))
 
@@ -98,6 +100,11 @@ def _lacks(response: object, error: BaseException) -> bool:
     """Whether the error is about a part that this body doesn't have at all."""
     sought = (part for part in _SOUGHT if str(error).endswith(f"attribute {part!r}"))
     return isinstance(error, AttributeError) and any(getattr(response, part, _UNTOLD) is _UNTOLD for part in sought)
+
+
+def _uncounted(response: object, error: BaseException) -> bool:
+    """Whether the error is about the counts, which this body has as null: a failed response of OpenAI's is so."""
+    return isinstance(error, AttributeError) and error.obj is None and _part(response, "usage") is None
 
 
 def _error_held(reader: FrameType) -> object:

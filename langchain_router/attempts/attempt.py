@@ -38,7 +38,7 @@ from langchain_router.attempts.in_threads import in_threads
 from langchain_router.attempts.listeners import Counted, Shown
 from langchain_router.attempts.own_context import inside
 from langchain_router.attempts.seam import Seam
-from langchain_router.attempts.skipped_errors import SkippedErrors, check
+from langchain_router.attempts.skipped_errors import SkippedErrors, check, check_candidate
 from langchain_router.attempts.stop_handler import StopHandler
 from langchain_router.attempts.with_handlers import CallWithHandlers
 from langchain_router.attempts.without_handlers import aask, ask, has_no_handlers
@@ -295,6 +295,8 @@ class ModelAttempt:
         if self._dialect.passes_over and not answer.content and not answer.tool_calls:
             check(answer.response_metadata)
         self._check_gathered((answer,))
+        if self._dialect.hides_errors:
+            check_candidate(answer)
         broken = self._broken()
         return unrepaired(answer, broken) if broken else answer
 

@@ -7,14 +7,32 @@ on: an error event that is all that ChatMistralAI gets is not found, and its str
 
 from __future__ import annotations
 
-from types import FrameType
+from collections.abc import Mapping
+from types import FrameType, MappingProxyType
 from typing import Any
+
+from langchain_core.messages import AIMessage
 
 from capability_router.faults.error_event import ErrorEvent
 from capability_router.sdks.streams import frames_below
+from langchain_router.messages.replies import finish_of
 
 _READ = ("chunk", "response")
 """The names of that variable."""
+
+
+_OF_A_CANDIDATE = "safety_ratings"
+"""What ChatGoogleGenerativeAI states of each candidate, even if it is an empty list."""
+
+
+class NoCandidate(RuntimeError):
+    """A body without a candidate, of which only an empty message is left. An error in it, and its code, are lost."""
+
+    status_code = 200
+    body: Mapping[str, Any] = MappingProxyType({"error": {"type": "server_error"}})
+
+    def __init__(self) -> None:
+        super().__init__("no reply in its 200")
 
 
 class SkippedErrors:
@@ -41,6 +59,13 @@ def check(held: Any) -> None:
     """Raise ErrorEvent if what a package read, or keeps beside an empty answer, is an error."""
     if type(held) is dict and (code := _error_in(held)) is not None:
         raise ErrorEvent(code)
+
+
+def check_candidate(answer: AIMessage) -> None:
+    """Raise NoCandidate if ChatGoogleGenerativeAI made an empty message of a body that is no reply."""
+    told = answer.response_metadata
+    if not answer.content and finish_of(told) is None and _OF_A_CANDIDATE not in told:
+        raise NoCandidate
 
 
 def _error_in(event: dict[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.card import profiled
 from capability_router.catalog.entry import Description
+from capability_router.faults.evidence import read
 from capability_router.request import own_answers, own_service
 from langchain_router.partners.dialects import UNKNOWN, Dialect, dialect_of, gives_reason
 
@@ -29,7 +30,7 @@ def describe(model: Any) -> Description | None:
     stated = getattr(model, "card", None)  # a ChatEndpoint has a whole card, and knows its address
     if isinstance(stated, Mapping):
         fields.update({key: value for key, value in stated.items() if key != "id"})
-    address = getattr(getattr(model, "client", None), "address", None)
+    address = read(getattr(model, "client", None), "address")
     if not isinstance(address, Address):
         address = _address(model, dialect, provider, name)
     return Description(fields, address, gives_reason(model))
@@ -61,7 +62,7 @@ def _address(model: BaseChatModel, dialect: Dialect, provider: str, name: str) -
 def _base_url(model: BaseChatModel, dialect: Dialect) -> str:
     clients = (getattr(model, name, None) for name in ("root_client", "client"))  # some SDKs' know their default
     stated = (getattr(model, name, None) for name in dialect.url_fields)
-    urls = (*stated, *(getattr(client, "base_url", None) for client in clients))
+    urls = (*stated, *(read(client, "base_url") for client in clients))
     return next((str(url) for url in urls if url and "://" in str(url)), "").rstrip("/")
 
 

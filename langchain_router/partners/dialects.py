@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from capability_router.endpoints.chain_usage import Counting
+from capability_router.faults.evidence import read
 from capability_router.sdks.async_keys import key_from_thread
 from capability_router.sdks.watsonx_retries import model_without_retries
 
@@ -58,6 +59,7 @@ class Dialect:
     `counting`: the meaning of the counts in a stream's later chunks ("anew" = total so far, "on" = increment);
     "" = found out from the counts.
     `passes_over`: it passes over an error event in a stream.
+    `hides_errors`: it makes an empty message of a body that is no reply, even of an error.
     `no_chunks`: the beginning of its error text for a stream without a chunk.
     `fields`: the fields for LangChain's common parameters, if they may have other names.
     `fields_only`: the common parameters that it accepts only as fields, not as keywords of a call.
@@ -82,6 +84,7 @@ class Dialect:
     calls_at_end: bool = False
     ids_anew: bool = False
     passes_over: bool = False
+    hides_errors: bool = False
     ever_parallel: bool = False
     drops_refusals: bool = False
     counting: Counting = ""
@@ -133,13 +136,13 @@ def silent_clients(model: Any) -> dict[str, Any]:
 def loudest(model: Any) -> int:
     """The highest number of retries of the model's clients of this kind; 0 = none retries."""
     held = (vars(model).get(name) for name in ("client", "async_client"))
-    return max(_retries(client) or _retries(getattr(client, "_client", None)) for client in held)
+    return max(_retries(client) or _retries(read(client, "_client")) for client in held)
 
 
 def _silent(client: Any) -> Any:
     if _retries(client):
         return _without(client)
-    sdk: Any = getattr(client, "_client", None)
+    sdk: Any = read(client, "_client")
     if not _retries(sdk):
         return None
     part = getattr(getattr(_without(sdk), "chat", None), "completions", None)
@@ -156,8 +159,8 @@ def _without(sdk: Any) -> Any:
 
 
 def _retries(sdk: Any) -> int:
-    tries = getattr(sdk, "max_retries", None)
-    return tries if type(tries) is int and tries > 0 and callable(getattr(sdk, "with_options", None)) else 0
+    tries = read(sdk, "max_retries")
+    return tries if type(tries) is int and tries > 0 and callable(read(sdk, "with_options")) else 0
 
 
 def _openrouter_client(model: Any) -> None:
@@ -220,8 +223,11 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "langchain_google_genai", "ChatGoogleGenerativeAI", ("google_genai", "google", "gemini"),
-        retries=Retries(1, _at_each_call),  # it counts attempts; 0 means the SDK's own default
-        gives_reason=True, ever_parallel=True, counting="on", fields_only=("max_tokens",), url_fields=("base_url",),
+        # Its retries count attempts; 0 means the SDK's own default. It takes a `timeout`, but its SDK tells the server,
+        # and Gemini refuses (400) all that is shorter than ten seconds.
+        retries=Retries(1, _at_each_call),
+        gives_reason=True, hides_errors=True, ever_parallel=True, counting="on", fields_only=("max_tokens",),
+        url_fields=("base_url",),
     ),
     Dialect(
         "langchain_groq", "ChatGroq", ("groq",), retries=Retries(0, _generated_clients), takes_timeout=True,
@@ -288,7 +294,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ),
     Dialect(
         "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=Retries(0, _generated_clients),
-        gives_reason=True, mute=True, counting="on", url_fields=(),  # its clients know
+        takes_timeout=True, gives_reason=True, mute=True, counting="on", url_fields=(),  # its clients know
     ),
     Dialect(
         "langchain_sambanova", "ChatSambaNova", ("sambanova",), retries=Retries(0, _generated_clients),

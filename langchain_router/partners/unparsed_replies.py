@@ -33,7 +33,7 @@ _NOT_PACKAGES = ("langchain_core", "langchain_router")
 _ASKED = ("_generate", "_agenerate", "_stream", "_astream")
 _CAME = frozenset({"response", "data", "chunk"})
 """What makes a call and reads its reply; and what has come of the call, where it has one of these names yet."""
-_MESSAGES = ("AIMessage", "AIMessageChunk")
+_MESSAGES = ("AIMessage", "AIMessageChunk", "ChatMessage", "ChatMessageChunk")  # the latter two of odd roles
 _HELD = ("response_dict", "response", "data", "chunk", "part")
 """Under which names the readers hold it."""
 _STUMBLES = (*STUMBLES, UnboundLocalError)

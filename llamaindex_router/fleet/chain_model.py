@@ -15,6 +15,7 @@ from capability_router.catalog.card import profiled
 from capability_router.catalog.entry import Description
 from capability_router.catalog.registry import Registry
 from capability_router.endpoints.chain_usage import Counting
+from capability_router.faults.evidence import read
 from capability_router.request import own_answers, own_service
 from capability_router.sdks.async_keys import key_from_thread
 from capability_router.sdks.shared_clients import without_end
@@ -68,7 +69,7 @@ def described(model: Any) -> Description:
     stated = getattr(model, "card", None)  # an endpoint of ours has a whole card, and knows its address
     if isinstance(stated, Mapping):
         fields.update({key: value for key, value in stated.items() if key != "id"})
-    address = getattr(getattr(model, "client", None), "address", None)
+    address = read(getattr(model, "client", None), "address")
     if not isinstance(address, Address):
         address = address_of_router(model) or _address(model, provider, name)
     return Description(fields, address, is_a(model, *_REASONED))
@@ -100,7 +101,7 @@ def _address(model: Any, provider: str, name: str) -> Address:
 
 def _url(model: Any) -> str:
     client = getattr(model, "root_client", None)
-    urls = (*(getattr(model, name, None) for name in _URLS), getattr(client, "base_url", None))
+    urls = (*(getattr(model, name, None) for name in _URLS), read(client, "base_url"))
     return next((str(url) for url in urls if url and "://" in str(url)), "").rstrip("/")
 
 

@@ -104,3 +104,18 @@ def test_an_llms_sdk_opens_connections_within_the_limit(make: Make, unreached: s
     ask = (lambda: asyncio.run(router.acomplete("hi"))) if is_async else (lambda: router.complete("hi"))
     assert taken_s(ask) < 4, "the SDKs' own limit is 5 s"
     assert [call.model for call in router.router.ledger.calls()][-1] == "second"
+
+
+def test_perplexitys_sdk_is_told_the_time_that_an_attempt_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the thread of an attempt that was given up waits for the SDK's own limit, which is a quarter of an hour."""
+    model = pytest.importorskip("langchain_perplexity").ChatPerplexity(model="m", api_key="k")
+    told: list[Any] = []
+
+    def asked(_: Any, **keywords: Any) -> Any:
+        told.append(keywords.get("timeout"))
+        raise ConnectionError
+
+    monkeypatch.setattr(type(model.client.chat.completions), "create", asked)
+    models = [(model, {"id": "first"}), (FakeListChatModel(responses=["well"]), {"id": "second"})]
+    ChatRouter(models=models, policy="single", timeouts={"total": 60}).invoke("hi")
+    assert [0 < limits.read < 70 for limits in told] == [True]

@@ -44,6 +44,18 @@ class Chat(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=AIMessage("yes"))])
 
 
+class Settings:
+    """A client whose settings are read as attributes: a name that it doesn't have is a KeyError."""
+
+    def __getattr__(self, name: str) -> Any:
+        return {"url": "http://127.0.0.1"}[name]
+
+
+class Calling(Chat):
+    client: Any = Field(default_factory=Settings)
+    root_client: Any = Field(default_factory=Settings)
+
+
 class Text(CustomLLM):
     error: Exception | None = None
     pause_s: float = 0.0
@@ -93,6 +105,11 @@ def test_what_is_held_is_the_one_that_was_isolated(kind: str) -> None:
 def test_one_is_a_hedge_for_another(kind: str) -> None:
     adapter, model = KINDS[kind]
     assert told([model(pause_s=0.4), model()], adapter, hedge={"after_s": 0.02, "extra": 1.0})["model"].endswith("#2")
+
+
+@pytest.mark.parametrize("adapter", ["chat", "text"])
+def test_a_client_may_fail_on_attributes_that_it_does_not_have(adapter: str) -> None:
+    assert told([Calling()], adapter)["attempts"] == 1
 
 
 def test_a_default_for_which_a_class_has_no_field_goes_with_its_calls() -> None:

@@ -124,7 +124,7 @@ NAMES = TELLING | _kinds(
             IncompleteReadError ServerDisconnectedError ClientConnectorError ClientOSError ClientPayloadError
             ClientConnectionError NewConnectionError NameResolutionError MaxRetryError ChunkedEncodingError SSLError
             SSLCertVerificationError gaierror RemoteDisconnected BadStatusLine HttpProcessingError ServiceRequestError
-            ServiceResponseError""",
+            ServiceResponseError TooManyRedirects""",
         "auth": """
             ModelAuthenticationError PermissionDeniedError ModelPermissionDeniedError OAuthError CredentialsError
             NoCredentialsError PartialCredentialsError CredentialRetrievalError DefaultCredentialsError RefreshError
@@ -138,7 +138,7 @@ NAMES = TELLING | _kinds(
             APIError ServerError InternalServerError ModelAPIError APIResponseValidationError EndpointReplyError
             EndpointStreamError DecodingError JSONDecodeError UnicodeDecodeError UnknownApiResponseError BadGateway
             ContentTypeError ResponseValidationError ResponseParserError ChecksumMismatch InvalidHeadersLength
-            InvalidPayloadLength SSEError""",
+            InvalidPayloadLength SSEError ResponseNotRead""",
         "unparsable": "OutputParserException ValidationError",
     }
 ) | DECISIVE_NAMES  # fmt: skip

@@ -12,8 +12,10 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from inspect import getattr_static
 from threading import RLock
 from types import FrameType
+from typing import TypeGuard
 from weakref import ref
 
 from capability_router.sdks.reader import Reader
@@ -67,9 +69,14 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _socket(frame: FrameType) -> socket.socket | None:
+    """The socket that the frame's object is or holds. A model's own client may stand here, so none of its code runs."""
     owner = frame.f_locals.get("self")
-    held = owner if isinstance(owner, socket.socket) else getattr(owner, "_sock", None)
-    return held if isinstance(held, socket.socket) else None
+    held = owner if _is_socket(owner) else getattr_static(owner, "_sock", None)
+    return held if _is_socket(held) else None
+
+
+def _is_socket(thing: object) -> TypeGuard[socket.socket]:
+    return issubclass(type(thing), socket.socket)  # `isinstance` asks a proxy for its `__class__`
 
 
 def _reads_body(frames: list[FrameType]) -> bool:

@@ -128,6 +128,13 @@ def test_a_body_that_is_no_reply_counts_against_its_server(
     assert [row["failed"] for row in llm.router.health() if row["model"] == "a"] == [1]
 
 
+@pytest.mark.parametrize("role", [None, {"a": 1}])
+def test_a_message_of_an_odd_role_counts_against_its_server(serve: Callable[[Any], str], role: Any) -> None:
+    llm = _openai(serve(_whole(content="PART", role=role)))
+    assert _ask(llm) == "good"
+    assert _faults(llm) == ["server_error", None]
+
+
 @pytest.mark.parametrize("make", [_openai, _built_in, _llamaindex])
 @pytest.mark.parametrize(
     ("body", "kind"),

@@ -168,6 +168,13 @@ def test_a_body_of_gemini(make: Make, told: Any, kind: str, later: bool) -> None
 
 @GEMINI
 @later
+@pytest.mark.parametrize("told", [{}, {"candidates": []}, {"error": {"code": 503, "message": "down"}}])
+def test_a_body_without_a_candidate_is_no_empty_answer(make: Make, told: Any, later: bool) -> None:
+    assert asked(make, body(told), later=later) == ("good", ["server_error", None], True)
+
+
+@GEMINI
+@later
 @pytest.mark.parametrize("event", [{"error": "down"}, candidate([{"text": "d"}], "STOP", usageMetadata=ODD_COUNTS)])
 def test_an_event_of_gemini(make: Make, event: Any, later: bool) -> None:
     assert asked(make, events(event), stream=True, later=later) == ("good", ["server_error", None], True)

@@ -28,7 +28,7 @@ CLIENTS = ("openai", "anthropic", "google", "groq", "mistralai", "ollama", "boto
 STATUSES = {400: "bad_request", 401: "auth", 402: "quota_exhausted", 403: "auth", 404: "not_found", 408: "timeout",
             409: "server_error", 413: "context_overflow", 418: "bad_request", 422: "bad_request", 424: "server_error",
             429: "rate_limited", 500: "server_error", 502: "server_error", 503: "overloaded", 504: "timeout",
-            524: "timeout", 529: "overloaded", 599: "server_error", 302: "unknown"}  # fmt: skip
+            522: "timeout", 524: "timeout", 529: "overloaded", 599: "server_error", 302: "unknown"}  # fmt: skip
 
 words = st.text(max_size=12) | st.sampled_from(
     ["code", "error", "rate_limit_error", "429", "type", "message", "sk-abc"]
@@ -383,6 +383,12 @@ def test_what_is_kept_of_answers_is_bounded_and_no_text_of_theirs() -> None:
         assert classify(_said(500, f"secret {number}"), NOW).kind == "server_error"
         assert 0 < len(CLASSIFY._shapes) <= 256
     assert "secret" not in repr(CLASSIFY._shapes)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("TooManyRedirects", "connection"), ("ResponseNotRead", "server_error")])
+def test_what_httpx_raises_over_an_odd_answer_is_about_the_way_or_the_server(name: str, kind: str) -> None:
+    for package in ("httpx", "httpx2"):
+        assert classify(type(name, (Exception,), {"__module__": package})("odd")).kind == kind
 
 
 def test_one_class_and_status_may_mean_two_things() -> None:

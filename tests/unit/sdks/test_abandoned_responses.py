@@ -86,6 +86,22 @@ class Waiting:
         yield "word"
 
 
+class Settings(Waiting):
+    """Also a client whose settings are read as attributes, and which fails on a name that it doesn't have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings = {"url": "http://127.0.0.1"}
+        self.begun = threading.Event()
+
+    def __getattr__(self, name: str) -> str:
+        return self.settings[name]
+
+    def chunks(self) -> Iterator[str]:
+        self.begun.set()
+        yield from super().chunks()
+
+
 def given_up() -> tuple[Runner[str], Waiting]:
     attempt = Waiting()
     runner: Runner[str] = Runner(1, attempt, queue.SimpleQueue())
@@ -159,6 +175,14 @@ def test_an_attempt_that_was_given_up_is_kept_no_longer_than_by_its_thread() -> 
     del runner, attempt
     gc.collect()
     assert kept() is None
+
+
+def test_an_attempt_is_given_up_whatever_the_clients_own_attributes_raise() -> None:
+    attempt = Settings()
+    runner: Runner[str] = Runner(1, attempt, queue.SimpleQueue())
+    assert attempt.begun.wait(TIMEOUT_S)
+    runner.stop()
+    ended(runner, attempt)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

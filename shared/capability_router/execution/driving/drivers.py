@@ -3,7 +3,7 @@
 Both yield the chunks of the committed attempt only. They share `Performance`. They differ in how they wait for a chunk,
 and how a timeout ends the wait. An async wait can always be ended. A blocking read can't: so an attempt runs in the
 caller's thread if it enforces its timeouts itself or has none, else in a thread of its own (race.py). With hedging,
-every attempt runs in its own thread.
+and in a thread of another router's attempt, which may be given up, every attempt runs in its own thread.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TypeVar
 from capability_router.clock import Clock
 from capability_router.concurrency.async_generators import END, first_step
 from capability_router.concurrency.loop_lag import watch
+from capability_router.execution.driving.enclosing import ENCLOSING, NOBODY
 from capability_router.execution.driving.performance import Overran, Performance, Rang
 from capability_router.execution.driving.race import arace, race
 from capability_router.execution.driving.waits import Waits
@@ -38,7 +39,7 @@ def drive(
             if not show.launches:
                 show.wait_turn()
             for index, attempt in show.started():
-                alone = attempt.keeps_time or not show.timed
+                alone = (attempt.keeps_time or not show.timed) and ENCLOSING.get() is NOBODY
                 yield from _attempt(show, index, attempt) if alone else race(show, (index, attempt))
         yield from show.held()
         show.check()

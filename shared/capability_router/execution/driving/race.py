@@ -17,6 +17,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from capability_router.concurrency.longest_wait import limited
 from capability_router.concurrency.thread_pool import THREADS
+from capability_router.execution.driving.enclosing import ENCLOSING, Enclosing, GivenUp
 from capability_router.execution.driving.performance import Performance, Rang
 from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, aclosable, closable
@@ -43,6 +44,7 @@ class Given(NamedTuple):
 
 
 Box = queue.SimpleQueue[Given]
+_GIVEN_UP = Given(0)  # for the whole request
 
 
 class Runner(Reader, Generic[C]):
@@ -54,7 +56,7 @@ class Runner(Reader, Generic[C]):
     def __init__(self, index: int, attempt: Attempt[C], box: Box) -> None:
         self._index, self._attempt, self._box = index, attempt, box
         self._stopped = self._ended = False
-        self._given = 0
+        self._given, self._within = 0, Enclosing()
         self._taken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a semaphore takes twenty times as long
         READERS.add(self)
         try:
@@ -77,6 +79,7 @@ class Runner(Reader, Generic[C]):
         self._stopped = True
         self._taken.put(None)
         if not self._ended:
+            self._within.give_up()
             ABANDONED.add(self)
 
     def halt(self) -> None:
@@ -86,6 +89,7 @@ class Runner(Reader, Generic[C]):
 
     def _run(self) -> bool:
         """Run the attempt; returns whether the thread may be reused."""
+        ENCLOSING.set(self._within)
         try:
             return self._read()
         finally:
@@ -120,9 +124,14 @@ class Runner(Reader, Generic[C]):
 
 
 def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Generator[C, None, None]:
-    """Run all launches, each attempt in a thread; if `lone` is given, only that attempt."""
+    """Run all launches, each attempt in a thread; if `lone` is given, only that attempt.
+
+    Raises GivenUp if all this happens in an attempt of another router that was given up.
+    """
     box: Box = queue.SimpleQueue()
     runners: dict[int, Runner[C]] = {}
+    around, wake = ENCLOSING.get(), partial(box.put, _GIVEN_UP)
+    around.enter(wake)
     try:
         _run(show, () if lone is None else (lone,), runners, box)
         while runners if lone else show.running:
@@ -144,6 +153,7 @@ def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Ge
             for index in [i for i in runners if not show.in_flight(i)]:
                 runners.pop(index).stop()
     finally:
+        around.leave(wake)
         for runner in runners.values():
             runner.stop()
 
@@ -157,9 +167,13 @@ def _run(
 
 
 def _taken(box: Box, patience_s: float | None) -> Given | None:
-    with suppress(queue.Empty):
-        return box.get(timeout=limited(patience_s))
-    return None
+    try:
+        given = box.get(timeout=limited(patience_s))
+    except queue.Empty:
+        return None
+    if given is _GIVEN_UP:
+        raise GivenUp
+    return given
 
 
 def _too_late(show: Performance[C], given: Given | None, ended: Collection[int]) -> bool:

@@ -110,6 +110,7 @@ def test_a_stream_is_whole_when_it_says_so(step: Any, expected: tuple[str, list[
 
 INCOMPLETE = {"status": "incomplete"}
 FILTERED = body(message("a"), **INCOMPLETE, incomplete_details={"reason": "content_filter"})
+UNCOUNTED = body(status="failed", usage=None, error={"code": "rate_limit_exceeded", "message": "x"})
 LIMITED = body(message("a"), **INCOMPLETE, incomplete_details={"reason": "max_output_tokens"})
 
 
@@ -121,10 +122,11 @@ LIMITED = body(message("a"), **INCOMPLETE, incomplete_details={"reason": "max_ou
         (LIMITED, ("a", [None])),
         (body(message("no", "refusal")), ("a b", ["refusal", None])),
         (body(message("a"), status="failed"), ("a b", ["server_error", None])),
+        (UNCOUNTED, ("a b", ["rate_limited", None])),
         ({"error": {"code": "server_is_overloaded", "message": "x"}}, ("a b", ["overloaded", None])),
         ({}, ("a b", ["server_error", None])),
     ],
-    ids=["filtered", "limited", "refused", "failed", "error", "nothing"],
+    ids=["filtered", "limited", "refused", "failed", "uncounted", "error", "nothing"],
 )
 def test_a_whole_reply_tells_why_it_ended(whole: Any, expected: tuple[str, list[str | None]], later: bool) -> None:
     step = reply(whole, headers=CLOSE)
