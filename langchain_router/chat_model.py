@@ -24,6 +24,7 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
 from capability_router.concurrency.async_generators import END, first_step
+from capability_router.endpoints.veil import unveiled
 from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router
@@ -351,7 +352,7 @@ class ChatRouter(Wrappable):
 
     def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
         prompt, messages = self._messages(input)
-        options, bound = dict(kwargs), None
+        options, bound = dict(unveiled(kwargs)), None
         if kwargs:
             check_keywords(kwargs, IN_CONFIG)
             bound = options.pop(BOUND, None)
