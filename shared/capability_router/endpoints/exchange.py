@@ -19,7 +19,7 @@ from capability_router.endpoints.connection_pool import Server, async_pool, sync
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
 from capability_router.endpoints.inflater import Broken, Inflater, packed
 from capability_router.endpoints.sse import DONE, SseParser
-from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
+from capability_router.endpoints.wire import BROKEN_FINISHES, UNSTATED, Delta, delta_from, number_of
 from capability_router.faults.offered_tools import Offered, offered_in
 from capability_router.json_text import parsed
 from capability_router.request import Reply, Usage
@@ -43,6 +43,7 @@ class Caller(Protocol):
     server: Server
     url: httpcore.URL
     sends_usage_option: bool
+    gives_reason: bool
 
     def headers(
         self, size: int, *, stream: bool, brought: Brought
@@ -202,9 +203,18 @@ class Exchange:
             if payload == DONE:
                 self._done = True
                 self._patience.linger(LINGER_S)
+                yield from self._unstated_end()
                 break
             if payload:
                 yield self._delta(self._parsed(payload))
+
+    def _unstated_end(self) -> Iterable[Delta]:
+        """The end of an answer whose server has never given a reason: some never do, and `[DONE]` is all they say."""
+        said = self.assembly.text or self.assembly.calls
+        if self._caller.gives_reason or self.assembly.finish is not None or not said:
+            return ()
+        self.assembly.add(UNSTATED)
+        return (UNSTATED,)
 
     def _parsed(self, payload: bytes) -> dict[str, Any]:
         try:
@@ -227,6 +237,8 @@ class Exchange:
         if delta.finish in BROKEN_FINISHES:
             raise self._tell(answers.error_event({"type": BROKEN_FINISHES[delta.finish]}))
         self.assembly.add(delta)
+        if delta.finish is not None:
+            self._caller.gives_reason = True
         self._patience.event(self._patience.step == "first_token" and self.commits(delta))  # later on none of it counts
         return delta
 
