@@ -230,6 +230,8 @@ class Exchange:
     def _delta(self, body: dict[str, Any]) -> Delta:
         try:
             delta = delta_from(body, self._choice)
+            if not self._caller.gives_reason:  # of another choice counts, too
+                self._caller.gives_reason = any(choice.get("finish_reason") for choice in body.get("choices") or ())
             if self._choice is None:  # a stream that begins with one goes on with that one
                 self._choice = number_of(body)
         except (AttributeError, TypeError, KeyError, IndexError):
@@ -237,8 +239,6 @@ class Exchange:
         if delta.finish in BROKEN_FINISHES:
             raise self._tell(answers.error_event({"type": BROKEN_FINISHES[delta.finish]}))
         self.assembly.add(delta)
-        if delta.finish is not None:
-            self._caller.gives_reason = True
         self._patience.event(self._patience.step == "first_token" and self.commits(delta))  # later on none of it counts
         return delta
 
