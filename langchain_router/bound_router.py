@@ -14,7 +14,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import merge_configs
+from pydantic import field_validator
 
+from capability_router.endpoints.veil import veiled
 from capability_router.plan import Plan
 from capability_router.routing import check_terms
 from langchain_router.call import with_all_terms
@@ -56,6 +58,11 @@ class BoundRouter(Explainable, RunnableBinding[LanguageModelInput, AIMessage]):
     def lc_id(cls) -> list[str]:
         """As for any binding."""
         return [*cls.get_lc_namespace(), "RunnableBinding"]
+
+    @field_validator("kwargs")
+    @classmethod
+    def _without_keys(cls, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        return veiled(kwargs)
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any

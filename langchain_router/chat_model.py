@@ -24,6 +24,7 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
 from capability_router.concurrency.async_generators import END, first_step
+from capability_router.endpoints.veil import unveiled
 from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router
@@ -43,7 +44,7 @@ from langchain_router.construction import (
 )
 from langchain_router.fleet.description import describe
 from langchain_router.fleet.fleet import Fleet
-from langchain_router.generations import chat_result, configs_of, result_of
+from langchain_router.generations import chat_result, configs_of, kept_results, result_of
 from langchain_router.profile import common_profile, for_agents
 from langchain_router.routed import RoutedCall
 from langchain_router.tracing import beneath
@@ -189,7 +190,8 @@ class ChatRouter(Wrappable):
         """Route each list of messages, one after the other."""
         configs = configs_of(len(messages), callbacks, tags, metadata, run_name, run_id)
         calls = zip(messages, configs, strict=True)
-        return result_of([self.invoke(m, config, stop=stop, **kwargs) for m, config in calls], configs)
+        with kept_results() as kept:
+            return result_of([self.invoke(m, config, stop=stop, **kwargs) for m, config in calls], configs, kept)
 
     async def agenerate(
         self, messages: list[list[BaseMessage]], stop: list[str] | None = None, callbacks: Callbacks = None, *,
@@ -199,11 +201,12 @@ class ChatRouter(Wrappable):
         """Route all lists of messages at once."""
         configs = configs_of(len(messages), callbacks, tags, metadata, run_name, run_id)
         calls = [self.ainvoke(m, c, stop=stop, **kwargs) for m, c in zip(messages, configs, strict=True)]
-        answers = await asyncio.gather(*calls, return_exceptions=True)  # all are waited for, as in core
+        with kept_results() as kept:
+            answers = await asyncio.gather(*calls, return_exceptions=True)  # all are waited for, as in core
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        return result_of([answer for answer in answers if not isinstance(answer, BaseException)], configs)
+        return result_of([answer for answer in answers if not isinstance(answer, BaseException)], configs, kept)
 
     def stream_events(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *,
@@ -297,13 +300,15 @@ class ChatRouter(Wrappable):
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> ChatResult:  # fmt: skip
-        return chat_result(self.invoke(messages, beneath(run_manager), stop=stop, **kwargs))
+        with kept_results() as kept:
+            return chat_result(self.invoke(messages, beneath(run_manager), stop=stop, **kwargs), kept)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> ChatResult:  # fmt: skip
-        return chat_result(await self.ainvoke(messages, beneath(run_manager), stop=stop, **kwargs))
+        with kept_results() as kept:
+            return chat_result(await self.ainvoke(messages, beneath(run_manager), stop=stop, **kwargs), kept)
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate, without a download. The chosen model's own count is in usage_metadata."""
@@ -351,7 +356,7 @@ class ChatRouter(Wrappable):
 
     def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
         prompt, messages = self._messages(input)
-        options, bound = dict(kwargs), None
+        options, bound = dict(unveiled(kwargs)), None
         if kwargs:
             check_keywords(kwargs, IN_CONFIG)
             bound = options.pop(BOUND, None)

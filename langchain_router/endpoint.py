@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput, Mo
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field, SecretStr, field_serializer
@@ -23,6 +23,7 @@ from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.openai_models import options_for
 from capability_router.endpoints.providers import spec_for
 from capability_router.endpoints.spec import EndpointSpec
+from capability_router.endpoints.veil import mark_of, unveiled, veiled
 from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
 from capability_router.money.bill import billed
@@ -168,7 +169,7 @@ class ChatEndpoint(BaseChatModel):
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Any:
-        stops, asked = stop or self.stop, _asked(kwargs)
+        stops, asked = stop or self.stop, _asked(unveiled(kwargs))
         settings = {**self._settings, **({"stop": stops} if stops else {})}
         model = {"model": self.model, **self.extra_body, **asked}["model"]
         body = {
@@ -193,6 +194,10 @@ class ChatEndpoint(BaseChatModel):
         return ChatResult(generations=[answer], llm_output=output_of(whole, self.provider))
 
     # -- bindings ---------------------------------------------------------------------------------
+
+    def bind(self, **kwargs: Any) -> RunnableBinding[LanguageModelInput, AIMessage]:  # type: ignore[override]  # the base's class only adds overloads
+        """Bind call keywords. A key among them is asterisks in the binding's dumps."""
+        return super().bind(**veiled(kwargs))
 
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *,
@@ -238,6 +243,15 @@ class ChatEndpoint(BaseChatModel):
         query = fingerprint(self.base_url.partition("?")[2])  # two that differ in it share no cached answer
         where = {"base_url": public_url(self.base_url), **({"query": query} if query else {})}
         return {"model": self.model, **where, **self._settings, **self.extra_body}
+
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """What callbacks and traces see of a call."""
+        return super()._get_invocation_params(stop=stop, **veiled(kwargs))
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """By what LangChain's cache tells calls apart: those with keys of their own by the keys' marks."""
+        mark = mark_of(kwargs)
+        return super()._get_llm_string(stop=stop, **veiled(kwargs), **({"account": mark} if mark else {}))
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         own = [self.stop] if isinstance(self.stop, str) else self.stop

@@ -28,6 +28,8 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 
+from capability_router.endpoints.veil import unveiled
+from llamaindex_router.call_keys import keyless, keyless_structured
 from llamaindex_router.messages.tool_calls import selections
 from llamaindex_router.tracing import read_once
 
@@ -59,62 +61,86 @@ class ChatOnlyLLM(FunctionCallingLLM):
     @abstractmethod
     def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen: ...
 
+    @keyless
     @read_once
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """One call."""
-        return self._answer(messages, kwargs)
+        return self._answer(messages, unveiled(kwargs))
 
+    @keyless
     @read_once
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """One call."""
-        return await self._aanswer(messages, kwargs)
+        return await self._aanswer(messages, unveiled(kwargs))
 
+    @keyless
     @read_once
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """One streamed call; sent when the first chunk is asked for."""
-        return self._stream(messages, kwargs)
+        return self._stream(messages, unveiled(kwargs))
 
+    @keyless
     @read_once
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """One streamed call; sent when the first chunk is asked for."""
-        return self._astream(messages, kwargs)
+        return self._astream(messages, unveiled(kwargs))
 
+    @keyless
     @read_once
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The prompt as a user's message."""
-        return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, kw))(prompt, **kwargs)
+        return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, unveiled(kw)))(
+            prompt, **kwargs
+        )
 
+    @keyless
     @read_once
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The prompt as a user's message."""
-        return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, kw))(prompt, **kwargs)
+        return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, unveiled(kw)))(
+            prompt, **kwargs
+        )
 
+    @keyless
     @read_once
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """The prompt as a user's message, streamed."""
-        return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, kw))(prompt, **kwargs)
+        return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, unveiled(kw)))(
+            prompt, **kwargs
+        )
 
+    @keyless
     @read_once
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """The prompt as a user's message, streamed."""
 
         async def opened(messages: Sequence[ChatMessage], **kw: Any) -> ChatResponseAsyncGen:
-            return self._astream(messages, kw)
+            return self._astream(messages, unveiled(kw))
 
         return await astream_chat_to_completion_decorator(opened)(prompt, **kwargs)
+
+    # -- as the base class has them, without keys in their spans
+
+    structured_predict = keyless_structured(FunctionCallingLLM.structured_predict)
+    astructured_predict = keyless_structured(FunctionCallingLLM.astructured_predict)
+    stream_structured_predict = keyless_structured(FunctionCallingLLM.stream_structured_predict)
+    astream_structured_predict = keyless_structured(FunctionCallingLLM.astream_structured_predict)
+    predict_and_call = keyless(FunctionCallingLLM.predict_and_call)
+    apredict_and_call = keyless(FunctionCallingLLM.apredict_and_call)
 
     @abstractmethod
     def _choice(self, stated: Any, *, required: bool, parallel: bool) -> dict[str, Any]:
         """The keywords of a call that say which tools have to be called; `stated`: the caller's own choice, or None."""
 
+    @keyless
     def _prepare_chat_with_tools(
         self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None, verbose: bool = False,

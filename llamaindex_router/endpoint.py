@@ -27,6 +27,7 @@ from capability_router.catalog.card import FIELDS, ModelCard, card_fields
 from capability_router.catalog.entry import Description
 from capability_router.endpoints.assembly import Assembly
 from capability_router.endpoints.openai_models import options_for
+from llamaindex_router.call_keys import keyless_structured
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
 from llamaindex_router.side_channel import current_channel
@@ -197,6 +198,7 @@ class EndpointLLM(ChatOnlyLLM):
 
     # -- structured: the server's own JSON schema mode unless the card says that it has none --------------
 
+    @keyless_structured
     def structured_predict(
         self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
@@ -207,6 +209,7 @@ class EndpointLLM(ChatOnlyLLM):
         response = self.chat(*self._asked(prompt, prompt_args), **self._with_schema(llm_kwargs, output_cls))
         return object_of(response, output_cls)
 
+    @keyless_structured
     async def astructured_predict(
         self, output_cls: type[Any], prompt: PromptTemplate, llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,

@@ -28,6 +28,7 @@ from llama_index.core.tools import BaseTool, FunctionTool
 from llama_index.core.types import PydanticProgramMode
 from pydantic import Field, PrivateAttr, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
+from capability_router.endpoints.veil import unveiled
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.routing import Routing, check_keywords, check_terms, current_routing, split_terms
@@ -35,6 +36,7 @@ from capability_router.settings.keywords import attempts_of, check_constructor, 
 from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
 from llamaindex_router.call import R
+from llamaindex_router.call_keys import keyless
 from llamaindex_router.core import Core, Recipe, picklable
 from llamaindex_router.fleet.description import metadata_of
 from llamaindex_router.fleet.settings_mark import mark_of
@@ -286,6 +288,9 @@ class RouterLLM(FunctionCallingLLM):
             await self._arouted(calls.with_tools(tools, user_msg, chat_history, given, stream=True))
         ).astream()
 
+    predict_and_call = keyless(FunctionCallingLLM.predict_and_call)
+    apredict_and_call = keyless(FunctionCallingLLM.apredict_and_call)
+
     @unspanned
     def _prepare_chat_with_tools(
         self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
@@ -465,7 +470,7 @@ def _further(kind: type[RouterLLM]) -> set[str]:
 def _tool_terms(kwargs: Mapping[str, Any], verbose: bool, parallel: bool, required: bool) -> dict[str, Any]:
     """The flags that are set: older integrations don't know all of them."""
     flags = {"verbose": verbose, "allow_parallel_tool_calls": parallel, "tool_required": required}
-    return {**{name: True for name, flag in flags.items() if flag}, **kwargs}
+    return {**{name: True for name, flag in flags.items() if flag}, **unveiled(kwargs)}
 
 
 def _revived(kind: type[RouterLLM], core: Core, stated: dict[str, Any]) -> RouterLLM:

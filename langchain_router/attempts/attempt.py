@@ -44,6 +44,7 @@ from langchain_router.attempts.with_handlers import CallWithHandlers
 from langchain_router.attempts.without_handlers import aask, ask, has_no_handlers
 from langchain_router.call import Call
 from langchain_router.fleet.copies import own_tools, with_keywords
+from langchain_router.generations import keep
 from langchain_router.messages.handover import continued, handed_over
 from langchain_router.messages.provider_tools import portable
 from langchain_router.messages.raw_calls import RawCall, under_one_id, unrepaired
@@ -289,6 +290,7 @@ class ModelAttempt:
     def _whole(self, answer: Any) -> Any:
         """The answer. Raises if the model gathered it from a stream that broke off."""
         if type(answer) is ChatResult or isinstance(answer, ChatResult):  # from a call without callback handlers
+            keep(answer)
             answer = answer.generations[0].message
         if not isinstance(answer, AIMessage):
             return answer

@@ -82,6 +82,11 @@ def account_of(headers: Mapping[str, str]) -> str:
     return known or "\n".join(value for name, value in sorted(named.items()) if _SECRET.search(name))
 
 
+def is_secret(name: str) -> bool:
+    """Whether a header or a parameter of a URL's query of this name holds a secret."""
+    return _SECRET.search(name) is not None
+
+
 def secrets_in(headers: Mapping[str, str], query: str = "") -> tuple[str, ...]:
     """The values of headers and of a URL's query that no text may show, by their names, the longest first."""
     named = [*headers.items(), *_spellings(query)]

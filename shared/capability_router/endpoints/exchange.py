@@ -19,7 +19,7 @@ from capability_router.endpoints.connection_pool import Server, async_pool, sync
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
 from capability_router.endpoints.inflater import Broken, Inflater, packed
 from capability_router.endpoints.sse import DONE, SseParser
-from capability_router.endpoints.wire import BROKEN_FINISHES, Delta, delta_from, number_of
+from capability_router.endpoints.wire import BROKEN_FINISHES, UNSTATED, Delta, delta_from, number_of
 from capability_router.faults.offered_tools import Offered, offered_in
 from capability_router.json_text import parsed
 from capability_router.request import Reply, Usage
@@ -43,6 +43,7 @@ class Caller(Protocol):
     server: Server
     url: httpcore.URL
     sends_usage_option: bool
+    gives_reason: bool
 
     def headers(
         self, size: int, *, stream: bool, brought: Brought
@@ -202,9 +203,18 @@ class Exchange:
             if payload == DONE:
                 self._done = True
                 self._patience.linger(LINGER_S)
+                yield from self._unstated_end()
                 break
             if payload:
                 yield self._delta(self._parsed(payload))
+
+    def _unstated_end(self) -> Iterable[Delta]:
+        """The end of an answer whose server has never given a reason: some never do, and `[DONE]` is all they say."""
+        said = self.assembly.text or self.assembly.calls
+        if self._caller.gives_reason or self.assembly.finish is not None or not said:
+            return ()
+        self.assembly.add(UNSTATED)
+        return (UNSTATED,)
 
     def _parsed(self, payload: bytes) -> dict[str, Any]:
         try:
@@ -220,6 +230,8 @@ class Exchange:
     def _delta(self, body: dict[str, Any]) -> Delta:
         try:
             delta = delta_from(body, self._choice)
+            if not self._caller.gives_reason:  # of another choice counts, too
+                self._caller.gives_reason = any(choice.get("finish_reason") for choice in body.get("choices") or ())
             if self._choice is None:  # a stream that begins with one goes on with that one
                 self._choice = number_of(body)
         except (AttributeError, TypeError, KeyError, IndexError):

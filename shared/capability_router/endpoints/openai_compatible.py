@@ -14,6 +14,7 @@ from capability_router.endpoints.brought import CLIENTS_OWN, NOTHING, Brought, t
 from capability_router.endpoints.clocks import Patience, TimeoutsLike
 from capability_router.endpoints.connection_pool import Server
 from capability_router.endpoints.exchange import Exchange
+from capability_router.endpoints.providers import is_known
 from capability_router.endpoints.spec import EndpointSpec
 from capability_router.endpoints.wire import request_body
 from capability_router.errors import ConfigError
@@ -37,6 +38,8 @@ class OpenAICompatible:
         self._clock = SystemClock()
         parts = urlsplit(spec.base_url)
         host = (parts.hostname or "").encode("idna").decode()
+        self.gives_reason = is_known(parts.netloc)
+        """Whether its answers state why they end: those of known servers, and of any that has done so once."""
         self.server = Server(parts.scheme, host, parts.port or _PORTS[parts.scheme])
         path = quote(f"{parts.path}/chat/completions", safe="/%:@!$&'()*+,;=~")
         target = f"{path}?{parts.query}" if parts.query else path

@@ -60,10 +60,18 @@ ALIASES = {
 """Other frameworks' names for the same provider."""
 
 
+_HOSTS = frozenset(row.base_url.partition("://")[2].partition("/")[0] for row in PROVIDERS.values())
+
+
 def known(provider: str) -> Provider | None:
     """The provider's row, or None."""
     name = provider.lower().replace("-", "_").replace(".", "_")
     return PROVIDERS.get(ALIASES.get(name, name))
+
+
+def is_known(netloc: str) -> bool:
+    """Whether it is the host, with its port, of a row."""
+    return netloc.lower() in _HOSTS
 
 
 def without(package: str, base_url: str) -> str:

@@ -58,6 +58,11 @@ class Delta(NamedTuple):
         return f"<Delta {size} characters, {len(self.tool_calls)} tool calls, finish={self.finish_raw or None}>"
 
 
+_OTHER = {"choices": [{"index": 0, "delta": {}, "finish_reason": "other"}]}
+UNSTATED = Delta(finish=Finish.OTHER, finish_raw="other", raw=_OTHER)
+"""The end of an answer whose server does not say why it ends."""
+
+
 def request_body(body: Mapping[str, Any], *, model: str, stream: bool = False, include_usage: bool = True) -> bytes:
     """The request as JSON bytes. The body's own `model` and `stream_options` go before ours.
 

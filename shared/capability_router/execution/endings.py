@@ -31,6 +31,7 @@ def failure(
     advice = targets.left(why) or _otherwise(faults, limits)
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the request itself was rejected, so every model would. Fix the request."
+        advice += _said(faults)
     elif limits.keeps(faults[-1]):
         advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     else:
@@ -60,11 +61,19 @@ def _lengthen(fault: Fault, limits: Limits, elapsed_s: float) -> str:
     return "" if limit is None else f"timeouts.{setting} is {limit:g} s; raise it if its answers take longer."
 
 
+_DETAILS = " The details are in this error's `__cause__`."
+
+
+def _said(faults: Sequence[Fault]) -> str:
+    """Where the last fault's own text is: the provider's may quote the prompt, so no text of the router's has it."""
+    cause = next((fault.error for fault in faults if fault.error is not None), None)
+    return _DETAILS if cause is not None and faults[-1].error is cause else ""
+
+
 def _otherwise(faults: Sequence[Fault], limits: Limits) -> str:
     """What to change when no model is left to try."""
     if all(fault.kind == "unsupported" for fault in faults):
-        said = " The details are in this error's `__cause__`." if faults[0].error else ""
-        return f"Leave that part out, or add a model that takes it.{said}"
+        return f"Leave that part out, or add a model that takes it.{_DETAILS if faults[0].error else ''}"
     last = faults[-1]
     if last.kind == "context_overflow":
         size = f"above {last.window:,} tokens" if last.window else "larger than theirs"

@@ -135,7 +135,7 @@ def _shape(evidence: Evidence, meant: Meaning | None) -> _Shape:
     link = evidence[0]
     if meant or link.status is None or len(evidence) > 1 or isinstance(link.error, RouterError) or put_before(link):
         return _worked_out(evidence, meant)
-    key = hash((type(link.error), link.status, link.codes, link.texts))
+    key = hash((type(link.error), link.status, link.codes, link.texts, _place(evidence)))
     found = _shapes.get(key)
     if found is None:
         if len(_shapes) >= _MOST_SHAPES:
@@ -309,9 +309,23 @@ def _harmless(word: str) -> bool:
 def _detail(evidence: Evidence, kind: str, codes: list[str]) -> str:
     """The detail, built from identifiers and fixed texts, because a provider's text may quote the prompt or the key."""
     told = ", ".join(codes) or _ours(evidence, kind) or _unreached(evidence, kind) or _class_chain(evidence)
+    if kind in _PLACED and (place := _place(evidence)):
+        told = f"{told} at {place}"
     if kind == "not_found" and any(REGION.search(text) for link in evidence for text in link.texts):
         told = f"not offered where the call comes from ({told})"
     return told
+
+
+_PLACED = ("bad_request", "unsupported")
+_PATH = re.compile(r"[A-Za-z_]\w{0,40}(?:\.?\[\d{1,4}\]|\.\w{1,40}){0,9}", re.ASCII)
+
+
+def _place(evidence: Evidence) -> str:
+    """Which field of the request the provider rejects: its `param`, "" unless that is a plain path of names."""
+    stated = (body.get("param") for link in evidence for body in link.bodies)
+    path = next((told for told in stated if isinstance(told, str)), "")
+    harmless = all(map(_harmless, re.findall(r"[A-Za-z_]\w*", path, re.ASCII)))
+    return path if len(path) <= LONGEST_WORD and _PATH.fullmatch(path) and harmless else ""
 
 
 def _ours(evidence: Evidence, kind: str) -> str:

@@ -119,8 +119,10 @@ class Server:
         else:
             message = {"role": "assistant", "content": None, **_answer(body)}
             reason = REASONS.get(kind) or ("tool_calls" if message.get("tool_calls") else "stop")
-            choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
-            _send(http, 200, {**_head(body, "chat.completion"), "choices": [choice], "usage": USAGE})
+            choice = {"message": message, "finish_reason": reason, "logprobs": None}
+            choices = [{"index": i, **choice} for i in range(body.get("n") or 1)]
+            details = {"prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0}} if body.get("n") else {}
+            _send(http, 200, {**_head(body, "chat.completion"), "choices": choices, "usage": {**USAGE, **details}})
 
 
 def _head(body: dict[str, Any], kind: str) -> dict[str, Any]:

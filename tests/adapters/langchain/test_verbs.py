@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fakes import Scripted
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 from openai_server import Server
@@ -56,6 +57,27 @@ def test_generate_gives_what_models_put_beside_their_answers(server: Server) -> 
     expected, given = plain.generate(prompts), ChatRouter(models=[plain], policy="single").generate(prompts)
     assert given.llm_output == expected.llm_output
     assert [g[0].generation_info for g in given.generations] == [g[0].generation_info for g in expected.generations]
+
+
+@pytest.mark.parametrize("heard", [[], [BaseCallbackHandler()]])
+async def test_generate_gives_all_the_answers_that_a_call_asks_for(server: Server, heard: list[Any]) -> None:
+    plain = ChatOpenAI(model="ok-x", base_url=server.url, api_key="k", use_responses_api=False, n=2)
+    router, prompt = ChatRouter(models=[plain], policy="single"), [HumanMessage("hi")]
+    expected = plain.generate([prompt])
+    for given in (router.generate([prompt], callbacks=heard), await router.agenerate([prompt], callbacks=heard)):
+        assert [g.text for g in given.generations[0]] == ["a b c"] * 2
+        assert [g.generation_info for g in given.generations[0]] == [{"finish_reason": "stop", "logprobs": None}] * 2
+        assert [g.message.response_metadata["router"]["model"] for g in given.generations[0]] == ["openai/ok-x"] * 2
+        assert given.llm_output == expected.llm_output
+    assert [len(r.generations) for r in (router._generate(prompt), await router._agenerate(prompt))] == [2, 2]
+
+
+def test_the_details_of_tokens_are_added_up_over_prompts(server: Server) -> None:
+    plain = ChatOpenAI(model="ok-x", base_url=server.url, api_key="k", use_responses_api=False, n=2)
+    given = ChatRouter(models=[plain], policy="single").generate([[HumanMessage("hi")], [HumanMessage("ho")]])
+    told = (given.llm_output or {})["token_usage"]
+    assert [len(answers) for answers in given.generations] == [2, 2]
+    assert (told["prompt_tokens"], told["prompt_tokens_details"]["cached_tokens"]) == (20, 8)
 
 
 def test_a_mistake_that_every_package_finds_is_of_the_class_that_it_raises(server: Server) -> None:

@@ -58,19 +58,52 @@ def later(llm: Any) -> Any:
     return asyncio.run(read())
 
 
+def faults(llm: Any) -> list[str | None]:
+    return [call.fault for call in llm.router.ledger.calls()]
+
+
 @pytest.mark.parametrize("read", [read, later])
 @pytest.mark.parametrize("make", [llamaindex, langchain])
-@pytest.mark.parametrize(
-    ("more", "end"), [((), "clean"), ((), "whole"), ((b"<html>502 Bad gateway</html>\n\n",), "clean")],
-    ids=["clean", "done", "html"],
-)  # fmt: skip
-def test_no_answer_is_told_as_such(read: Callable[[Any], Any], make: Any, more: Any, end: str) -> None:
-    with ChatServer(sse(*WORDS, *more, end=end)) as cut:
+@pytest.mark.parametrize("more", [(), (b"<html>502 Bad gateway</html>\n\n",)], ids=["clean", "html"])
+def test_no_answer_is_told_as_such(read: Callable[[Any], Any], make: Any, more: Any) -> None:
+    with ChatServer(sse(*WORDS, *more, end="clean")) as cut:
         llm = make(cut)
         with pytest.raises(StreamInterrupted) as told:
             read(llm)
         assert told.value.partial == "Alpha beta "
-        assert [call.fault for call in llm.router.ledger.calls()] == ["truncated"]
+        assert faults(llm) == ["truncated"]
+
+
+@pytest.mark.parametrize("read", [read, later])
+@pytest.mark.parametrize("make", [llamaindex, langchain])
+def test_done_alone_is_no_end_of_a_server_that_has_given_a_reason(read: Callable[[Any], Any], make: Any) -> None:
+    with ChatServer(sse(*WORDS, piece("", "stop")), sse(*WORDS)) as server:
+        llm = make(server)
+        read(llm)
+        with pytest.raises(StreamInterrupted) as told:
+            read(llm)
+        assert told.value.partial == "Alpha beta "
+        assert faults(llm) == [None, "truncated"]
+
+
+@pytest.mark.parametrize("read", [read, later])
+@pytest.mark.parametrize("make", [llamaindex, langchain])
+def test_done_alone_is_the_end_of_a_server_that_never_gives_a_reason(read: Callable[[Any], Any], make: Any) -> None:
+    with ChatServer(sse(*WORDS), sse(*WORDS), sse(*WORDS, end="clean")) as server:
+        llm = make(server)
+        for _ in range(2):
+            said = [chunk.delta or "" if make is llamaindex else chunk.text for chunk in read(llm)]
+            assert "".join(said) == "Alpha beta "
+        with pytest.raises(StreamInterrupted):
+            read(llm)
+        assert faults(llm) == [None, None, "truncated"]
+
+
+def test_done_without_a_word_is_no_answer() -> None:
+    with ChatServer(sse(piece("", role="assistant"))) as nothing, ChatServer(sse(*WORDS)) as well:
+        llm = langchain(nothing, well)
+        assert "".join(chunk.text for chunk in llm.stream("hi")) == "Alpha beta "
+        assert faults(llm) == ["truncated", None]
 
 
 @pytest.mark.parametrize("later", [False, True])

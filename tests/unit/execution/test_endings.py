@@ -115,6 +115,16 @@ def test_a_request_that_fails_everywhere() -> None:
     )
 
 
+def test_what_a_provider_rejects_can_be_read_in_the_cause() -> None:
+    rejected, down = ValueError("the details"), ConnectionError("down")
+    error = ended(Fault("bad_request", error=rejected))
+    assert error.__cause__ is rejected
+    assert str(error).endswith(" Fix the request. The details are in this error's `__cause__`.")
+    after_another = ended(Fault("connection", error=down), Fault("bad_request", error=rejected))
+    assert after_another.__cause__ is down
+    assert str(after_another).endswith(" Fix the request.")
+
+
 @pytest.mark.parametrize("kind", ["content_filtered", "refusal"])
 def test_filtered_content_that_is_to_be_returned(kind: str) -> None:
     hint = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'

@@ -248,6 +248,25 @@ def test_what_a_fault_tells() -> None:
     assert told["built-in-timeout-first_token"] == "timed out waiting for the first token: EndpointTimeout"
 
 
+def _rejected(param: Any, message: str = "no") -> str:
+    return classify(_said(400, message, code="invalid_value", param=param), NOW).told
+
+
+@pytest.mark.parametrize("path", ["temperature", "messages[0].role", "messages.[1].role", "tools[12].function.name"])
+def test_the_field_of_the_request_that_is_rejected_is_named(path: str) -> None:
+    assert _rejected(path) == f"rejected the request (400): invalid_value at {path}"
+
+
+@pytest.mark.parametrize("param", [None, "", 3, ["x"], KEY, f"messages.{KEY}", PROMPT, "my words", "a" * 65, "x..y",
+                                   "a.sk_12", "a.b12345", "héro"])  # fmt: skip
+def test_what_is_no_plain_path_of_names_is_not_repeated(param: Any) -> None:
+    assert _rejected(param) == "rejected the request (400): invalid_value"
+
+
+def test_the_same_error_over_another_field_names_that_one() -> None:
+    assert [_rejected(path)[-4:] for path in ("seed", "stop")] == ["seed", "stop"]
+
+
 def test_a_model_that_is_not_offered_here_is_told_from_one_that_is_not_known() -> None:
     more = {"code": "unsupported_country", "error_description": "see the list of countries"}
     here = classify(_said(403, "Country, region, or territory not supported", **more), NOW)
