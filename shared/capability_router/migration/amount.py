@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
 _SPAN = re.compile(r"^\s*(\d{1,12})\s*(mo|months?|s|seconds?|m|minutes?|h|hours?|d|days?|w|weeks?)\s*$")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_BEYOND = 1e50  # of prices per token too, which become prices per million
 _WORDS = {"hourly": "1h", "daily": "1d", "weekly": "7d", "monthly": "1mo"}
 
 
 def number(value: Any) -> float | None:
-    """A finite number of 0 or more; None for anything else."""
+    """A number of 0 or more; None for anything else, and for what is beyond any amount, which no setting takes."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         found = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if 0 <= found < math.inf else None
+    return found if 0 <= found < _BEYOND else None
 
 
 def whole(value: Any) -> int | None:

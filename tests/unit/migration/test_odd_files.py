@@ -163,6 +163,8 @@ def some(words: str) -> st.SearchStrategy[dict[str, Any]]:
 @example(params={}, info={}, router={}, library={}, name="\r", model="openai/m")
 @example(params={"rpm": 10**16}, info={}, router={}, library={}, name="0", model="openai/m")
 @example(params={}, info={}, router={"default_max_parallel_requests": 10**16}, library={}, name="0", model="openai/m")
+@example(params={}, info={}, router={}, library={"max_budget": 1e61}, name="0", model="openai/m")
+@example(params={"input_cost_per_token": 1e58}, info={}, router={}, library={}, name="0", model="openai/m")
 @given(
     params=some(PARAMS), info=some(INFO), router=some(SETTINGS), library=some(LIBRARY),
     name=st.text(min_size=1, max_size=8),
