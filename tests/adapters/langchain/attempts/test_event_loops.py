@@ -70,6 +70,8 @@ def router():
     return ChatRouter(models=[ChatOpenAI(model="gpt-4o-mini", api_key="k", base_url=url), spare], policy="single")
 
 routers = [router() for _ in range(int(threads))]
+# The SDK's pydantic classes are built at their first use, which older versions can't do in several threads at once.
+assert ChatOpenAI(model="gpt-4o-mini", api_key="k", base_url=url).invoke("first").content == "one two"
 
 async def some(llm):  # first all in one stroke, so that each loop has connections that the others could be given
     for _ in range(int(rounds)):
@@ -93,5 +95,5 @@ def test_loops_at_the_same_time_have_connections_of_their_own(
     threads, rounds = 4, 4
     ran = processes.run(_AT_THE_SAME_TIME, kind, slow_server.url, str(threads), str(rounds))
     assert ran.code == 0, ran.stderr[-2_000:]
-    assert int(ran.stdout) == 3 * threads * rounds == len(slow_server.requests)
+    assert int(ran.stdout) == 3 * threads * rounds == len(slow_server.requests) - 1, "one before the router"
     assert not slow_server.of("spare")
