@@ -15,7 +15,7 @@ from capability_router.policies.base import Prospect, Scene
 from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, Wish, hull, worth
 
 _REFRESH_EVERY = 16
-COLD = 32  # a window shorter than this is filled up with copies of the request at hand, as if of usual size
+_COLD = 32  # a window shorter than this is filled up with copies of the request at hand, as if of usual size
 _USUAL_TOKENS, _USUAL_WEIGHT = (1_000, 220), 4  # tokens in and out of a guessed call; it counts as 4 requests
 _JUST_BELOW = 1.0 - 1e-9  # share of a corner price at which its more expensive pick is taken
 QUALITY_WINDOW = 1_000  # requests; a mean of fewer is off by as much as cheap and strong models differ
@@ -55,7 +55,7 @@ class QualityPrice:
     def __init__(self, floor: float | None, strongest: Strongest, window: int = QUALITY_WINDOW) -> None:
         self._floor, self._strongest, self._window = floor, strongest, window
         self._dual = Dual(window)
-        self._missing = COLD  # of the window
+        self._missing = _COLD  # of the window
         self.strong_usd = 0.0
         """What the strongest model's call costs on average."""
         self._aims: dict[Wish, Aim] = {}
@@ -87,7 +87,7 @@ class QualityPrice:
         else:
             may = points if not self._away else reaching(points_of(usable(scene.rows), mu), self._floor)
             self._aim(wish, points, may, usual)
-        self._missing = max(COLD - len(self._dual), 0)
+        self._missing = max(_COLD - len(self._dual), 0)
 
     def usual(self, points: Sequence[Point], weight: float) -> float:
         """The price at which a mean call of the strongest model costs this many quality points."""
