@@ -183,6 +183,8 @@ class Budgets:
             finally:
                 self._borrowing = ()
         self._announce()
+        if self.wake is not None and isinstance(found, Denial):
+            self.wake()
         return found
 
     def settle_up(self, *, final: bool = False) -> bool:
@@ -312,6 +314,7 @@ class Budgets:
                 if not isinstance(found, list):
                     return found
                 if refused is not None:
+                    self._unreported.add(refused)  # gives back what is left of its loan
                     return self._denied(refused, short.amount, short.scopes)
         return withheld(claims[0][0], "other calls were faster each time; try again")
 

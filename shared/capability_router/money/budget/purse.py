@@ -29,15 +29,16 @@ class Rest(NamedTuple):
 class Purse:
     """This process's money of one cap and window. Not thread-safe: used under the lock of Budgets. Picodollars.
 
-    `lent`: what the store last lent beyond the `reported` part of `spent`; usable until `until` (seconds of the
-    router's clock) and `ends` (Unix seconds). `held`: reserved by calls under way. `all_spent`, `all_reserved`: of all
-    processes, at the last answer of the store.
+    `lent`: what the store lends for certain beyond the `reported` part of `spent`; usable until `until` (seconds of the
+    router's clock) and `ends` (Unix seconds). While a claim is on its way the store may have lent the rest to others
+    already, so no more than the claim keeps is lent. `held`: reserved by calls under way. `all_spent`, `all_reserved`:
+    of all processes, at the last answer of the store.
     """
 
     __slots__ = (
-        "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends", "frees_at",
-        "held", "holder", "lent", "level", "limit", "lost", "met", "name", "outdated", "pot", "refuses", "reported",
-        "spec", "spent", "until", "used",
+        "_asking", "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends",
+        "frees_at", "held", "holder", "lent", "level", "limit", "lost", "met", "name", "outdated", "pot", "refuses",
+        "reported", "spec", "spent", "until", "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
@@ -47,6 +48,7 @@ class Purse:
         self.until = self.used = float("-inf")
         self.ends = self.asked = float("-inf")  # by the wall clock, which goes on while a machine is asleep
         self.claims = 0
+        self._asking = False  # the last claim is on its way, or was lost
         self.block = 0
         self.all_spent = self.all_reserved = 0
         self.met = 0  # what others had spent when this process began
@@ -90,21 +92,34 @@ class Purse:
     def claim(self, amount: int, now: float, unix: float, lease_s: float, *, whole: bool = False) -> Claim:
         """A claim on the store for a further call; for more than that if calls are frequent, or for all if `whole`."""
         self.block = min(2 * max(self.block, amount), _MOST) if now - self.used < BUSY_S else 0
-        least = self.held + amount
+        kept, least = self._kept(self.free(now, unix)), self.held + amount
         wish = self.limit if whole else least + self.block
         self._numbered(unix)
-        return Claim(self.pot, self.holder, self.spent, self.held, least, wish, lease_s, number=self.claims)
+        return Claim(self.pot, self.holder, self.spent, kept, least, wish, lease_s, number=self.claims)
 
     def report(self, now: float, unix: float, lease_s: float, *, final: bool = False) -> Claim:
         """A claim that reports spending and gives back what is neither held nor soon needed.
 
+        A busy purse gives half of that back, for its calls go on meanwhile; while the store is away, nothing.
         `final`: the purse's last claim, if nothing is held.
         """
-        if final or now - self.used >= BUSY_S:
+        if final or self.outdated or now - self.used >= BUSY_S:
             self.block = 0
-        held, wish, last = self.held, self.held + self.block, final and not self.held
+        free = 0 if final else self.free(now, unix)
+        kept = self._kept(free if self._asking else free // 2 if self.block else 0)
+        wish, last = self.held + self.block, final and not self.held
         self._numbered(unix)
-        return Claim(self.pot, self.holder, self.spent, held, held, wish, lease_s, last, self.claims)
+        return Claim(self.pot, self.holder, self.spent, kept, kept, wish, lease_s, last, self.claims)
+
+    def _kept(self, free: int) -> int:
+        """What a claim keeps whatever is answered: all that is held, and of what is free so much. No more is lent now.
+
+        The store may get the claim at once and answer late, or the answer be lost.
+        """
+        kept = self.held + max(free, 0)
+        self.lent = min(self.lent, kept + self.spent - self.reported)
+        self._asking = True
+        return kept
 
     def _numbered(self, unix: float) -> None:
         """Number the claim. After long idleness take a new holder id: the store forgets ids and would book twice."""
@@ -120,13 +135,14 @@ class Purse:
         if self.level is None:
             self.met = grant.spent - claim.spent
             self._pass(self._level(self.met))
-        self.reported, self.lent = claim.spent, grant.lent
+        self.reported, self.lent, self._asking = claim.spent, grant.lent, False
         self.until, self.ends = now + claim.lease_s, unix + claim.lease_s
         self.all_spent, self.all_reserved, self.frees_at = grant.spent, grant.reserved, grant.frees_at
         room = self.limit - grant.spent - grant.reserved + grant.lent
         if room < claim.least:
             spent = self.limit - grant.spent < claim.least
             self._dry, self._dry_until = claim.least, now + (SPENT_S if spent else LENT_S)
+            self.block = 0  # what is left of a loan is too little here, and may be enough for others
         elif room >= self._dry:
             self._dry = _MOST
 

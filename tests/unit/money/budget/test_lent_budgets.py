@@ -418,3 +418,47 @@ def test_a_call_keeps_its_reservation_though_the_store_s_clock_seems_to_go_back_
     one.settle(first, ONE // 2)
     one.settle_up()
     assert [(row.spent, row.reserved) for row in lender.standings()] == [(ONE // 2, 0)]
+
+
+def test_what_is_too_little_for_a_call_goes_back_with_the_next_word(lender: Lender, clock: ManualClock) -> None:
+    one, other = Process(lender, clock), Process(lender, clock)
+    rung: list[int] = []
+    one.wake = lambda: rung.append(len(lender.claims))
+    one.settle(one.held(ONE // 2), 0)
+    other.held(ONE // 2)
+    rung.clear()
+    assert isinstance(one.got(ONE * 3 // 4), Denial)
+    assert rung == [len(lender.claims)]
+    assert isinstance(other.got(ONE // 2), Denial)  # it is still lent
+    assert one.settle_up()
+    clock.advance(0.1)
+    assert isinstance(other.got(ONE // 2), Reservation)
+
+
+def test_a_loan_is_spent_while_the_store_is_away_however_often_it_is_asked(lender: Lender, clock: ManualClock) -> None:
+    one = Process(lender, clock, BudgetSpec("global", 1_000.0))
+    one.spend(ONE)
+    (purse,) = one.purses()
+    while purse.free(clock.now(), clock.unix()) < 8 * ONE:
+        assert one.spend(ONE)  # closely after each other, so that more is lent than is needed
+    lender.away = True
+    for _ in range(4):  # half of it: the other half may be anybody's, for the answer may just be late
+        assert not one.settle_up()
+        hold = one.reserve(["global"], ONE)
+        assert isinstance(hold, Reservation)
+        one.settle(hold, ONE)
+    assert isinstance(one.reserve(["global"], ONE), Short)
+    lender.away = False
+    assert one.settle_up()
+    assert one.spend(ONE)
+
+
+def test_what_is_given_back_is_not_spent_meanwhile(lender: Lender, clock: ManualClock) -> None:
+    one, other = Process(lender, clock), Process(lender, clock)
+    one.settle(one.held(ONE // 2), 0)
+    clock.advance(1.0)  # it is idle
+    found: list[object] = []
+    lender.before = lender.once(lambda: found.append(one.reserve(["global"], ONE // 2)))
+    assert one.settle_up()
+    assert found == [Short(("global",), ONE // 2)]
+    assert other.spend(ONE)
