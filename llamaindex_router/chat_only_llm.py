@@ -27,10 +27,13 @@ from llama_index.core.bridge.pydantic import Field
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.llms.structured_llm import StructuredLLM
+from pydantic import BaseModel
 
 from capability_router.endpoints.veil import unveiled
 from llamaindex_router.call_keys import keyless, keyless_structured
 from llamaindex_router.messages.tool_calls import selections
+from llamaindex_router.structured_llm import KeylessStructuredLLM
 from llamaindex_router.tracing import read_once
 
 if TYPE_CHECKING:
@@ -135,6 +138,10 @@ class ChatOnlyLLM(FunctionCallingLLM):
     astream_structured_predict = keyless_structured(FunctionCallingLLM.astream_structured_predict)
     predict_and_call = keyless(FunctionCallingLLM.predict_and_call)
     apredict_and_call = keyless(FunctionCallingLLM.apredict_and_call)
+
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """An LLM whose answers are objects of this class."""
+        return KeylessStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
 
     @abstractmethod
     def _choice(self, stated: Any, *, required: bool, parallel: bool) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM, ToolSelection
+from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.tools import BaseTool, FunctionTool
 from llama_index.core.types import PydanticProgramMode
-from pydantic import Field, PrivateAttr, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, Field, PrivateAttr, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 from capability_router.endpoints.veil import unveiled
 from capability_router.errors import ConfigError
@@ -43,6 +44,7 @@ from llamaindex_router.fleet.settings_mark import mark_of
 from llamaindex_router.messages.tool_calls import selections
 from llamaindex_router.routed import Routed
 from llamaindex_router.structured import extended, formatted
+from llamaindex_router.structured_llm import KeylessStructuredLLM
 from llamaindex_router.system_prompt import ExtendedMessages, ExtendedText
 from llamaindex_router.tracing import unspanned
 from llamaindex_router.translate import request_of
@@ -290,6 +292,10 @@ class RouterLLM(FunctionCallingLLM):
 
     predict_and_call = keyless(FunctionCallingLLM.predict_and_call)
     apredict_and_call = keyless(FunctionCallingLLM.apredict_and_call)
+
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """An LLM whose answers are objects of this class, routed."""
+        return KeylessStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
 
     @unspanned
     def _prepare_chat_with_tools(
