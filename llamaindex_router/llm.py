@@ -27,7 +27,15 @@ from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.tools import BaseTool, FunctionTool
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel, Field, PrivateAttr, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from capability_router.endpoints.veil import unveiled
 from capability_router.errors import ConfigError
@@ -94,7 +102,7 @@ class RouterLLM(FunctionCallingLLM):
         policy: Any = None,
         context_window: ContextWindow = "auto",
         annotate: bool | None = None,
-        api_key: str | None = None,
+        api_key: str | SecretStr | None = None,
         max_retries: int | None = None,
         **settings: Any,
     ) -> None:
@@ -113,7 +121,8 @@ class RouterLLM(FunctionCallingLLM):
             settings["policy"] = policy
         if max_retries is not None:
             settings["retry"] = {"attempts": attempts_of(max_retries), **(settings.get("retry") or {})}
-        self._core = core or _core(Recipe(models, config, settings, defaults, api_key), router)
+        key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
+        self._core = core or _core(Recipe(models, config, settings, defaults, key), router)
         if "output_parser" not in own and (parser := self._core.children.output_parser) is not None:
             self.output_parser = parser
         if annotate is None:

@@ -17,6 +17,7 @@ from langchain_openai import ChatOpenAI
 from llama_index.core.llms import ChatMessage
 from llama_index.core.llms.mock import MockLLM
 from llama_index.llms.openai import OpenAI
+from pydantic import SecretStr
 
 from capability_router.router import Router
 from langchain_router import ChatEndpoint
@@ -42,6 +43,15 @@ def test_no_key_in_any_form(llm: RouterLLM, show: Callable[[Any], str]) -> None:
     assert KEY not in show(llm)
     built_in = EndpointLLM(base_url="http://127.0.0.1:9/v1", model="b", api_key=KEY, headers={"x-auth": KEY})
     assert KEY not in show(built_in)
+
+
+@pytest.mark.parametrize("key", [KEY, SecretStr(KEY)])
+def test_the_key_of_named_models_is_a_text_or_a_secret(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, key: str | SecretStr
+) -> None:
+    monkeypatch.setenv("OPENAI_API_BASE", server.url)
+    RouterLLM(models=["openai:gpt-4o"], api_key=key).chat(HI)
+    assert server.keys == [f"Bearer {KEY}"]
 
 
 def test_dumps_are_json(llm: RouterLLM) -> None:
