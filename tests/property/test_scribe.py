@@ -237,6 +237,21 @@ def test_a_long_log_is_summed_up_and_who_was_away_takes_the_summary_over() -> No
     assert late.counts == Counter([*map(str, range(700)), "late's own", "unwritten"])
 
 
+def test_what_is_taught_before_a_summary_is_written_is_in_the_log_too() -> None:
+    """Else who ends then has told it to those that read the summary, and to nobody who had read the log."""
+    room = MemoryLessons()
+    one = Process(room)
+    one.teach("1")
+    assert one.round()
+    reader = Process(room)
+    one.scribe._damaged = True  # so that it sums up
+    one.reach.meanwhile = lambda: one.teach("2")
+    assert one.round()
+    assert room.since("log", 0, 1).head.summed > 0
+    assert reader.round()  # and `one` is heard of no more
+    assert reader.counts == Process(room).counts == Counter(["1", "2"])
+
+
 def test_a_damaged_line_is_left_out_and_a_damaged_summary_begun_afresh(caplog: pytest.LogCaptureFixture) -> None:
     room = MemoryLessons()
     one = Process(room)

@@ -395,3 +395,23 @@ def test_what_was_spent_is_told_also_if_nobody_holds_the_router_any_more(shared:
         time.sleep(0.001)
         gc.collect()
     assert [row.spent for row in shared.budgets.standings()] == [ONE // 4]
+
+
+def test_a_cap_goes_on_when_another_one_is_written_above_it(room: Moody, clock: ManualClock) -> None:
+    cap, milder = BudgetSpec("global", 1.0), BudgetSpec("global", 0.5, on_exceed="warn")
+    one = Process(room, clock, cap)
+    assert one.spend(ONE * 3 // 4)
+    assert one.budgets.settle_up(final=True)
+    for specs in ([milder, cap], [cap, milder], [cap]):
+        assert not Process(room, clock, *specs).spend(ONE // 2)
+
+
+@pytest.mark.parametrize("on_exceed", ["refuse", "warn"])
+def test_a_name_that_was_cut_within_an_emoji_stops_nothing(room: Moody, clock: ManualClock, on_exceed: str) -> None:
+    each = BudgetSpec("tenant:*", 1.0, on_exceed=on_exceed)  # type: ignore[arg-type]
+    one = Process(room, clock, each, BudgetSpec("global", 1.0))
+    assert one.spend(ONE // 4, None, "tenant:\ud83d", "global")
+    assert one.spend(ONE // 4, None, "tenant:acme", "global")
+    assert one.budgets.settle_up()
+    spent = {row["scope"]: row["spent_usd"] for row in one.budgets.rows()}
+    assert spent == {"tenant:?": 0.25, "tenant:acme": 0.25, "global": 0.5}

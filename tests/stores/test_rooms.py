@@ -7,7 +7,7 @@ import pytest
 from capability_router.clock import ManualClock
 from capability_router.money.budget.window import span
 from capability_router.stores.base import Claim, Pot, Store
-from capability_router.stores.lending import KEPT_S, SHARE
+from capability_router.stores.lending import HOLDERS, KEPT_S, SHARE
 
 POT = Pot("tenant:acme|total", "", 1_000)
 MILLION = Pot("global|total", "", 1_000_000 * 10**12)
@@ -106,6 +106,33 @@ def test_holders_that_have_long_gone_are_forgotten_but_not_what_they_spent(store
     clock.advance(KEPT_S + 31)
     grant = store.budgets.claim(Claim(POT, "c", 0))
     assert grant.spent == 200
+
+
+def test_few_holders_are_never_forgotten_so_none_is_booked_twice(store: Store, clock: ManualClock) -> None:
+    """Asleep for days with a call under way, or beside a process whose clock is ahead for a moment."""
+    store.budgets.claim(Claim(POT, "a", 100, kept=50, least=50))
+    store.budgets.claim(Claim(POT, "b", 10, final=True))
+    clock.advance(3 * KEPT_S)
+    assert store.budgets.claim(Claim(POT, "c", 0)).spent == 110
+    assert store.budgets.claim(Claim(POT, "a", 120)).spent == 130
+    assert store.budgets.claim(Claim(POT, "b", 10)).spent == 130
+
+
+def test_of_many_holders_those_that_have_long_gone_are(store: Store, clock: ManualClock) -> None:
+    for number in range(HOLDERS + 1):
+        store.budgets.claim(Claim(POT, f"{number}", 1))
+    clock.advance(KEPT_S + 31)
+    assert store.budgets.claim(Claim(POT, "late", 1)).spent == HOLDERS + 2
+    assert store.budgets.claim(Claim(POT, "0", 1)).spent == HOLDERS + 3  # it is a new one
+
+
+def test_a_claim_that_comes_twice_changes_no_loan(store: Store) -> None:
+    """A packet that was lost is sent again, and comes after the repetition was answered."""
+    first = Claim(POT, "a", 0, least=900, number=1)
+    assert store.budgets.claim(first).lent == 900
+    assert store.budgets.claim(Claim(POT, "b", 0, least=50, number=1)).lent == 50
+    assert store.budgets.claim(first._replace(least=1, wish=POT.limit)).lent == 900
+    assert store.budgets.claim(Claim(POT, "b", 0, least=101, number=2)).lent == 0
 
 
 def test_standings_are_those_of_the_windows_that_hold_now(store: Store, clock: ManualClock) -> None:

@@ -387,3 +387,10 @@ def test_explain_says_what_a_budget_would_leave_out(kind: str, tmp_path: Path) -
         assert router.explain(Request(("hi",), max_tokens=10)).chosen.id == "dear"
         assert router.budgets.reserved == 0
         router.close()
+
+
+def test_feedback_on_an_id_that_no_store_can_hold_is_that_of_an_unknown_one(url: str) -> None:
+    router = shared_router(url, policy={"name": "adaptive", "state": "store"})
+    with pytest.raises(ConfigError, match="no such answered request"):
+        router.feedback("\ud83d", 1.0)
+    router.close()

@@ -35,8 +35,8 @@ class Claim(NamedTuple):
     `spent`: all that this holder has spent of the pot so far. `kept`: what it keeps of its loan whatever is answered:
     reserved by its calls under way, or by those that begin meanwhile. `least`: what it must be lent to go on, `wish`:
     what it would like, none of which is spent yet. A loan ends `lease_s` after the claim. `final`: the holder won't be
-    heard of again. `number` grows with each claim of a holder: one that was overtaken on its way by a later one lends
-    nothing.
+    heard of again. `number` grows with each claim of a holder: one that comes again, or after a later one, changes no
+    loan.
     """
 
     pot: Pot

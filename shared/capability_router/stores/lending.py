@@ -13,7 +13,8 @@ from capability_router.stores.base import Claim, Grant, Pot
 
 SHARE = 16  # of what is left beyond its need, a holder is lent one part in so many
 BUCKETS = 64  # into which a rolling window is cut: it forgets a 64th later than it might
-KEPT_S = 86_400.0  # how long a holder that has gone is known, so that nothing it tells again is booked twice
+HOLDERS = 64  # of a pot that none is forgotten of: one may be asleep for days, or a clock far ahead for a moment
+KEPT_S = 86_400.0  # of more, how long a holder that has gone is known, so that nothing it tells again is booked twice
 FINAL_S = 600.0  # the same for one that has said goodbye
 PAST_S = 7 * 86_400.0  # how long a window that is over can still be told of
 
@@ -45,13 +46,14 @@ class Till:
         return sum(loan.amount for loan in self.loans.values() if loan.ends > now)
 
     def turn(self, pot: Pot, now: float) -> None:
-        """Forget what has left a rolling window, and holders that have long gone."""
+        """Forget what has left a rolling window, and of many holders those that have long gone."""
         if pot.rolls_s is not None:
             oldest = first_bucket(pot.rolls_s, now)
             for bucket in [b for b in self.spent if b < oldest]:
                 del self.spent[bucket]
-        for holder in [name for name, loan in self.loans.items() if loan.known <= now]:
-            del self.loans[holder]
+        if len(self.loans) > HOLDERS:
+            for holder in [name for name, loan in self.loans.items() if loan.known <= now]:
+                del self.loans[holder]
 
     def frees_at(self, pot: Pot) -> float | None:
         """When the oldest bucket of a rolling window leaves it."""
@@ -83,7 +85,7 @@ def lend(till: Till, claim: Claim, now: float, share: int = SHARE) -> Grant:
         here = bucket(pot, now)
         till.spent[here] = till.spent.get(here, 0) + claim.spent - loan.spent
         loan.spent = claim.spent
-    if claim.number < loan.number:
+    if 0 < claim.number <= loan.number:
         return Grant(loan.amount, till.total(), till.reserved(now), now, till.frees_at(pot))
     loan.amount, loan.number = 0, claim.number
     room = max(pot.limit - till.total() - till.reserved(now), 0)

@@ -16,6 +16,7 @@ from capability_router.concurrency.lifetime import Lasting, watch
 from capability_router.errors import StoreError
 from capability_router.learning.sharing.lesson import Illegible, Lesson, Pack, line, read
 from capability_router.stores.lessons import Kept, LessonRoom
+from capability_router.stores.sound import sound
 
 log = logging.getLogger("capability_router")
 WAITING = 2_000
@@ -63,7 +64,7 @@ class Answers(Lasting):
         if here is not None:
             return here
         try:
-            text = self._room.kept(self._name, id)
+            text = self._room.kept(self._name, sound(id))
             return None if text is None else read(text, self._unpack)
         except (StoreError, Illegible) as error:
             self._tell(error)

@@ -323,6 +323,7 @@ class Scribe(Lasting, Generic[P]):
         with self._lock:
             text, marks = self._known.pupil.told(), dict(self._known.marks)
             recent = list(self._known.recent)
+        self._flush()  # first: who ends now must not have told in the summary alone what others read in the log
         lines = [line(lesson, self._course.packing.pack) for lesson in recent]
         told = json.dumps({"marks": marks, "recent": lines, "text": text()}, separators=(",", ":"))
         place = max(self._place, 0)

@@ -73,13 +73,19 @@ class BudgetSpec:
 
 
 def keys(specs: Sequence[BudgetSpec]) -> list[str]:
-    """The names under which a store keeps these caps; raises ConfigError if two of them are the same."""
-    names: list[str] = []
+    """The names under which a store keeps these caps; raises ConfigError if two of them are the same.
+
+    Of several for one scope and window the strictest has the plain name, so that it goes on when another is added.
+    """
+    strictest: dict[tuple[str, str], OnExceed] = {}
     seen: set[tuple[str, str, str]] = set()
-    for spec in specs:
-        name = f"{spec.window}|{spec.scope}"
-        names.append(f"{spec.window}~{spec.on_exceed}|{spec.scope}" if name in names else name)
+    for spec in sorted(specs, key=lambda spec: ON_EXCEED.index(spec.on_exceed)):
+        strictest.setdefault((spec.scope, spec.window), spec.on_exceed)
         if (spec.scope, spec.window, spec.on_exceed) in seen:
             raise ConfigError(f"budgets: {spec.scope} has two caps per {spec.window} with {spec.on_exceed}; keep one")
         seen.add((spec.scope, spec.window, spec.on_exceed))
-    return names
+    return [
+        f"{spec.window}|{spec.scope}" if strictest[spec.scope, spec.window] == spec.on_exceed
+        else f"{spec.window}~{spec.on_exceed}|{spec.scope}"
+        for spec in specs
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ from capability_router.money.budget.purse import Purse
 from capability_router.money.budget.window import rolling_s, span
 from capability_router.money.price import pico
 from capability_router.stores.base import Pot
+from capability_router.stores.sound import sound
 
 NAMELESS = ("tenant", "chain")
 """Kinds whose `*` cap also covers calls without a name, so that it can't be evaded by leaving the name out."""
@@ -51,8 +52,8 @@ class Budget:
         return new, old
 
     def key_of(self, scope: str) -> str:
-        """The name under which a store keeps this scope's spending."""
-        return f"{self.key}={scope.partition(':')[2]}" if self.spec.each else self.key
+        """The name under which a store keeps this scope's spending, written as the ledger writes it."""
+        return f"{self.key}={sound(scope.partition(':')[2])}" if self.spec.each else self.key
 
     def _pot(self, name: str, unix: float) -> Pot:
         now = span(self.spec.window, unix)

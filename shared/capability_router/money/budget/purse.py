@@ -31,20 +31,20 @@ class Purse:
 
     `lent`: what the store lends for certain beyond the `reported` part of `spent`; usable until `until` (seconds of the
     router's clock) and `ends` (Unix seconds). While a claim is on its way the store may have lent the rest to others
-    already, so no more than the claim keeps is lent. `held`: reserved by calls under way. `all_spent`, `all_reserved`:
-    of all processes, at the last answer of the store.
+    already, so no more than the claim keeps is lent; `loan`: all of it, at the last answer. `held`: reserved by calls
+    under way. `all_spent`, `all_reserved`: of all processes, at the last answer of the store.
     """
 
     __slots__ = (
         "_asking", "_dry", "_dry_until", "_next", "all_reserved", "all_spent", "asked", "block", "claims", "ends",
-        "frees_at", "held", "holder", "lent", "level", "limit", "lost", "met", "name", "outdated", "pot", "refuses",
-        "reported", "spec", "spent", "until", "used",
+        "frees_at", "held", "holder", "lent", "level", "limit", "loan", "lost", "met", "name", "outdated", "pot",
+        "refuses", "reported", "spec", "spent", "until", "used",
     )  # fmt: skip
 
     def __init__(self, spec: BudgetSpec, name: str, pot: Pot) -> None:
         self.spec, self.name, self.pot, self.limit = spec, name, pot, pot.limit
         self.holder = uuid.uuid4().hex[:16]
-        self.spent = self.reported = self.lent = self.held = 0
+        self.spent = self.reported = self.lent = self.loan = self.held = 0
         self.until = self.used = float("-inf")
         self.ends = self.asked = float("-inf")  # by the wall clock, which goes on while a machine is asleep
         self.claims = 0
@@ -125,7 +125,7 @@ class Purse:
         """Number the claim. After long idleness take a new holder id: the store forgets ids and would book twice."""
         if unix - self.asked > FORGETS_S and unix > self.ends and self.spent == self.reported and not self.held:
             self.holder, self.claims = uuid.uuid4().hex[:16], 0
-            self.spent = self.reported = self.lent = 0
+            self.spent = self.reported = self.lent = self.loan = 0
             self.met = self.all_spent
         self.asked = unix
         self.claims += 1
@@ -135,7 +135,7 @@ class Purse:
         if self.level is None:
             self.met = grant.spent - claim.spent
             self._pass(self._level(self.met))
-        self.reported, self.lent, self._asking = claim.spent, grant.lent, False
+        self.reported, self.lent, self.loan, self._asking = claim.spent, grant.lent, grant.lent, False
         self.until, self.ends = now + claim.lease_s, unix + claim.lease_s
         self.all_spent, self.all_reserved, self.frees_at = grant.spent, grant.reserved, grant.frees_at
         room = self.limit - grant.spent - grant.reserved + grant.lent
@@ -154,7 +154,7 @@ class Purse:
     @property
     def left(self) -> int:
         """What nobody has spent or reserved, as far as it is known here."""
-        mine = self.lent - (self.spent - self.reported) - self.held
+        mine = self.loan - (self.spent - self.reported) - self.held
         return max(self.limit - self.all_spent - self.all_reserved + max(mine, 0), 0)
 
     def rest(self) -> Rest | None:

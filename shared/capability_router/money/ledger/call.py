@@ -84,8 +84,3 @@ class Booked:
     chain: str
     framework: str
     session: str = ""
-
-
-def sound(text: str) -> str:
-    """Without halves of surrogate pairs, which no file can hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -10,6 +10,7 @@ from capability_router.errors import ConfigError
 from capability_router.money.ledger.call import ANSWERED, CANCELLED, FAILED, outcome_of
 from capability_router.money.ledger.when import STEPS, label
 from capability_router.nearest import nearest
+from capability_router.stores.sound import sound
 
 DIMENSIONS = (
     "tenant", "tag", "task", "chain", "framework", "model", "provider", "credential", "outcome", "fault",
@@ -78,7 +79,7 @@ class Filter:
     @property
     def exact(self) -> dict[str, frozenset[str]]:
         """Column -> values, for the dimensions that are columns themselves: a store may filter by them."""
-        return {name: values for name, values in self.wanted.items() if name not in _COLUMN}
+        return {name: frozenset(map(sound, values)) for name, values in self.wanted.items() if name not in _COLUMN}
 
     def lets_through(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of these columns counts."""
@@ -98,7 +99,7 @@ def _values(name: str, value: Any) -> frozenset[str]:
     texts = isinstance(values, Collection) and not isinstance(values, (bytes, Mapping))
     if not texts or not all(isinstance(v, str) for v in values):
         raise ConfigError(f"where={{{name!r}: {value!r}}}: give a text or a list of texts")
-    found: frozenset[str] = frozenset(values)
+    found: frozenset[str] = frozenset((*values, *map(sound, values)))  # as memory and as stores have them
     if name == "outcome" and found - {ANSWERED, CANCELLED, FAILED}:
         raise ConfigError(f"where={{'outcome': {value!r}}}: one of {ANSWERED}, {FAILED}, {CANCELLED}")
     return found

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from capability_router.errors import ConfigError
-from capability_router.money.ledger.call import ANSWERED, Call, sound
+from capability_router.money.ledger.call import ANSWERED, Call
 from capability_router.nearest import nearest
 from capability_router.request import Usage
+from capability_router.stores.sound import sound
 from capability_router.whole_file import replaced
 
 _USAGE = {f.name: f.default for f in fields(Usage) if f.name != "estimated"}

@@ -22,10 +22,11 @@ from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.concurrency.lifetime import Lasting, ending, watch
 from capability_router.errors import StoreError
 from capability_router.money.ledger.books import DAYS_KEPT, Row
-from capability_router.money.ledger.call import ANSWERED, Call, sound
+from capability_router.money.ledger.call import ANSWERED, Call
 from capability_router.money.ledger.cells import DAY_S, HOUR_S, Cells, book, hour_of
 from capability_router.request import Usage
 from capability_router.stores.calls import Asked, CallRoom, Cell
+from capability_router.stores.sound import sound
 
 log = logging.getLogger("capability_router")
 LINE_KEPT = 100_000  # calls that wait for the store at most

@@ -81,7 +81,7 @@ class SharedMoney(Lasting):
 
     def __init__(self, room: BudgetRoom, owner: str, most: int, unix: Callable[[], float]) -> None:
         self._room, self._budget, self._most, self._unix = room, f"exploration|{owner}", most, unix
-        self._holder, self._day, self._until = "", -1, 0.0
+        self._holder, self._day, self._until, self._ends = "", -1, 0.0, 0.0
         self._spent = self._told = self._lent = self._least = self._number = 0
         self.after_fork()
         watch(self)
@@ -105,7 +105,8 @@ class SharedMoney(Lasting):
             return True
 
     def _here(self, now: float) -> int:
-        return self._lent - (self._spent - self._told) if now < self._until else 0
+        asleep = self._unix() >= self._ends  # the clock of `now` may stand still meanwhile
+        return self._lent - (self._spent - self._told) if now < self._until and not asleep else 0
 
     def renew(self, now: float, *, final: bool = False) -> None:
         """Report what was spent, and borrow for the next 30 s; `final`: return everything. Raises StoreError."""
@@ -125,13 +126,17 @@ class SharedMoney(Lasting):
     def _ask(self, now: float, wish: int, *, final: bool) -> None:
         starts, self._number = self._day * DAY_S, self._number + 1
         pot = Pot(self._budget, str(self._day), self._most, starts, starts + DAY_S)
+        unix = self._unix()
         with self._lock:
-            spent, least, self._least = self._spent, 0 if final else self._least, 0
-        grant = self._room.claim(
-            Claim(pot, self._holder, spent, least=least, wish=wish, lease_s=LEASE_S, final=final, number=self._number)
-        )
+            spent, wanted = self._spent, 0 if final else self._least
+            kept = 0 if final else max(self._here(now), 0) // 2
+            self._lent = min(self._lent, kept + spent - self._told)  # the rest may be others' before the answer comes
+        least = max(wanted, kept)
+        grant = self._room.claim(Claim(pot, self._holder, spent, kept, least, wish, LEASE_S, final, self._number))
         with self._lock:
             self._told, self._lent, self._until = spent, grant.lent, 0.0 if final else now + LEASE_S
+            self._ends = unix + LEASE_S
+            self._least = 0 if self._least == wanted else self._least
             if final:
                 self._begin(self._spent - spent)
 

@@ -49,7 +49,10 @@ if rolls then
   first = math.floor((now - rolls) / (rolls / buckets))
 end
 local spent, lent, seen, oldest = {0, 0}, {0, 0}, {0, 0}, nil
-local fields = redis.call('HGETALL', pot)
+local fields, holders = redis.call('HGETALL', pot), 0
+for i = 1, #fields, 2 do
+  if string.sub(fields[i], 1, 1) == 'h' then holders = holders + 1 end
+end
 for i = 1, #fields, 2 do
   local name, value = fields[i], fields[i + 1]
   local kind = string.sub(name, 1, 1)
@@ -63,7 +66,7 @@ for i = 1, #fields, 2 do
     end
   elseif kind == 'h' then
     local amount, paid, until_, known, latest = string.match(value, '(%d+) (%d+) (%S+) (%S+) (%d+)')
-    if tonumber(known) <= now then
+    if tonumber(known) <= now and holders > tonumber(ARGV[18]) then
       redis.call('HDEL', pot, name)
     elseif name == holder then
       seen, last = num(paid), tonumber(latest)
@@ -82,7 +85,7 @@ end
 
 local frees = ''
 if rolls and oldest then frees = string.format('%.17g', (oldest + 1) * (rolls / buckets) + rolls) end
-if number < last then  -- a later claim was faster: what was spent is booked above, the loan stays
+if number > 0 and number <= last then  -- said again, or overtaken: what was spent is booked above, the loan stays
   local known = redis.call('HGET', pot, holder)
   local amount, _, rest = string.match(known, '(%d+) (%d+) (.*)')
   redis.call('HSET', pot, holder, amount .. ' ' .. text(seen) .. ' ' .. rest)

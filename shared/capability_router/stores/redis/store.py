@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from urllib.parse import quote
 
 from capability_router.stores.base import Claim, Grant, Pot, PotBalance
-from capability_router.stores.lending import BUCKETS, FINAL_S, KEPT_S, PAST_S, SHARE, Loan, Till, open_at
+from capability_router.stores.lending import BUCKETS, FINAL_S, HOLDERS, KEPT_S, PAST_S, SHARE, Loan, Till, open_at
 from capability_router.stores.redis.lessons import RedisLessons
 from capability_router.stores.redis.reports import RedisReports
 from capability_router.stores.redis.scripts import CLAIM
@@ -46,7 +46,7 @@ class RedisBudgets:
             claim.holder, claim.spent, claim.kept, claim.least, claim.wish, claim.lease_s, pot.limit,
             _some(pot.rolls_s), _some(pot.starts), _some(pot.ends), SHARE, BUCKETS, known_s, PAST_S,
             "" if self._unix is None else repr(self._unix()), json.dumps(pot),
-            claim.number,
+            claim.number, HOLDERS,
         ]  # fmt: skip
 
     def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:

@@ -462,3 +462,12 @@ def test_what_is_given_back_is_not_spent_meanwhile(lender: Lender, clock: Manual
     assert one.settle_up()
     assert found == [Short(("global",), ONE // 2)]
     assert other.spend(ONE)
+
+
+def test_what_is_on_its_way_back_is_nobody_elses(one: Process, lender: Lender, clock: ManualClock) -> None:
+    one.settle(one.held(ONE * 3 // 5), 0)
+    clock.advance(1.0)
+    told: list[Denial | None] = []
+    lender.before = lender.once(lambda: told.append(one.fits(["global"], ONE)))
+    assert one.settle_up()
+    assert told == [None]

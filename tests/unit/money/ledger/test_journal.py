@@ -467,3 +467,15 @@ def test_the_file_holds_a_mark_of_the_key_and_neither_key_nor_prompt(path: Path)
     assert b"4711" not in held
     assert b"cheese" not in held
     assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kept", ["memory", "file"])
+def test_calls_under_a_name_that_was_cut_within_an_emoji_are_found(path: Path, kept: str) -> None:
+    odd = "\ud83d"
+    ledger = in_file(path) if kept == "file" else Ledger(unix=CLOCK.unix)
+    book(ledger, [call(tenant=odd, tags=(odd,), session=odd), call("other")])
+    for where in ({"tenant": odd}, {"tag": odd}, {"tenant": odd, "tag": [odd]}):
+        assert ledger.total(where=where).calls == 1
+    assert ledger.of(tenant=odd).total().calls == 1
+    assert len(ledger.calls(where={"session": odd})) == 1
+    ledger.close()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from capability_router.clock import ManualClock
+from capability_router.errors import StoreError
 from capability_router.policies.exploration.budget import DAY_S, SharedMoney
+from capability_router.stores.base import Claim, Grant
+from capability_router.stores.lending import Till, lend
 from capability_router.stores.memory import MemoryBudgets
 
 
@@ -54,12 +59,68 @@ def test_a_day_that_comes_again_is_spent_further(clock: Wound, room: MemoryBudge
     assert [row.spent for row in room.standings()] == [30_000]
 
 
-def test_what_is_spent_while_all_is_given_back_is_told_the_next_time(clock: Wound, room: MemoryBudgets) -> None:
+class Shared(MemoryBudgets):
+    """Lends to several, as a store does; `after`: what comes to pass while the next answer is on its way."""
+
+    inline = False
+
+    def __init__(self, clock: Wound) -> None:
+        super().__init__(clock.unix)
+        self.after: Callable[[], object] | None = None
+        self._till = Till()
+
+    def claim(self, claim: Claim) -> Grant:
+        grant = lend(self._till, claim, self._unix())
+        after, self.after = self.after, None
+        if after is not None:
+            after()
+        return grant
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_what_is_given_back_is_not_spent_while_the_answer_is_on_its_way(clock: Wound, final: bool) -> None:
+    room = Shared(clock)
+    one, other = (SharedMoney(room, "router", 1_000_000, clock.unix) for _ in range(2))
+    one.wants(900_000)
+    one.renew(clock.now())
+    assert one.left(clock.now()) >= 900_000
+    clock.advance(16.0)
+    spent: list[int] = []
+
+    def spends(money: SharedMoney, amount: int) -> None:
+        spent.append(amount * money.took(amount, clock.now()))
+
+    def meanwhile() -> None:
+        spends(one, 900_000)
+        other.wants(900_000)
+        other.renew(clock.now())
+        spends(other, other.left(clock.now()))
+        spends(one, one.left(clock.now()))
+
+    room.after = meanwhile
+    one.renew(clock.now(), final=final)
+    one.renew(clock.now())
+    assert 900_000 * final <= sum(spent) <= 1_000_000
+
+
+def test_a_loan_ends_while_the_machine_is_asleep(clock: Wound, room: MemoryBudgets) -> None:
     money = SharedMoney(room, "router", 1_000_000, clock.unix)
     money.renew(clock.now())
-    asked = room.claim
-    room.claim = lambda claim: (money.took(10_000, clock.now()), asked(claim))[1]  # type: ignore[method-assign]  # for this test
-    money.renew(clock.now(), final=True)
-    room.claim = asked  # type: ignore[method-assign]  # as it was
-    money.renew(clock.now())
-    assert [row.spent for row in room.standings()] == [10_000]
+    clock.by = 31.0
+    assert money.left(clock.now()) == 0
+
+
+def test_what_is_wanted_is_asked_again_if_the_store_was_away(clock: Wound, room: MemoryBudgets) -> None:
+    money = SharedMoney(room, "router", 1_000_000, clock.unix)
+    asked: list[Claim] = []
+
+    def away(claim: Claim) -> Grant:
+        asked.append(claim)
+        raise StoreError("away")
+
+    room.claim = away  # type: ignore[method-assign]  # for this test
+    money.wants(70_000)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            money.renew(clock.now())
+    assert [claim.least for claim in asked] == [70_000, 70_000]
