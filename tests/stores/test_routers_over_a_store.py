@@ -17,10 +17,11 @@ from capability_router import (
     BudgetExceeded,
     ConfigError,
     Request,
+    RouterBusy,
     StoreError,
     routing,
 )
-from capability_router.clock import ManualClock
+from capability_router.clock import ManualClock, SystemClock
 from capability_router.execution.effects import Effect, Fund, Launch
 from capability_router.execution.events import AlarmRang, Began, Cancelled, Faulted, Funded
 from capability_router.execution.machine import Execution
@@ -120,6 +121,31 @@ async def test_a_request_given_up_while_the_store_is_asked_leaves_nothing_reserv
     assert_books_balanced(router)
     router.close()
     assert [row["reserved_usd"] for row in router.budgets.rows()] == [0.0]
+
+
+@pytest.mark.parametrize("asking", ["sync", "async"])
+def test_a_store_that_is_held_does_not_outlast_the_deadline(url: str, asking: str) -> None:
+    """A backup may hold its file for long. What it lends too late is given back."""
+    router = shared_router(url, clock=SystemClock(), deadline_s=0.2)
+    slow = Slow(router.budgets)
+    with pytest.raises(RouterBusy, match="before the store of the budgets had answered"):
+        ask(router) if asking == "sync" else asyncio.run(aask(router))
+    assert router.scripted["a"].calls == 0  # type: ignore[attr-defined]
+    slow.go.set()
+    with router.budgets._counter:  # once the thread is done
+        pass
+    assert ask(router).outcome.model == "a"
+    assert_books_balanced(router)
+    router.close()
+    assert [row["reserved_usd"] for row in router.budgets.rows()] == [0.0]
+
+
+def test_a_store_that_answers_in_time_is_waited_for(url: str) -> None:
+    router = shared_router(url, clock=SystemClock(), deadline_s=30.0)
+    Slow(router.budgets).go.set()
+    assert ask(router).outcome.model == "a"
+    assert asyncio.run(aask(router))
+    router.close()
 
 
 def test_a_fallback_is_paid_for_too(url: str) -> None:

@@ -23,6 +23,11 @@ class Admission:
         self._targets, self._books = targets, books
         self._kept: Pick | None = None
 
+    @property
+    def asking(self) -> bool:
+        """Whether a store is being asked for the money of a target."""
+        return self._kept is not None
+
     def pick(self, at: float, latest: float, number: int) -> Pick | Wait | Fund:
         """The next target, for the launch with this number; see `Targets.pick`."""
         pick, self._kept = self._kept or self._targets.pick(at, latest), None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from capability_router.plan import Candidate
 from capability_router.request import Outcome
@@ -76,12 +77,13 @@ class Deliver:
 
 @dataclass(slots=True)
 class Fund:
-    """Call `borrow`, which borrows money for the next launch from a store, then feed Funded.
+    """Call `borrow`, which borrows money for the next launch from a store, then feed Funded; `until` at the latest.
 
-    `borrow` does I/O. It does not raise if the store can't be reached.
+    `borrow` does I/O. It does not raise if the store can't be reached. What comes too late is given back.
     """
 
     borrow: Callable[[], None]
+    until: float = inf
 
 
 @dataclass(slots=True)

@@ -17,12 +17,15 @@ from capability_router.request import AttemptRecord, Usage
 
 def failure(
     records: Sequence[AttemptRecord], faults: Sequence[Fault], targets: Targets, limits: Limits, tenant: str,
-    at: float, elapsed_s: float,
+    at: float, elapsed_s: float, asking: bool = False,
 ) -> Exception:  # fmt: skip
-    """The exception for a request whose attempts all failed, or that could make none."""
+    """The exception for a request whose attempts all failed, or that could make none.
+
+    `asking`: the budgets' store has not answered yet.
+    """
     late = limits.deadline_s is not None and elapsed_s >= limits.deadline_s
     if not records:
-        return _nothing_sent(targets, limits, late, at, elapsed_s)
+        return _nothing_sent(targets, limits, late, at, elapsed_s, asking)
     own = rejected(faults[-1]) if limits.keeps(faults[-1]) else next(filter(None, map(_left, faults)), None)
     own = own or _unpaid(faults)
     if own is not None:
@@ -136,10 +139,17 @@ def _left(fault: Fault) -> Exception | None:
     return _raised(fault) if fault.kind in ("length", "unparsable") else None
 
 
-def _nothing_sent(targets: Targets, limits: Limits, late: bool, at: float, elapsed_s: float) -> RouterError:
+def _nothing_sent(
+    targets: Targets, limits: Limits, late: bool, at: float, elapsed_s: float, asking: bool
+) -> RouterError:  # fmt: skip
     denials = targets.denials
     if denials:
         return _over_budget(denials)
+    if late and asking:
+        return RouterBusy(
+            f"the deadline of {limits.deadline_s:g} s was over before the store of the budgets had answered. Nothing "
+            "was sent. See what holds the store (another program may hold its file), or raise deadline_s."
+        )
     why = f"the deadline of {limits.deadline_s:g} s is over" if late else "no model is free"
     soon = limits.deadline_s is not None and limits.deadline_s < limits.max_wait_s
     mends = ["raise deadline_s"] if late else targets.mends("deadline_s" if soon else "retry.max_wait_s")

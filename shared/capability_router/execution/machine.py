@@ -202,7 +202,10 @@ class Execution:
             pick = None if self._limits.elsewhere else self._admission.beyond_learned_limit(at, self.launched + 1)
         if isinstance(pick, Pick):
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
-        return self._give_up(at) if pick is None else (pick,)
+        if pick is None:
+            return self._give_up(at)
+        pick.until = self._deadline
+        return (pick,)
 
     def _launch(
         self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None
@@ -400,7 +403,8 @@ class Execution:
             self.committed, self.hedged_after = run.index, run.hedged_after
             return (Deliver(run.index), *self._end(at, run.candidate, None))
         records, elapsed = self.records, at - self._start
-        error = failure(records, self._faults, self._targets, self._limits, self._books.tenant, at, elapsed)
+        asking = self._admission.asking
+        error = failure(records, self._faults, self._targets, self._limits, self._books.tenant, at, elapsed, asking)
         return self._end(at, None, error)
 
     def _end(self, at: float, candidate: Candidate | None, error: Exception | None) -> tuple[Effect, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from math import inf
 
 from capability_router.concurrency.lifetime import Lasting, watch
 
@@ -26,6 +27,29 @@ class Pool(Lasting):
 _pool = Pool()
 
 
-async def beside_the_loop(work: Callable[[], None]) -> None:
-    """Do the work in a thread. It goes on if the caller is cancelled."""
-    await asyncio.get_running_loop().run_in_executor(_pool.threads, work)
+def within(work: Callable[[], None], seconds: float) -> bool:
+    """Do the work, in a thread if the time is limited; False = it goes on, or was not begun in time."""
+    if seconds == inf:
+        work()
+        return True
+    future = _pool.threads.submit(work)
+    wait((future,), seconds)
+    return _ended(future)
+
+
+async def beside_the_loop(work: Callable[[], None], seconds: float) -> bool:
+    """The same beside an event loop. It goes on if the caller is cancelled."""
+    future = asyncio.get_running_loop().run_in_executor(_pool.threads, work)
+    if seconds == inf:
+        await future
+        return True
+    await asyncio.wait((future,), timeout=seconds)
+    return _ended(future)
+
+
+def _ended(future: Future[None] | asyncio.Future[None]) -> bool:
+    if future.done():
+        future.result()
+        return True
+    future.cancel()
+    return False

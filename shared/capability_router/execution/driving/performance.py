@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from capability_router.clock import Clock
 from capability_router.concurrency.lifetime import forks
 from capability_router.concurrency.loop_timer import Lateness
-from capability_router.execution.driving.funding import beside_the_loop
+from capability_router.execution.driving.funding import beside_the_loop, within
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.endpoint import Attempt, Endpoint
 from capability_router.execution.events import (
@@ -214,8 +214,7 @@ class Performance(Generic[C]):
     def wait_turn(self) -> None:
         """Wait until a target may be free, or borrow the money for the next launch."""
         if self._fund is not None:
-            self._fund.borrow()
-            return self._funded()
+            return self._funded(within(self._fund.borrow, self._left_s(self._fund.until)), self._fund.until)
         wakeup, seconds = self._machine.wakeup, self.patience_s() or 0.0
         if wakeup is None:
             self._clock.sleep(seconds)
@@ -226,8 +225,8 @@ class Performance(Generic[C]):
     async def await_turn(self) -> None:
         """The same, asynchronously."""
         if self._fund is not None:
-            await beside_the_loop(self._fund.borrow)
-            return self._funded()
+            in_time = await beside_the_loop(self._fund.borrow, self._left_s(self._fund.until))
+            return self._funded(in_time, self._fund.until)
         wakeup, seconds = self._machine.wakeup, self.patience_s() or 0.0
         if wakeup is None:
             await self._clock.asleep(seconds)
@@ -235,9 +234,14 @@ class Performance(Generic[C]):
             await self._clock.astand(wakeup, seconds)
         return self.rang()
 
-    def _funded(self) -> None:
+    def _left_s(self, until: float) -> float:
+        return max(until - self._clock.now(), 0.0)
+
+    def _funded(self, in_time: bool, until: float) -> None:
+        """A wait may end a little too early: who is late is late, for the loan is not there yet."""
         self._fund = None
-        self._perform(self._machine.feed(Funded(self._clock.now())))
+        now = self._clock.now()
+        self._perform(self._machine.feed(Funded(now if in_time else max(now, until))))
 
     def in_flight(self, index: int) -> bool:
         """Whether the attempt was started and has not ended."""
