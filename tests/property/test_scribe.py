@@ -237,6 +237,31 @@ def test_a_long_log_is_summed_up_and_who_was_away_takes_the_summary_over() -> No
     assert late.counts == Counter([*map(str, range(700)), "late's own", "unwritten"])
 
 
+@pytest.mark.parametrize("written", [0, 3, 30])
+@pytest.mark.parametrize("summed", [False, True])
+def test_a_store_that_is_put_back_from_an_older_copy_is_told_what_it_lacks(written: int, summed: bool) -> None:
+    """Whatever has been written since: its places are others' then."""
+    room = MemoryLessons()
+    one, other = Process(room), Process(room)
+    for number in range(600 if summed else 10):
+        one.teach(f"before {number}")
+    assert one.round()
+    assert other.round()
+    copy = deepcopy(room._logs)
+    for number in range(10):
+        one.teach(f"lost {number}")
+    assert one.round()
+    assert other.round()
+    room._logs = copy
+    for number in range(written):
+        other.teach(f"after {number}")
+    for process in (other, one, other, one):
+        assert process.round()
+    assert one.counts == other.counts == Process(room).counts
+    assert set(one.counts.values()) == {1}
+    assert len(one.counts) == (600 if summed else 10) + 10 + written
+
+
 def test_what_is_taught_before_a_summary_is_written_is_in_the_log_too() -> None:
     """Else who ends then has told it to those that read the summary, and to nobody who had read the log."""
     room = MemoryLessons()

@@ -152,6 +152,7 @@ class Scribe(Lasting, Generic[P]):
         self._lock = threading.Lock()  # of what is known
         self._working = threading.Lock()  # of what was read
         self._head, self._place = Head(), NONE
+        self._last: Entry | None = None  # read at that place; None = unknown
         self._renew = True
         self._damaged = self._lost = self._failing = False
         self.overdue = False
@@ -233,28 +234,47 @@ class Scribe(Lasting, Generic[P]):
                 self._rebuild()
                 heard = True
             while True:
-                head, entries = self._room.since(self.name, self._place, _PAGE)
+                head, entries = self._room.since(self.name, self._place - (self._last is not None), _PAGE)
                 if self._head.epoch not in ("", head.epoch):  # it was emptied, and is told what this process knows
-                    self._head, self._place, self._lost = Head(), NONE, True
+                    self._head, self._place, self._last, self._lost = Head(), NONE, None, True
                     continue
-                self._renew = head.summed > self._place
+                older = self._older(head, entries)
+                self._renew = self._outdone() if older else head.summed > self._place
                 if self._renew:  # entries have gone that were not read here
                     break
+                if older:  # it is told what this process knows, too
+                    self._place, self._last, self._lost = head.summed, None, True
+                    continue
                 self._head = head
                 heard = self._heard(entries) or heard
                 if len(entries) < _PAGE:
                     return heard
         raise StoreError(f"what was learned could not be read: {self.name!r} was summed up each time")
 
+    def _older(self, head: Head, entries: Sequence[Entry]) -> bool:
+        """Whether the store is an older copy of itself, put back: what was read here is not there, or another entry."""
+        last = self._last
+        if head.last < self._place:
+            return True
+        return last is not None and head.summed < self._place and [e[:3] for e in entries[:1]] != [last[:3]]
+
+    def _outdone(self) -> bool:
+        """Whether the summary knows more than this process: another one was faster to tell what it knows."""
+        summary = self._room.summary(self.name)
+        marks = {} if summary is None else self._opened(summary).marks
+        return any(number > self._known.marks.get(writer, 0) for writer, number in marks.items())
+
     def _heard(self, entries: Iterable[Entry]) -> bool:
         heard = False
         for entry in entries:
+            if entry.place <= self._place:
+                continue
             lesson = self._legible(entry)
             with self._lock:
                 changed = self._known.learn(entry.writer, entry.number, lesson)
                 if lesson is not None and changed is None and entry.writer == self._writer:
                     self._known.again(lesson)
-            self._place = entry.place
+            self._place, self._last = entry.place, entry
             if lesson is not None and changed is not None:
                 heard = True
                 self._known.others.append(lesson.id)
@@ -278,6 +298,7 @@ class Scribe(Lasting, Generic[P]):
         """
         summary = self._room.summary(self.name)
         known, place = self._opened(summary), NONE if summary is None else summary.place
+        last: Entry | None = None
         while True:
             page = self._room.since(self.name, place, _PAGE)
             head = page.head
@@ -285,7 +306,7 @@ class Scribe(Lasting, Generic[P]):
                 return  # summed up further meanwhile: `_read` begins again
             for entry in page.entries:
                 known.learn(entry.writer, entry.number, self._legible(entry))
-                place = entry.place
+                place, last = entry.place, entry
             if len(page.entries) < _PAGE:
                 break
         with self._lock:
@@ -296,6 +317,7 @@ class Scribe(Lasting, Generic[P]):
             self._known = known
             self._course.adopted(known.pupil, list(known.recent))
         self._place, self._head, self._renew, self._lost = place, head, False, False
+        self._last = last
 
     def _opened(self, summary: Summary | None) -> _Known[P]:
         if summary is not None:
