@@ -390,9 +390,11 @@ class Router:
     def _trying(self, known: Knowledge | None) -> None:
         """Add exploration and the guard, if there is a learner. The guard also sees what other processes learn."""
         if known is not None:
-            guard, money = Guard(), partial(exploration_money, known, self.store.budgets, self.name, self.clock)
+            policy = self.settings.policy
+            guard = Guard(targets=policy.quality_target is not None or policy.quality_share is not None)
+            money = partial(exploration_money, known, self.store.budgets, self.name, self.clock)
             known.tell(guard)
-            self.planner = replace(self.planner, guard=guard, explorer=explorer_of(self.settings.policy, money))
+            self.planner = replace(self.planner, guard=guard, explorer=explorer_of(policy, money))
 
     def _meant(self, model: str) -> Sequence[str]:
         found = self.registry.matches(model)

@@ -5,6 +5,9 @@ the mean error of its predictions where it was asked. A model is compared only i
 
 What one of several tenants scored does not decide it for the others: the verdict must stand without those scores, too.
 A verdict that only the scores of a tenant with more than half of them support is for that tenant.
+
+Under a target of quality the price of quality is what makes picks that keep the target worth as much as cheaper ones
+that do not. So there a fixed model must have the picks' quality, too.
 """
 
 from __future__ import annotations
@@ -78,10 +81,12 @@ _UNASKED = _Offset(0.0, 0.0, 0)
 class Guard:
     """Thread-safe. `fixed` is the model to use instead of learned picks, None = the picks are good enough.
 
-    `only`: the hash of the only tenant that this is for; "" = it is for all.
+    `only`: the hash of the only tenant that this is for; "" = it is for all. `targets`: whether there is a target of
+    quality.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, targets: bool = False) -> None:
+        self._targets = targets
         self.fixed: str | None = None
         self.only = ""
         self.told = Shortfall(0.0, 0.0, 0)
@@ -138,20 +143,20 @@ class Guard:
         _log(before, *after)
 
     def _replay(self) -> None:
-        self.fixed, self.only, self.told = _agreed(self._scored)
+        self.fixed, self.only, self.told = _agreed(self._scored, self._targets)
 
 
-def _agreed(scored: Sequence[_Scored]) -> tuple[str | None, str, Shortfall]:
+def _agreed(scored: Sequence[_Scored], targets: bool) -> tuple[str | None, str, Shortfall]:
     """The verdict, whom it is for, and by how much.
 
     It is for all if it stands without the scores of any one tenant, of those with the most; else there is no fixed
     model, or only for who gave most scores.
     """
-    fixed, told = verdict(scored)
+    fixed, told = verdict(scored, targets)
     only = ""
     if fixed is not None:
         for tenant, count in Counter(each.tenant for each in scored).most_common(_LARGEST):
-            if verdict([each for each in scored if each.tenant != tenant])[0] == fixed:
+            if verdict([each for each in scored if each.tenant != tenant], targets)[0] == fixed:
                 continue
             if count <= _MOST * len(scored):
                 return None, "", told
@@ -176,15 +181,22 @@ def _scored(foreseen: PlanPrediction, asked: str, score: float, id: str, tenant:
     return _Scored(foreseen.pick, asked, score, by_model, id, tenant)
 
 
-def verdict(scored: Sequence[_Scored]) -> tuple[str | None, Shortfall]:
+def verdict(scored: Sequence[_Scored], targets: bool = False) -> tuple[str | None, Shortfall]:
     """The fixed model that beats learned picks by more than an error, and by more than a minimum; and by how much."""
     offsets = _offsets(scored)
     known = [model for model, offset in offsets.items() if offset.answers >= _ASKED]
+    known = [model for model in known if not targets or _as_good(scored, model, offsets)]
     found = [(_shortfall(scored, model, offsets), model) for model in known]
     if not found:
         return None, Shortfall(0.0, 0.0, len(scored))
     most, model = max(found)
     return (model if most.points > max(most.error, _NO_MATTER) else None), most
+
+
+def _as_good(scored: Sequence[_Scored], model: str, offsets: Mapping[str, _Offset]) -> bool:
+    """Whether the model's answers would have had at least the quality of the picks' ones."""
+    asked = [each for each in scored if model in each.foreseen]
+    return sum(_quality(each, model, offsets) - _quality(each, each.pick, offsets) for each in asked) >= 0.0
 
 
 def _offsets(scored: Sequence[_Scored]) -> dict[str, _Offset]:
@@ -221,5 +233,9 @@ def _guessed(scored: Sequence[_Scored], model: str, offsets: Mapping[str, _Offse
 
 
 def _value(each: _Scored, model: str, offsets: Mapping[str, _Offset]) -> float:
-    quality, rest = each.foreseen[model]
-    return rest + (each.score if model == each.asked else quality + offsets.get(model, _UNASKED).mean)
+    return each.foreseen[model][1] + _quality(each, model, offsets)
+
+
+def _quality(each: _Scored, model: str, offsets: Mapping[str, _Offset]) -> float:
+    """The answer's score, or what it is guessed to be."""
+    return each.score if model == each.asked else each.foreseen[model][0] + offsets.get(model, _UNASKED).mean

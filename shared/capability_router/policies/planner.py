@@ -254,7 +254,7 @@ class Planner:
 
     def _fixed(self, guard: Guard, request: Request, stay: Stay) -> str | None:
         """The best fixed model, while learned picks are worse than it for the request's tenant."""
-        if guard.fixed is None or stay.binding or request.model:
+        if guard.fixed is None or stay.binding or request.model or request.routing.quality_target is not None:
             return None
         tenant = request.routing.tenant
         return guard.fixed_for(hashed(tenant), scored=self.learned is None or self.learned.has_scored(tenant))

@@ -44,6 +44,22 @@ def test_picks_that_are_worse_than_one_model_always_give_way_to_it(caplog: pytes
     assert count <= WINDOW
 
 
+@pytest.mark.parametrize("targets", [False, True])
+def test_under_a_target_a_cheaper_model_of_less_quality_is_no_reason_to_leave_the_picks(targets: bool) -> None:
+    """At the price of quality that keeps the target, both are worth the same but for chance."""
+    guard, dice = Guard(targets=targets), Random(4)
+    for number in range(WINDOW):
+        told = PlanPrediction("dear", MODELS, (0.5, 0.9), (0.0, -0.5))
+        guard.note(told, "dear" if number % 4 else "cheap", float(dice.random() < (0.9 if number % 4 else 0.5)))
+    assert guard.fixed == (None if targets else "cheap")
+
+
+def test_under_a_target_a_better_model_is_still_used_instead() -> None:
+    guard = Guard(targets=True)
+    taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
+    assert guard.fixed == "dear"
+
+
 def test_it_ends_when_what_showed_it_has_left_the_window(caplog: pytest.LogCaptureFixture) -> None:
     guard = Guard()
     taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
