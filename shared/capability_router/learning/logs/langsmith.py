@@ -2,7 +2,8 @@
 
 A lesson is the run of a ChatRouter, or a model's own run outside of any. Feedback counts for it if it was given for the
 run itself, for a run inside of it, or for a run around it that asked no other model. Of several runs of one model in a
-run that was scored as a whole, the first counts.
+run that was scored as a whole, the first counts. Of feedback that was changed the newest version counts, and a run's
+own mean of its feedback only where no such feedback is in the logs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from capability_router.learning.logs.values import UNSCORED, name_of, number_of,
 from capability_router.nearest import nearest
 
 _DEEP = 100  # runs around runs
+_MEAN = "mean"  # in the place of a feedback's id: what a run says of all its feedback
 _STEPS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")  # tags that no person wrote
 
 
@@ -46,14 +48,31 @@ def is_one(item: Mapping[str, Any]) -> bool:
     return "run_type" in item or ("run_id" in item and "key" in item)
 
 
+class _Given:
+    """The feedback of one kind on one run: scores, and of what is no score, why."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[str, float | str]] = {}  # by its id: when it was changed last, and the score
+
+    def take(self, score: float | str, id: str, at: str) -> None:
+        """`at`: as a text that sorts by time. Without an id it is feedback of its own."""
+        name = id or f"{len(self._newest)} without id"
+        if at >= self._newest.get(name, ("", 0.0))[0]:
+            self._newest[name] = at, score
+
+    @property
+    def all(self) -> list[float | str]:
+        """The run's own mean only if nothing else is known."""
+        return [score for id, (_, score) in self._newest.items() if id != _MEAN or len(self._newest) == 1]
+
+
 class LangSmith:
     """Runs and feedback, in any order and from any number of files; `key` is the feedback that counts."""
 
     def __init__(self, omissions: Omissions, key: str | None) -> None:
         self._omissions, self._key = omissions, key
         self._runs: dict[str, LangSmithRun] = {}
-        # key -> run -> scores, and of what is no score, why
-        self._given: dict[str, dict[str, list[float | str]]] = defaultdict(lambda: defaultdict(list))
+        self._given: dict[str, dict[str, _Given]] = defaultdict(lambda: defaultdict(_Given))  # key -> run -> told of it
 
     def take(self, item: Mapping[str, Any]) -> None:
         """A run, with those that it holds, or a piece of feedback."""
@@ -62,6 +81,8 @@ class LangSmith:
                 name_of(item.get("run_id")) or name_of(item.get("trace_id")),
                 name_of(item.get("key")),
                 item.get("score"),
+                name_of(item.get("id")),
+                name_of(item.get("modified_at")) or name_of(item.get("created_at")),
             )
             return
         waiting = [item]
@@ -79,14 +100,14 @@ class LangSmith:
         stats = item.get("feedback_stats")
         for key, told in stats.items() if isinstance(stats, Mapping) else ():
             if isinstance(told, Mapping) and told.get("avg") is not None:
-                self._feedback(id, name_of(key), told["avg"])
+                self._feedback(id, name_of(key), told["avg"], _MEAN)
 
-    def _feedback(self, run: str, key: str, value: object) -> None:
+    def _feedback(self, run: str, key: str, value: object, id: str, at: str = "") -> None:
         score = score_of(value)
         if not run or not key or score == UNSCORED:
             self._omissions.note("feedback without a run or without a score")
         else:
-            self._given[key][run].append(score)
+            self._given[key][run].take(score, id, at)
 
     def rows(self) -> Iterator[ScoredRequest]:
         """The answered requests that were scored. Raises ConfigError if no or no known feedback is said to count."""
@@ -126,10 +147,10 @@ class LangSmith:
             if key != counting and self._key is not None:
                 continue
             if id not in known:
-                self._omissions.note("feedback on runs that are not in the logs", len(told))
-            elif scores := [each for each in told if not isinstance(each, str)]:
+                self._omissions.note("feedback on runs that are not in the logs", len(told.all))
+            elif scores := [each for each in told.all if not isinstance(each, str)]:
                 found[id] = scores
-            for flaw in (each for each in told if isinstance(each, str) and id in known):
+            for flaw in (each for each in told.all if isinstance(each, str) and id in known):
                 self._omissions.note(flaw)
         return found
 

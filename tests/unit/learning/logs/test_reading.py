@@ -442,3 +442,23 @@ def test_a_parquet_file_whose_texts_are_no_unicode_is_read_as_far_as_it_goes(tmp
     (tmp_path / "t.parquet").write_bytes(damaged)
     log = read([tmp_path / "t.parquet"])
     assert (log.rows, reasons(log)) == ([], {"the rest of a file that breaks off or is damaged": 1})
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_langsmith_s_feedback_the_newest_version_counts(tmp_path: Path, turned: bool) -> None:
+    """A run that was exported before its feedback was changed says the former mean."""
+    named = {"metadata": {"ls_model_name": "m", "ls_provider": "p"}}
+    runs = [
+        {"run_type": "llm", "id": id, "extra": named, "inputs": {"prompt": id}, "feedback_stats": {"k": {"avg": 0.0}}}
+        for id in ("changed", "twice", "mean")
+    ]
+    given = [
+        {"run_id": "changed", "key": "k", "id": "f1", "score": 0.25, "modified_at": "2026-01-01T00:00:00+00:00"},
+        {"run_id": "changed", "key": "k", "id": "f1", "score": 0.75, "modified_at": "2026-01-02T00:00:00+00:00"},
+        {"run_id": "twice", "key": "k", "id": "f2", "score": 1.0},
+        {"run_id": "twice", "key": "k", "id": "f3", "score": 0.5},
+    ]
+    items = [*runs, *given]
+    log = read([lines(tmp_path / "runs.jsonl", *(reversed(items) if turned else items))])
+    scores = {row.id: row.answers["p/m"].score for row in log.rows}
+    assert scores == {"changed": 0.75, "twice": 0.75, "mean": 0.0}
