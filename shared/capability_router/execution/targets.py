@@ -32,7 +32,7 @@ class Gate(Protocol):
     """The part of the health board that choosing a target needs."""
 
     def admit(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold: ...
-    def force(self, id: str, now: float) -> Permit | Hold: ...
+    def force(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold: ...
     def surpass(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold: ...
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
     def domain(self, id: str) -> tuple[str, str]: ...
@@ -112,7 +112,8 @@ class Targets:
         pick = self._admitted(at, latest) or self._repetition(at)
         if pick is None:
             free = self._free_at(at)
-            pick = self._least_bad(at) if free is None or free > at + LONG_WAIT_S else None
+            if free is None or free > at + LONG_WAIT_S:
+                pick, free = self._least_bad(at), self._free_at(at)
             if pick is None:
                 return self._stand(at, self._tried_at(at) if free is None else free, latest)
         if self._place is not None and not isinstance(pick, Wait):
@@ -122,9 +123,10 @@ class Targets:
     def beyond_learned_limit(self, at: float) -> Pick | None:
         """A target that is full only by its learned limit: the last resort before the request is refused.
 
-        The request keeps its place in the queue, until it leaves.
+        One whose breaker is open as well comes last. The request keeps its place in the queue, until it leaves.
         """
-        for candidate in [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]:
+        full = [c for c in self._fresh if c.id in self._held and self._held[c.id].kind == "full"]
+        for candidate in sorted(full, key=lambda c: self._held[c.id].paused):
             ahead = self._queue.before(candidate.id, self._place, self._priority, at)
             permit = self._gate.surpass(candidate.id, at, self._tokens, ahead=ahead)
             if isinstance(permit, Permit):
@@ -308,13 +310,19 @@ class Targets:
         return None
 
     def _least_bad(self, at: float) -> Pick | None:
-        """No untried target is admitted: call one that only its breaker holds, the one that closes soonest first."""
+        """No untried target is admitted: call one that only its breaker holds, the one that closes soonest first.
+
+        One that is full as well is waited for as any full one.
+        """
         blocked = [c for c in self._fresh if self._held[c.id].kind == "breaker" and self._held[c.id].not_before <= at]
         for candidate in sorted(blocked, key=lambda c: self._held[c.id].until or 0.0):
-            permit = self._gate.force(candidate.id, at)
+            ahead = self._queue.before(candidate.id, self._place, self._priority, at)
+            permit = self._gate.force(candidate.id, at, self._tokens, ahead=ahead)
             if isinstance(permit, Permit):
                 self._fresh.remove(candidate)
                 return Pick(candidate, permit)
+            if permit.kind == "full":
+                self._held[candidate.id] = permit
         return None
 
     def _free_at(self, at: float) -> float | None:

@@ -192,21 +192,22 @@ class Board(Lasting):
             self._after()
         return found
 
-    def force(self, id: str, now: float) -> Permit | Hold:
+    def force(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit for a held candidate, for use when all are held.
 
         Passes an open breaker, a closed gate and a spent limit per minute; never a disabled credential
-        or model before its trial is due, an isolated breaker or the concurrency limit.
+        or model before its trial is due, an isolated breaker or a concurrency limit. It leaves to those `ahead` the
+        places that they need.
         """
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
-            found = lane.push(now)
+            found = lane.push(now, tokens, ahead)
         self._after()
         return found
 
     def surpass(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold:
-        """A permit past a limit that is only learned, if nothing else is left; else the hold.
+        """A permit past a limit that is only learned, and past an open breaker, if nothing else is left; else the hold.
 
         It leaves to those `ahead` what they need of the limits that are stated.
         """

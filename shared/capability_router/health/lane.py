@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from capability_router.address import Address
@@ -142,20 +143,26 @@ class Lane:
         queue = self.limiter.queue_s(now, self.latency.service_s(), ahead)
         return max(queue, self.gate.allowed_in_s(1.0, now, ahead)) if self.gate.counts else queue
 
-    def push(self, now: float) -> Permit | Hold:
+    def push(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit past breaker, gate and limits per minute; a probe's if the breaker has one left."""
-        hold = self._stopped(now) or self._no_slot(now)
+        paused, hold = self._paused(now), self._stopped(now)
         if hold is not None:
             return hold
-        forced = self._paused(now) is not None
-        return self._grant(now, 0, forced=forced)
+        hold = self._no_slot(now, tokens, ahead)
+        if hold is None:
+            return self._grant(now, tokens, forced=paused is not None)
+        return hold if paused is None else replace(hold, reason=f"{paused.reason} and {hold.reason}", paused=True)
 
     def surpass(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Permit | Hold:
-        """A permit past a learned limit: of concurrent calls, or from the provider's rate-limit headers."""
-        hold = self._stopped(now) or self._paused(now) or self._no_budget(now, tokens, ahead)
+        """A permit past an open breaker, and past a learned limit.
+
+        The limit is one of concurrent calls, or from the provider's rate-limit headers.
+        """
+        paused = self._paused(now)
+        hold = self._stopped(now) or (paused if self.gate.until > now else None) or self._no_budget(now, tokens, ahead)
         if hold is None and self.limiter.in_flight + ahead.calls >= self.limiter.stated:
             hold = self._no_slot(now, tokens, ahead)
-        return self._grant(now, tokens) if hold is None else hold
+        return self._grant(now, tokens, forced=paused is not None) if hold is None else hold
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
         """Take the permit back and learn from how the call ended."""
@@ -214,7 +221,7 @@ class Lane:
     def _waited(self, permit: Permit, verdict: Verdict, now: float) -> float | None:
         """The wait for the first token; None if this process was busy meanwhile, so that it may have been late itself.
 
-        None also for a call whose size is unknown here, because it was admitted past a limit.
+        None also for a call that was admitted past an open breaker or a closed gate.
         """
         waited = verdict.ttft_s
         if waited is None or permit.forced or self.worked() - permit.worked > _BUSY * (now - permit.taken_at):
@@ -318,7 +325,7 @@ class Lane:
         until = now + max(wait, _LEAST_WAIT_S)
         if ahead.calls:
             until = max(until, now + self._budget_s(now, tokens, ahead), now + self._rest_s(now, tokens, ahead))
-            return Hold(_queued(ahead), until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
+            return Hold(ahead.told, until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
         if self.learned_limit is not None and count < limiter.stated:
             told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.learned_limit.why}"
             mend = "switch learned limits off (health: {learns_limits: false})"
@@ -330,14 +337,14 @@ class Lane:
         wait = self._budget_s(now, tokens, ahead)
         if not wait:
             return None
-        told = _queued(ahead) or f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
+        told = ahead.told or f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
     def _used_up(self, now: float, tokens: float, ahead: Ahead = NOBODY) -> Hold | None:
         wait = self._rest_s(now, tokens, ahead)
         if not wait:
             return None
-        told = _queued(ahead) or f"full: its provider reports nothing left for another {_seconds(wait)}"
+        told = ahead.told or f"full: its provider reports nothing left for another {_seconds(wait)}"
         return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
 
     def _budget_s(self, now: float, tokens: float, ahead: Ahead) -> float:
@@ -486,12 +493,6 @@ def _used(verdict: Verdict, how: str) -> int | None:
     if not verdict.sent or how == "refused":
         return 0
     return verdict.tokens if verdict.tokens > 0 else None
-
-
-def _queued(ahead: Ahead) -> str:
-    """Why one is held behind others; "" = it is not."""
-    calls = ahead.calls
-    return f"full: {calls} request{'s wait' if calls > 1 else ' waits'} before this one" if calls else ""
 
 
 def _read(permit: Permit, verdict: Verdict) -> int:

@@ -31,6 +31,12 @@ class Ahead:
             self._tokens = self._tokens()
         return self._tokens
 
+    @property
+    def told(self) -> str:
+        """Why a call is held behind them; "" = there are none."""
+        calls = self.calls
+        return f"full: {calls} request{'s wait' if calls > 1 else ' waits'} before this one" if calls else ""
+
 
 NOBODY = Ahead()
 
@@ -43,6 +49,7 @@ class Hold:
     `mend`: what the user can do about it, such as "raise limits.rpm"; "" = wait. `learned`: it is full by a learned
     concurrency limit. `guessed`: the duration of its calls is unknown, so `until` only says when to look again.
     `not_before`: of an open breaker, when it may be passed, because its provider asks to wait until then; 0.0 = now.
+    `paused`: it is full, and its breaker is open or its gate closed as well.
     """
 
     reason: str
@@ -52,6 +59,7 @@ class Hold:
     learned: bool = False
     guessed: bool = False
     not_before: float = 0.0
+    paused: bool = False
 
     @property
     def by(self) -> str:

@@ -124,14 +124,17 @@ def test_a_stated_limit_is_not_surpassed_and_a_learned_one_is_up_to_it() -> None
     assert held.mend == "raise limits.concurrency"
 
 
-def test_neither_a_breaker_nor_a_closed_gate_nor_a_spent_minute_is_surpassed() -> None:
+def test_neither_an_isolated_breaker_nor_a_closed_gate_nor_a_spent_minute_is_surpassed() -> None:
     made, _ = board(rpm=1)
     made.isolate("d")
     trip(made, "c", 1.0)
     call(made, "b", replace(LIMITED, retry_after_s=9.0), 1.0)
     taken(made, "a", 1.0)
-    found = [made.surpass(id, 1.0) for id in "abcd"]
-    assert [hold.kind for hold in found if isinstance(hold, Hold)] == ["full", "rate_limit", "breaker", "isolated"]
+    found = [made.surpass(id, 1.0) for id in "abd"]
+    assert [hold.kind for hold in found if isinstance(hold, Hold)] == ["full", "rate_limit", "isolated"]
+    past = made.surpass("c", 1.0)
+    assert isinstance(past, Permit)
+    assert past.forced
 
 
 def test_where_limits_are_not_learned_stated_ones_are_changed_and_health_is_reset_all_the_same() -> None:
