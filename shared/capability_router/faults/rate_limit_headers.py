@@ -13,7 +13,8 @@ from capability_router.faults.durations import wait_s
 class RateLimits(NamedTuple):
     """Remaining and total requests and tokens, and seconds until the limit resets; None = not reported.
 
-    Of several limits of one kind (per minute and per day, tokens in and out) it is the one with least left.
+    Of several limits of one kind (per minute and per day) it is the one with least left. Tokens are those of requests'
+    input: a limit of output tokens is usually far smaller, and counts only once nothing of it is left.
     """
 
     remaining_requests: int | None = None
@@ -41,12 +42,12 @@ _REQUESTS = (
 )  # fmt: skip
 _TOKENS = (
     *(f"x-ratelimit-{{}}-tokens{span}" for span in _SPANS),
-    *(f"anthropic-ratelimit-{kind}-{{}}" for kind in ("tokens", "input-tokens", "output-tokens")),
-    "ratelimitbysize-{}",
+    "anthropic-ratelimit-tokens-{}", "anthropic-ratelimit-input-tokens-{}", "ratelimitbysize-{}",
 )  # fmt: skip
+_OUTPUT = ("anthropic-ratelimit-output-tokens-{}",)
 _NAMES = {
     kind: tuple(tuple(name.format(fact) for fact in _FACTS) for name in names)
-    for kind, names in (("requests", _REQUESTS), ("tokens", _TOKENS))
+    for kind, names in (("requests", _REQUESTS), ("tokens", _TOKENS), ("output", _OUTPUT))
 }
 _IETF = {
     "remaining": re.compile(r"(?:^|[;,]) ?(?:remaining|r) ?= ?(\d{1,12})\b"),
@@ -64,7 +65,8 @@ def rate_limits(headers: Mapping[str, str], now_unix: float | None = None) -> Ra
     """
     now = SystemClock.unix() if now_unix is None else now_unix
     requests = _tightest([*_told(headers, "requests", now), *_combined(headers), *_unified(headers, now)])
-    tokens = _tightest(_told(headers, "tokens", now))
+    spent = [limit for limit in _told(headers, "output", now) if limit.remaining == 0]
+    tokens = _tightest([*_told(headers, "tokens", now), *spent])
     return RateLimits(
         requests.remaining, tokens.remaining, requests.limit, tokens.limit, requests.reset_s, tokens.reset_s
     )
