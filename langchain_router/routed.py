@@ -26,6 +26,7 @@ from langchain_router.bindings import Structured
 from langchain_router.call import Call, carrying, stated_terms
 from langchain_router.callback import RouterCallbackHandler, without_routers
 from langchain_router.errors import as_model_error
+from langchain_router.messages.joint import Joint
 from langchain_router.messages.splice import Splice
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import (
@@ -66,7 +67,7 @@ class RoutedCall:
         self._held: Any = _NOTHING
         self._open: AIMessageChunk | None = None  # the last chunk, while none has ended the stream
         self._traced: list[Any] | None = None
-        self._splice = Splice() if call.mode == "events" and model.router.settings.resume else None
+        self._seam = _seam(call.mode) if model.router.settings.resume else None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -178,12 +179,12 @@ class RoutedCall:
     @property
     def _handed(self) -> Callable[[Any], Sequence[Any]]:
         """A function from each chunk to the chunks that may be yielded now."""
-        return self._ready if self._splice is None else partial(self._fitted, self._splice)
+        return self._ready if self._seam is None else partial(self._fitted, self._seam)
 
-    def _fitted(self, splice: Splice, event: Any) -> Sequence[Any]:
-        """The v3 events, changed so that a resumed answer is still one message."""
+    def _fitted(self, seam: Splice | Joint, chunk: Any) -> Sequence[Any]:
+        """The chunks or v3 events, changed so that a resumed answer is still one message."""
         begun = self._run.begun[0] if self._run is not None else 0
-        return [ready for part in splice.take(event, begun) for ready in self._ready(part)]
+        return [ready for part in seam.take(chunk, begun) for ready in self._ready(part)]
 
     def _ready(self, chunk: Any) -> Sequence[Any]:
         """The chunks that may be yielded now: all but the last one, which is kept to be annotated."""
@@ -247,3 +248,10 @@ class RoutedCall:
         first, *others = seen
         whole = first + others if others and isinstance(first, AIMessageChunk) else seen[-1]
         return {"messages": [whole]}
+
+
+def _seam(mode: str) -> Splice | Joint | None:
+    """What makes one message of an answer's parts; None: it has no parts."""
+    if mode == "events":
+        return Splice()
+    return Joint() if mode == "stream" else None

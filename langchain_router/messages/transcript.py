@@ -134,7 +134,7 @@ class Answered(Protocol):
 
 def limits_in(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The rate limits an answer tells of, as metadata under `headers`, where ChatOpenAI puts them too; {} for none."""
-    kept = {name: value for name, value in headers.items() if "ratelimit-" in name}
+    kept = {name: value for name, value in headers.items() if "ratelimit" in name or "tokenlimit-" in name}
     return {"headers": kept} if kept else {}
 
 

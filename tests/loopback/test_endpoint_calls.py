@@ -53,6 +53,18 @@ def test_a_unary_call_is_one_delta(read: Read) -> None:
     assert (exchange.request_id, exchange.status) == ("r-7", 200)
 
 
+def test_all_headers_that_tell_of_limits_and_waits_are_kept(read: Read) -> None:
+    told = {
+        "ratelimit": '"day";r=5;t=60', "ratelimit-policy": '"day";q=9;w=60', "ratelimitbysize-remaining": "1",
+        "x-tokenlimit-remaining": "2", "x-retry-after": "3", "x-ms-retry-after-ms": "4", "retry-after-ms": "5",
+    }  # fmt: skip
+    headers = [*(f"{name}: {value}" for name, value in told.items()), "set-cookie: a=b"]
+    with ChatServer(reply(completion("hello"), headers=headers)) as server:
+        exchange = client(server).start(BODY)
+        read(exchange)
+    assert exchange.reply().headers == told
+
+
 def test_a_stream_gives_its_deltas_in_order(read: Read) -> None:
     parts = (piece("", role="assistant"), piece("he"), b": ping\n\n", piece("llo"), piece(finish="stop"), USAGE)
     with ChatServer(sse(*parts)) as server:

@@ -21,8 +21,11 @@ from capability_router.faults.unreached import why_tls
 from capability_router.json_text import parsed
 from capability_router.money.bill import COST_HEADER
 
-_HINTS = (b"x-ratelimit-", b"ratelimit-", b"anthropic-ratelimit-")
-_HINT_NAMES = {b"retry-after", b"retry-after-ms", b"x-should-retry", b"proxy-authenticate", COST_HEADER.encode()}
+_HINTS = (
+    b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"x-tokenlimit-", b"retry-after", b"x-retry-after",
+    b"x-ms-retry-after",
+)  # fmt: skip
+_HINT_NAMES = {b"x-should-retry", b"proxy-authenticate", COST_HEADER.encode()}
 _HEADERS, _TITLE = "request header or cookie too large", 500
 _REQUEST_IDS = (b"x-request-id", b"request-id", b"x-req-id", b"cf-ray")
 

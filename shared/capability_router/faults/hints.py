@@ -16,9 +16,12 @@ from capability_router.faults.rate_limit_headers import rate_limits
 
 _KEPT = (
     "retry-after", "x-retry-after", "x-ms-retry-after", "x-should-retry", "x-ratelimit-", "anthropic-ratelimit-",
-    "ratelimit",
+    "ratelimit", "x-tokenlimit-",
 )  # fmt: skip
-_WAITS = (("retry-after-ms", "ms"), ("x-ms-retry-after-ms", "ms"), ("retry-after", ""), ("x-retry-after", ""))
+_WAITS = (
+    ("retry-after-ms", "ms"), ("x-ms-retry-after-ms", "ms"), ("retry-after", ""), ("x-retry-after", ""),
+    ("x-ratelimit-timeremaining", ""),
+)  # fmt: skip
 _BODY_WAITS = (("retry_after_ms", "ms"), ("retry_after", ""), ("retry_after_seconds", ""), ("retryAfter", ""))
 """The headers and body keys that state a wait, and the unit of their number ("" = seconds, or as written)."""
 _MOST_HEADERS = 200

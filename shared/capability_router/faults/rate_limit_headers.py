@@ -13,7 +13,8 @@ from capability_router.faults.durations import wait_s
 class RateLimits(NamedTuple):
     """Remaining and total requests and tokens, and seconds until the limit resets; None = not reported.
 
-    Of several limits of one kind (per minute and per day, tokens in and out) it is the one with least left.
+    Of several limits of one kind (per minute and per day) it is the one with least left. Tokens are those of requests'
+    input: a limit of output tokens is usually far smaller, and counts only once nothing of it is left.
     """
 
     remaining_requests: int | None = None
@@ -41,12 +42,13 @@ _REQUESTS = (
 )  # fmt: skip
 _TOKENS = (
     *(f"x-ratelimit-{{}}-tokens{span}" for span in _SPANS),
-    *(f"anthropic-ratelimit-{kind}-{{}}" for kind in ("tokens", "input-tokens", "output-tokens")),
-    "ratelimitbysize-{}",
+    "anthropic-ratelimit-tokens-{}", "anthropic-ratelimit-input-tokens-{}", "x-ratelimit-{}-tokens-prompt",
+    "x-tokenlimit-{}", "ratelimitbysize-{}",
 )  # fmt: skip
+_OUTPUT = ("anthropic-ratelimit-output-tokens-{}", "x-ratelimit-{}-tokens-generated")
 _NAMES = {
     kind: tuple(tuple(name.format(fact) for fact in _FACTS) for name in names)
-    for kind, names in (("requests", _REQUESTS), ("tokens", _TOKENS))
+    for kind, names in (("requests", _REQUESTS), ("tokens", _TOKENS), ("output", _OUTPUT))
 }
 _IETF = {
     "remaining": re.compile(r"(?:^|[;,]) ?(?:remaining|r) ?= ?(\d{1,12})\b"),
@@ -54,17 +56,21 @@ _IETF = {
     "reset": re.compile(r"(?:^|[;,]) ?(?:reset|t) ?= ?(\d{1,12})\b"),
 }
 """`RateLimit: limit=100, remaining=0, reset=50` and `RateLimit: "default";r=0;t=50`."""
+_BETWEEN = re.compile(r",(?=[^,=]*;)")
+"""The comma before another limit: `"burst";r=10;t=1, "daily";r=0;t=3600`."""
+_LONGEST = 1000
 
 
 def rate_limits(headers: Mapping[str, str], now_unix: float | None = None) -> RateLimits:
-    """Read `x-ratelimit-*`, `anthropic-ratelimit-*` and `ratelimit*`.
+    """Read `x-ratelimit-*`, `anthropic-ratelimit-*`, `ratelimit*` and `x-tokenlimit-*`.
 
     Header names must be in lower case, or the mapping case-insensitive.
     `now_unix` (default: the machine's clock) turns reset dates into seconds.
     """
     now = SystemClock.unix() if now_unix is None else now_unix
     requests = _tightest([*_told(headers, "requests", now), *_combined(headers), *_unified(headers, now)])
-    tokens = _tightest(_told(headers, "tokens", now))
+    spent = [limit for limit in _told(headers, "output", now) if limit.remaining == 0]
+    tokens = _tightest([*_told(headers, "tokens", now), *spent])
     return RateLimits(
         requests.remaining, tokens.remaining, requests.limit, tokens.limit, requests.reset_s, tokens.reset_s
     )
@@ -90,10 +96,10 @@ def _told(headers: Mapping[str, str], kind: str, now: float) -> list[_Limit]:
 
 
 def _combined(headers: Mapping[str, str]) -> Iterator[_Limit]:
-    """The limit in the IETF's single header `RateLimit`."""
-    said = headers.get("ratelimit", "").lower()
-    if said:
-        remaining, limit, reset = (found[1] if (found := _IETF[fact].search(said)) else None for fact in _FACTS)
+    """The limits in the IETF's single header `RateLimit`."""
+    said = headers.get("ratelimit", "")[:_LONGEST].lower()
+    for one in _BETWEEN.split(said) if said else ():
+        remaining, limit, reset = (found[1] if (found := _IETF[fact].search(one)) else None for fact in _FACTS)
         yield _Limit(_count(remaining), _count(limit), None if reset is None else float(reset))
 
 

@@ -193,6 +193,20 @@ def test_limits_of_anthropic() -> None:
     assert rate_limits(headers, NOW) == RateLimits(49, 12_000, 50, 30_000, 2.0, 41.0)
 
 
+@pytest.mark.parametrize(("left", "tokens", "reset_s"), [("8000", 29_900, 1.0), ("1", 29_900, 1.0), ("0", 0, 40.0)])
+def test_a_limit_of_output_tokens_counts_only_once_it_is_exhausted(left: str, tokens: int, reset_s: float) -> None:
+    headers = {
+        "anthropic-ratelimit-input-tokens-limit": "30000",
+        "anthropic-ratelimit-input-tokens-remaining": "29900",
+        "anthropic-ratelimit-input-tokens-reset": "1s",
+        "anthropic-ratelimit-output-tokens-limit": "8000",
+        "anthropic-ratelimit-output-tokens-remaining": left,
+        "anthropic-ratelimit-output-tokens-reset": "40s",
+    }
+    said = rate_limits(headers, NOW)
+    assert (said.remaining_tokens, said.reset_tokens_s) == (tokens, reset_s)
+
+
 def test_limits_that_are_not_told_are_unknown() -> None:
     assert rate_limits({}) == RateLimits()
     assert rate_limits({"x-ratelimit-remaining-requests": "-1", "x-ratelimit-remaining-tokens": "many"}) == RateLimits()

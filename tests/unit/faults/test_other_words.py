@@ -46,6 +46,9 @@ def test_a_wait_in_a_sentence(text: str, seconds: float | None) -> None:
     ({"retry-after": "7, 9"}, 9), ({"retry-after": "7,x"}, None), ({"retry-after": "7, soon"}, None),
     ({"retry-after": '"30"'}, 30), ({"x-ms-retry-after-ms": "30000"}, 30), ({"x-retry-after": "30"}, 30),
     ({"ratelimit": "limit=100, remaining=0, reset=50"}, 50), ({"ratelimit": '"default";r=0;t=50'}, 50),
+    ({"ratelimit": '"burst";r=10;t=1, "daily";r=0;t=3600'}, 3600), ({"x-ratelimit-timeremaining": "42"}, 42),
+    ({"retry-after": "7", "x-ratelimit-timeremaining": "42"}, 7),
+    ({"x-tokenlimit-remaining": "0", "x-tokenlimit-limit": "1000", "x-tokenlimit-reset": "7"}, 7),
     ({"ratelimit": "nonsense"}, None), ({"ratelimitbysize-remaining": "0", "ratelimitbysize-reset": "25"}, 25),
     ({"x-ratelimit-remaining-requests-hour": "0", "x-ratelimit-reset-requests-hour": "1800"}, 1800),
     ({"anthropic-ratelimit-unified-status": "rejected", "anthropic-ratelimit-unified-reset": str(int(NOW) + 90)}, 90),
@@ -76,6 +79,26 @@ def test_of_several_limits_the_tightest_counts() -> None:
     }  # fmt: skip
     said = rate_limits(kinds, NOW)
     assert (said.remaining_tokens, said.reset_tokens_s) == (0, 40)
+
+
+@pytest.mark.parametrize(("said", "left", "reset_s"), [
+    ('"burst";r=10;t=1, "daily";r=0;t=3600', 0, 3600), ('"burst";r=0;t=1,"daily";r=500;t=3600', 0, 1),
+    ('"a, b";r=3;t=1, c;t=3600;r=2', 2, 3600), ("burst;r=10, daily;t=5, other;r=7", 7, None),
+    ("limit=100, remaining=4, reset=50", 4, 50), ('"' + "a, " * 1000 + '";r=0', None, None),
+])  # fmt: skip
+def test_of_the_limits_in_one_header_the_tightest_counts(said: str, left: int | None, reset_s: float | None) -> None:
+    told = rate_limits({"ratelimit": said}, NOW)
+    assert (told.remaining_requests, told.reset_requests_s) == (left, reset_s)
+
+
+def test_fireworks_counts_of_prompts_and_of_output() -> None:
+    headers = {
+        "x-ratelimit-limit-tokens-prompt": "60000", "x-ratelimit-remaining-tokens-prompt": "900",
+        "x-ratelimit-limit-tokens-generated": "6000", "x-ratelimit-remaining-tokens-generated": "100",
+    }  # fmt: skip
+    said = rate_limits(headers, NOW)
+    assert (said.remaining_tokens, said.limit_tokens) == (900, 60_000)
+    assert rate_limits({**headers, "x-ratelimit-remaining-tokens-generated": "0"}, NOW).remaining_tokens == 0
 
 
 @pytest.mark.parametrize(("error", "kind"), [

@@ -20,6 +20,7 @@ from openai_server import Server
 
 from langchain_router import ChatEndpoint, ChatRouter, StreamInterrupted
 from langchain_router.attempts.seam import Seam
+from langchain_router.messages.joint import Joint
 
 ABLE = {"assistant_prefill": True}
 
@@ -62,6 +63,57 @@ async def test_it_goes_on(spare: Any, server: Server, providers: ProviderServer,
     assert [c.chunk_position for c in chunks if c.chunk_position] == ["last"]
     last = turns(server, providers)[-1]
     assert (last["role"], last["content"]) in [("assistant", "a"), ("assistant", [{"type": "text", "text": "a"}])]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_the_sum_of_the_parts_names_one_model(spare: Any, server: Server, asynchronous: bool) -> None:
+    router = ChatRouter(models=[gpt(server, "half-x"), (spare, ABLE)], policy="single", resume=True)
+    tracer = Recorder()
+    config: Any = {"callbacks": [tracer]}
+    chunks = [c async for c in router.astream("hi", config)] if asynchronous else list(router.stream("hi", config))
+    told = reduce(add, chunks).response_metadata
+    assert told["model_provider"] == "openai"
+    assert told["model_name"] in ("half-x", "ok-y")
+    assert told["router"]["model"].endswith("ok-y")
+    (traced,) = tracer.roots[0].outputs["messages"]
+    assert traced.response_metadata["model_provider"] == "openai"
+
+
+def summed(*parts: list[AIMessageChunk]) -> Any:
+    joint = Joint()
+    return reduce(add, [out for i, part in enumerate(parts) for chunk in part for out in joint.take(chunk, i)])
+
+
+def piece(content: Any = "", **metadata: Any) -> AIMessageChunk:
+    return AIMessageChunk(content=content, response_metadata=metadata)
+
+
+def test_a_part_does_not_say_again_what_an_earlier_one_has_said_of_itself() -> None:
+    probable = {"content": [{"token": "a"}]}
+    whole = summed(
+        [piece("a", id="x", made=1, headers={"request": "r-1"}, logprobs=probable, nothing=None)],
+        [piece("b", id="y", made="1 o'clock"), piece("", headers={"request": "r-2", "date": "d"}, nothing="n")],
+        [piece("c", id="z", logprobs=probable, reason="stop")],
+    )
+    assert whole.text == "abc"
+    assert whole.response_metadata == {
+        "id": "x", "made": 1, "headers": {"request": "r-1", "date": "d"}, "nothing": "n", "reason": "stop",
+        "logprobs": {"content": [{"token": "a"}, {"token": "a"}]},
+    }  # fmt: skip
+
+
+def test_a_part_says_again_what_it_says_of_itself_as_without_a_router() -> None:
+    own = [piece("a", word="x", model_provider="p"), piece("b", word="y", model_provider="p")]
+    assert summed([piece("-")], own).response_metadata == reduce(add, own).response_metadata
+
+
+def test_blocks_of_two_providers_are_not_read_as_those_of_the_first() -> None:
+    block = {"type": "text", "text": "a", "index": 0}
+    texts = [[piece("a", model_provider="openai")], [piece("b", model_provider="anthropic")] * 2]
+    assert summed(*texts).response_metadata["model_provider"] == "openai"
+    mixed = summed([piece([block], model_provider="openai")], *texts[1:], *texts)
+    assert mixed.response_metadata["model_provider"] == "openaianthropic"
+    assert [part["text"] for part in mixed.content_blocks] == ["a", "bbabb"]
 
 
 @pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
