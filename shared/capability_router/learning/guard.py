@@ -94,25 +94,38 @@ class Guard:
         self._since = 0
         self._lock = Latch()
 
-    def note(self, foreseen: PlanPrediction, asked: str, score: float, id: str = "", tenant: str = "") -> None:
+    def note(
+        self, foreseen: PlanPrediction | None, asked: str, score: float, id: str = "", tenant: str = ""
+    ) -> None:  # fmt: skip
         """A request with this prediction was answered by `asked`, and the answer got `score`.
 
-        `id`: the request's. Two processes may report it at the same time; it counts once. `tenant`: its hash.
+        `foreseen`: None = there was no choice, or an earlier score came with it. `id`: the request's; it counts once,
+        with its latest score. `tenant`: its hash.
         """
-        scored = _scored(foreseen, asked, score, id, tenant)
-        if scored is None:
-            return
+        scored = None if foreseen is None else _scored(foreseen, asked, score, id, tenant)
         with self._lock:
-            if id and any(each.id == id for each in self._scored):
-                return
-            self._scored.append(scored)
-            self._since += 1
+            if not self._known(id, asked, score):
+                if scored is None:
+                    return
+                self._scored.append(scored)
+                self._since += 1
             before = self.fixed
             if self._since >= _EVERY and len(self._scored) >= LEAST:
                 self._since = 0
                 self._replay()
             after = self.fixed, self.told, self.only
         _log(before, *after)
+
+    def _known(self, id: str, asked: str, score: float) -> bool:
+        """Whether a score of this request is compared; another score of the same answer replaces it."""
+        at = next((at for at, each in enumerate(self._scored) if id and each.id == id), None)
+        if at is None:
+            return False
+        each = self._scored[at]
+        if each.asked == asked and each.score != score:
+            self._scored[at] = each._replace(score=score)
+            self._since += 1
+        return True
 
     def renew(self, told: Iterable[tuple[PlanPrediction, str, float, str, str]]) -> None:
         """Replace all that `note` has recorded by these, oldest first."""

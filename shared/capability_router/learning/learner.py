@@ -71,15 +71,18 @@ class Pupil:
     def learn(self, lesson: Lesson) -> list[str]:
         """Learn an answer's score. Returns the models that have changed, and logs them."""
         quality, (id, model, score, tokens, tenant, seen, *_) = self.quality, lesson
-        again = quality.memory.has(id, model)
-        weight = 1.0 if again else quality.tenants.told(tenant, model, score)
+        before, tenants = quality.memory.score(id, model), quality.tenants
+        weight = (
+            tenants.told(tenant, model, score) if before is None
+            else tenants.corrected(tenant, model, score - before, quality.memory.scored(model, tenant))
+        )  # fmt: skip
         row, results, apart = Remembered(id, seen, tenant), {model: Result(score, tokens)}, quality.apart
         if apart is not None and tenant != apart.whose:
             apart.quality.learn(row, results)
         changed = quality.learn(row, results, weight)
         for each in changed:
             log.warning("%s: its recent scores differ from what was learned; older scores now count less", each)
-        return changed if again or model in changed else [*changed, *self._renewed(lesson)]
+        return changed if before is not None or model in changed else [*changed, *self._renewed(lesson)]
 
     def _renewed(self, lesson: Lesson) -> list[str]:
         """The model, if its replies now state another version."""

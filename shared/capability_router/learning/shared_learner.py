@@ -128,7 +128,7 @@ class SharedLearner(Learner):
                 self._listener(lesson)
 
     def _hear(self, lesson: Lesson) -> None:
-        if self._guard is not None and lesson.foreseen is not None:
+        if self._guard is not None:
             self._guard.note(lesson.foreseen, lesson.model, lesson.score, lesson.id, lesson.tenant)
         if self._listener is not None:
             self._listener(lesson)

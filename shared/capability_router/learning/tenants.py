@@ -20,12 +20,15 @@ _SHARED_FADE = 0.999  # of the weight of everybody's scores, per score of anybod
 _GRANTED = 20.0  # scores that others are worth at first, as a card is
 KEPT = 1_000
 
+Sums = tuple[float, float]
+"""Of scores: the faded sum and count."""
+
 
 @dataclass(slots=True)
 class Own:
     """One tenant's scores: `levels` model -> faded sum and count; `mass` of all of them, as of score number `at`."""
 
-    levels: dict[str, tuple[float, float]] = field(default_factory=dict)
+    levels: dict[str, Sums] = field(default_factory=dict)
     mass: float = 0.0
     at: int = 0
 
@@ -52,9 +55,23 @@ class Tenants:
             own.at = self._scores
             total, count = own.levels.get(model, (0.0, 0.0))
             own.levels[model] = (FADE * total + score, FADE * count + 1.0)
-            if len(self.known) < 2:
+            return self._weight(own.mass)
+
+    def corrected(self, name: str, model: str, by: float, among: int) -> float:
+        """One of its `among` remembered scores is replaced, by one that is so much higher; the weight of a score."""
+        with self._lock:
+            own = self.known.get(name)
+            if own is None:
                 return 1.0
-            return min(1.0, (max(self._total - own.mass, 0.0) + _GRANTED) / own.mass)
+            if model in own.levels:
+                own.levels[model] = replaced(own.levels[model], by, among, 0.0, 1.0)
+            return self._weight(own.mass * _SHARED_FADE ** (self._scores - own.at))
+
+    def _weight(self, mass: float) -> float:
+        """Of a score of a tenant whose scores count so much."""
+        if len(self.known) < 2:
+            return 1.0
+        return min(1.0, (max(self._total - mass, 0.0) + _GRANTED) / mass)
 
     def leads(self, name: str) -> bool:
         """Whether at least half of all that counts is this tenant's, by the hash of its name, or it is unknown."""
@@ -102,6 +119,16 @@ class Tenants:
         if len(self.known) > KEPT:
             self.known.popitem(last=False)
         return own
+
+
+def replaced(sums: Sums, by: float, among: int, least: float, most: float) -> Sums:
+    """After one of `among` remembered scores has moved so far; scores lie between `least` and `most`.
+
+    Of those that have faded, each moves the mean alike.
+    """
+    total, count = sums
+    moved = total + by * min(1.0, count / max(among, 1))
+    return min(max(moved, least * count), most * count), count
 
 
 @lru_cache(maxsize=4096)  # a plan asks for it once per model

@@ -92,7 +92,7 @@ class OutcomeLessons:
             self.learned.scored(
                 request_id, seen, answered.model, float(score), tokens, tenant, foreseen, source, answered.version
             )
-            if self.guard is not None and foreseen is not None:
+            if self.guard is not None:
                 self.guard.note(foreseen, answered.model, float(score), request_id, hashed(tenant))
         return answered
 
@@ -107,7 +107,7 @@ class OutcomeLessons:
         lesson = None if self.learned is None else self.learned.scored_elsewhere(request_id, score)
         if lesson is None:
             return None
-        if self.guard is not None and lesson.foreseen is not None:
+        if self.guard is not None:
             self.guard.note(lesson.foreseen, lesson.model, score, request_id, lesson.tenant)
         return lesson.model
 

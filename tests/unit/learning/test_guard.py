@@ -73,6 +73,24 @@ def test_it_ends_when_what_showed_it_has_left_the_window(caplog: pytest.LogCaptu
     assert [record.levelname for record in caplog.records] == ["INFO"]
 
 
+def test_a_corrected_score_replaces_the_first_and_a_request_counts_once() -> None:
+    guard = Guard()
+    for said in (True, False):
+        for number in range(LEAST + 8):
+            pick = MODELS[number % 2]
+            wrong = float((pick == "dear") == said)
+            guard.note(foreseen(pick) if said else None, pick, wrong, str(number))
+        assert guard.fixed == ("dear" if said else "cheap")
+        assert guard.told.requests == LEAST + 8
+
+
+def test_of_a_request_without_a_plan_nothing_is_compared() -> None:
+    guard = Guard()
+    for number in range(LEAST + 8):
+        guard.note(None, "dear", 1.0, str(number))
+    assert guard.told.requests == 0
+
+
 def test_picks_that_are_as_good_as_they_are_thought_stay() -> None:
     guard = Guard()
     taught(guard, 2 * WINDOW, {"cheap": 0.9, "dear": 0.9})

@@ -56,6 +56,19 @@ def honest(learner: Learner, world: World, tenant: str, count: int) -> None:
         learner.scored(request.id, learner.sketch(request), model, score, tokens, tenant)
 
 
+def test_a_tenant_that_corrects_its_scores_is_told_by_the_corrected_ones(tmp_path: Path) -> None:
+    told = []
+    for name, scores in (("corrected", (0.0, 1.0)), ("straight", (1.0,))):
+        learner, world = Learner(tmp_path / name, Quality()), World(7)
+        honest(learner, world, "other", 20)
+        requests = [asked(world, "bug", "acme") for _ in range(20)]
+        for score in scores:
+            for request in requests:
+                learner.scored(request.id, learner.sketch(request), "cheap", score, None, "acme")
+        told.append((*seen(learner, World(8), "acme"), *learner.quality.tenants.known[hashed("acme")].levels["cheap"]))
+    assert told[0] == pytest.approx(told[1], abs=0.02)
+
+
 @pytest.mark.parametrize("own", [0, 30])
 @pytest.mark.parametrize("flood", [50, 600])
 def test_a_flood_of_one_tenants_scores_moves_anothers_quality_by_the_bound_at_most(

@@ -21,6 +21,7 @@ _STILL_STALE = 0.9  # the share that stays after each score: one score does not 
 _ONE_TENANT, _TENANTS = _ALARM * 2 / 3, 1_000  # standard deviations of one tenant's run; tenants whose runs are kept
 _SPREAD = 0.2  # variance of a score at first
 _FOLLOWS = 0.01  # of the variance, per score
+_FARTHEST = 2.0  # of a mean, from 0: what is predicted of requests can be more than any score
 
 
 def _always() -> bool:
@@ -75,6 +76,15 @@ class Level:
         self.total, self.count = fade * self.total + weight * beyond, fade * self.count + weight
         self.variance += _FOLLOWS * weight * (surprise * surprise - self.variance)
         return alarm
+
+    def corrected(self, by: float, weight: float, among: int) -> None:
+        """One of the `among` scores that are remembered of it is replaced, by one that is so much higher.
+
+        `weight`: of a score of this tenant. Each of the remembered scores moves the mean alike.
+        """
+        most = _FARTHEST * self.count
+        moved = self.total + by * min(weight, self.count / max(among, 1))
+        self.total = min(max(moved, -most), most)
 
     def set(self, mean: float, count: float) -> None:
         """Set from many scores at once."""

@@ -77,8 +77,18 @@ class Memory:
 
     def has(self, id: str, model: str) -> bool:
         """Whether a score of this model on this request is remembered."""
+        return self.score(id, model) is not None
+
+    def score(self, id: str, model: str) -> float | None:
+        """The score of this model on this request; None = none is remembered."""
         at = self._at.get(id)
-        return at is not None and model in self.models and not np.isnan(self.scores[at, self.column(model)])
+        score = float(self.scores[at, self.column(model)]) if at is not None and model in self.models else np.nan
+        return None if score != score else score
+
+    def scored(self, model: str, whose: str | None = None) -> int:
+        """How many scores of this model are remembered; `whose`: only this tenant's, by hash."""
+        there = np.flatnonzero(~np.isnan(self.scores[: len(self.rows), self.column(model)]))
+        return len(there) if whose is None else sum(self.rows[at].whose == whose for at in there)
 
     def results(self, at: int) -> dict[str, Result]:
         """The models' results on the request at this index."""

@@ -36,6 +36,7 @@ SHARED_BELIEVED = 200.0  # scored requests; after this many, half of the shared 
 MOVED = 0.05  # quality points; the most that a tenant with more scores than all others together moves theirs
 LEAST = 50  # requests that are needed to learn from words
 _GROWTH, _MOST_NEW = 0.35, 1_000  # a refit is due after this share of new requests, or this many
+_SAME = 1e-6  # quality points; scores are remembered as 32-bit numbers
 
 
 _Values = NDArray[np.float64]
@@ -140,7 +141,7 @@ class Quality:
 
     @property
     def new(self) -> int:
-        """Requests that were scored since the last fit."""
+        """Requests that were scored, or scored otherwise, since the last fit."""
         return self._new
 
     @property
@@ -263,19 +264,20 @@ class Quality:
     def learn(self, row: Remembered, results: Mapping[str, Result], weight: float = 1.0) -> list[str]:
         """The models' scores, 0 to 1, on a request; a `weight` below 1 makes such a score count less.
 
-        Returns the models that seem to have changed. A second score of the same answer replaces the first one among
-        what is remembered, and counts no further.
+        Returns the models that seem to have changed. A second score of the same answer replaces the first one: it moves
+        the level by the difference, and shows no change of the model.
         """
         read = self._read(seen_of(row.sketch))
         with self._lock:
             first = {model: result for model, result in results.items() if not self.memory.has(row.id, model)}
             alarmed = partial(self._level, read=read, weight=weight, whose=row.whose)
             changed = [model for model, result in first.items() if alarmed(model, result.score)]
+            corrected = [self._corrected(row, model, result.score, weight) for model, result in results.items()]
             at = self.memory.add(row, results)
             for model in changed:
                 self.memory.retire(model, round(KEPT))
                 self.own.doubt(model, KEPT_CHANGED)
-            self._scored, self._new = self._scored + bool(first), self._new + bool(first)
+            self._scored, self._new = self._scored + bool(first), self._new + (bool(first) or any(corrected))
             self._value(at, read.shared)
         return changed
 
@@ -315,6 +317,16 @@ class Quality:
         surprise = beyond - self.own.level(whose, model, level.mean) if level.count else 0.0
         self.own.learn(whose, model, beyond)
         return level.learn(beyond, surprise, weight, whose, partial(self.tenants.leads, whose))
+
+    def _corrected(self, row: Remembered, model: str, score: float, weight: float) -> bool:
+        """Whether this is another score of an answer than the one that is remembered."""
+        before = self.memory.score(row.id, model)
+        if before is None or abs(score - before) < _SAME:
+            return False
+        if model in self.levels:
+            self.levels[model].corrected(score - before, weight, self.memory.scored(model))
+        self.own.corrected(row.whose, model, score - before, self.memory.scored(model, row.whose))
+        return True
 
     def _value(self, at: int, foreseen: float) -> None:
         """The value of the row at this index to its neighbours."""
@@ -365,13 +377,20 @@ class Quality:
         own = sums_of([rows[at].whose for at in order], self.memory.models[: beyond.shape[1]], beyond[order])
         view = View.of(found, *rows_of(found.split), rows)
         with self._lock:
+            late = self._corrected_since(table.scores, rows)
             for column, model in enumerate(self.memory.models[: len(found.levels)]):
-                self._settle(model, float(found.levels[column]), float(found.split.there[:, column].sum()))
+                count = float(found.split.there[:, column].sum())
+                self._settle(model, float(found.levels[column] + late[column] / max(count, 1.0)), count)
             self.own.settle(own, {model for model, level in self.levels.items() if not level.changed})
             self._view = view
             for at, row in enumerate(self.memory.rows):
                 if at >= len(rows) or rows[at].id != row.id:
                     self._value(at, 0.0)
+
+    def _corrected_since(self, scores: Matrix, rows: Sequence[Remembered]) -> Matrix:
+        """By model, the sum by which scores of these rows were corrected since they were so."""
+        same = [at for at, row in enumerate(rows) if self.memory.rows[at].id == row.id]
+        return np.asarray(np.nansum(self.memory.scores[same, : scores.shape[1]] - scores[same], 0))
 
     def _settle(self, model: str, mean: float, count: float) -> None:
         """Set a level as the fit sees it; not soon after an alarm, because the fit lacks the scores from before it."""

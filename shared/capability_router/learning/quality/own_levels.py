@@ -7,11 +7,13 @@ So others' wrong scores move a tenant the less, the more it has scored itself.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from capability_router.learning.quality.sketch import Matrix
+from capability_router.learning.tenants import Sums, replaced
 
 SHARED_COUNTS = 20.0  # scores; the shared level counts as this many of the tenant's own
 KEPT_CHANGED = 40.0  # scores of its own that count on, after scores of all show that a model has changed
@@ -19,24 +21,32 @@ LEAST, MOST = -1.0, 2.0  # of a score minus what is predicted of its request
 _FADE = 0.995  # per score of the model by the tenant
 _TENANTS = 1_000
 
-Sums = tuple[float, float]
-"""Of scores: the faded sum and count."""
-
 
 class OwnLevels:
     """Of the 1,000 tenants that scored last, by hash. Its owner lets one thread at a time change it."""
 
     def __init__(self, known: Iterable[tuple[str, Mapping[str, Sums]]] = ()) -> None:
         self.known = OrderedDict((whose, dict(levels)) for whose, levels in known)
-        self._meanwhile: list[tuple[str, str, float]] | None = None  # what is learned while a fit runs
+        self._meanwhile: list[tuple[str, Callable[[], None]]] | None = None  # by model: what is learned during a fit
 
     def learn(self, whose: str, model: str, beyond: float) -> None:
         """A tenant's score minus what was predicted of its request. "" = nobody's: not kept."""
         if whose:
-            if self._meanwhile is not None:
-                self._meanwhile.append((whose, model, beyond))
+            self._fitted_later(model, partial(self.learn, whose, model, beyond))
             levels = self._of(whose)
             levels[model] = _more(levels.get(model, (0.0, 0.0)), beyond)
+
+    def corrected(self, whose: str, model: str, by: float, among: int) -> None:
+        """One of the tenant's `among` remembered scores is replaced, by one that is so much higher."""
+        self._fitted_later(model, partial(self.corrected, whose, model, by, among))
+        levels = self.known.get(whose, {})
+        if model in levels:
+            levels[model] = replaced(levels[model], by, among, LEAST, MOST)
+
+    def _fitted_later(self, model: str, lesson: Callable[[], None]) -> None:
+        """Learn it again after the fit that runs, if one does: that one does not know of it."""
+        if self._meanwhile is not None:
+            self._meanwhile.append((model, lesson))
 
     def level(self, whose: str, model: str, shared: float) -> float:
         """The model's level to this tenant; the shared one if no other tenant has scored, or it has not."""
@@ -63,9 +73,9 @@ class OwnLevels:
             if model in models:
                 self._of(tenant)[model] = sums
         meanwhile, self._meanwhile = self._meanwhile, None
-        for tenant, model, beyond in meanwhile or ():
+        for model, lesson in meanwhile or ():
             if model in models:
-                self.learn(tenant, model, beyond)
+                lesson()
 
     def _of(self, whose: str) -> dict[str, Sums]:
         levels = self.known.setdefault(whose, {})

@@ -115,12 +115,21 @@ class _Known(Generic[P]):
             self.recent = deque((each for each in self.recent if each.model not in changed), WINDOW)
         if lesson.foreseen is not None:
             self.recent.append(lesson._replace(seen=None))
+        else:
+            self._corrected(lesson)
         return changed
 
     def again(self, lesson: Lesson) -> None:
         """An own lesson comes back. If another process scored the same answer, the later one in the log holds."""
         if lesson.id in self.others and (lesson.source == USER or lesson.id not in self._users):
             self.pupil.learn(lesson)
+            self._corrected(lesson)
+
+    def _corrected(self, lesson: Lesson) -> None:
+        """If it is a further score of an answer, the plan of it holds with this score."""
+        for at, each in enumerate(self.recent):
+            if each.id == lesson.id and each.model == lesson.model:
+                self.recent[at] = each._replace(score=lesson.score)
 
     def mark(self, writer: str, number: int) -> None:
         self.marks[writer] = number

@@ -10,8 +10,11 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 import numpy as np
 from unit.learning.quality.world import CHANCE, KINDS, MODELS, NOTHING_BELIEVED, TOKENS, World, predicted
 
+from capability_router.learning.quality import model as model_module
+from capability_router.learning.quality.fit import Fitted, Table, fitted
 from capability_router.learning.quality.memory import Result
 from capability_router.learning.quality.model import Quality, seen_of
+from capability_router.learning.quality.state import dumped, loaded
 from capability_router.learning.quality.traits import traits
 from capability_router.request import Request
 
@@ -69,6 +72,63 @@ def test_an_answer_that_is_scored_again_counts_once() -> None:
     assert quality.scored == 1
     assert quality.levels["a"].count == 1
     assert quality.memory.scores[0, 0] == 1.0
+
+
+@pytest.mark.parametrize("size", [30, 200])
+def test_corrected_scores_count_at_once_as_if_there_had_been_no_others(size: int) -> None:
+    """Also of a model that gets no more requests, and before there is any fit."""
+    quality, straight = Quality(), Quality()
+    rows = [World(number).row(f"hello {number}")._replace(id=str(number)) for number in range(size)]
+    for known, scores in ((quality, (0.0, 1.0)), (straight, (1.0,))):
+        for score in scores:
+            for row in rows:
+                known.learn(row, {"a": Result(score)})
+    found, wanted = (
+        float(known.expect(traits(Request(("hello",))), [("a", 0.5)]).quality[0]) for known in (quality, straight)
+    )
+    assert found == pytest.approx(wanted, abs=0.02)
+    assert quality.scored == size, "each counts once"
+
+
+def test_corrected_scores_are_news_for_a_fit_and_the_same_scores_again_are_none() -> None:
+    quality = Quality()
+    rows = [World(number).row(f"hello {number}")._replace(id=str(number)) for number in range(60)]
+    for score in (0.7, 0.2):
+        for row in rows:
+            quality.learn(row, {"a": Result(score)})
+        assert quality.due
+        quality.refit()
+        for row in rows:
+            quality.learn(row, {"a": Result(score)})
+        assert quality.new == 0
+
+
+def test_what_is_corrected_while_a_fit_runs_stays_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
+    quality = Quality()
+    rows = [World(number).row(f"hello {number}")._replace(id=str(number)) for number in range(60)]
+    rows = [row._replace(whose=("one", "other")[number % 2]) for number, row in enumerate(rows)]
+
+    def meanwhile(table: Table) -> Fitted:
+        found = fitted(table)
+        for row in rows:
+            quality.learn(row, {"a": Result(1.0)})
+        return found
+
+    for row in rows:
+        quality.learn(row, {"a": Result(0.0)})
+    monkeypatch.setattr(model_module, "fitted", meanwhile)
+    quality.refit()
+    assert quality.levels["a"].mean == pytest.approx(1.0, abs=0.02)
+    assert quality.own.level("one", "a", 1.0) == pytest.approx(1.0, abs=0.02)
+
+
+def test_no_corrections_take_a_level_beyond_all_scores() -> None:
+    quality, row = Quality(), World().row("hello")._replace(whose="one")
+    quality.learn(row, {"a": Result(0.0)})
+    for _ in range(100):
+        quality.levels["a"].corrected(1.0, 1.0, 1)
+        quality.own.corrected("one", "a", 1.0, 1)
+    loaded(dumped(quality))
 
 
 def test_answers_are_foreseen_in_their_length_by_model_and_request() -> None:
