@@ -92,18 +92,20 @@ def unpriced(panel: Panel) -> list[str]:
 def chances(panel: Panel) -> Matrix:
     """With which chance each model was asked for each row (rows, models): its share among requests of the same kind.
 
-    What the log itself says of a chosen model's chance is taken instead.
+    What the log itself says of chances is taken instead.
     """
     asked = ~np.isnan(panel.scores)
+    if panel.whole:
+        return np.ones(asked.shape)  # other rows were left out
     overall = asked.mean(0)
     kinds = np.unique([row.kind for row in panel.rows], return_inverse=True)[1]
     size = np.bincount(kinds)[:, None]
     shares = np.column_stack([np.bincount(kinds, column, len(size)) for column in asked.T])
     found = ((shares + _KNOWN * overall) / (size + _KNOWN))[kinds]
     for at, row in enumerate(panel.rows):
-        for model, chance in row.chances.items():
-            if model in panel.models and 0.0 < chance < 1.0:
-                found[at, panel.models.index(model)] = chance
+        # a row that gives a model no chance is only here because that model was asked all the same
+        told = [row.chances.get(model, float(row.stated)) for model in panel.models] if row.chances else []
+        found[at] = [chance or share for chance, share in zip(told, found[at], strict=True)] if told else found[at]
     return np.asarray(np.maximum(found, _LEAST_CHANCE))
 
 

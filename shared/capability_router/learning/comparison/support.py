@@ -18,19 +18,21 @@ _BY_CHANCE = 0.01  # a kind so large lacks a model no oftener, if all kinds are 
 def support(rows: Sequence[ScoredRequest], models: Sequence[str]) -> Flags:
     """Per row and model, whether the log supports an estimate of its score there.
 
-    It does if the model was asked, or if the log gives the choice a chance below 1. Otherwise the requests of the same
-    kind decide: the model must have been asked for some of them without being certain from the start.
+    It does if the model was asked, or if the log gives it a chance. A row whose log names all chances supports no other
+    model. For other rows the requests of the same kind decide: the model must have been asked for some of them without
+    being certain from the start.
     """
     asked = np.array([[model in row.answers for model in models] for row in rows], bool)
-    certain = np.array([any(chance >= 1.0 for chance in row.chances.values()) for row in rows], bool)
-    drawn = np.array([any(0.0 < chance < 1.0 for chance in row.chances.values()) for row in rows], bool)
-    beside = np.array([len(row.answers) > 1 for row in rows], bool)  # a shadow's answer, say
+    able = np.array([[row.chances.get(model, 0.0) > 0.0 for model in models] for row in rows], bool)
+    stated = np.array([row.stated for row in rows], bool)[:, None]
+    certain = np.array([any(chance >= 1.0 for chance in row.chances.values()) for row in rows], bool)[:, None]
+    drawn = np.array([bool(row.chances) for row in rows], bool)[:, None] & ~stated  # others had a part of the rest
     kinds = np.unique([row.kind for row in rows], return_inverse=True)[1]
     size = np.bincount(kinds)[:, None]
-    freely = _counted(asked & (beside | ~certain)[:, None], kinds)
+    freely = _counted(asked & ~certain, kinds)
     small = (freely == 0) & ((1.0 - asked.mean(0)) ** size >= _BY_CHANCE)
     often = (freely > 0) & (freely >= _OFTEN * size)
-    return np.asarray(asked | drawn[:, None] | often[kinds] | (small[kinds] & ~certain[:, None]))
+    return np.asarray(asked | able | drawn | ((often | small)[kinds] & ~stated))
 
 
 def _counted(flags: Flags, kinds: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from capability_router.decision_log.latest_per_request import LatestPerRequest
 from capability_router.decision_log.reading import Reading
 from capability_router.decision_log.shapes import KINDS, rank_of, time_of
+from capability_router.learning.logs.chances import Rival, Shadowed, add_shadows, chances_of, rival_of
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.scored_request import MOST_HELD, TOO_MANY, Answer, ScoredRequest, hold
 from capability_router.learning.logs.seen import Seen, terms_of, without_text
@@ -29,13 +30,23 @@ SAME_ID = "decisions with the id of another router's"
 _Take = Callable[[str, Mapping[str, Any]], None]
 
 
+class _Decided(NamedTuple):
+    """`model`: it answered, and its answer has no score yet. `chosen`: the model that was to be asked first."""
+
+    row: ScoredRequest
+    model: str
+    answer: Answer
+    chosen: str
+    rival: Rival | None
+
+
 class Decisions:
     """Decisions, feedback, shadows' calls and their scores, implicit signs: in any order, from any number of files."""
 
     def __init__(self, omissions: Omissions) -> None:
         self._omissions = omissions
         self._reading = Reading(omissions.counts)
-        self._rows: dict[str, tuple[ScoredRequest, str, Answer]] = {}
+        self._rows: dict[str, _Decided] = {}
         self._scores, self._shadow_scores = LatestPerRequest[float](MOST_HELD), LatestPerRequest[float](MOST_HELD)
         self._shadows: dict[str, tuple[str, str, Answer]] = {}  # a shadow's id -> its request, who answered, and what
         self._signed = Signed(omissions)
@@ -73,22 +84,22 @@ class Decisions:
             return
         told: Mapping[str, Any] = plan if isinstance(plan, Mapping) else {}
         seen, kind = _seen(item, told), name_of(told.get("task"))
-        chance = _chance(item, told, model)
-        chances = {} if chance is None else {model: chance}
+        chances = chances_of(item, told, model)
         row = ScoredRequest(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chances)
-        decided = (row, model, Answer(0.0, _tokens(item), usd_of(item.get("cost_usd"))))
+        answer = Answer(0.0, _tokens(item), usd_of(item.get("cost_usd")))
+        decided = _Decided(row, model, answer, name_of(told.get("chosen")), rival_of(item))
         self._omissions.note(SAME_ID, id in self._rows)
         self._omissions.note(TOO_MANY, hold(self._rows, id, decided))
 
     def rows(self) -> Iterator[ScoredRequest]:
         """The decisions that were scored, or whose shadow's answers were."""
         beside, scores = self._scored_shadows(), self._scores.held
-        for id, (row, model, answer) in self._rows.items():
+        for id, (row, model, answer, *_) in self._rows.items():
             row.answers.update(beside.get(id, {}))
             if (score := scores.get(id)) is not None:
                 row.answers[model] = answer._replace(score=score)
-            if row.answers:
-                yield row
+        add_shadows([Shadowed(d.row, d.chosen, d.rival) for d in self._rows.values() if d.rival and d.row.answers])
+        yield from (decided.row for decided in self._rows.values() if decided.row.answers)
         scored = scores.keys() | beside.keys()
         self._omissions.note("decisions without feedback", len(self._rows.keys() - scored))
         self._omissions.note("feedback without a decision", len(scores.keys() - self._rows.keys()))
@@ -96,7 +107,7 @@ class Decisions:
 
     def signs(self) -> dict[str, Counted]:
         """By model, what implicit signs came to; empty where there were none."""
-        return self._signed.counted({id: self._rows[id][1] for id in self._scores.held.keys() & self._rows.keys()})
+        return self._signed.counted({id: self._rows[id].model for id in self._scores.held.keys() & self._rows.keys()})
 
     def _scored_shadows(self) -> dict[str, dict[str, Answer]]:
         """By request and model, the answers of shadows that were scored."""
@@ -109,15 +120,6 @@ class Decisions:
         lost = len(self._shadow_scores.held.keys() - self._shadows.keys())
         self._omissions.note("scores of shadows' calls that are not there", lost)
         return found
-
-
-def _chance(item: Mapping[str, Any], plan: Mapping[str, Any], model: str) -> float | None:
-    """With which the router chose this model; None = another decided: a failure, a pin, the lot of a canary."""
-    chance = number_of(plan.get("propensity")) if plan.get("chosen") == model else None
-    refusals = plan.get("refusals")
-    pinned = any(refusal.get("rule") == "pin" for refusal in refusals) if isinstance(refusals, list) else False
-    split = pinned or item.get("canary") is not None
-    return None if chance is not None and chance >= 1.0 and split else chance
 
 
 def _tokens(item: Mapping[str, Any]) -> int | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from capability_router.learning.quality.sketch import Sketch
 
+_ALL = 1.0 - 1e-6
 MOST_HELD = 500_000
 TOO_MANY = "requests beyond the newest 500,000 of a kind of log"
 K = TypeVar("K")
@@ -25,8 +26,8 @@ class Answer(NamedTuple):
 class ScoredRequest:
     """`size`: input tokens, estimated; `worded`: its words were seen; `kind`: what the application calls such requests.
 
-    `group`: rows of one group are compared among themselves. `chances`: with which a model that answered had been
-    chosen, where the log says so.
+    `group`: rows of one group are compared among themselves. `chances`: with which models were asked, where the log
+    says so.
     """
 
     id: str
@@ -37,6 +38,11 @@ class ScoredRequest:
     kind: str = ""
     chances: dict[str, float] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+
+    @property
+    def stated(self) -> bool:
+        """Whether `chances` has every model that might have been asked."""
+        return sum(self.chances.values()) >= _ALL
 
 
 def hold(held: dict[K, T], id: K, item: T) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,14 +12,16 @@ import pytest
 
 pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `learn`)")
 
+import numpy as np
 from click.testing import CliRunner
 from unit.learning.comparison.made_up import HARD, one_each, outcomes
 
 from capability_router.cli.main import main
-from capability_router.learning.comparison.panel import Panel, panels
+from capability_router.learning.comparison.panel import Panel, chances, panels
 from capability_router.learning.comparison.verdict import remarks, without_contest
 from capability_router.learning.logs.reading import read
-from capability_router.learning.logs.scored_request import Answer
+from capability_router.learning.logs.scored_request import Answer, ScoredRequest
+from capability_router.learning.logs.seen import terms_of, with_text
 
 HARD_WORDS = tuple(what.split()[0] for what in HARD)
 
@@ -39,11 +42,11 @@ def written(path: Path, told: list[dict[str, Any]]) -> Path:
     return path
 
 
-def panel_of(tmp_path: Path, told: list[dict[str, Any]], chances: dict[str, float] | None = None) -> Panel:
-    """`chances`: by model, with which the log says that it was chosen."""
+def panel_of(tmp_path: Path, told: list[dict[str, Any]], logged: dict[str, float] | None = None) -> Panel:
+    """`logged`: by model, with which the log says that it was chosen."""
     rows = read([written(tmp_path / "log.jsonl", told)]).rows
     for row in rows:
-        row.chances = {model: chances[model] for model in row.answers if model in chances} if chances else {}
+        row.chances = {model: logged[model] for model in row.answers if model in logged} if logged else {}
     (panel,) = panels(rows)
     return panel
 
@@ -78,13 +81,62 @@ def test_a_choice_that_the_log_calls_certain_tells_nothing_of_other_models(
     assert (reason_of(panel), len(panel.rows)) == (reason, 300)
 
 
-def test_a_shadow_s_answers_tell_of_a_model_that_is_never_chosen(tmp_path: Path) -> None:
-    every = outcomes(300, pays=True)
-    told = [
-        row if at % 5 == 0 else {**row, "outcomes": {"strong": row["outcomes"]["strong"]}}
-        for at, row in enumerate(every)
-    ]
-    assert reason_of(panel_of(tmp_path, told, {"strong": 1.0})) == ""
+def of_shadows(size: int, *, alike: bool) -> list[ScoredRequest]:
+    """Certain choices; a shadow's choice is called for each tenth that differs. `alike`: weak does what is easy."""
+    rows: dict[str, list[ScoredRequest]] = {"strong": [], "weak": []}
+    for row in both_asked(size):
+        hard = row.kind == "hard"
+        row.kind, model = "", "strong" if hard or not alike else "weak"
+        rows[model].append(row)
+        row.chances = {model: 1.0, "weak": 1.0 if model == "weak" else 0.1}
+        kept = ("strong", "weak") if len(rows["strong"]) % 10 == 0 and model == "strong" else (model,)
+        row.answers = {name: row.answers[name] for name in kept}
+    return [*rows["strong"], *rows["weak"]]
+
+
+def both_asked(size: int) -> list[ScoredRequest]:
+    """Requests with both models' answers, and of their kinds."""
+    rows = []
+    for told in outcomes(size, pays=True):
+        hard, answers = told["prompt"].startswith(HARD_WORDS), told["outcomes"]
+        own = {model: Answer(each["score"], 50, each["cost_usd"]) for model, each in answers.items()}
+        seen = with_text([told["prompt"]], terms_of({}))
+        rows.append(
+            ScoredRequest(told["id"], "", seen.sketch, seen.size, True, "hard" if hard else "easy", answers=own)
+        )
+    return rows
+
+
+def test_a_shadow_s_answers_tell_of_a_model_that_is_never_chosen() -> None:
+    (panel,) = panels(of_shadows(600, alike=False))
+    assert (reason_of(panel), len(panel.rows)) == ("", 600)
+    assert np.allclose(chances(panel), [[1.0, 0.1]]), (
+        "the shadow's answers stand for all, the model's own for themselves"
+    )
+
+
+def test_a_shadow_s_answers_tell_nothing_of_requests_for_which_it_chose_alike() -> None:
+    """They are of the hard requests alone; of the easy ones the strong model's score is unknown."""
+    rows = of_shadows(600, alike=True)
+    easy = sum("weak" in row.answers and len(row.answers) == 1 for row in rows)
+    (panel,) = panels([*rows, *of_shadows(400, alike=False)])
+    assert {row.chances["weak"] for row in panel.rows} == {0.1}
+    assert panel.alone == easy
+
+
+def test_the_chances_of_a_log_are_taken_of_each_request() -> None:
+    """One kind: a tenth of the hard requests and half of the easy ones go to the weak model, and none to a third."""
+    dice, rows = Random(3), both_asked(600)
+    for row in rows:
+        chance = 0.1 if row.kind == "hard" else 0.5
+        row.kind, row.chances = "", {"strong": 1.0 - chance, "weak": chance}
+        model = "weak" if dice.random() < chance else "strong"
+        row.answers = {model: row.answers[model]}
+    (panel,) = panels(
+        [*rows, *(replace(row, id=f"n{row.id}", chances={}, answers={"odd": Answer(1.0)}) for row in rows[:40])]
+    )
+    assert (panel.models, panel.apart, len(panel.rows)) == (["strong", "weak"], ("odd",), 600)
+    assert np.allclose(chances(panel), [[row.chances["strong"], row.chances["weak"]] for row in panel.rows])
 
 
 def test_a_model_that_is_asked_for_one_task_alone_is_left_out_and_the_others_are_compared(tmp_path: Path) -> None:
@@ -114,7 +166,7 @@ def test_a_kind_of_a_few_requests_may_lack_a_model_by_chance(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("fields", "chances"),
+    ("fields", "expected"),
     [
         ({}, {"a": 1.0}),
         ({"canary": False}, {}),
@@ -123,13 +175,56 @@ def test_a_kind_of_a_few_requests_may_lack_a_model_by_chance(tmp_path: Path) -> 
     ids=["a policy", "a canary", "a pin"],
 )
 def test_a_choice_that_another_made_is_not_called_certain(
-    tmp_path: Path, fields: dict[str, Any], chances: dict[str, float]
+    tmp_path: Path, fields: dict[str, Any], expected: dict[str, float]
 ) -> None:
     """A program that pins models by lot, and the lot of a canary, are no part of the policy's own chance."""
+    (row,) = read([written(tmp_path / "log.jsonl", decided("x", "a", **fields))]).rows
+    assert (row.chances, row.answers) == (expected, {"a": Answer(1.0)})
+
+
+def decided(id: str, model: str, **fields: Any) -> list[dict[str, Any]]:
+    """A decision and its score."""
     decision = {
-        "schema_version": 1, "kind": "decision", "request_id": "x", "at": 1.0, "elapsed_s": 1.0, "attempts": [],
-        "model": "a", "plan": {"chosen": "a", "propensity": 1.0}, **fields,
+        "schema_version": 1, "kind": "decision", "request_id": id, "at": 1.0, "elapsed_s": 1.0, "attempts": [],
+        "model": model, "plan": {"chosen": model, "propensity": 1.0}, **fields,
     }  # fmt: skip
-    feedback = {"schema_version": 1, "kind": "feedback", "request_id": "x", "score": 1.0}
-    (row,) = read([written(tmp_path / "log.jsonl", [decision, feedback])]).rows
-    assert (row.chances, row.answers) == (chances, {"a": Answer(1.0)})
+    return [decision, {"schema_version": 1, "kind": "feedback", "request_id": id, "score": 1.0}]
+
+
+def shadow_of(id: str, model: str) -> list[dict[str, Any]]:
+    """A shadow's call, and the score of its answer."""
+    called = {
+        "schema_version": 1, "kind": "shadow", "request_id": id, "shadow_id": f"{id}-s", "at": 1.0, "elapsed_s": 1.0,
+        "attempts": [], "model": model,
+    }  # fmt: skip
+    score = {"schema_version": 1, "kind": "shadow_score", "request_id": id, "shadow_id": f"{id}-s", "score": 0.0}
+    return [called, score]
+
+
+def test_a_shadow_s_choice_has_the_chance_with_which_it_was_called(tmp_path: Path) -> None:
+    """Not where both chose alike, nor of a stream, which no shadow is called for."""
+    shadow = {"policy": "cheapest", "chosen": "b"}
+    told = [line for n in range(8) for line in decided(f"d{n}", "a", shadow=shadow)]
+    told += [line for n in range(2) for line in shadow_of(f"d{n}", "b")]
+    told += [*decided("alike", "b", shadow=shadow), *decided("stream", "a", shadow=shadow, stream=True)]
+    rows = {row.id: row for row in read([written(tmp_path / "log.jsonl", told)]).rows}
+    assert {tuple(rows[f"d{n}"].chances.items()) for n in range(8)} == {(("a", 1.0), ("b", 0.25))}
+    assert (rows["alike"].chances, rows["stream"].chances) == ({"b": 1.0}, {"a": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ({"a": 0.7, "b": 0.3}, {"a": 0.7, "b": 0.3}),
+        ({"a": 0.9, "b": 0.1}, {"a": 0.7}),
+        ({"a": 0.7, "b": 0.7}, {"a": 0.7}),
+        (["a"], {"a": 0.7}),
+    ],
+    ids=["they fit", "another chance of the choice", "more than all", "no object"],
+)
+def test_the_chances_of_models_that_were_not_chosen_are_read_too(
+    tmp_path: Path, listed: object, expected: dict[str, float]
+) -> None:
+    told = decided("x", "a", plan={"chosen": "a", "propensity": 0.7, "chances": listed})
+    (row,) = read([written(tmp_path / "log.jsonl", told)]).rows
+    assert row.chances == expected
