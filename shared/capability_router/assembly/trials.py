@@ -49,7 +49,8 @@ class Trials:
                 policy = choose_policy(block, named, pace)
             except ConfigError as error:
                 raise ConfigError(str(error).replace("policy.", f"{place}.", 1)) from None
-            return SecondPlanner(policy, learner(block.state if block.name == "adaptive" else None))
+            learned = learner(block.state if block.name == "adaptive" else None)
+            return SecondPlanner(policy, learned, reads_signs=block.reads_signs)
 
         self._pace = pace
         canary, shadow = settings.canary, settings.shadow

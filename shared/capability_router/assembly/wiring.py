@@ -49,7 +49,7 @@ def planner_of(
     return Planner(
         registry, Roster(registry.cards), choose_policy(s.policy, registry.named, pace), Prior(_stated(registry)),
         Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
-        learned=known, signs=_signs(s, known), standing=standing,
+        learned=known, signs=_signs(s, known), reads_signs=s.policy.reads_signs, standing=standing,
     )  # fmt: skip
 
 
@@ -87,8 +87,8 @@ def reporter_of(
 
 
 def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
-    """The implicit signs, begun with those of the training logs; None if the policy reads none."""
-    read = s.policy.implicit and s.policy.name in ("adaptive", "weighted")
+    """The implicit signs, begun with those of the training logs; None if no policy reads any."""
+    read = any(block is not None and block.reads_signs for block in (s.policy, s.shadow, s.canary))
     return Signs(None if known is None else known.signs) if read else None
 
 

@@ -94,6 +94,7 @@ class Planner:
     guard: Guard | None = None
     explorer: Explorer | None = None
     signs: Signs | None = None
+    reads_signs: bool = True  # whether this policy does; another one of the router's may
     standing: Standing = _nobody
 
     def decide(
@@ -124,7 +125,7 @@ class Planner:
             scene = self._expecting(scene, stay, failing)
             notes = LazyTuple(partial(remarks, eligible.notes, scene.rows, failing))
             eligible = Eligible(eligible.cards, eligible.refusals, notes, eligible.tight)
-        if self.signs is not None and (moved := _remarked(self.signs.shifts(request.routing.tenant), rows)):
+        if moved := _remarked(self._shifts(request), rows):
             eligible = eligible._replace(notes=(*eligible.notes, moved))
         return self._decision(scene, eligible, stay, ask, sizing)
 
@@ -200,8 +201,14 @@ class Planner:
     def _believed(self, task: str, request: Request) -> Mapping[str, Belief]:
         """The believed quality by model, with implicit signs applied."""
         believed = self.prior.on(task)
-        moved = _NOT_MOVED if self.signs is None else self.signs.shifts(request.routing.tenant)
+        moved = self._shifts(request)
         return _moved(believed, moved) if moved else believed
+
+    def _shifts(self, request: Request) -> Mapping[str, float]:
+        """By model, what implicit signs move."""
+        if self.signs is None or not self.reads_signs:
+            return _NOT_MOVED
+        return self.signs.shifts(request.routing.tenant)
 
     def _judged(
         self, learned: Knowledge, request: Request, cards: Sequence[ModelCard], believed: Mapping[str, Belief],

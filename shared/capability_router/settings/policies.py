@@ -126,6 +126,11 @@ class Policy(Block):
             )
         return self
 
+    @property
+    def reads_signs(self) -> bool:
+        """Whether implicit signs change what it believes of a model."""
+        return self.implicit and self.name in USES["implicit"]
+
     def specs(self) -> tuple[RuleSpec, ...]:
         """The rules as the policy reads them."""
         return tuple(RuleSpec(dict(rule.when), rule.then) for rule in self.rules)

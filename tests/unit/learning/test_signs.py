@@ -165,6 +165,22 @@ def test_signs_move_the_choice_and_a_score_takes_them_back() -> None:
     assert {m: round(by, 9) for m, by in made.router.planner.signs.shifts("acme").items()} == {"a": 0.0, "b": 0.0}  # type: ignore[union-attr]  # it has them
 
 
+@pytest.mark.parametrize(
+    ("policy", "canary"),
+    [({"name": "cheapest"}, {"name": "adaptive"}), ({"name": "adaptive"}, {"name": "adaptive", "implicit": False})],
+)
+def test_a_second_policy_reads_signs_by_its_own_settings(policy: dict[str, Any], canary: dict[str, Any]) -> None:
+    """Whatever the router's own policy does."""
+    cards = {name: {"quality": {"default": 0.8}} for name in "ab"}
+    made = Made({"a": [REFUSAL], "b": ["ok"]}, cards=cards, policy=policy, canary={**canary, "share": 1.0})
+    for pin in ("a", "b"):
+        for _ in range(30):
+            with routing(pin=pin):
+                ask(made.router)
+    told = made.router.explain(Request(("hello",))).notes
+    assert ("moved by implicit signs" in "".join(told)) == canary.get("implicit", True)
+
+
 # -- the same again -------------------------------------------------------------------------------
 
 SYSTEM, QUESTION = "You are a clerk.", "What is the capital of Australia?"

@@ -11,10 +11,13 @@ from capability_router.request import Request
 
 
 class SecondPlanner:
-    """Replaces the planner's policy and learned model; `learned` None = cards and levels only."""
+    """Replaces the planner's policy and learned model; `learned` None = cards and levels only.
 
-    def __init__(self, policy: Policy, learned: Knowledge | None = None) -> None:
-        self.policy, self._learned = policy, learned
+    It has no guard, and tries no models. `reads_signs`: whether implicit signs change what it believes.
+    """
+
+    def __init__(self, policy: Policy, learned: Knowledge | None = None, *, reads_signs: bool = True) -> None:
+        self.policy, self._learned, self._reads_signs = policy, learned, reads_signs
         self._made: tuple[Planner, Planner] | None = None
 
     def decide(
@@ -28,6 +31,9 @@ class SecondPlanner:
         """Made once per planner; the pair is one value, because threads decide at the same time."""
         made = self._made
         if made is None or made[0] is not planner:
-            own = replace(planner, policy=self.policy, learned=self._learned, guard=None, explorer=None)
+            own = replace(
+                planner, policy=self.policy, learned=self._learned, guard=None, explorer=None,
+                reads_signs=self._reads_signs,
+            )  # fmt: skip
             self._made = made = (planner, own)
         return made[1]
