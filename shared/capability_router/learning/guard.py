@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from capability_router.concurrency.latch import Latch
+from capability_router.learning.tenants import hashed
 
 WINDOW = 200  # scored requests that are replayed
 LEAST = 40  # requests that are needed for a verdict
@@ -27,6 +28,8 @@ _EVERY = 8  # scores, between two replays
 _MOST = 0.5  # a tenant that gave more than this share of the scores may decide for itself
 _LARGEST = 3  # tenants that are left out, one at a time
 _NO_MATTER = 0.01  # quality points: a smaller shortfall is ignored; if all scores are equal, its error is 0
+
+_NAMELESS = hashed("")
 
 log = logging.getLogger("capability_router")
 
@@ -180,7 +183,7 @@ def _agreed(scored: Sequence[_Scored], targets: bool) -> tuple[str | None, str, 
 def _log(before: str | None, fixed: str | None, shortfall: Shortfall, only: str) -> None:
     """Without the lock: a log handler may be slow, or call the router."""
     if fixed is not None and before is None:
-        whom = " for the tenant with most of these scores" if only else ""
+        whom = " for the tenant with most of these scores" if only not in ("", _NAMELESS) else ""
         log.warning("%s: it is used instead%s", shortfall.told(fixed), whom)
     elif fixed is None and before is not None:
         log.info("learned picks no longer fall short of %s: they are used again", before)

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from capability_router.learning.guard import LEAST, WINDOW, Guard, PlanPrediction
+from capability_router.learning.tenants import hashed
 
 MODELS = ("cheap", "dear")
 
@@ -52,6 +53,17 @@ def test_under_a_target_a_cheaper_model_of_less_quality_is_no_reason_to_leave_th
         told = PlanPrediction("dear", MODELS, (0.5, 0.9), (0.0, -0.5))
         guard.note(told, "dear" if number % 4 else "cheap", float(dice.random() < (0.9 if number % 4 else 0.5)))
     assert guard.fixed == (None if targets else "cheap")
+
+
+def test_where_nobody_names_tenants_none_is_spoken_of(caplog: pytest.LogCaptureFixture) -> None:
+    for tenant in ("", "acme"):
+        guard, dice = Guard(), Random(1)
+        for number in range(WINDOW):
+            pick = dice.choice(MODELS)
+            score = float(dice.random() < {"cheap": 0.3, "dear": 0.9}[pick])
+            guard.note(foreseen(pick), pick, score, f"{number}", hashed(tenant))
+    told = [record.getMessage() for record in caplog.records]
+    assert ["for the tenant" in each for each in told] == [False, True]
 
 
 def test_under_a_target_a_better_model_is_still_used_instead() -> None:
