@@ -195,9 +195,8 @@ class Board(Lasting):
     def force(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit for a held candidate, for use when all are held.
 
-        Passes an open breaker, a closed gate and a spent limit per minute; never a disabled credential
-        or model before its trial is due, an isolated breaker or a concurrency limit. It leaves to those `ahead` the
-        places that they need.
+        Passes an open breaker and a closed gate; never a disabled credential or model before its trial is due, an
+        isolated breaker or a limit. It leaves to those `ahead` what they need.
         """
         lane = self._lanes[id]
         with self._lock:

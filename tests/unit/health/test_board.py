@@ -157,7 +157,7 @@ def test_limits_per_minute_hold_before_the_provider_must():
     assert hold(made, "a", 1.0).until == pytest.approx(31.0)
     assert made.condition("a", 1.0).queue_s == pytest.approx(30.0)
     assert made.condition("a", 1.0).held == "full: limits.rpm or limits.tpm reached for another 30 s"
-    assert isinstance(made.force("a", 1.0), Permit)
+    assert made.force("a", 1.0) == hold(made, "a", 1.0)
 
 
 def test_force_passes_breaker_and_gate_and_its_success_opens_both():
