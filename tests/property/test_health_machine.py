@@ -88,14 +88,15 @@ class HealthMachine(RuleBasedStateMachine):
         else:
             assert found.until is None or found.until >= max(self.now, (alone and alone.until) or 0.0)
 
-    @rule(id=ids)
-    def force(self, id: str) -> None:
+    @rule(id=ids, tokens=st.integers(0, 3000))
+    def force(self, id: str, tokens: int) -> None:
         lane = self.lane(id)
         barred = id in self.board.barred(self.now)
         tried = lane.bans.on_trial(lane.address, self.now) is not None
-        found = self.board.force(id, self.now)
-        stopped = barred or tried or lane.breaker.state == ISOLATED or lane.limiter.full_behind(0)
-        assert isinstance(found, Permit) or stopped
+        full = lane.limiter.full_behind(0) or lane._no_budget(self.now, tokens) or lane._used_up(self.now, tokens)
+        found = self.board.force(id, self.now, tokens)
+        stopped = barred or tried or lane.breaker.state == ISOLATED or full
+        assert isinstance(found, Permit) is not bool(stopped)
         if isinstance(found, Permit):
             assert not barred
             assert not tried

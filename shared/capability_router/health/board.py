@@ -195,9 +195,8 @@ class Board(Lasting):
     def force(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit for a held candidate, for use when all are held.
 
-        Passes an open breaker, a closed gate and a spent limit per minute; never a disabled credential
-        or model before its trial is due, an isolated breaker or a concurrency limit. It leaves to those `ahead` the
-        places that they need.
+        Passes an open breaker and a closed gate; never a disabled credential or model before its trial is due, an
+        isolated breaker or a limit. It leaves to those `ahead` what they need.
         """
         lane = self._lanes[id]
         with self._lock:
@@ -224,27 +223,26 @@ class Board(Lasting):
         self._after()
 
     def note_limits(self, id: str, headers: Mapping[str, str], now: float, sent_at: float = inf) -> None:
-        """Learn from a provider's rate-limit headers what is left, and close the gate when nothing is.
+        """Learn from a provider's rate-limit headers what is left.
 
-        They came with the answer to a call sent at `sent_at`; infinity: just now.
+        They came with the answer to a call sent at `sent_at`; infinity: just now. Where nothing is left and they do not
+        say until when, the gate is closed for a moment. A limit of 0 is none: what was answered is not forbidden.
         """
         # At first use: most providers send none of these, and the core's import stays small.
         from capability_router.faults.rate_limit_headers import rate_limits
 
         said = rate_limits(headers)
-        waits = [
-            _UNTIMED_GATE_S if reset is None else reset
-            for left, reset in (
-                (said.remaining_requests, said.reset_requests_s),
-                (said.remaining_tokens, said.reset_tokens_s),
-            )
-            if left is not None and left <= 0
-        ]
-        if said.remaining_requests is not None or said.remaining_tokens is not None:
-            with self._lock:
-                self._work_off()
-                self._lanes[id].left(said, max(waits, default=0.0), now, sent_at)
-            self._after()
+        requests = None if said.limit_requests == 0 else said.remaining_requests
+        tokens = None if said.limit_tokens == 0 else said.remaining_tokens
+        if requests is None and tokens is None:
+            return
+        resets = ((requests, said.reset_requests_s), (tokens, said.reset_tokens_s))
+        untimed = any(left == 0 and reset is None for left, reset in resets)
+        with self._lock:
+            self._work_off()
+            said = said._replace(remaining_requests=requests, remaining_tokens=tokens)
+            self._lanes[id].left(said, _UNTIMED_GATE_S if untimed else 0.0, now, sent_at)
+        self._after()
 
     def usual_silence_s(self, id: str, tokens: int, *, whole: bool) -> float | None:
         """The 95th percentile of the silence before recent answers to so much input, in seconds; None = too few known.

@@ -125,8 +125,7 @@ class Lane:
 
     def hold(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Hold | None:
         """The hold that forbids a call of this many tokens now, or None."""
-        away = self._stopped(now, probe) or self._paused(now, probe) or self._no_slot(now, tokens, ahead)
-        return away or self._no_budget(now, tokens, ahead) or self._used_up(now, tokens, ahead)
+        return self._stopped(now, probe) or self._paused(now, probe) or self._full(now, tokens, ahead)
 
     def enter(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit for one call, or the hold that forbids it."""
@@ -144,11 +143,11 @@ class Lane:
         return max(queue, self.gate.allowed_in_s(1.0, now, ahead)) if self.gate.counts else queue
 
     def push(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Permit | Hold:
-        """A permit past breaker, gate and limits per minute; a probe's if the breaker has one left."""
+        """A permit past breaker and gate; a probe's if the breaker has one left."""
         paused, hold = self._paused(now), self._stopped(now)
         if hold is not None:
             return hold
-        hold = self._no_slot(now, tokens, ahead)
+        hold = self._full(now, tokens, ahead)
         if hold is None:
             return self._grant(now, tokens, forced=paused is not None)
         return hold if paused is None else replace(hold, reason=f"{paused.reason} and {hold.reason}", paused=True)
@@ -199,7 +198,7 @@ class Lane:
         if not verdict.sent:
             self.gate.give(permit.tokens, now)
         if self.metered:
-            self.limiter.leave(permit.tokens, _used(verdict, how), now, sent=verdict.sent)
+            self.limiter.leave(permit.tokens, verdict.used(refused=how == "refused"), now, sent=verdict.sent)
         else:
             self.limiter.in_flight -= self.limiter.in_flight > 0  # a forked child may end what its parent began
 
@@ -316,6 +315,10 @@ class Lane:
         told = "half-open, its probes are under way" if half_open else f"open for another {_seconds(broken - now)}"
         return Hold(f"breaker {told}", broken, "breaker", not_before=gated if gated > now else 0.0)
 
+    def _full(self, now: float, tokens: int, ahead: Ahead) -> Hold | None:
+        full = self._no_slot(now, tokens, ahead)
+        return full or self._no_budget(now, tokens, ahead) or self._used_up(now, tokens, ahead)
+
     def _no_slot(self, now: float, tokens: int = 0, ahead: Ahead = NOBODY) -> Hold | None:
         if not self.limiter.full_behind(ahead.calls):
             return None
@@ -401,7 +404,7 @@ class Lane:
         """Count an answer for health. Rejections of the request and poor answers count too, but not for latency."""
         breaker, latency, ttft, elapsed = self.breaker, self.latency, verdict.ttft_s, verdict.elapsed_s
         if verdict.ok:
-            latency.answered(ttft, elapsed, verdict.output_tokens, _read(permit, verdict))
+            latency.answered(ttft, elapsed, verdict.output_tokens, verdict.read(permit.tokens))
         wait = latency.waited_s(ttft, elapsed, verdict.output_tokens)
         slow = breaker.slow_after_s is not None and breaker.is_slow(wait)
         breaker.good(permit.epoch, now, slow=slow, probe=permit.half_open, since=permit.taken_at)
@@ -486,19 +489,6 @@ class Lane:
         for lane in self.kin:
             lane.calm_until = 0.0
         self.tell(HealthEvent(kind, self.id, detail, now))
-
-
-def _used(verdict: Verdict, how: str) -> int | None:
-    """Tokens the provider will have counted; None = take the estimate."""
-    if not verdict.sent or how == "refused":
-        return 0
-    return verdict.tokens if verdict.tokens > 0 else None
-
-
-def _read(permit: Permit, verdict: Verdict) -> int:
-    """Tokens of input: as they were told, else as they were estimated; 0 = unknown."""
-    told = verdict.tokens - verdict.output_tokens
-    return told if told > 0 else permit.tokens
 
 
 def _seconds(seconds: float) -> str:

@@ -137,6 +137,17 @@ class Verdict:
     whole: bool = False
     sent: bool = True
 
+    def used(self, *, refused: bool) -> int | None:
+        """Tokens the provider will have counted; None = take the estimate."""
+        if refused or not self.sent:
+            return 0
+        return self.tokens if self.tokens > 0 else None
+
+    def read(self, estimate: int) -> int:
+        """Tokens of input: as they were told, else as they were estimated; 0 = unknown."""
+        told = self.tokens - self.output_tokens
+        return told if told > 0 else estimate
+
 
 UNSENT = Verdict(ok=False, neutral=True, sent=False)
 """Of a call that was admitted, and not made after all."""

@@ -339,6 +339,18 @@ def test_a_provider_that_says_nothing_is_left_is_not_asked_again_until_it_resets
     assert ask(router).outcome.model == "a"
 
 
+@pytest.mark.parametrize(("wait_s", "waits"), [(10.0, True), (2.0, False)])
+def test_a_lone_one_is_waited_for_and_asked_all_the_same_where_that_takes_too_long(wait_s: float, waits: bool) -> None:
+    spent = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "5s"}
+    last = Reply(text="x", finish=Finish.STOP, usage=Usage(1, 1), headers=spent)
+    clock = ManualClock()
+    router = scripted_router({"a": [last, "ok"]}, clock=clock, retry={"max_wait_s": wait_s})
+    ask(router)
+    before = clock.now()
+    assert ask(router).outcome.model == "a"
+    assert (clock.now() - before >= 5.0) is waits
+
+
 def test_waits_are_counted_from_the_end_of_an_attempt() -> None:
     router = scripted_router({"a": ScriptedModel(["server_error", "ok"], delay_s=31)}, retry={"max_wait_s": 10})
     assert told(ask(router)) == [("a", "server_error"), ("a", None)]

@@ -100,6 +100,29 @@ def test_the_one_whose_breaker_is_closed_is_called_first_when_the_wait_is_over()
     assert told(stage.begin())[0] == ("launch", 1, "b", "")
 
 
+def test_a_limit_per_minute_holds_past_the_breaker() -> None:
+    stage = Stage("a", card_a={"limits": {"rpm": 6}}, health={"open_s": 60.0, "max_open_s": 60.0})
+    trip(stage, "a", 100.0)
+    assert told(stage.begin())[0] == ("launch", 1, "a", "")
+    second, third = stage.again(), stage.again()
+    assert told(second.begin()) == [("alarm", 100.1)]
+    assert told(third.begin())[0][0] == "alarm"
+    assert told(second.rang(109.9))[0][0] == "alarm"
+    assert told(third.rang(110.0))[0][0] == "alarm"
+    assert told(second.rang(110.0))[0] == ("launch", 1, "a", "")
+
+
+def test_the_rest_that_a_provider_reports_is_passed_when_the_wait_is_over_and_not_before() -> None:
+    stage = Stage("a", health={"open_s": 60.0, "max_open_s": 60.0}, retry={"max_wait_s": 10.0})
+    trip(stage, "a", 100.0)
+    spent = {"x-ratelimit-limit-requests": "6", "x-ratelimit-remaining-requests": "1"}
+    stage.router.board.note_limits("a", {**spent, "x-ratelimit-reset-requests": "40s"}, 100.0)
+    assert told(stage.begin())[0] == ("launch", 1, "a", "")
+    second, third = stage.again(), stage.again()
+    assert told(second.begin())[0][0] == "alarm"
+    assert told(third.begin())[0] == ("launch", 1, "a", "")
+
+
 def test_a_call_past_the_breaker_is_counted_with_its_tokens() -> None:
     stage = Stage("a", card_a={"limits": {"tpm": 1000}})
     trip(stage, "a", 40.0)

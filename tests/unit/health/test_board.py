@@ -157,7 +157,7 @@ def test_limits_per_minute_hold_before_the_provider_must():
     assert hold(made, "a", 1.0).until == pytest.approx(31.0)
     assert made.condition("a", 1.0).queue_s == pytest.approx(30.0)
     assert made.condition("a", 1.0).held == "full: limits.rpm or limits.tpm reached for another 30 s"
-    assert isinstance(made.force("a", 1.0), Permit)
+    assert made.force("a", 1.0) == hold(made, "a", 1.0)
 
 
 def test_force_passes_breaker_and_gate_and_its_success_opens_both():
@@ -454,7 +454,7 @@ class Said(NamedTuple):
         (Said(0), 11.0),
     ],
 )
-def test_rate_limit_headers_close_the_gate_when_nothing_is_left(
+def test_where_nothing_is_left_a_model_is_full_until_the_reset_and_without_a_time_its_gate_closes(
     monkeypatch: pytest.MonkeyPatch, said: Said, until: float
 ):
     hints = ModuleType("hints")
@@ -463,7 +463,8 @@ def test_rate_limit_headers_close_the_gate_when_nothing_is_left(
     made, told = board()
     made.note_limits("a", {}, 10.0)
     assert made.condition("a", 10.0).until == until
-    assert [e.kind for e in told] == (["rate_limited"] if until else [])
+    assert [e.kind for e in told] == (["rate_limited"] if said == Said(0) else [])
+    assert made.condition("a", 10.0).waits is (until > 11.0)
     assert free(made, 10.0)[-3:] == ["b", "c", "d"]
 
 
@@ -489,6 +490,26 @@ def test_a_nearly_spent_allowance_is_seen_at_once_when_planning(monkeypatch: pyt
     assert made.condition("a", 10.0).queue_s == 0.0
     made.note_limits("a", {}, 10.0)
     assert made.condition("a", 10.0).queue_s == pytest.approx(0.5)
+
+
+def test_where_the_limit_is_stated_too_nothing_left_is_refilled_evenly():
+    made, told = board()
+    none = {"x-ratelimit-limit-requests": "120", "x-ratelimit-remaining-requests": "0"}
+    made.note_limits("a", {**none, "x-ratelimit-reset-requests": "60s"}, 10.0)
+    assert hold(made, "a", 10.0).until == pytest.approx(10.5, abs=0.01)
+    assert isinstance(made.admit("a", 10.6), Permit)
+    assert hold(made, "a", 10.6).until == pytest.approx(11.0, abs=0.02)
+    assert not told
+
+
+@pytest.mark.parametrize("what", ["requests", "tokens"])
+@pytest.mark.parametrize("reset", [{}, {"reset": "60s"}])
+def test_a_limit_of_nothing_is_none(what: str, reset: dict[str, str]):
+    made, told = board(rpm=10, tpm=1000)
+    said = {"limit": "0", "remaining": "0", **reset}
+    made.note_limits("a", {f"x-ratelimit-{name}-{what}": value for name, value in said.items()}, 10.0)
+    assert isinstance(made.admit("a", 10.0, 100), Permit)
+    assert not told
 
 
 LEFT = {
@@ -533,7 +554,8 @@ def test_a_providers_own_headers_are_understood():
     made, _ = board()
     headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30s"}
     made.note_limits("a", headers, 10.0)
-    assert hold(made, "a", 10.0) == Hold("rate limited for another 90 s", 100.0, "rate_limit")
+    text = "full: its provider reports nothing left for another 90 s"
+    assert hold(made, "a", 10.0) == Hold(text, 100.0, "full", "ask the provider of a for higher limits")
     made.note_limits("c", {"content-type": "text/plain"}, 10.0)
     assert not made.condition("c", 10.0).held
 

@@ -437,7 +437,10 @@ def test_a_child_process_begins_without_its_parents_calls() -> None:
 def test_an_operators_reset_is_told_and_forgets_the_gate_and_what_the_provider_counted() -> None:
     made, told = board()
     left = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}
+    (permit,) = taken(made, "a", 1.0)
     made.note_limits("a", left, 1.0)
+    assert hold(made, "a", 1.0).kind == "full"
+    made.settle(permit, replace(LIMITED, retry_after_s=60.0), 1.0)
     assert hold(made, "a", 1.0).kind == "rate_limit"
     made.reset("a", 2.0)
     assert made.condition("a", 2.0).held == ""
