@@ -57,8 +57,8 @@ class SkippedErrors:
 
 def check(held: Any) -> None:
     """Raise ErrorEvent if what a package read, or keeps beside an empty answer, is an error."""
-    if type(held) is dict and (code := _error_in(held)) is not None:
-        raise ErrorEvent(code)
+    if type(held) is dict and (error := _error_in(held)) is not None:
+        raise error
 
 
 def check_candidate(answer: AIMessage) -> None:
@@ -68,10 +68,11 @@ def check_candidate(answer: AIMessage) -> None:
         raise NoCandidate
 
 
-def _error_in(event: dict[str, Any]) -> str | None:
-    """The code of the error that it is, "" without one; None = it is no error."""
+def _error_in(event: dict[str, Any]) -> ErrorEvent | None:
+    """The error that it is; None = it is none."""
     if event.get("choices") or not event.get("error"):
         return None
     error = event["error"]
     told = error if isinstance(error, dict) else {}
-    return next((str(told[name]) for name in ("code", "type") if told.get(name)), "")
+    code = next((str(told[name]) for name in ("code", "type") if told.get(name)), "")
+    return ErrorEvent(code, told.get("message"))

@@ -14,7 +14,6 @@ from capability_router.concurrency.async_generators import END
 from capability_router.concurrency.longest_wait import at_most
 from capability_router.execution.effects import GRACE_S, Launch
 from capability_router.execution.events import NEVER_ASKED
-from capability_router.faults.error_event import ErrorEvent
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply
 from capability_router.sdks.call_timeout import call_timeout
@@ -133,10 +132,10 @@ class LlamaAttempt:
         raw = getattr(answer, "raw", None)
         if (refused := refusal_in(raw)) is not None:
             raise refused
-        code = error_event(raw)
-        if code:
+        error = error_event(raw)
+        if error is not None and error.code:
             self._seen.take(answer)
-            raise ErrorEvent(code)
+            raise error
 
     def _joined(self, chunk: Any) -> Any:
         return chunk if self._seam is None else self._seam.joined(chunk)
@@ -151,9 +150,9 @@ class LlamaAttempt:
             return False
         if (refused := refusal_in(raw)) is not None:
             raise refused
-        code = error_event(raw)
-        if code is not None:
-            raise ErrorEvent(code)
+        error = error_event(raw)
+        if error is not None:
+            raise error
         alone = self._asks and counts_alone(chunk)
         if alone:
             self._seen.take(chunk)

@@ -57,4 +57,5 @@ def _check_errors(chunks: list[Any]) -> None:
     for chunk in chunks:
         error = field(chunk, "error")
         if error and not field(chunk, "choices"):
-            raise ErrorEvent(next((str(word) for name in ("code", "type") if (word := field(error, name))), ""))
+            code = next((str(word) for name in ("code", "type") if (word := field(error, name))), "")
+            raise ErrorEvent(code, field(error, "message"))

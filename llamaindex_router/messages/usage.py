@@ -12,6 +12,7 @@ from math import isfinite
 from typing import Any
 
 from capability_router.endpoints.usage import impossible, usage_from
+from capability_router.faults.error_event import ErrorEvent
 from capability_router.money.bill import billed
 from capability_router.request import ENDS, Finish, Usage, service_tier
 from llamaindex_router.messages.fields import field, may_have
@@ -105,15 +106,18 @@ def _ended(response: Any) -> Finish | None:
 _STATES = {"completed": Finish.STOP, "failed": Finish.ERROR, "cancelled": Finish.ERROR}
 
 
-def error_event(raw: Any) -> str | None:
-    """The error code in a reply or chunk of OpenAI's Responses API; "" = an error without code, None = no error."""
+def error_event(raw: Any) -> ErrorEvent | None:
+    """The error in a reply or chunk of OpenAI's Responses API; None = there is none."""
     kind = field(raw, "type") if raw is not None else None
     if kind == "error":
-        return str(field(raw, "code") or "")
+        return _error(raw)
     if kind == "response.failed" or (kind is None and _failed(raw)):
-        error = field(field(raw, "response") or raw, "error")
-        return str(field(error, "code") or "") if error is not None else ""
+        return _error(field(field(raw, "response") or raw, "error"))
     return None
+
+
+def _error(told: Any) -> ErrorEvent:
+    return ErrorEvent("") if told is None else ErrorEvent(str(field(told, "code") or ""), field(told, "message"))
 
 
 def _failed(raw: Any) -> bool:

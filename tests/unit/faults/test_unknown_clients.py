@@ -7,6 +7,7 @@ from unit.faults.shapes import NOW, build
 
 from capability_router.endpoints.errors import EndpointReplyError
 from capability_router.faults import classify, is_programming_error
+from capability_router.faults.error_event import ErrorEvent
 
 
 def odd(*args: object, name: str = "x:Odd", cause: BaseException | None = None, **attrs: object) -> BaseException:
@@ -63,6 +64,15 @@ def test_an_error_event_in_a_stream_says_that_the_answer_had_begun() -> None:
     assert classify(RuntimeError("plain"), NOW).started is False
     assert not classify(odd(name="openai:APIError", status_code=500), NOW).started
     assert not classify(odd(name="x:Odd"), NOW).started
+
+
+def test_an_error_event_keeps_the_wait_and_no_other_word_of_its_text() -> None:
+    event = ErrorEvent("rate_limit_exceeded", "Of 'my dog': please TRY again in 7s")
+    found = classify(event, NOW)
+    assert (found.kind, found.retry_after_s) == ("rate_limited", 7.0)
+    assert "dog" not in f"{event} {event.body}"
+    for said in (None, {"again": "in 7s"}, "busy"):
+        assert classify(ErrorEvent("rate_limit_exceeded", said), NOW).retry_after_s is None
 
 
 def test_the_body_of_a_good_reply_that_is_raised_bare_says_that_the_answer_had_begun() -> None:

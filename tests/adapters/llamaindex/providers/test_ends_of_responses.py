@@ -12,7 +12,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai import OpenAIResponses
 from loopback.chat_server import ChatServer, Wire, reply
 
-from llamaindex_router import RouterLLM, StreamInterrupted
+from llamaindex_router import AllCandidatesFailed, RouterLLM, StreamInterrupted
 
 CLOSE = ["connection: close"]  # event loops end with their test
 HI = [ChatMessage(content="hi")]
@@ -106,6 +106,24 @@ def asked(first: Any, *, stream: bool, later: bool, tools: Any = (), **settings:
 )
 def test_a_stream_is_whole_when_it_says_so(step: Any, expected: tuple[str, list[str | None]], later: bool) -> None:
     assert asked(step, stream=True, later=later) == expected
+
+
+@pytest.mark.parametrize("form", ["error", "failed", "whole"])
+def test_the_wait_that_an_error_event_asks_for_is_kept(form: str) -> None:
+    told = {"code": "rate_limit_exceeded", "message": "Rate limit reached for x. Please try again in 45s."}
+    failed = body(status="failed", error=told)
+    ends = {
+        "error": {"type": "error", "param": None, **told},
+        "failed": {"type": "response.failed", "response": failed},
+    }
+    first = reply(failed, headers=CLOSE) if form == "whole" else events(BEGUN, ends[form])
+    with ChatServer(first) as server:
+        model = OpenAIResponses(model="gpt-4o-mini", api_key="k", api_base=server.base_url, max_retries=0)
+        llm = RouterLLM(models=[model], retry={"attempts": 1})
+        with pytest.raises(AllCandidatesFailed) as caught:
+            llm.chat(HI) if form == "whole" else list(llm.stream_chat(HI))
+    assert caught.value.retry_after_s == pytest.approx(45, abs=5)
+    assert "Please" not in str(caught.value.__cause__)
 
 
 INCOMPLETE = {"status": "incomplete"}
