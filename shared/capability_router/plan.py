@@ -89,7 +89,7 @@ class Plan:
     `input_tokens`: before any correction for a model. `output_tokens`: of one answer. `bucket`: the kind of text, if
     token counts are to be learned from it. `canary`: whether the canary decided; None = there is none, or the request
     is pinned. `screen`: the labels that a screen found. `hardness`: how hard the request looks, -0.15 to 0.15.
-    `chances`: with exploration, each model's chance of being first. `second`: by how much a second of waiting lowers a
+    `chances`: where chance decides, each model's of being first. `second`: by how much a second of waiting lowers a
     score; 0 = no full model is waited for while another is free.
     """
 

@@ -172,7 +172,7 @@ class Router:
         if self._evaluation is not None and alongside:
             paired = again is not None and aside is not None and will_be_called(request, aside)
             if self._evaluation.takes(request, paired=paired):
-                teach = partial(self._evaluated, request.id)
+                teach = partial(self._evaluated, request.id, paired=paired)
                 endpoint, ended = self._evaluation.watching(request, endpoint, ended, teach)
         run = Run(request, plan, machine, endpoint, self.clock, ended)
         if self._recorder.traces is not None:
@@ -375,12 +375,21 @@ class Router:
         if aside is not None and again is not None:
             self._shadow_calls.after(run, aside, again)
 
-    def _evaluated(self, request_id: str, score: float) -> bool:
-        """Learn the evaluator's score; False = a user has scored the answer, or it is no longer remembered."""
+    def _evaluated(self, request_id: str, score: float, *, paired: bool = False) -> bool:
+        """Learn the evaluator's score; False = a user has scored the answer, or it is no longer remembered.
+
+        If the answer is `paired` with a shadow's, the log has the score all the same: pairs that lack those that users
+        scored first would not compare the models.
+        """
+        outcomes = self._lessons.outcomes
         try:
-            return self._lessons.outcomes.source(request_id) != "user" and self._taught(request_id, score, "evaluator")
+            if outcomes.source(request_id) != "user":
+                return self._taught(request_id, score, "evaluator")
         except ConfigError:
-            return False
+            pass
+        if paired:
+            self._recorder.scored(request_id, outcomes.model_of(request_id), float(score), "evaluator")
+        return False
 
     def _taught(self, request_id: str, score: float, source: str) -> bool:
         answered = self._lessons.scored(request_id, score, source)

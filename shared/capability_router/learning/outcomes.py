@@ -67,6 +67,11 @@ class Outcomes:
         """The source of this request's last score; "" = none."""
         return self._sources.get(request_id, "")
 
+    def model_of(self, request_id: str) -> str | None:
+        """The model that answered; None = the request is not remembered."""
+        answered = self._answered.get(request_id)
+        return None if answered is None else answered.model
+
     def heard(self, request_id: str, score: float, source: str) -> Answered | None:
         """Another process got this score. Returns the answer here, None = not remembered. A user's score stays."""
         with self._lock:

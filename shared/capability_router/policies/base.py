@@ -82,13 +82,15 @@ class Judgement:
     """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan.
 
     `second`: by how much each second of waiting lowers a score, 0 = waits are not weighed. `terms`: gives the summands
-    of the score at an index; computed on demand, because most are never read.
+    of the score at an index; computed on demand, because most are never read. `chances`: by model, with which it is
+    first, None or empty where the policy leaves nothing to chance.
     """
 
     scores: Sequence[float]
     settings: Sequence[tuple[str, float]] = ()
     second: float = 0.0
     terms: Callable[[int], Terms] = no_terms
+    chances: Mapping[str, float] | None = None
 
 
 class Judged(Protocol):

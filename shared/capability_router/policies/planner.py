@@ -233,6 +233,8 @@ class Planner:
         drawn = PICKED
         if self.explorer is not None and not (without or eligible.tight):
             drawn = self._explored(self.explorer, order, rows, judged, request, stay, ask.now)
+        elif judged.chances and not (guarded or without or eligible.tight or stay.binding):
+            drawn = _drawn(judged.chances, rows[order[0]].card.id)
         reason = drawn.reason or guarded or self._reason(scene, order, stay)
         if without or stay.cached_tokens:
             eligible = eligible._replace(notes=(*eligible.notes, *_remarks(without, stay, scene)))
@@ -288,6 +290,14 @@ class Planner:
             return self.policy.reason(scene, best) + wait
         stays = "stays on the conversation's model"
         return stays + wait if stay.binding else f"{stays}: {self.policy.reason(scene, best)}{wait}"
+
+
+def _drawn(chances: Mapping[str, float], first: str) -> Explored:
+    """A choice that the policy itself left to chance: the chosen model's chance, then the others'."""
+    if first not in chances:
+        return PICKED
+    others = [(id, chance) for id, chance in chances.items() if id != first]
+    return Explored(0, chances[first], chances=((first, chances[first]), *others))
 
 
 def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[str, Belief]:

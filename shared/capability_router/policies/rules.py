@@ -8,7 +8,7 @@ from typing import Any
 
 from capability_router.errors import ConfigError
 from capability_router.policies.base import Judgement, Prospect, Scene, Static
-from capability_router.policies.tier import Step, Tier, names, order
+from capability_router.policies.tier import Step, Tier, by_lot, names, order
 from capability_router.request import Need
 
 
@@ -72,7 +72,8 @@ class Rules(Static):
         by_id = {row.card.id: row for row in scene.rows} if any(isinstance(step, Tier) for step in then) else {}
         places = {model: i for i, model in enumerate(dict.fromkeys(order(then, scene.request, by_id)))}
         behind = len(places)
-        return Judgement([-float(places.get(row.card.id, behind + i)) for i, row in enumerate(scene.rows)])
+        scores = [-float(places.get(row.card.id, behind + i)) for i, row in enumerate(scene.rows)]
+        return Judgement(scores, chances=by_lot(then, by_id) if by_id else None)
 
     def reason(self, scene: Scene, best: Prospect) -> str:
         """Which rule matched."""

@@ -11,7 +11,7 @@ from capability_router.policies.base import Prospect
 from capability_router.policies.buckets import bucket_of
 from capability_router.request import Request
 
-SHARE = "share"
+SHARE, LEAST_BUSY = "share", "least_busy"
 
 
 class Tier(NamedTuple):
@@ -67,16 +67,44 @@ def order(steps: Sequence[Step], request: Request, rows: Mapping[str, Prospect])
     return found
 
 
+def by_lot(steps: Sequence[Step], rows: Mapping[str, Prospect]) -> dict[str, float]:
+    """With which chance each model is the first that may be asked; empty where it is certain."""
+    free = {id for id, row in rows.items() if not row.held} or rows.keys()
+    for each in steps:
+        here = [id for id in ((each,) if isinstance(each, str) else each.models) if id in free]
+        if here:
+            return {} if isinstance(each, str) else _even(_lots(each, here, rows))
+    return {}
+
+
+def _even(lots: Mapping[str, float]) -> dict[str, float]:
+    total = sum(lots.values())
+    found = {id: lot / total for id, lot in lots.items() if lot > 0.0}
+    return found if len(found) > 1 else {}
+
+
+def _lots(tier: Tier, here: Sequence[str], rows: Mapping[str, Prospect]) -> Mapping[str, float]:
+    """In proportion to the chances; a speed or a price leaves nothing to chance."""
+    if tier.how == SHARE:
+        weights = dict(zip(tier.models, _weights(tier), strict=True))
+        return {id: weights[id] for id in here}
+    least = min(rows[id].load for id in here)
+    return {id: 1.0 for id in here if rows[id].load == least} if tier.how == LEAST_BUSY else {}
+
+
 Ranks = dict[str, float]
 
 
 def _share(tier: Tier, request: Request, rows: Mapping[str, Prospect]) -> Ranks:
     """By exponential waits: each model is first as often as its weight's share among those left."""
-    weights = tier.weights if any(tier.weights) else (1.0,) * len(tier.models)
     return {
         id: -log(1.0 - bucket_of(request, f"share\x1f{id}", None, sticky=False)) / weight if weight else inf
-        for id, weight in zip(tier.models, weights, strict=True)
+        for id, weight in zip(tier.models, _weights(tier), strict=True)
     }
+
+
+def _weights(tier: Tier) -> tuple[float, ...]:
+    return tier.weights if any(tier.weights) else (1.0,) * len(tier.models)
 
 
 def _fastest(tier: Tier, _: Request, rows: Mapping[str, Prospect]) -> Ranks:
@@ -97,5 +125,5 @@ def _least_busy(tier: Tier, request: Request, rows: Mapping[str, Prospect]) -> R
 
 
 HOWS: dict[str, Callable[[Tier, Request, Mapping[str, Prospect]], Ranks]] = {
-    SHARE: _share, "fastest": _fastest, "cheapest": _cheapest, "least_busy": _least_busy,
+    SHARE: _share, "fastest": _fastest, "cheapest": _cheapest, LEAST_BUSY: _least_busy,
 }  # fmt: skip

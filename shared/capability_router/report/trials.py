@@ -10,7 +10,7 @@ from typing import Any
 
 from capability_router.amounts import count, counted, seconds
 from capability_router.decision_log.reading import DecisionLog
-from capability_router.decision_log.shapes import time_of
+from capability_router.decision_log.shapes import rank_of, time_of
 from capability_router.drawing.table import Table
 from capability_router.stats.interval import LEAST, Difference, Mean, Value, between, mean, within
 
@@ -91,8 +91,9 @@ def compared(log: DecisionLog) -> list[Comparison]:
 
 
 def _scores(rows: Iterable[Record]) -> dict[str, float]:
-    """By request; the last one counts, wherever it stands."""
-    found = ((row.get("request_id"), _number(row.get("score"))) for row in sorted(rows, key=time_of))
+    """By request; the last one counts, wherever it stands, but an evaluator's never replaces a user's."""
+    ordered = sorted(rows, key=lambda row: (rank_of(row), time_of(row)))
+    found = ((row.get("request_id"), _number(row.get("score"))) for row in ordered)
     return {str(id): score for id, score in found if score is not None}
 
 

@@ -351,6 +351,31 @@ def test_both_answers_of_an_executed_shadow_are_scored_whatever_the_share(tmp_pa
     assert_books_balanced(router)
 
 
+def test_a_pair_whose_answer_a_user_scored_first_is_in_the_comparison_and_teaches_the_users_score(
+    tmp_path: Path,
+) -> None:
+    from capability_router.decision_log.reading import read_log
+    from capability_router.report.trials import compared
+
+    cards = {"a": {"price": Price(9, 9)}, "b": {"price": Price(1, 1)}}
+    with held() as (judge, go):
+        router, records = made(
+            judge, {"share": 0.0}, cards=cards, shadow={"name": "cheapest", "execute": 1.0, "budget_usd": 1},
+            telemetry={"jsonl": tmp_path / "log.jsonl"},
+        )  # fmt: skip
+        own = ScriptedEndpoint(router.scripted, router.clock)  # type: ignore[attr-defined]  # its script
+        run = router.start(Request(("hello",)), own, again=partial(ScriptedEndpoint, own.models, router.clock))
+        assert "".join(run) == "yes"
+        router.feedback(run.request.id, 0.0)
+        go.set()
+        assert closed(router) == {"too_late": 1, "scored": 1}
+    told = [(row["model"], row["score"], row["source"]) for row in records.of("feedback")]
+    assert told == [("a", 0.0, "user"), ("a", 1.0, "evaluator")]
+    (found,) = compared(read_log(tmp_path / "log.jsonl"))
+    assert found.facts["scored"] == 1
+    assert router._lessons.outcomes.source(run.request.id) == "user"
+
+
 # -- settings -------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,34 @@ def test_a_weight_of_nothing_is_a_last_resort_and_nothing_but_nothing_is_equal_s
     assert {order(idle, f"r{n}")[0] for n in range(100)} == {"a", "b"}
 
 
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        ([{"share": {"a": 6, "b": 3, "c": 1}}, "d"], {"a": 0.6, "b": 0.3, "c": 0.1}),
+        ([{"share": {"a": 0, "b": 1, "c": 3}}], {"b": 0.25, "c": 0.75}),
+        ([{"least_busy": ["a", "b"]}], {"a": 0.5, "b": 0.5}),
+        (["d", {"share": ["a", "b"]}], {}),
+        ([{"share": {"a": 1, "b": 0}}], {}),
+        ([{"cheapest": ["a", "b"]}, {"share": ["c", "d"]}], {}),
+    ],
+    ids=["a share", "a weight of nothing", "equals", "behind a model", "a share of all", "behind the cheapest"],
+)
+def test_the_plan_has_the_chance_with_which_each_model_was_first(then: list[Any], expected: dict[str, float]) -> None:
+    router = routed({"then": then})
+    for n in range(20):
+        plan = router.explain(Request(("hello",), id=f"r{n}"))
+        assert dict(plan.chances) == pytest.approx(expected)
+        assert plan.propensity == pytest.approx(expected.get(plan.chosen.id, 1.0))
+        assert [id for id, _ in plan.chances][:1] == ([plan.chosen.id] if expected else [])
+
+
+def test_a_model_that_may_not_be_asked_has_no_chance() -> None:
+    router = routed({"then": [{"share": {"a": 6, "b": 3, "c": 1}}, "d"]})
+    plan = router.explain(Request(("hello",), id="r", routing=Routing(deny=("a",))))
+    assert dict(plan.chances) == pytest.approx({"b": 0.75, "c": 0.25})
+    assert router.explain(Request(("hello",), id="r", routing=Routing(pin="b"))).propensity == 1.0
+
+
 @pytest.mark.parametrize(("how", "expected"), [("fastest", ["b", "a", "c"]), ("cheapest", ["b", "a", "c"])])
 def test_the_fastest_or_cheapest_of_a_step_is_first_and_the_unknown_last(how: str, expected: list[str]) -> None:
     assert order(routed({"then": [{how: ["a", "c", "b"]}, "d"]})) == [*expected, "d"]

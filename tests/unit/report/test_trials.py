@@ -336,3 +336,18 @@ def test_an_evaluators_later_score_does_not_replace_a_users_in_the_report(turned
         for at, score, source in ((2e9, 0.25, "user"), (2e9 + 1, 1.0, "evaluator"))
     ]
     assert ReportData.of(reversed(given) if turned else given).scores == {"x": 0.25}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_evaluators_later_score_does_not_replace_a_users_in_a_comparison(tmp_path: Path, turned: bool) -> None:
+    rows = [row(n, canary=n % 2 == 0) for n in range(60)]
+    feedback = [
+        {"schema_version": 1, "kind": "feedback", "at": at, "request_id": f"id-{n}", "score": score, "source": source}
+        for n in range(60)
+        for at, score, source in ((2e9, 0.25, "user"), (2e9 + 1, 1.0, "evaluator"))
+    ]
+    told = run(tmp_path, [*rows, *(reversed(feedback) if turned else feedback)], "--trials", "--json")
+    score = line_of(json.loads(told.stdout)[0], "score")
+    assert (score["now"], score["other"]) == (0.25, 0.25)
+    score = line(only(*rows, feedback=reversed(feedback) if turned else feedback), "score")
+    assert (score.now, score.other) == (0.25, 0.25)

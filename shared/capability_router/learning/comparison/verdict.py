@@ -11,8 +11,8 @@ from capability_router.learning.quality.model import LEAST
 NO_OVERLAP = "no_overlap"
 _ALONE = (
     "which model a request goes to is certain in these logs, so nothing tells what the others would have scored. "
-    "Let chance decide for a share of the requests (`policy: {exploration: 0.05}`, or `weighted`), or score the "
-    "answers of a shadow that is called, and train on that log"
+    "Let chance decide for a share of the requests (`policy: {exploration: 0.05}`, or `rules` with a `share`), or "
+    "score the answers of a shadow that is called and chooses another model, and train on that log"
 )
 _NOTHING = 1e-6  # points: what is less is rounding
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -91,19 +91,27 @@ class Decisions:
         self._omissions.note(SAME_ID, id in self._rows)
         self._omissions.note(TOO_MANY, hold(self._rows, id, decided))
 
-    def rows(self) -> Iterator[ScoredRequest]:
-        """The decisions that were scored, or whose shadow's answers were."""
+    def rows(self, elsewhere: Set[str] = frozenset()) -> Iterator[ScoredRequest]:
+        """The decisions that were scored, or whose shadow's answers were. `elsewhere`: scored by other logs."""
         beside, scores = self._scored_shadows(), self._scores.held
         for id, (row, model, answer, *_) in self._rows.items():
             row.answers.update(beside.get(id, {}))
             if (score := scores.get(id)) is not None:
                 row.answers[model] = answer._replace(score=score)
-        add_shadows([Shadowed(d.row, d.chosen, d.rival) for d in self._rows.values() if d.rival and d.row.answers])
-        yield from (decided.row for decided in self._rows.values() if decided.row.answers)
+            if row.answers:
+                yield row
         scored = scores.keys() | beside.keys()
-        self._omissions.note("decisions without feedback", len(self._rows.keys() - scored))
+        self._omissions.note("decisions without feedback", len(self._rows.keys() - scored - elsewhere))
         self._omissions.note("feedback without a decision", len(scores.keys() - self._rows.keys()))
         self._omissions.note("scores of shadows' answers without a decision", len(beside.keys() - self._rows.keys()))
+
+    def complete(self, scored: Mapping[str, ScoredRequest]) -> None:
+        """Add to scored requests of all logs, by id, what the decisions tell beside scores."""
+        known = [(scored[id], decided) for id, decided in self._rows.items() if id in scored]
+        for row, decided in known:
+            if row is not decided.row:
+                _fill(row, decided)
+        add_shadows([Shadowed(row, decided.chosen, decided.rival) for row, decided in known if decided.rival])
 
     def signs(self) -> dict[str, Counted]:
         """By model, what implicit signs came to; empty where there were none."""
@@ -120,6 +128,19 @@ class Decisions:
         lost = len(self._shadow_scores.held.keys() - self._shadows.keys())
         self._omissions.note("scores of shadows' calls that are not there", lost)
         return found
+
+
+def _fill(row: ScoredRequest, decided: _Decided) -> None:
+    """What another log lacks of this request. If it scores another model than the one that answered, no chances."""
+    told, answer = decided.row, row.answers.get(decided.model)
+    row.group, row.kind = row.group or told.group, row.kind or told.kind
+    if told.worded and not row.worded:
+        row.sketch, row.size, row.worded = told.sketch, told.size, True
+    if answer is not None:
+        row.chances = row.chances or told.chances
+        tokens = decided.answer.tokens if answer.tokens is None else answer.tokens
+        usd = decided.answer.cost_usd if answer.cost_usd is None else answer.cost_usd
+        row.answers[decided.model] = answer._replace(tokens=tokens, cost_usd=usd)
 
 
 def _tokens(item: Mapping[str, Any]) -> int | None:

@@ -95,13 +95,15 @@ class _Reader:
         return self._decisions.signs()
 
     def rows(self) -> list[ScoredRequest]:
-        """Of all kinds; the same request in two logs is one row, with its words if either has them."""
+        """Of all kinds; the same request in two logs is one row, with all that either tells of it."""
+        table, traced = list(self._table.rows()), list(self._langsmith.rows())
+        decided = self._decisions.rows({row.id for row in (*table, *traced)})
         found: dict[str, ScoredRequest] = {}
-        for kind in (self._table, self._decisions, self._langsmith):
-            for row in kind.rows():
-                known = found.setdefault(row.id, row)
-                if known is not row:
-                    _join(known, row)
+        for row in (*table, *decided, *traced):
+            known = found.setdefault(row.id, row)
+            if known is not row:
+                _join(known, row)
+        self._decisions.complete(found)
         return self._bounded(list(found.values()))
 
     def _bounded(self, rows: list[ScoredRequest]) -> list[ScoredRequest]:

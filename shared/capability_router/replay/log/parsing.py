@@ -66,6 +66,8 @@ def _decided(plan: Told, candidates: tuple[Seen, ...]) -> _Decided:
     propensity, listed = number_of(plan.get("propensity")), plan.get("chances")
     if propensity is None or not 0.0 < propensity <= 1.0:
         raise Unreadable("decisions without a chance (propensity) from 0 to 1")
+    if plan.get("policy") == "rules":  # its draw goes by the request's id, as may that of what is replayed: no chance
+        return _Decided(chosen, {chosen: 1.0} if chosen else {}, False)
     if not isinstance(listed, Mapping):
         return _Decided(chosen, {chosen: propensity} if chosen else {}, False)
     told = {name_of(name): number_of(chance) for name, chance in listed.items()}

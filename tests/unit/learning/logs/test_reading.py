@@ -261,6 +261,31 @@ def test_the_same_request_in_two_files_is_one_row_with_its_words(tmp_path: Path)
     assert ({model: answer.score for model, answer in row.answers.items()}, row.worded) == ({"a": 0.25, "b": 0.5}, True)
 
 
+@pytest.mark.parametrize("scored", ["in the table alone", "in both"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_scores_of_a_table_join_a_decision_log(tmp_path: Path, scored: str, turned: bool) -> None:
+    plan = {"chosen": "a", "propensity": 0.75, "chances": {"a": 0.75, "b": 0.25}, "task": "chat"}
+    log = [decided("x", plan=plan, cost_usd=0.5, output_tokens=7), decided("y", plan=plan)]
+    given = [feedback_record("x", "a", 0.25, at=1.0)] if scored == "in both" else []
+    files = [lines(tmp_path / "log.jsonl", *log, *given), tmp_path / "scores.csv"]
+    files[1].write_text("id,model,score\nx,a,0.25\n", encoding="utf-8")
+    found = read(files[::-1] if turned else files)
+    (row,) = found.rows
+    assert (row.answers, row.chances) == ({"a": Answer(0.25, 7, 0.5)}, {"a": 0.75, "b": 0.25})
+    assert (row.group, row.kind) == ("r", "chat")
+    assert reasons(found) == {"decisions without feedback": 1}, "of the one that nothing scores"
+
+
+def test_what_a_table_states_of_an_answer_stays_and_a_log_of_another_model_gives_no_chances(tmp_path: Path) -> None:
+    plan = {"chosen": "a", "propensity": 1.0}
+    log = lines(tmp_path / "log.jsonl", *(decided(id, plan=plan, cost_usd=0.5, output_tokens=7) for id in "xy"))
+    told = {"score": 1.0, "cost_usd": 0.25}
+    table = lines(tmp_path / "t.jsonl", {"id": "x", "model": "a", **told}, {"id": "y", "model": "b", **told})
+    x, y = read([log, table]).rows
+    assert (x.answers, x.chances) == ({"a": Answer(1.0, 7, 0.25)}, {"a": 1.0})
+    assert (y.answers, y.chances) == ({"b": Answer(1.0, None, 0.25)}, {})
+
+
 def test_a_table_s_task_is_no_label(tmp_path: Path) -> None:
     told = {"id": "1", "prompt": "p", "task": "algebra", "outcomes": {"a": {"score": 1}}}
     plain, routed = read([lines(tmp_path / "t.jsonl", told, {**told, "id": "2", "routing": {"task": "algebra"}})]).rows

@@ -203,3 +203,9 @@ def test_a_record_without_terms_says_so(tmp_path: Path) -> None:
     (record,) = records(path)
     del record["terms"]
     assert not logged_of(record).termed
+
+
+def test_the_draw_of_a_rule_is_no_chance_because_a_replayed_rule_draws_by_the_same_id() -> None:
+    drawn = {"policy": "rules", "propensity": 0.9, "chances": {"a": 0.9, "b": 0.1}}
+    found = logged_of(decision(1, [candidate("a"), candidate("b")], plan=drawn))
+    assert (found.chances, found.stated) == ({"a": 1.0}, False)
