@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache, partial
@@ -382,11 +382,9 @@ class Router:
         scored first would not compare the models.
         """
         outcomes = self._lessons.outcomes
-        try:
-            if outcomes.source(request_id) != "user":
+        if outcomes.source(request_id) != "user":
+            with suppress(ConfigError):  # it is no longer remembered
                 return self._taught(request_id, score, "evaluator")
-        except ConfigError:
-            pass
         if paired:
             self._recorder.scored(request_id, outcomes.model_of(request_id), float(score), "evaluator")
         return False
