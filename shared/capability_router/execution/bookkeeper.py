@@ -59,7 +59,7 @@ def verdict(
         )  # fmt: skip
     return Verdict(
         ok=False,
-        neutral=fault.by_reader,
+        neutral=fault.by_reader or (fault.own and fault.kind == "rate_limited"),  # of an account that is not ours
         blame=fault.row.blame,
         retry_after_s=fault.retry_after_s,
         ttft_s=ttft,

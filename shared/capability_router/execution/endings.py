@@ -39,7 +39,7 @@ def failure(
         advice = 'No other model was tried: on_content_filter is "return"; with "fallback" the next one is.'
     else:
         advice = f"{_lengthen(faults[-1], limits, elapsed_s)} {advice}".strip()
-    if any(fault.own for fault in faults):
+    if any(fault.own and fault.kind != "rate_limited" for fault in faults):
         advice = "Check what the call brings along: its keyword `model`, a key in its `extra_headers` or `api_key`."
     else:
         advice = " ".join([*_mends(records, targets.keys), advice])

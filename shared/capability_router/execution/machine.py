@@ -463,7 +463,9 @@ class Execution:
         finally:  # what the books raise must not cost the model a place
             self._gate.settle(run.permit, seen, at)
             self._targets.freed(model)
-        if reply.headers and not cancelled:  # a cancellation may come from the garbage collector, so it must not wait
+        # A cancellation may come from the garbage collector, so it must not wait.
+        # What a call brings has limits of its own.
+        if reply.headers and not cancelled and not self._brought:
             self._gate.note_limits(model, reply.headers, at, run.started)
         said = "" if fault is None else fault.told if run.first_at is None else fault.told_begun
         if cancelled:

@@ -69,6 +69,7 @@ _WORDS = {
     "auth": "rejected the key that the call brings along",
     "quota_exhausted": "has no quota left for the key that the call brings along",
     "not_found": "does not know the model that the call names",
+    "rate_limited": "rate limited the key or model that the call brings along",
 }
 _OF_MODEL = replace(KINDS["quota_exhausted"], blame="model", words="has no quota left for this model")
 _OWN = {name: replace(KINDS[name], blame="none", words=words) for name, words in _WORDS.items()}
@@ -115,7 +116,8 @@ class Fault:
     def row(self) -> FaultKind:
         """The table's row for this fault; without a retry if the provider forbids it."""
         if self.own:
-            return _OWN[self.kind]
+            row = _OWN[self.kind]
+            return row if self.again else replace(row, same="never", is_retryable=False)
         if self.of_model:
             return _OF_MODEL
         return KINDS[self.kind] if self.again else _NOT_AGAIN[self.kind]
@@ -124,8 +126,10 @@ class Fault:
         """This fault, marked `own` if it blames a credential or model name that the call itself gave.
 
         `brought`: the blames, "credential" or "model", that the call gave. The candidate's own key and name still work.
+        A rate limit is one of a key and a model together.
         """
-        return replace(self, own=True) if self.row.blame in brought else self
+        blame = self.row.blame
+        return replace(self, own=True) if blame in brought or (blame == "gate" and brought) else self
 
     @property
     def told(self) -> str:
