@@ -267,12 +267,13 @@ class Usage:
     def credible(self) -> bool:
         """Whether the counts are possible: none is negative or absurdly large."""
         parts = (
-            self.cache_read_tokens + self.cache_creation_tokens + self.cache_creation_1h_tokens
-            + self.input_audio_tokens + self.output_audio_tokens + self.cache_audio_read_tokens
-            + self.input_image_tokens + self.output_image_tokens + self.cache_image_read_tokens
+            self.cache_read_tokens, self.cache_creation_tokens, self.cache_creation_1h_tokens,
+            self.input_audio_tokens, self.output_audio_tokens, self.cache_audio_read_tokens,
+            self.input_image_tokens, self.output_image_tokens, self.cache_image_read_tokens,
         )  # fmt: skip
         most = MOST_TOKENS
-        return 0 <= self.input_tokens <= most and 0 <= self.output_tokens <= most and parts <= most
+        possible = 0 <= self.input_tokens <= most and 0 <= self.output_tokens <= most
+        return possible and min(parts) >= 0 and sum(parts) <= most
 
     def since(self, before: Usage) -> Usage:
         """The difference to an earlier, smaller count."""

@@ -313,11 +313,13 @@ def _by_kind(usage: Usage) -> tuple[int, ...]:
     """Each token once, in the order of Rates.
 
     Not every provider reports how much of its audio or images was read from a cache: parts that together
-    are more than the whole overlap at least that much.
+    are more than the whole overlap at least that much. A part of one part is no more than that.
     """
     read, write = usage.cache_read_tokens, usage.cache_creation_tokens
     audio, image = usage.input_audio_tokens, usage.input_image_tokens
-    audio_read, image_read = usage.cache_audio_read_tokens, usage.cache_image_read_tokens
+    hour = min(usage.cache_creation_1h_tokens, write)
+    audio_read = min(usage.cache_audio_read_tokens, audio, read)
+    image_read = min(usage.cache_image_read_tokens, image, read - audio_read)
     plain = usage.input_tokens - read - write - audio - image + audio_read + image_read
     if plain < 0:
         both = max(min(-plain, image - image_read, read - audio_read - image_read), 0)
@@ -327,6 +329,6 @@ def _by_kind(usage: Usage) -> tuple[int, ...]:
     audio_out, image_out = usage.output_audio_tokens, usage.output_image_tokens
     return (
         plain, max(usage.output_tokens - audio_out - image_out, 0), read - audio_read - image_read,
-        write - usage.cache_creation_1h_tokens, usage.cache_creation_1h_tokens,
+        write - hour, hour,
         audio - audio_read, audio_out, audio_read, image - image_read, image_out, image_read,
     )  # fmt: skip

@@ -186,11 +186,15 @@ def test_an_answer_to_no_input_is_booked_with_the_input_that_was_sent() -> None:
 
 @pytest.mark.parametrize(
     ("counted", "believed"),
-    [(Usage(10**9, 10**9), True), (Usage(10**9 + 1, 5), False), (Usage(5, 10**9 + 1), False)],
+    [
+        (Usage(10**9, 10**9), True),
+        (Usage(10**9 + 1, 5), False),
+        (Usage(5, 10**9 + 1), False),
+        (Usage(5, 5, cache_read_tokens=-1), False),
+        (Usage(5, 5, output_audio_tokens=-9, input_audio_tokens=9), False),
+    ],
 )
-def test_above_a_thousand_million_tokens_a_count_is_none_and_the_usual_guess_is_taken(
-    counted: Usage, believed: bool
-) -> None:
+def test_of_a_count_that_is_impossible_the_usual_guess_is_taken(counted: Usage, believed: bool) -> None:
     assert Till().charged(Reply(counted))[0] == (counted if believed else GUESS)
 
 
