@@ -40,7 +40,7 @@ from capability_router.plan import Plan
 from capability_router.policies.affordable import within_budgets
 from capability_router.policies.base import Knowledge
 from capability_router.policies.exploration.budget import exploration_money
-from capability_router.policies.exploration.explorer import explorer_of
+from capability_router.policies.exploration.explorer import PICKED, Explored, explorer_of
 from capability_router.policies.second_policy.shadow import ShadowDecision
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
@@ -168,7 +168,10 @@ class Router:
         self._trials.carried_out(made.policy, made.scene, plan)
         self.planner.balance.took_turn()
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
-        ended: Ended = self._ended if aside is None else partial(self._ended, aside=aside, again=again)
+        ended: Ended = (
+            self._ended if aside is None and not made.explored.at
+            else partial(self._ended, aside=aside, again=again, explored=made.explored)
+        )  # fmt: skip
         if self._evaluation is not None and alongside:
             paired = again is not None and aside is not None and will_be_called(request, aside)
             if self._evaluation.takes(request, paired=paired):
@@ -357,12 +360,17 @@ class Router:
         planner = self.planner if exploring else replace(self.planner, explorer=None)
         return self._trials.decide(planner, request, now, stay, alongside=alongside)
 
-    def _ended(self, run: Run[Any], aside: ShadowDecision | None = None, again: Again | None = None) -> None:
+    def _ended(
+        self, run: Run[Any], aside: ShadowDecision | None = None, again: Again | None = None,
+        explored: Explored = PICKED,
+    ) -> None:  # fmt: skip
         outcome, request, plan = run.outcome, run.request, run.plan
         if outcome is None:
             return
         reply = run.reply
         self._trials.policy_of(self.planner, plan).settled(plan.candidates[0], outcome)
+        if self.planner.explorer is not None:
+            self.planner.explorer.ended(explored, outcome.cost_pico)
         signs = self._lessons.ended(request, plan, outcome, reply, self.clock.now())
         self._recorder.decided(request, plan, outcome, reply, aside, run.caller)
         for sign in signs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from threading import Lock
 from typing import Protocol
@@ -32,13 +33,40 @@ class ExplorationMoney(Protocol):
         """Spend this much; False = it is gone (another thread may have spent it since `left`)."""
         ...
 
+    def ended(self, beyond: int) -> None:
+        """Report that a trial has cost so much more than it was expected to; below 0 = less. Waits for no lock."""
+        ...
+
+
+class Overruns:
+    """What trials cost beyond what was spent for them. Those that cost less make up for those that cost more.
+
+    Never more than that: so what is spent only grows, as a store wants it.
+    """
+
+    def __init__(self) -> None:
+        self._ended = deque[int]()
+        self._saved = 0
+
+    def ended(self, beyond: int) -> None:
+        """A trial has cost so much more. The garbage collector may end a request while a lock is held."""
+        self._ended.append(beyond)
+
+    def owed(self) -> int:
+        """What is to be spent besides, since the last call; one thread at a time."""
+        beyond = -self._saved
+        while self._ended:
+            beyond += self._ended.popleft()
+        self._saved = max(-beyond, 0)
+        return max(beyond, 0)
+
 
 class OwnMoney:
     """The money of this process: `most` per day of the router's clock."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._day, self._spent = -1, 0
+        self._day, self._spent, self._overruns = -1, 0, Overruns()
         self._lock = Latch()  # unlocked in a forked child, though a thread of the parent may hold it
 
     def left(self, now: float) -> int:
@@ -59,9 +87,14 @@ class OwnMoney:
             self._spent += amount
             return True
 
+    def ended(self, beyond: int) -> None:
+        """See ExplorationMoney."""
+        self._overruns.ended(beyond)
+
     def _turn(self, now: float) -> None:
+        self._spent += self._overruns.owed()
         if (day := int(now // DAY_S)) != self._day:
-            self._day, self._spent = day, 0
+            self._day, self._spent, self._overruns = day, 0, Overruns()
 
 
 def exploration_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clock, most: int) -> ExplorationMoney:
@@ -83,6 +116,7 @@ class SharedMoney(Lasting):
         self._room, self._budget, self._most, self._unix = room, f"exploration|{owner}", most, unix
         self._holder, self._day, self._until, self._ends = "", -1, 0.0, 0.0
         self._spent = self._told = self._lent = self._least = self._number = 0
+        self._overruns = Overruns()
         self.after_fork()
         watch(self)
 
@@ -104,7 +138,12 @@ class SharedMoney(Lasting):
             self._spent += amount
             return True
 
+    def ended(self, beyond: int) -> None:
+        """See ExplorationMoney; `left` may be below 0 then."""
+        self._overruns.ended(beyond)
+
     def _here(self, now: float) -> int:
+        self._spent += self._overruns.owed()
         asleep = self._unix() >= self._ends  # the clock of `now` may stand still meanwhile
         return self._lent - (self._spent - self._told) if now < self._until and not asleep else 0
 
@@ -112,6 +151,7 @@ class SharedMoney(Lasting):
         """Report what was spent, and borrow for the next 30 s; `final`: return everything. Raises StoreError."""
         with self._asking:
             with self._lock:
+                self._spent += self._overruns.owed()
                 if not final and self._spent == self._told and not self._least and now < self._until - LEASE_S / 2:
                     return
             day = int(self._unix() // DAY_S)
@@ -119,7 +159,7 @@ class SharedMoney(Lasting):
                 if self._spent > self._told:
                     self._ask(now, 0, final=True)
                 with self._lock:
-                    self._day, self._until = day, 0.0
+                    self._day, self._until, self._overruns = day, 0.0, Overruns()
                     self._begin(self._spent - self._told)
             self._ask(now, 0 if final else self._most, final=final)
 
@@ -150,5 +190,5 @@ class SharedMoney(Lasting):
     def after_fork(self) -> None:
         """The loan is the parent's."""
         self._lock, self._asking = Lock(), Lock()
-        self._day, self._least, self._until = -1, 0, 0.0
+        self._day, self._least, self._until, self._overruns = -1, 0, 0.0, Overruns()
         self._begin(0)

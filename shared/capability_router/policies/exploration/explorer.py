@@ -35,7 +35,8 @@ class Exploring(Protocol):
 class Explored(NamedTuple):
     """The rank of the model to try, 0 = the pick; the chance of this choice; its extra cost; the reason.
 
-    `chances`: of each model that could have been first; () = only the pick could.
+    `chances`: of each model that could have been first; () = only the pick could. `paid_pico`: what this trial was
+    expected to cost, at least what the pick was.
     """
 
     at: int
@@ -43,6 +44,7 @@ class Explored(NamedTuple):
     extra_pico: int = 0
     reason: str = ""
     chances: tuple[tuple[str, float], ...] = ()
+    paid_pico: int = 0
 
 
 PICKED = Explored(0, 1.0)
@@ -68,7 +70,7 @@ class Explorer:
             return PICKED
         left, extra = self._money.left(now), _extra(ranked)
         wished = [at for at in extra if _may_be_better(ranked, at)]
-        dear = [extra[at] for at in wished if extra[at] > left]
+        dear = [extra[at] for at in wished if extra[at] > max(left, 0)]
         if dear:
             self._money.wants(min(dear))
         able = [at for at in wished if extra[at] <= left]
@@ -88,6 +90,11 @@ class Explorer:
     def pays(self, explored: Explored, now: float) -> bool:
         """Spend this trial's extra cost before it is made; False = other threads have spent the rest since."""
         return not explored.extra_pico or self._money.took(explored.extra_pico, now)
+
+    def ended(self, explored: Explored, cost_pico: int | None) -> None:
+        """Book what a request with this trial has really cost; None = unknown. Waits for no lock."""
+        if explored.at and cost_pico is not None:
+            self._money.ended(cost_pico - explored.paid_pico)
 
 
 def _extra(ranked: Sequence[Scored]) -> dict[int, int]:
@@ -119,7 +126,9 @@ def _exploring(ranked: Sequence[Scored], at: int, propensity: float) -> Explored
         f"tried, at a chance of {propensity:.2%}: quality {other.quality:.2f} +- {other.error:.2f} may be worth more "
         f"than {first.card.id}'s {first.quality:.2f} +- {first.error:.2f}"
     )
-    return Explored(at, propensity, max((other.cost_pico or 0) - (first.cost_pico or 0), 0), told)
+    usual = first.cost_pico or 0
+    paid = max(other.cost_pico or 0, usual)
+    return Explored(at, propensity, paid - usual, told, paid_pico=paid)
 
 
 def explorer_of(settings: Exploring, purse: Callable[[int], ExplorationMoney] = OwnMoney) -> Explorer | None:

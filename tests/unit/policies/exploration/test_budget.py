@@ -8,7 +8,7 @@ import pytest
 
 from capability_router.clock import ManualClock
 from capability_router.errors import StoreError
-from capability_router.policies.exploration.budget import DAY_S, SharedMoney
+from capability_router.policies.exploration.budget import DAY_S, OwnMoney, SharedMoney
 from capability_router.stores.base import Claim, Grant
 from capability_router.stores.lending import Till, lend
 from capability_router.stores.memory import MemoryBudgets
@@ -101,6 +101,41 @@ def test_what_is_given_back_is_not_spent_while_the_answer_is_on_its_way(clock: W
     one.renew(clock.now(), final=final)
     one.renew(clock.now())
     assert 900_000 * final <= sum(spent) <= 1_000_000
+
+
+def test_what_trials_cost_beyond_what_was_expected_is_booked_on_their_day() -> None:
+    money = OwnMoney(1_000)
+    assert money.took(100, 0.0)
+    money.ended(700)
+    assert money.left(0.0) == 200
+    money.ended(700)
+    assert money.left(0.0) == -500
+    assert not money.took(0, 0.0), "overspent"
+    assert money.left(DAY_S) == 1_000
+
+
+def test_trials_that_cost_less_make_up_for_others_and_pay_for_no_more(clock: Wound, room: MemoryBudgets) -> None:
+    shared = SharedMoney(room, "router", 1_000, clock.unix)
+    shared.wants(1_000)
+    shared.renew(clock.now())
+    for money in (OwnMoney(1_000), shared):
+        assert money.took(400, clock.now())
+        for beyond, left in ((-300, 600), (200, 600), (150, 550), (-50, 550), (100, 500)):
+            money.ended(beyond)
+            assert money.left(clock.now()) == left
+
+
+def test_all_processes_learn_of_what_a_trial_cost_beyond_what_was_expected(clock: Wound) -> None:
+    room = Shared(clock)
+    one, other = (SharedMoney(room, "router", 1_000_000, clock.unix) for _ in range(2))
+    one.renew(clock.now())
+    assert one.took(1_000, clock.now())
+    one.ended(2_000_000)
+    assert one.left(clock.now()) < 0
+    one.renew(clock.now())
+    other.wants(1)
+    other.renew(clock.now())
+    assert (one.left(clock.now()), other.left(clock.now())) == (0, 0)
 
 
 def test_a_loan_ends_while_the_machine_is_asleep(clock: Wound, room: MemoryBudgets) -> None:

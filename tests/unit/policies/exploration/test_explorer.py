@@ -106,6 +106,18 @@ def test_trials_end_when_the_days_money_is_spent_and_looking_spends_none(tmp_pat
     assert made.explain(Request(("hello",), id="y")).chosen.id != "a"
 
 
+def test_what_a_trial_has_really_cost_counts_not_what_it_was_expected_to(tmp_path: Path) -> None:
+    made = router(tmp_path, price=100.0, exploration=1.0, exploration_usd_per_day=0.01, seed=7)
+    scripted: dict[str, ScriptedModel] = made.scripted  # type: ignore[attr-defined]  # set by scripted_router
+    for name in ("b", "c"):
+        scripted[name].usage = Usage(8, 220_000)
+    answers = [ask(made, Request(("hello",), id=id)).outcome for id in IDS[:20]]
+    assert sum(answer is not None and answer.model != "a" for answer in answers) == 1
+    made.clock.advance(86_400.0)  # type: ignore[attr-defined]  # the manual clock of the scripted router
+    made.planner.lengths._factors.clear()  # else one trial costs more than the money of a day
+    assert made.explain(Request(("hello",), id=IDS[0])).chosen.id != "a"
+
+
 def test_off_by_default_and_the_record_tells_the_propensity(tmp_path: Path) -> None:
     records: list[dict[str, Any]] = []
 
