@@ -142,7 +142,7 @@ def recorder_of(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, mea
     return Recorder(
         sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
         content=s.telemetry.capture_content, traits=_hasher() if s.telemetry.hashed_words else None,
-        embedding=None if meanings is None else meanings.took,
+        embedding=None if meanings is None else meanings.took, canary_share=s.canary.share if s.canary else None,
     )  # fmt: skip
 
 

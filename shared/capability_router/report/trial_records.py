@@ -57,8 +57,10 @@ class TrialRecords:
 
 
 def _trimmed(record: Mapping[str, Any]) -> Record:
-    """Of a plan the figures of its first candidate."""
+    """Of a plan the figures of its first candidate, of a basis the canary's share."""
     kept = {name: record[name] for name in _KEPT if name in record}
+    if (share := (record.get("basis") or {}).get("canary_share")) is not None:
+        kept["basis"] = {"canary_share": share}
     first: Mapping[str, Any] = next(iter((record.get("plan") or {}).get("candidates") or ()), {})
     figures = {name: first[name] for name in _FIGURES if name in first}
     return {**kept, "plan": {"candidates": [figures]}} if figures else kept

@@ -102,7 +102,9 @@ def _scores(rows: Iterable[Record]) -> dict[str, float]:
 
 def _canary(rows: Sequence[Record], scores: Mapping[str, float]) -> Comparison:
     arms = [[row for row in rows if row["canary"] is taken] for taken in (False, True)]
-    sizes, sessions = [len(arm) for arm in arms], [len({_session(row) for row in arm}) for arm in arms]
+    own, other = ({_session(row) for row in arm} for arm in arms)
+    sizes, sessions = [len(arm) for arm in arms], [len(own), len(other)]
+    both, shares = len(own & other), _shares(rows)
     thumbs = {scores[row["request_id"]] for row in rows if row["request_id"] in scores} <= set(_BOTH)
     figures: list[tuple[str, Figure, tuple[float, ...]]] = [
         ("cost, USD", _cost, ()), ("latency of answers, s", _latency, ()), ("answered", _answered, _BOTH),
@@ -112,9 +114,29 @@ def _canary(rows: Sequence[Record], scores: Mapping[str, float]) -> Comparison:
     share = f"{counted(sizes[1], 'request')} of {counted(sum(sizes), 'request')} went to the canary"
     return Comparison(
         "canary", _names(arms[0]), _names(arms[1]), "Welch's t over sessions", tuple(filter(None, lines)),
-        (f"{share}: {counted(sessions[1], 'session')} of {count(sum(sessions))}.",),
-        {"requests": sizes, "sessions": sessions},
+        (f"{share}: {counted(sessions[1], 'session')} of {count(len(own | other))}.", *_changed(both, shares)),
+        {"requests": sizes, "sessions": sessions, "in_both": both, "shares": shares},
     )  # fmt: skip
+
+
+def _changed(both: int, shares: Sequence[float]) -> list[str]:
+    """What makes the arms other than two random sets of sessions of the same time."""
+    told = []
+    if both:
+        mixed = f"{counted(both, 'session')} had requests in both arms, because the canary's share or seed changed"
+        told.append(f"{mixed}. The intervals take the arms for independent.")
+    if len(shares) > 1:
+        listed = ", ".join(f"{share:g}" for share in shares)
+        told.append(
+            f"The canary's share changed ({listed}), so the arms are of different times, too: what changed with time "
+            "is in the differences. Compare a log with one share."
+        )
+    return told
+
+
+def _shares(rows: Iterable[Record]) -> list[float]:
+    found = (_number((row.get("basis") or {}).get("canary_share")) for row in rows)
+    return sorted({share for share in found if share is not None})
 
 
 def _apart(name: str, arms: Sequence[Sequence[Record]], figure: Figure, pseudo: tuple[float, ...]) -> Line | None:

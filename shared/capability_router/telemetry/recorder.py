@@ -69,18 +69,19 @@ class Recorder:
     def __init__(
         self, sinks: Sinks, router: str, unix: Callable[[], float], *, cards: Iterable[Card], policy: object,
         seed: int | None, content: bool = False, traits: Callable[[Request], dict[str, Any]] | None = None,
-        embedding: Callable[[str], dict[str, Any] | None] | None = None,
+        embedding: Callable[[str], dict[str, Any] | None] | None = None, canary_share: float | None = None,
     ) -> None:  # fmt: skip
         self.sinks, self._router, self._unix = sinks, router, unix
         self.traces: Traces | None = None
         self._content, self._traits, self._embedding = content, traits, embedding
         self._cards, self._policy, self._seed = cards, policy, seed
+        self._canary_share = canary_share
 
     @cached_property
     def _basis(self) -> Basis:
         """The hashes of models and settings. Made at the first record, because it takes as long as some decisions."""
         cards = list(self._cards)
-        return Basis(digest(cards), digest(self._policy), self._seed, _prices(cards))
+        return Basis(digest(cards), digest(self._policy), self._seed, _prices(cards), self._canary_share)
 
     def decided(
         self, request: Request, plan: Planned, outcome: Outcome, reply: Reply, aside: Planned | None = None,

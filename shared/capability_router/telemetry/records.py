@@ -18,13 +18,22 @@ class Planned(Protocol):
 class Basis(NamedTuple):
     """What a router's decisions depend on: hashes of its cards and of its policy's settings, the seed, the prices.
 
-    `prices`: by model with a price, the stated fields of its Price, without those for services.
+    `prices`: by model with a price, the stated fields of its Price, without those for services. `canary_share`: of the
+    sessions that the canary decides, 0 to 1; None = there is no canary.
     """
 
     registry: str
     policy: str
     seed: int | None = None
     prices: Mapping[str, Mapping[str, Any]] = {}
+    canary_share: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe; without a canary there is no share of it."""
+        told = self._asdict()
+        if self.canary_share is None:
+            del told["canary_share"]
+        return told
 
 
 def decision_record(
@@ -55,7 +64,7 @@ def decision_record(
         "input_tokens": outcome.usage.input_tokens, "output_tokens": outcome.usage.output_tokens,
         "cost_usd": None if outcome.cost_pico is None else outcome.cost_pico / 1e12,
         "cost_pico": outcome.cost_pico,
-        "request": _asked(request), "terms": _terms(request), "basis": basis._asdict(),
+        "request": _asked(request), "terms": _terms(request), "basis": basis.to_dict(),
         "attempts": [attempt.to_dict() for attempt in outcome.attempts], "plan": plan.to_dict(),
         **trial,
     }  # fmt: skip

@@ -157,6 +157,29 @@ def test_one_arm_alone_is_compared_with_nothing() -> None:
     assert found.told == ("50 requests of 50 requests went to the canary: 50 sessions of 50.",)
 
 
+def ramped(number: int) -> list[dict[str, Any]]:
+    """A tenth of the sessions first, then half of them; each comes in both halves of the log."""
+    rows = []
+    for n in range(number):
+        share, session = (0.1, 0.5)[n >= number // 2], n % (number // 2)
+        taken = session % 10 < share * 10
+        rows.append(row(n, canary=taken, session=f"s{session}", basis={"canary_share": share}))
+    return rows
+
+
+def test_a_share_that_changed_and_sessions_in_both_arms_are_told(tmp_path: Path) -> None:
+    (found,) = json.loads(run(tmp_path, ramped(200), "--trials", "--json").stdout)
+    assert found["told"][0] == "60 requests of 200 requests went to the canary: 50 sessions of 100."
+    assert found["told"][1].startswith("40 sessions had requests in both arms")
+    assert "share changed (0.1, 0.5)" in found["told"][2]
+    assert (found["in_both"], found["shares"]) == (40, [0.1, 0.5])
+
+
+def test_of_a_share_that_stays_nothing_more_is_told() -> None:
+    rows = [{**each, "basis": {"canary_share": 0.5}} for each in arms(100)]
+    assert only(*rows).told == ("50 requests of 100 requests went to the canary: 50 sessions of 100.",)
+
+
 # -- a shadow -------------------------------------------------------------------------------------
 
 

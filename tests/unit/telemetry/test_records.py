@@ -199,6 +199,8 @@ def test_marks_tell_other_models_and_other_policies_apart_and_no_keys() -> None:
     reached = {"base_url": "http://127.0.0.1:9", "headers": {"x-key": "one"}}
     other = {**reached, "headers": {"x-key": "two"}}
     assert basis({"endpoint": reached}) == basis({"endpoint": other})
+    assert "canary_share" not in plain
+    assert basis({}, canary={"name": "cheapest", "share": 0.25})["canary_share"] == 0.25
 
 
 def test_a_record_says_what_each_model_would_have_cost() -> None:
