@@ -87,7 +87,7 @@ class Told(NamedTuple):
         whole = self.kind(text, status_code=shown.status_code, headers=shown.headers)
         whole.page, whole.whole = self.page, self.body
         found = classify(whole)
-        return Meaning(found.kind, found.window, found.retry_after_s)
+        return Meaning(found.kind, found.window, found.retry_after_s, found.too_large)
 
 
 def refusal(status: int, body: bytes) -> Told:

@@ -69,7 +69,7 @@ def verdict(
         detail=fault.told,
         slow=fault.kind == "timeout",
         late=fault.late_s > 0.0,
-        overloaded=fault.kind in ("overloaded", "rate_limited"),
+        overloaded=fault.kind in ("overloaded", "rate_limited") and not fault.too_large,
         whole=whole,
         sent=fault.sent,
     )

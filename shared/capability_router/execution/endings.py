@@ -81,6 +81,8 @@ def _otherwise(faults: Sequence[Fault], limits: Limits) -> str:
     if last.kind == "context_overflow":
         size = f"above {last.window:,} tokens" if last.window else "larger than theirs"
         return f"Add a model with a window {size}."
+    if last.too_large:
+        return "Shorten the request or lower max_tokens, or add a model with a higher rate limit."
     wait = last.retry_after_s
     if wait is not None and wait > limits.max_wait_s:
         told = f"It asks to wait {wait:g} s, retry.max_wait_s is {limits.max_wait_s:g} s."

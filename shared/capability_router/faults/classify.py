@@ -15,7 +15,14 @@ from typing import NamedTuple
 from capability_router.clock import SystemClock
 from capability_router.errors import RouterError
 from capability_router.faults.evidence import Evidence, Link, class_names, links, read
-from capability_router.faults.hints import forbids_retry, headers_of, pushback_s, retry_after_s, window_tokens
+from capability_router.faults.hints import (
+    exceeds_limit,
+    forbids_retry,
+    headers_of,
+    pushback_s,
+    retry_after_s,
+    window_tokens,
+)
 from capability_router.faults.kinds import KINDS, Fault
 from capability_router.faults.meaning import Meaning, told_before
 from capability_router.faults.phrases import EVENT, OF_VALUES, REGION, loose_rules, of_one_model, rules_for, told_by
@@ -88,12 +95,14 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
     kind, headers = shape.kind, headers_of(evidence)
     window = (meant.window if meant else window_tokens(evidence)) if kind == "context_overflow" else None
     wait = retry_after_s if kind == "rate_limited" else pushback_s
+    too_large = kind == "rate_limited" and (meant.too_large if meant else exceeds_limit(evidence))
+    waits_s = meant.retry_after_s if meant else wait(evidence, now_unix, headers)
     return Fault(
         kind=kind,
         detail=f"{shape.detail}; its window is {window:,} tokens" if window else shape.detail,
         status=evidence[-1].status,
         code=shape.code,
-        retry_after_s=meant.retry_after_s if meant else wait(evidence, now_unix, headers),
+        retry_after_s=None if too_large else waits_s,
         window=window,
         clock=shape.clock,
         again=not forbids_retry(headers),
@@ -102,6 +111,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
         answered=shape.answered,
         usage=shape.usage,
         of_model=shape.of_model,
+        too_large=too_large,
         error=error,
     )
 

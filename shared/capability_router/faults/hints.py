@@ -5,6 +5,7 @@ All input is untrusted: texts are cut before they are read, and every repetition
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -24,6 +25,7 @@ _WAITS = (
 )  # fmt: skip
 _BODY_WAITS = (("retry_after_ms", "ms"), ("retry_after", ""), ("retry_after_seconds", ""), ("retryAfter", ""))
 """The headers and body keys that state a wait, and the unit of their number ("" = seconds, or as written)."""
+_REQUESTED = re.compile(r"\blimit:? (\d[\d,]{0,12}),(?: used:? \d[\d,]{0,12},)? requested:? (\d[\d,]{0,12})(?!\.?\d)")
 _MOST_HEADERS = 200
 _LONGEST_VALUE = 128
 _SANE_WINDOW = range(64, 1_000_000_001)
@@ -53,6 +55,17 @@ def pushback_s(source: Source, now_unix: float, headers: Mapping[str, str] | Non
 def window_tokens(error: BaseException | Evidence) -> int | None:
     """The model's true window in tokens, if an overflow error states it."""
     return next((size for link in _evidence(error) for size in _sizes(link) if size in _SANE_WINDOW), None)
+
+
+def exceeds_limit(error: BaseException | Evidence) -> bool:
+    """Whether a refusal says that the request alone is larger than the rate limit: "Limit 30000, Requested 45000"."""
+    for link in _evidence(error):
+        for text in link.texts:
+            found = _REQUESTED.search(text)
+            if found is not None:
+                limit, asked = (int(count.replace(",", "")) for count in found.groups())
+                return asked > limit
+    return False
 
 
 def forbids_retry(headers: Mapping[str, str]) -> bool:

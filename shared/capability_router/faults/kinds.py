@@ -72,6 +72,9 @@ _WORDS = {
     "rate_limited": "rate limited the key or model that the call brings along",
 }
 _OF_MODEL = replace(KINDS["quota_exhausted"], blame="model", words="has no quota left for this model")
+_TOO_LARGE = replace(
+    _NOT_AGAIN["rate_limited"], blame="none", words="allows fewer tokens at a time than the request has"
+)
 _OWN = {name: replace(KINDS[name], blame="none", words=words) for name, words in _WORDS.items()}
 
 
@@ -91,6 +94,7 @@ class Fault:
     `usage`: the tokens that the provider reported, if only the exception has them.
     `own`: True if the fault is about a model name or API key given in the call; it then counts against no model.
     `of_model`: True if the quota that is exhausted is one of this model alone; others have theirs with the same key.
+    `too_large`: True if the request alone is larger than the rate limit, so that it can never pass; others can.
     `error`: the raised exception, for `__cause__` only; it never reaches telemetry.
     """
 
@@ -110,6 +114,7 @@ class Fault:
     usage: Usage | None = None
     own: bool = False
     of_model: bool = False
+    too_large: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -120,6 +125,8 @@ class Fault:
             return row if self.again else replace(row, same="never", is_retryable=False)
         if self.of_model:
             return _OF_MODEL
+        if self.too_large:
+            return _TOO_LARGE
         return KINDS[self.kind] if self.again else _NOT_AGAIN[self.kind]
 
     def attributed(self, brought: Collection[str]) -> Fault:

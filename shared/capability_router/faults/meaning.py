@@ -8,11 +8,15 @@ from capability_router.faults.evidence import Evidence, read
 
 
 class Meaning(NamedTuple):
-    """The kind of fault, the window in tokens and the seconds to wait, each None if not stated."""
+    """The kind of fault, the window in tokens and the seconds to wait, each None if not stated.
+
+    `too_large`: as of a Fault.
+    """
 
     kind: str
     window: int | None
     retry_after_s: float | None
+    too_large: bool = False
 
 
 def told_before(evidence: Evidence) -> Meaning | None:

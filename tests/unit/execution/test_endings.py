@@ -35,6 +35,17 @@ def ended(*faults: Fault | str, at: float = 101.0, **settings: Any) -> BaseExcep
     return stage.error
 
 
+def test_a_request_above_the_rate_limit_is_not_sent_again_and_is_told_what_to_change() -> None:
+    stage = Stage(ids="a")
+    stage.begin()
+    stage.faulted(101.0, 1, Fault("rate_limited", "tokens", 429, too_large=True))
+    told = str(stage.error)
+    assert len(stage.records) == 1
+    assert "a allows fewer tokens at a time than the request has (429)" in told
+    assert "Shorten the request or lower max_tokens" in told
+    assert stage.router.health()[0]["held"] == ""
+
+
 def test_attempts_that_are_used_up() -> None:
     with routing(tenant="acme"):
         told = str(ended("overloaded", "auth", retry={"attempts": 2}))

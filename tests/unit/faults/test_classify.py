@@ -94,6 +94,28 @@ class Hostile(Exception):
     __repr__ = __str__
 
 
+TPM = "Request too large for m on tokens per min (TPM): {}. Visit https://x.example/account/rate-limits to learn more."
+
+
+@pytest.mark.parametrize(("said", "alone"), [
+    ("Limit 30000, Requested 45000", True), ("Limit 30000, Used 12, Requested 30001", True),
+    ("Limit: 30,000, Requested: 45,000", True), ("Limit 30000, Used 29000, Requested 2000", False),
+    ("Limit 30000, Requested 30000", False), ("Limit 3", False),
+])  # fmt: skip
+@pytest.mark.parametrize("status", [429, 413])
+def test_a_request_that_alone_is_above_the_rate_limit_shuts_nobody_else_out(
+    status: int, said: str, alone: bool
+) -> None:
+    told = {"error": {"message": TPM.format(said), "type": "tokens", "code": "rate_limit_exceeded"}}
+    attrs = {"status_code": status, "body": told, "headers": {"retry-after": "60"}}
+    fault = classify(build({"classes": ["openai:RateLimitError", "builtins:Exception"], "attrs": attrs}), NOW)
+    assert (fault.kind, fault.too_large) == ("rate_limited", alone)
+    assert (fault.row.same, fault.row.other, fault.row.blame, fault.row.is_retryable) == (
+        ("never", "yes", "none", False) if alone else ("pushback", "yes", "gate", True)
+    )
+    assert fault.retry_after_s == (None if alone else 60)
+
+
 def test_a_property_that_raises_hides_nothing_else() -> None:
     assert classify(Hostile(), NOW).kind == "rate_limited"
 
