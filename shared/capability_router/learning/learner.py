@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -160,7 +160,7 @@ class Learner(Lasting):
         self._damaged, self._unsaved = damaged, False
         self._foreign = ""  # why its file must stay: text, for an error keeps its frames alive
         self._file, self._told = StateFile(path), False
-        self._read: dict[str, None] = {}  # requests in the file: written again, they hold nothing new
+        self._read: dict[str, int] = {}  # requests in the file, by hash of their scores: these hold nothing new
         self._trained: str | None = None  # the text of `base`, written with the file
         self._drift = Drift()
         self._guard: Guard | None = None
@@ -190,7 +190,7 @@ class Learner(Lasting):
         meanings = fitting(quality, meanings, path)
         learner = cls(path, agreed(quality, meanings), damaged=damaged, meanings=meanings)
         learner._file, learner._foreign = file, foreign
-        learner._note_read(quality.memory.rows)
+        learner._note_read(quality.memory.told())
         learner._begin(base)
         learner._work_out()
         return learner
@@ -366,7 +366,7 @@ class Learner(Lasting):
         elif self._damaged:
             self._file.move_aside()
         self._damaged, self._foreign = False, ""
-        self._note_read(self.quality.memory.rows)
+        self._note_read(self.quality.memory.told())
         return dumped(self.quality, self._trained)
 
     def _take_over(self, others: bytes) -> None:
@@ -388,14 +388,27 @@ class Learner(Lasting):
                 "the learned state %s is another process's too: each takes over what the others have learned when it "
                 "writes. With a `store` that lasts they learn from each other at once (told once)", self.path,
             )  # fmt: skip
-        rows = [(row, results) for row, results in other.memory.told() if row.id not in self._read]
-        self._note_read(row for row, _ in rows)
+        told, pupil = other.memory.told(), Pupil(self.quality)
+        rows = [(row, results) for row, results in told if row.id not in self._read]
+        corrected = [lesson for row, results in told for lesson in self._corrected(row, results)]
+        self._note_read(told)
         if self.base is None:
             self._begin(base_of(text))
-        self._changed(Pupil(self.quality).take_over(rows, other))
+        self._changed(pupil.take_over(rows, other))
+        for lesson in corrected:
+            pupil.learn(lesson)
 
-    def _note_read(self, rows: Iterable[Remembered]) -> None:
-        self._read.update(dict.fromkeys(row.id for row in rows))
+    def _corrected(self, row: Remembered, results: Mapping[str, Result]) -> Iterator[Lesson]:
+        """Scores that another process has replaced since they were read, unless this one has, too."""
+        read = self._read.get(row.id)
+        if read is None or read == _told(results) or read != _told(own := self.quality.memory.of(row.id)):
+            return
+        for model, (score, tokens) in results.items():
+            if model in own and own[model].score != score:
+                yield Lesson(row.id, model, score, tokens, row.whose, row.sketch)
+
+    def _note_read(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
+        self._read.update((row.id, _told(results)) for row, results in rows)
         for id in list(islice(self._read, max(len(self._read) - _READ, 0))):
             del self._read[id]
 
@@ -413,6 +426,11 @@ class Learner(Lasting):
         """A forked child has none of its parent's threads, which may have held the locks."""
         self._busy, self._writing = Lock(), Lock()
         self.quality.forked()
+
+
+def _told(results: Mapping[str, Result]) -> int:
+    """The same for the same scores of the same models, in this process."""
+    return hash(frozenset((model, result.score) for model, result in results.items()))
 
 
 def _why(error: Unreadable | UnicodeDecodeError) -> Unreadable:

@@ -73,6 +73,33 @@ def test_what_one_has_forgotten_since_does_not_come_back_as_new(tmp_path: Path) 
     assert first.quality.scored == scored + 1
 
 
+def score_of(learner: Learner, request: Request) -> list[float]:
+    return [result.score for result in learner.quality.memory.of(request.id).values()]
+
+
+def test_a_score_that_another_process_has_corrected_is_not_set_back(tmp_path: Path) -> None:
+    path, world, request = tmp_path / "state.json", World(), Request(("hello",))
+
+    def scored(learner: Learner, score: float) -> None:
+        learner.scored(request.id, learner.sketch(request), MODELS[0], score, None, "t")
+
+    first = opened(path)
+    scored(first, 0.0)
+    first.save()
+    second = opened(path)
+    scored(first, 0.7)
+    first.save()
+    taught(second, world, 1)
+    second.save()
+    assert score_of(second, request) == score_of(opened(path), request) == pytest.approx([0.7])
+    scored(first, 0.2)
+    first.save()
+    scored(second, 0.9)
+    second.save()
+    assert score_of(opened(path), request) == pytest.approx([0.9]), "of two corrections the one written last"
+    assert opened(path).quality.scored == 2
+
+
 def test_threads_of_many_learners_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     learners = [opened(path) for _ in range(4)]

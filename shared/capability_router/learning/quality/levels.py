@@ -20,12 +20,27 @@ STALE = 3e-4  # of variance, per scored request: in 100 a model may change by 0.
 _STILL_STALE = 0.9  # the share that stays after each score: one score does not prove that nothing changed
 _ONE_TENANT, _TENANTS = _ALARM * 2 / 3, 1_000  # standard deviations of one tenant's run; tenants whose runs are kept
 _SPREAD = 0.2  # variance of a score at first
+_LEAST_SPREAD, _RARE = 1e-3, 0.06  # the least; below which surprises are rare, as where 15 of 16 scores are good
+_RARE_COUNT = 1.35  # what rare ones count, so that they raise false alarms as seldom as others
 _FOLLOWS = 0.01  # of the variance, per score
 _FARTHEST = 2.0  # of a mean, from 0: what is predicted of requests can be more than any score
 
 
 def _always() -> bool:
     return True
+
+
+def _longer(run: float, z: float, rare: bool) -> float:
+    """A run after a surprise of `z` standard deviations in its direction; 0 = it has ended.
+
+    Where surprises are `rare` they are large, so that one or two of them would be a run of their own: the bad answers
+    of a model that is nearly always good. There each counts by the logarithm of how much likelier it makes a change.
+    """
+    longer = z - _SLACK
+    if rare and (z > 1.0 or -1.0 < z < 0.0):
+        likelier = _RARE_COUNT * math.log1p(2.0 * _SLACK * z) / (2.0 * _SLACK)
+        longer = min(likelier, longer) if z > 0.0 else likelier
+    return max(run + longer, 0.0)
 
 
 @dataclass(slots=True)
@@ -91,20 +106,20 @@ class Level:
         self.total, self.count = mean * count, count
 
     def _alarmed(self, surprise: float, whose: str, leads: Callable[[], bool]) -> bool:
-        z = surprise / math.sqrt(max(self.variance, 1e-3))
-        if whose and max(self._run(whose, z)) > _ONE_TENANT and not leads():
+        z, rare = surprise / math.sqrt(max(self.variance, _LEAST_SPREAD)), self.variance < _RARE
+        if whose and max(self._run(whose, z, rare)) > _ONE_TENANT and not leads():
             z = min(max(z, -_SLACK), _SLACK)  # it lengthens the run of all no further
-        self.above, self.below = max(self.above + z - _SLACK, 0.0), max(self.below - z - _SLACK, 0.0)
+        self.above, self.below = _longer(self.above, z, rare), _longer(self.below, -z, rare)
         if self.count < _LEAST or max(self.above, self.below) < _ALARM:
             return False
         self.doubt(KEPT)
         self.alarms += 1
         return True
 
-    def _run(self, whose: str, z: float) -> tuple[float, float]:
+    def _run(self, whose: str, z: float, rare: bool) -> tuple[float, float]:
         """This tenant's own run, with its newest surprise."""
         above, below = self.runs.pop(whose, (0.0, 0.0))
-        run = (max(above + z - _SLACK, 0.0), max(below - z - _SLACK, 0.0))
+        run = (_longer(above, z, rare), _longer(below, -z, rare))
         if any(run):
             self.runs[whose] = run
             if len(self.runs) > _TENANTS:

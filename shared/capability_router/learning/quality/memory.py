@@ -99,6 +99,11 @@ class Memory:
             if score == score
         }
 
+    def of(self, id: str) -> dict[str, Result]:
+        """The models' results on this request; none if it is not remembered."""
+        at = self._at.get(id)
+        return {} if at is None else self.results(at)
+
     def told(self) -> list[tuple[Remembered, dict[str, Result]]]:
         """All requests, in the order in which they came."""
         return [(self.rows[at], self.results(at)) for at in np.argsort(self.order[: len(self.rows)]).tolist()]

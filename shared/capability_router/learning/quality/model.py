@@ -84,7 +84,7 @@ class View(NamedTuple):
         (rows, weights), (others, theirs) = nearest(similar), nearest(both)
         by_words = drawn(weights, self.values[rows], self.there[rows])
         by_form = drawn(theirs, self.values[others], self.there[others])
-        return by_words, by_form, float(weights.max(initial=0.0))
+        return by_words, by_form, float(similar.max(initial=0.0)) ** 2  # equals among the nearest share their weight
 
     def with_room(self, more: int) -> View:
         """With room for this many further rows."""

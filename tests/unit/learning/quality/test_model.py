@@ -131,6 +131,18 @@ def test_no_corrections_take_a_level_beyond_all_scores() -> None:
     loaded(dumped(quality))
 
 
+def test_the_nearest_request_is_as_near_however_many_are_equal() -> None:
+    quality, world = Quality(), World()
+    near = set()
+    for number in range(150):
+        quality.learn(world.row("the same request"), {"a": Result(float(number % 4 > 0))})
+        if number == 60:
+            quality.refit()
+        if number >= 60:
+            near.add(round(quality.standing(traits(Request(("the same request",))))[1], 3))
+    assert len(near) == 1
+
+
 def test_answers_are_foreseen_in_their_length_by_model_and_request() -> None:
     quality, new = taught(600), World(5)
     tokens = {
