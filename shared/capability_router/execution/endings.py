@@ -221,6 +221,13 @@ def together(parts: Sequence[AttemptRecord]) -> Usage:
     return Usage.together(part.usage for part in parts)
 
 
+def instead(first: str, answered: str, held_by: Mapping[str, str]) -> str:
+    """The `reason` of an answer by another model than the plan's first, which was not asked; "" = by that one."""
+    if first == answered:
+        return ""
+    return f"instead of {first}" + (f", which was held ({held_by[first]})" if first in held_by else "")
+
+
 def why(
     planned: str, records: Sequence[AttemptRecord], answer: AttemptRecord, hedged_after: float | None,
     cut: AttemptRecord | None,

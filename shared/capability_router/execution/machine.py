@@ -44,7 +44,7 @@ from capability_router.concurrency.wakeup import Wakeup
 from capability_router.execution.admission import Admission
 from capability_router.execution.bookkeeper import Bookkeeper, verdict
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm, Timeouts
-from capability_router.execution.endings import Cut, failure, interrupted, rejected, summed, together, why
+from capability_router.execution.endings import Cut, failure, instead, interrupted, rejected, summed, together, why
 from capability_router.execution.events import (
     NEVER_ASKED,
     AlarmRang,
@@ -442,6 +442,8 @@ class Execution:
         planned = self._targets.degraded() if self._targets.denials else self._plan.reason
         if answer is None:
             return planned
+        if not self._targets.denials:
+            planned = instead(self._plan.candidates[0].id, answer.model, self._targets.held_by) or planned
         cut = self._records[self._parts[-1]] if self._parts else None
         return why(planned, records, answer, self.hedged_after, cut)
 

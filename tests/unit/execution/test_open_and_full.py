@@ -148,3 +148,15 @@ def test_where_its_provider_asks_to_wait_as_well_it_is_not_called() -> None:
     stage.router.board.settle(last, Verdict(False, blame="breaker", retry_after_s=50.0), 99.0)
     assert isinstance(stage.router.board.surpass("a", 148.9), Hold)
     assert isinstance(stage.router.board.surpass("a", 149.0), Permit)
+
+
+def test_the_reason_of_an_answer_is_not_that_of_a_model_that_was_found_full() -> None:
+    """It was free when it was chosen, and taken by another request when it was to be called."""
+    stage = Stage("ab", policy="single", card_a={"limits": {"concurrency": 1}}, retry={"max_wait_s": 0.0})
+    assert stage.run.plan.chosen.id == "a"
+    (taken,) = fill(stage, "a", 1)
+    assert told(stage.begin())[0] == ("launch", 1, "b", "")
+    stage.router.board.settle(taken, UNSENT, 100.4)
+    stage.chunk(100.5)
+    stage.completed(101.0)
+    assert stage.outcome.reason == "instead of a, which was held (full)"
