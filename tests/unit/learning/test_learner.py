@@ -130,7 +130,7 @@ def test_a_model_that_falls_is_left_and_one_that_recovers_is_found_again_by_tria
     """It answers all, falls after 150 requests, and is as before from number 250 on."""
     router, dice = made(tmp_path / "state.json", exploration=0.1), Random(5)
     asked: list[str | None] = []
-    for number in range(800):
+    for number in range(1_000):
         request = Request((f"what is number {number}?",), id=f"r{number}")  # by which trials are drawn
         asked.append(answered := ask(router, request).outcome.model)
         chance = 0.8 if answered != asked[0] else 0.1 if 150 <= number < 250 else 1.0
