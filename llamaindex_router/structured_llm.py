@@ -20,11 +20,14 @@ def _keyless(method: F) -> F:
 
     @wraps(method)
     def asked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return method(self, *args, **veiled(kwargs))
+        return bound(self)(*args, **veiled(kwargs))
 
     @wraps(method)
     async def awaited(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await method(self, *args, **veiled(kwargs))
+        return await bound(self)(*args, **veiled(kwargs))
+
+    def bound(self: Any) -> Any:  # older spans know their instance only so
+        return method.__get__(self, type(self))
 
     return cast(F, unspanned(awaited if iscoroutinefunction(method) else asked))
 
