@@ -94,7 +94,9 @@ class Caller:
         def bill(usage: Usage) -> None:
             self.billed += price.cost(usage) or 0
 
-        return Attempt(fate, Usage(1 + int(self._chance.random() * 100), int(self._chance.random() * MOST)), bill)
+        # No text is free: one that a model bills no token for would be booked as an estimate.
+        usage = Usage(1 + int(self._chance.random() * 100), 1 + int(self._chance.random() * (MOST - 1)))
+        return Attempt(fate, usage, bill)
 
     def fault(self, error: BaseException) -> Fault | None:
         return error.fault if isinstance(error, Drawn) else None
