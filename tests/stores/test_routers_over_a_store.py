@@ -126,10 +126,12 @@ async def test_a_request_given_up_while_the_store_is_asked_leaves_nothing_reserv
 @pytest.mark.parametrize("asking", ["sync", "async"])
 def test_a_store_that_is_held_does_not_outlast_the_deadline(url: str, asking: str) -> None:
     """A backup may hold its file for long. What it lends too late is given back."""
-    router = shared_router(url, clock=SystemClock(), deadline_s=0.2)
+    router = shared_router(url, clock=SystemClock())
     slow = Slow(router.budgets)
+    with routing(deadline_s=0.2):
+        request = Request(("hi",), max_tokens=10)
     with pytest.raises(RouterBusy, match="before the store of the budgets had answered"):
-        ask(router) if asking == "sync" else asyncio.run(aask(router))
+        ask(router, request) if asking == "sync" else asyncio.run(aask(router, request))
     assert router.scripted["a"].calls == 0  # type: ignore[attr-defined]
     slow.go.set()
     with router.budgets._counter:  # once the thread is done
