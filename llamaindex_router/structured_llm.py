@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from inspect import iscoroutinefunction
-from typing import Any, TypeVar, cast
-
 from llama_index.core.llms.structured_llm import StructuredLLM
 
-from capability_router.endpoints.veil import veiled
-from llamaindex_router.tracing import unspanned
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _keyless(method: F) -> F:
-    """Its own span and events are given the keys veiled; the wrapped LLM unveils them."""
-
-    @wraps(method)
-    def asked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return bound(self)(*args, **veiled(kwargs))
-
-    @wraps(method)
-    async def awaited(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await bound(self)(*args, **veiled(kwargs))
-
-    def bound(self: Any) -> Any:  # older spans know their instance only so
-        return method.__get__(self, type(self))
-
-    return cast(F, unspanned(awaited if iscoroutinefunction(method) else asked))
+from llamaindex_router.call_keys import keyless
 
 
 class KeylessStructuredLLM(StructuredLLM):
-    """See StructuredLLM."""
+    """See StructuredLLM. The wrapped LLM unveils the keys."""
 
-    chat = _keyless(StructuredLLM.chat)
-    stream_chat = _keyless(StructuredLLM.stream_chat)
-    complete = _keyless(StructuredLLM.complete)
-    achat = _keyless(StructuredLLM.achat)
-    astream_chat = _keyless(StructuredLLM.astream_chat)
-    acomplete = _keyless(StructuredLLM.acomplete)
+    chat = keyless(StructuredLLM.chat)
+    stream_chat = keyless(StructuredLLM.stream_chat)
+    complete = keyless(StructuredLLM.complete)
+    achat = keyless(StructuredLLM.achat)
+    astream_chat = keyless(StructuredLLM.astream_chat)
+    acomplete = keyless(StructuredLLM.acomplete)

@@ -144,3 +144,14 @@ async def test_spans_have_the_names_of_the_methods(server: ChatServer, seen: tup
     llm.chat(HI, api_key=KEY)
     await llm.acomplete("hi", api_key=KEY)
     assert seen[1]._names == ["EndpointLLM.chat", "EndpointLLM.acomplete"]
+
+
+async def test_a_structured_llm_has_one_span_for_each_of_its_methods(
+    server: ChatServer, seen: tuple[Events, Arguments]
+) -> None:
+    server.script("m", answer)
+    llm = endpoint(server.url, CallbackManager([])).as_structured_llm(Said)
+    llm.chat(HI, api_key=KEY)
+    await llm.achat(HI, api_key=KEY)
+    own = [name for name in seen[1]._names if name.startswith("KeylessStructuredLLM")]
+    assert own == ["KeylessStructuredLLM.chat", "KeylessStructuredLLM.achat"]
