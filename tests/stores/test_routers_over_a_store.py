@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from capability_router import (
     routing,
 )
 from capability_router.clock import ManualClock, SystemClock
+from capability_router.execution.driving import funding
 from capability_router.execution.effects import Effect, Fund, Launch
 from capability_router.execution.events import AlarmRang, Began, Cancelled, Faulted, Funded
 from capability_router.execution.machine import Execution
@@ -147,6 +148,23 @@ def test_a_store_that_answers_in_time_is_waited_for(url: str) -> None:
     Slow(router.budgets).go.set()
     assert ask(router).outcome.model == "a"
     assert asyncio.run(aask(router))
+    router.close()
+
+
+def test_without_a_thread_for_it_the_store_is_asked_in_the_caller_s(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool may have kept the work for a thread that it has later."""
+    kept: list[Callable[[], None]] = []
+
+    def none_left(work: Callable[[], None]) -> None:
+        kept.append(work)
+        raise RuntimeError("can't start new thread")
+
+    router = shared_router(url, clock=SystemClock(), deadline_s=30.0)
+    monkeypatch.setattr(funding._pool.threads, "submit", none_left)
+    assert ask(router).outcome.model == "a"
+    (later,) = kept
+    later()
+    assert_books_balanced(router)
     router.close()
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from math import inf
+from threading import Lock
 
 from capability_router.concurrency.lifetime import Lasting, watch
 
@@ -28,13 +29,29 @@ _pool = Pool()
 
 
 def within(work: Callable[[], None], seconds: float) -> bool:
-    """Do the work, in a thread if the time is limited; False = it goes on, or was not begun in time."""
+    """Do the work, in a thread if its time is limited; False = it goes on, or was not begun in time."""
     if seconds == inf:
         work()
         return True
-    future = _pool.threads.submit(work)
+    once = _Once(work)
+    try:
+        future = _pool.threads.submit(once)
+    except RuntimeError:  # no thread is left, or the process ends
+        once()
+        return True
     wait((future,), seconds)
     return _ended(future)
+
+
+class _Once:
+    """Work that is done once: a pool that could not start a thread may have kept it for a later one."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work, self._begun = work, Lock()
+
+    def __call__(self) -> None:
+        if self._begun.acquire(blocking=False):
+            self._work()
 
 
 async def beside_the_loop(work: Callable[[], None], seconds: float) -> bool:
