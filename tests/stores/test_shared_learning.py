@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -179,6 +180,34 @@ def test_a_store_that_can_not_be_written_is_told_once_and_requests_go_on(
         router.close()
     assert caplog.text.count("is shared again; 0 scores could not be kept") == 1
     assert len(learned(url)) == 44
+
+
+def test_who_finds_the_store_away_while_another_thread_tells_it_does_not_tell_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = made(f"sqlite:///{tmp_path / 'router.db'}")
+    scribe = learner(router).scribe
+    told: list[str] = []
+
+    def away(*_: object) -> None:
+        raise StoreError("the store is away")
+
+    class Closing(logging.Handler):
+        """Has another thread close while the first one is telling."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+            if len(told) < 3:
+                closing = Thread(target=scribe._tried, args=(away,))
+                closing.start()
+                closing.join(60)
+
+    handler = Closing()
+    with monkeypatch.context() as logged:
+        logged.setattr(logging.getLogger("capability_router"), "handlers", [handler])
+        assert not scribe._tried(away)
+    router.close()
+    assert len(told) == 1
 
 
 def test_clocks_that_differ_change_nothing(url: str) -> None:

@@ -376,14 +376,18 @@ class Scribe(Lasting, Generic[P]):
         try:
             work()
         except StoreError as error:
-            if not self._failing:
+            if self._turned(failing=True):
                 log.warning("what is learned stays in this process until its store is back: %s", error)
-            self._failing = True
             return False
-        if self._failing:
+        if self._turned(failing=False):
             log.warning("what is learned is shared again; %d scores could not be kept for it", self.dropped)
-        self._failing = False
         return True
+
+    def _turned(self, *, failing: bool) -> bool:
+        """Whether that is news: the thread and whoever closes may find it out at once, and one of them tells it."""
+        with self._lock:
+            before, self._failing = self._failing, failing
+        return before != failing
 
     def close(self) -> None:
         """Write all that waits, and what was worked out. It can go on being used."""
