@@ -84,6 +84,7 @@ ROOMS = (
     Room("execution/limits.py", ("tests/unit/execution/test_limits.py", *_STEPS)),
     Room("health/breaker.py", (*_BREAKER, "tests/unit/health/test_silence.py")),
     Room("health/lane.py", (*_LANE, "tests/property/test_health_machine.py")),
+    Room("health/admission_check.py", (*_LANE, "tests/property/test_health_machine.py")),
     Room("health/degradation.py", ("tests/unit/health/test_degradation.py", *_BREAKER)),
     Room("health/window.py", _WINDOW),
     Room("health/silence.py", ("tests/unit/health/test_silence.py",)),

@@ -56,7 +56,7 @@ class HealthMachine(RuleBasedStateMachine):
     @rule(id=ids, tokens=st.integers(0, 3000))
     def admit(self, id: str, tokens: int) -> None:
         lane = self.lane(id)
-        expected = lane.hold(self.now, tokens)
+        expected = lane.check.hold(self.now, tokens)
         was_open = lane.breaker.state == OPEN and self.now < lane.breaker.until
         found = self.board.admit(id, self.now, tokens)
         assert isinstance(found, Permit) == (expected is None)
@@ -76,7 +76,7 @@ class HealthMachine(RuleBasedStateMachine):
     def admit_behind(self, id: str, tokens: int, calls: int, more: int) -> None:
         """Whoever is let in behind others would have been let in alone, and leaves them a place."""
         lane = self.lane(id)
-        alone, most = lane.hold(self.now, tokens), lane.limiter.most
+        alone, most = lane.check.hold(self.now, tokens), lane.limiter.most
         found = self.board.admit(id, self.now, tokens, ahead=Ahead(calls, more))
         if isinstance(found, Permit):
             assert alone is None
@@ -93,7 +93,11 @@ class HealthMachine(RuleBasedStateMachine):
         lane = self.lane(id)
         barred = id in self.board.barred(self.now)
         tried = lane.bans.on_trial(lane.address, self.now) is not None
-        full = lane.limiter.full_behind(0) or lane._no_budget(self.now, tokens) or lane._used_up(self.now, tokens)
+        full = (
+            lane.limiter.full_behind(0)
+            or lane.check.no_budget(self.now, tokens)
+            or lane.check.used_up(self.now, tokens)
+        )
         found = self.board.force(id, self.now, tokens)
         stopped = barred or tried or lane.breaker.state == ISOLATED or full
         assert isinstance(found, Permit) is not bool(stopped)
@@ -178,7 +182,7 @@ class HealthMachine(RuleBasedStateMachine):
     def reset(self, id: str) -> None:
         self.board.reset(id)
         assert id not in self.board.barred(self.now)
-        assert self.lane(id).hold(self.now, 0) is None or self.board.admit(id, self.now).kind == "full"
+        assert self.lane(id).check.hold(self.now, 0) is None or self.board.admit(id, self.now).kind == "full"
 
     @precondition(lambda self: len(self.spent) % 5 == 4)
     @rule(id=ids)
@@ -240,7 +244,7 @@ class HealthMachine(RuleBasedStateMachine):
         for id in ADDRESSES:
             lane = self.lane(id)
             if self.now < min(lane.calm_until, lane.silence.look_at):
-                assert lane.hold(self.now, 1) is None
+                assert lane.check.hold(self.now, 1) is None
                 assert lane.condition.queue_s == 0.0
                 degraded = lane.breaker.degradation.until > self.now or bool(lane.silence.why)
                 assert bool(lane.condition.held) == degraded
@@ -248,7 +252,7 @@ class HealthMachine(RuleBasedStateMachine):
     @invariant()
     def planning_sees_what_admission_does(self) -> None:
         for id in ADDRESSES:
-            held, seen = self.lane(id).hold(self.now, 1), self.board.condition(id, self.now)
+            held, seen = self.lane(id).check.hold(self.now, 1), self.board.condition(id, self.now)
             degradation, silence = self.lane(id).breaker.degradation, self.lane(id).silence
             degraded = tuple(f"{why}; other models are preferred" for why in (degradation.why, silence.why))
             assert seen.held == held.reason if held else (seen.held == "" or seen.held.startswith(degraded))

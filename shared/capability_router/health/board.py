@@ -260,7 +260,7 @@ class Board(Lasting):
         """These candidates are probed: for some seconds after an open time, the first call is left to the probe."""
         with self._lock:
             for id in ids:
-                self._lanes[id].probed = True
+                self._lanes[id].check.probed = True
 
     def reopens_at(self, id: str) -> float | None:
         """When an open breaker or a disabled credential or model admits a call again; None = neither holds it."""
@@ -278,7 +278,7 @@ class Board(Lasting):
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
-            found = lane.wait_s(now, ahead)
+            found = lane.check.wait_s(now, ahead)
         self._after()
         return found
 

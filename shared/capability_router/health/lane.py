@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from capability_router.address import Address
+from capability_router.health.admission_check import AdmissionCheck, seconds
 from capability_router.health.bans import Bans, What
 from capability_router.health.breaker import CLOSED, HALF_OPEN, ISOLATED, OPEN, Breaker
 from capability_router.health.concurrency_limit import ConcurrencyLimit
@@ -35,17 +36,11 @@ _STATE_EVENTS: dict[str, EventKind] = {
 }  # fmt: skip
 _DISABLED: dict[What, EventKind] = {"credential": "credential_disabled", "model": "model_disabled"}
 _ENABLED: dict[What, EventKind] = {"credential": "credential_enabled", "model": "model_enabled"}
-_PROBE_S = 5.0
-"""Seconds after an open time for which the first call is reserved for the probe."""
 _BUSY = 0.25
 """If this process worked for more than this share of a wait, the wait may be its own fault."""
-_TRIAL_LOOK_S = 1.0
-"""Seconds after which a model on trial is checked again at the latest."""
 _UNTIL_HEARD = "other models are preferred until one is heard"
 _TOLD_S = 0.1
 """The remaining time of a degradation is reported in tenths of a second, so it stays the same for this long."""
-_LEAST_WAIT_S = 0.001
-"""The least time until a full model is checked again, however short its calls are."""
 
 
 class Shared(NamedTuple):
@@ -67,8 +62,8 @@ class Lane:
     """One candidate's health. Without a lock: the board locks. Times are monotonic seconds."""
 
     __slots__ = (
-        "_late_at", "address", "bans", "breaker", "calls", "calm_until", "condition", "ended", "gate", "id", "kin",
-        "latency", "learned_limit", "limiter", "metered", "probed", "silence", "tell", "worked",
+        "_late_at", "address", "bans", "breaker", "calls", "calm_until", "check", "condition", "ended", "gate", "id",
+        "kin", "latency", "learned_limit", "limiter", "metered", "silence", "tell", "worked",
     )  # fmt: skip
 
     def __init__(
@@ -78,12 +73,14 @@ class Lane:
         self.breaker, self.gate, self.bans, self.kin, self.tell, self.worked, learns_limits = shared
         self.silence = self.breaker.silence
         self.calls = 0
-        self.probed = False
         self.ended = {"answered": 0, "failed": 0, "refused": 0, "disabled": 0, "neutral": 0}
         self.limiter = Limiter(limits)
         self.learned_limit = ConcurrencyLimit() if learns_limits else None
         self.metered = self.limiter.metered
         self.latency = Latency(latency)
+        self.check = AdmissionCheck(
+            id, address, self.breaker, self.gate, self.bans, self.limiter, self.latency, self.learned_limit
+        )
         self.condition = Condition(peak=self.latency.peak)
         self._timed()
         self.calm_until = 0.0
@@ -104,11 +101,11 @@ class Lane:
             if now < self.calm_until and not self.silence.why:  # it was calm, and nobody is silent
                 return
         self._notice(now)
-        hold, seen = self.hold(now, 1), self.condition
+        hold, seen = self.check.hold(now, 1), self.condition
         seen.held = hold.reason if hold else ""
         seen.waits = hold is not None and hold.kind == "full"
         seen.until = (math.inf if hold.until is None else hold.until) if hold else 0.0
-        seen.queue_s = self.wait_s(now)
+        seen.queue_s = self.check.wait_s(now)
         if hold is None:
             seen.held, seen.until = self._degraded(now)
         quiet = hold is None and not seen.queue_s and not self.silence.why  # silence ends with the first content
@@ -119,35 +116,26 @@ class Lane:
         """Why other models are preferred, and until when; ("", 0.0) = they are not."""
         degradation, silence = self.breaker.degradation, self.silence
         if degradation.until > now:
-            left = _seconds(degradation.until - now)
+            left = seconds(degradation.until - now)
             return f"{degradation.why}; other models are preferred for another {left}", degradation.until
         return (f"{silence.why}; {_UNTIL_HEARD}", silence.until) if silence.why else ("", 0.0)
-
-    def hold(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Hold | None:
-        """The hold that forbids a call of this many tokens now, or None."""
-        return self._stopped(now, probe) or self._paused(now, probe) or self._full(now, tokens, ahead)
 
     def enter(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit for one call, or the hold that forbids it."""
         hold = None
         if now >= self.calm_until or ahead.calls:
-            hold = self.hold(now, tokens, probe=probe, ahead=ahead)
+            hold = self.check.hold(now, tokens, probe=probe, ahead=ahead)
         elif self.metered or self.gate.counts:
-            hold = self._no_budget(now, tokens) or self._used_up(now, tokens)
+            hold = self.check.no_budget(now, tokens) or self.check.used_up(now, tokens)
         return self._grant(now, tokens) if hold is None else hold
-
-    def wait_s(self, now: float, calls_ahead: int = 0) -> float:
-        """Seconds that a call of usual size would wait for its limits behind so many others."""
-        ahead = self.limiter.usual(calls_ahead) if calls_ahead else NOBODY
-        queue = self.limiter.queue_s(now, self.latency.service_s(), ahead)
-        return max(queue, self.gate.allowed_in_s(1.0, now, ahead)) if self.gate.counts else queue
 
     def push(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Permit | Hold:
         """A permit past breaker and gate; a probe's if the breaker has one left."""
-        paused, hold = self._paused(now), self._stopped(now)
+        check = self.check
+        paused, hold = check.paused(now), check.stopped(now)
         if hold is not None:
             return hold
-        hold = self._full(now, tokens, ahead)
+        hold = check.full(now, tokens, ahead)
         if hold is None:
             return self._grant(now, tokens, forced=paused is not None)
         return hold if paused is None else replace(hold, reason=f"{paused.reason} and {hold.reason}", paused=True)
@@ -157,10 +145,11 @@ class Lane:
 
         The limit is one of concurrent calls, or from the provider's rate-limit headers.
         """
-        paused = self._paused(now)
-        hold = self._stopped(now) or (paused if self.gate.until > now else None) or self._no_budget(now, tokens, ahead)
+        check = self.check
+        paused = check.paused(now)
+        hold = check.stopped(now) or (paused if self.gate.until > now else None) or check.no_budget(now, tokens, ahead)
         if hold is None and self.limiter.in_flight + ahead.calls >= self.limiter.stated:
-            hold = self._no_slot(now, tokens, ahead)
+            hold = check.no_slot(now, tokens, ahead)
         return self._grant(now, tokens, forced=paused is not None) if hold is None else hold
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None:
@@ -256,7 +245,7 @@ class Lane:
         self.silence.heard_since = now
         self.gate.forget(now)
         if self.learned_limit is not None:
-            self.learned_limit = ConcurrencyLimit(now)
+            self.learned_limit = self.check.learned_limit = ConcurrencyLimit(now)
             self.limiter.bear(self.learned_limit.limit)
         self.bans.allow(self.address, now)
         self._notice(now)
@@ -268,7 +257,7 @@ class Lane:
         self.breaker.window.slide(now)
         seen, bans, failed = self.condition, self.bans.of(self.address), self.breaker.window.share_failed()
         ended = sum(self.ended.values()) - self.ended["neutral"]
-        hold = self.hold(now, 1)
+        hold = self.check.hold(now, 1)
         return {
             "model": self.id, "state": self.breaker.state, "held": seen.held,
             "held_for_s": _finite(seen.until - now) if seen.held else 0.0,
@@ -280,81 +269,6 @@ class Lane:
             "concurrency_limit": None if self.limiter.most == sys.maxsize else self.limiter.most,
             "disabled_why": "; ".join(ban.reason for ban in bans), "calls": self.calls, **self.ended,
         }  # fmt: skip
-
-    def _stopped(self, now: float, probe: bool = False) -> Hold | None:
-        if self.breaker.state == ISOLATED:
-            return Hold(self.breaker.why, None, "isolated", f"call router.reset({self.id!r})")
-        return self._banned(now, probe) if self.bans.found else None
-
-    def _banned(self, now: float, probe: bool) -> Hold | None:
-        if not self.bans.of(self.address):
-            return None
-        mend = f"fix the key or name of {self.id} and call router.reset({self.id!r})"
-        ban = self.bans.off(self.address, now)
-        if ban is not None:
-            return Hold(ban.held(now), ban.until, "disabled", mend)
-        ban = self.bans.on_trial(self.address, now)
-        if ban is not None:
-            return Hold(ban.held(now), min(now + _TRIAL_LOOK_S, ban.tried_until), "probing", mend)
-        grace = [] if probe or not self.probed else [ban.until + _PROBE_S for ban in self.bans.of(self.address)]
-        if grace and now < max(grace):
-            return Hold("waiting for its probe, which decides whether it is used again", max(grace), "probing", mend)
-        return None
-
-    def _paused(self, now: float, probe: bool = False) -> Hold | None:
-        """The hold of breaker or gate, whichever lasts longer."""
-        broken, gated = self.breaker.held_until(now), self.gate.until
-        if self.probed and not probe and self.breaker.state == OPEN:
-            grace = self.breaker.until + _PROBE_S
-            broken = grace if now < grace else broken
-        if gated > now and gated >= broken:
-            return Hold(f"{self.gate.why} for another {_seconds(gated - now)}", gated, "rate_limit")
-        if not broken:
-            return None
-        half_open = self.breaker.state == HALF_OPEN
-        told = "half-open, its probes are under way" if half_open else f"open for another {_seconds(broken - now)}"
-        return Hold(f"breaker {told}", broken, "breaker", not_before=gated if gated > now else 0.0)
-
-    def _full(self, now: float, tokens: int, ahead: Ahead) -> Hold | None:
-        full = self._no_slot(now, tokens, ahead)
-        return full or self._no_budget(now, tokens, ahead) or self._used_up(now, tokens, ahead)
-
-    def _no_slot(self, now: float, tokens: int = 0, ahead: Ahead = NOBODY) -> Hold | None:
-        if not self.limiter.full_behind(ahead.calls):
-            return None
-        wait = self.limiter.queue_s(now, self.latency.service_s(), ahead)
-        count, limiter = self.limiter.in_flight, self.limiter
-        flying = "1 call" if count == 1 else f"{count} calls"
-        until = now + max(wait, _LEAST_WAIT_S)
-        if ahead.calls:
-            until = max(until, now + self._budget_s(now, tokens, ahead), now + self._rest_s(now, tokens, ahead))
-            return Hold(ahead.told, until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
-        if self.learned_limit is not None and count < limiter.stated:
-            told = f"full: {flying} in flight, limit {limiter.most}, learned from {self.learned_limit.why}"
-            mend = "switch learned limits off (health: {learns_limits: false})"
-            return Hold(told, until, "full", mend, learned=True)  # a guess may lead beyond it: it is one itself
-        told = f"full: {flying} in flight, limit {limiter.stated}"
-        return Hold(told, until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
-
-    def _no_budget(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Hold | None:
-        wait = self._budget_s(now, tokens, ahead)
-        if not wait:
-            return None
-        told = ahead.told or f"full: limits.rpm or limits.tpm reached for another {_seconds(wait)}"
-        return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
-
-    def _used_up(self, now: float, tokens: float, ahead: Ahead = NOBODY) -> Hold | None:
-        wait = self._rest_s(now, tokens, ahead)
-        if not wait:
-            return None
-        told = ahead.told or f"full: its provider reports nothing left for another {_seconds(wait)}"
-        return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
-
-    def _budget_s(self, now: float, tokens: float, ahead: Ahead) -> float:
-        return self.limiter.budget_wait_s(tokens, now, ahead) if self.metered else 0.0
-
-    def _rest_s(self, now: float, tokens: float, ahead: Ahead) -> float:
-        return self.gate.allowed_in_s(max(tokens, 1.0), now, ahead) if self.gate.counts else 0.0
 
     def _grant(self, now: float, tokens: int, *, forced: bool = False) -> Permit:
         breaker, before = self.breaker, self.breaker.state
@@ -455,12 +369,12 @@ class Lane:
             degradation.silent = not failing
         if gate.told != (gate.until > now):
             gate.told = not gate.told
-            told = f"{gate.why} for {_seconds(gate.until - now)}"
+            told = f"{gate.why} for {seconds(gate.until - now)}"
             self._passes(gate.told, gate.until, "rate_limited", "rate_limit_over", told, now)
 
     def _turned_degradation(self, degradation: Degradation, failing: bool, now: float) -> tuple[EventKind, str]:
         if failing:
-            return "degraded", f"{degradation.why}; other models are preferred for {_seconds(degradation.until - now)}"
+            return "degraded", f"{degradation.why}; other models are preferred for {seconds(degradation.until - now)}"
         if degradation.told:
             return "degraded", f"{self.silence.why}; {_UNTIL_HEARD}"
         if degradation.silent:
@@ -489,10 +403,6 @@ class Lane:
         for lane in self.kin:
             lane.calm_until = 0.0
         self.tell(HealthEvent(kind, self.id, detail, now))
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def _finite(seconds: float) -> float | None:
