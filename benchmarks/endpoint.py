@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.option import at_least_one
 from benchmarks.overhead.server import CHUNKS, running
-from benchmarks.overhead.ways import CHAT_OPENAI, WAYS, Way
+from benchmarks.overhead.ways import CHAT_OPENAI, WAYS, HttpWay
 
 OURS = "built-in endpoint"
 STACKS = (OURS, "openai SDK", CHAT_OPENAI, "raw httpx")
@@ -44,7 +44,7 @@ async def concurrent(call: Callable[[], Awaitable[Any]], count: int, width: int)
     return (time.process_time() - start) / (each * width) * 1e6
 
 
-async def figures(way: Way, thinking: Way, count: int) -> dict[str, float]:
+async def figures(way: HttpWay, thinking: HttpWay, count: int) -> dict[str, float]:
     """What a round finds of a stack."""
     call, stream = way.call, way.stream
     assert call is not None

@@ -27,7 +27,7 @@ from capability_router.testing import ask, scripted_router
 ROUNDS, REQUESTS = 5, 400
 
 
-class Thrown(SpanExporter):
+class NullExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         return SpanExportResult.SUCCESS
 
@@ -35,7 +35,7 @@ class Thrown(SpanExporter):
 def main() -> None:
     argparse.ArgumentParser(prog="python -m benchmarks.otel", description=__doc__).parse_args()
     tracing = TracerProvider()
-    tracing.add_span_processor(BatchSpanProcessor(Thrown()))
+    tracing.add_span_processor(BatchSpanProcessor(NullExporter()))
     trace.set_tracer_provider(tracing)
     metrics.set_meter_provider(MeterProvider(metric_readers=[InMemoryMetricReader()]))
     with tempfile.TemporaryDirectory() as folder:

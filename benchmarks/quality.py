@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from capability_router import ModelCard, Request
 from capability_router.features import features
-from capability_router.learning.prior import Prior, Stated
-from capability_router.learning.quality.memory import Remembered, Result
-from capability_router.learning.quality.model import Expected, Quality
+from capability_router.learning.prior import Prior, StatedQuality
+from capability_router.learning.quality.memory import Remembered, ScoredResult
+from capability_router.learning.quality.model import QualityModel, QualityPrediction
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.traits import traits
-from capability_router.policies.base import Prospect, Scored
-from capability_router.policies.exploration.budget import OwnMoney
+from capability_router.policies.base import EligibleModel, Scored
+from capability_router.policies.exploration.budget import LocalExplorationBudget
 from capability_router.policies.exploration.explorer import Explorer
 from capability_router.tokens.estimate import estimate_tokens
 
@@ -34,7 +34,7 @@ PRICED = 5.0  # scored answers that a guess from the price is worth
 UNSEEN = 0.6  # what is believed of a model before any of its outcomes; every model here has hundreds
 
 
-class Bill:
+class RecordedBill:
     """What one model's answers cost, as its recorded bills show: USD per token in and out, and how it counts."""
 
     def __init__(self, estimated: Sequence[float], outcomes: Sequence[Row]) -> None:
@@ -54,15 +54,15 @@ class Bill:
         return max(float(bill), 0.0)  # a few rows fit any price
 
 
-class Learned:
+class TrainedRouter:
     """The learned model of quality after a log, and what each model charges by the same log."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.models = _shared_models(rows)
-        self.quality = Quality()
-        self.quality.study((remembered(i, row["prompt"]), _results(row, self.models)) for i, row in enumerate(rows))
+        self.quality = QualityModel()
+        self.quality.learn_log((remembered(i, row["prompt"]), _results(row, self.models)) for i, row in enumerate(rows))
         sizes = [estimate_tokens(row["prompt"]) for row in rows]
-        self.bills = [Bill(sizes, [row["outcomes"][m] for row in rows]) for m in self.models]
+        self.bills = [RecordedBill(sizes, [row["outcomes"][m] for row in rows]) for m in self.models]
         self._asked = [(model, UNSEEN) for model in self.models]
 
     def predict(self, prompts: Sequence[str]) -> list[dict[str, float]]:
@@ -79,11 +79,11 @@ class Learned:
         return {model: bill.usd(size, answer) for model, bill, answer in priced}
 
 
-class Cold:
+class PriorBaseline:
     """The card priors and the hand heuristic: models are told apart by their prices alone."""
 
     def __init__(self, mean_usd: Mapping[str, float]) -> None:
-        self._prior = Prior([Stated(model, {}, round(usd * 1e12)) for model, usd in mean_usd.items()])
+        self._prior = Prior([StatedQuality(model, {}, round(usd * 1e12)) for model, usd in mean_usd.items()])
 
     def predict(self, prompts: Sequence[str]) -> list[dict[str, float]]:
         return [self.of(prompt) for prompt in prompts]
@@ -95,7 +95,7 @@ class Cold:
 
 
 def _believed(belief: Any, hardness: float) -> float:
-    slope = belief.when_easy if hardness < 0.0 else belief.when_hard
+    slope = belief.slope_easy if hardness < 0.0 else belief.slope_hard
     return min(max(belief.level + hardness * slope, 0.01), 0.99)
 
 
@@ -106,9 +106,12 @@ class Online:
         self, models: Sequence[str], mean_usd: Mapping[str, float], price: float, share: float = 1.0
     ) -> None:  # fmt: skip
         self.models, self.price = list(models), price
-        self._explorer, self._cards = Explorer(share, OwnMoney(10**18), 0), [ModelCard(model) for model in models]
+        self._explorer, self._cards = (
+            Explorer(share, LocalExplorationBudget(10**18), 0),
+            [ModelCard(model) for model in models],
+        )
         self._usd = np.array([mean_usd[model] for model in models])
-        self._cold, self._quality = Cold({model: mean_usd[model] for model in models}), Quality()
+        self._cold, self._quality = PriorBaseline({model: mean_usd[model] for model in models}), QualityModel()
         self._frozen, self._asked = False, 0
         self._latest: tuple[str, Sketch] = "", sketch(traits(Request(("",))))
 
@@ -119,14 +122,14 @@ class Online:
         self._latest = prompt, sketch(seen)
         return self.models[int(worth.argmax())] if self._frozen else self._explored(expected, worth.tolist())
 
-    def _explored(self, expected: Expected, worth: list[float]) -> str:
+    def _explored(self, expected: QualityPrediction, worth: list[float]) -> str:
         """Whom a router would ask whose `exploration` is the share; money is no matter."""
         quality, errors = expected.quality.tolist(), expected.error.tolist()
         bonuses, unseen = self._quality.bonuses(self.models, expected.error), map(self._quality.unseen, self.models)
         ranked: list[Scored] = [
             (
                 worth[at],
-                Prospect(
+                EligibleModel(
                     card, quality[at], 0, None, 0.0, 0, "", error=(errors[at] ** 2 + more) ** 0.5, bonus=bonuses[at]
                 ),
             )
@@ -135,7 +138,7 @@ class Online:
         ranked.sort(key=lambda each: -each[0])
         return ranked[self._explorer.choose(str(self._asked), ranked, 0.0).at][1].card.id
 
-    def _costs(self, expected: Expected) -> NDArray[np.float64]:
+    def _costs(self, expected: QualityPrediction) -> NDArray[np.float64]:
         """The mean of each model, corrected for how long this request's answers are."""
         return self._usd * np.clip(np.nan_to_num(expected.tokens / LIKE_THE_MEAN, nan=1.0), 0.1, 10.0)
 
@@ -145,7 +148,7 @@ class Online:
         chosen, drawn = self._latest
         if prompt != chosen:  # told later than for the prompt that was chosen for last
             drawn = sketch(traits(Request((prompt,))))
-        self._quality.learn(Remembered(str(self._asked), drawn), {model: Result(score, long)})
+        self._quality.learn(Remembered(str(self._asked), drawn), {model: ScoredResult(score, long)})
         if self._quality.due:
             self._quality.refit()
 
@@ -154,15 +157,17 @@ class Online:
         self._quality.refit()
 
 
-def predictor(train_rows: Sequence[Row]) -> Learned:
+def predictor(train_rows: Sequence[Row]) -> TrainedRouter:
     """For routing_quality.py --predictor."""
-    return Learned(train_rows)
+    return TrainedRouter(train_rows)
 
 
-def cold_start(train_rows: Sequence[Row]) -> Cold:
+def cold_start(train_rows: Sequence[Row]) -> PriorBaseline:
     """For routing_quality.py --predictor: of the rows it takes the models' names and their mean costs, no score."""
     models = _shared_models(train_rows)
-    return Cold({m: float(np.mean([r["outcomes"][m].get("cost_usd") or 0.0 for r in train_rows])) for m in models})
+    return PriorBaseline(
+        {m: float(np.mean([r["outcomes"][m].get("cost_usd") or 0.0 for r in train_rows])) for m in models}
+    )
 
 
 def policy(models: Sequence[str], mean_cost: Mapping[str, float], price: float) -> Online:
@@ -182,9 +187,9 @@ def remembered(number: int, prompt: str) -> Remembered:
     return Remembered(str(number), sketch(traits(Request((prompt,)))))
 
 
-def _results(row: Row, models: Sequence[str]) -> dict[str, Result]:
+def _results(row: Row, models: Sequence[str]) -> dict[str, ScoredResult]:
     outcomes = row["outcomes"]
-    return {m: Result(outcomes[m]["score"], outcomes[m].get("output_tokens")) for m in models}
+    return {m: ScoredResult(outcomes[m]["score"], outcomes[m].get("output_tokens")) for m in models}
 
 
 if __name__ == "__main__":

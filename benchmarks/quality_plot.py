@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from capability_router.drawing.frontier import Place, Plane, frontiers
+from capability_router.drawing.frontier import FrontierPlot, PlotPoint, frontiers
 from capability_router.policies.adaptive import COST_WEIGHT
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def drawn(bench: Bench, names: Iterable[str]) -> str:
     return frontiers([_plane(name, bench.result(name)) for name in names])
 
 
-def _plane(name: str, result: Result) -> Plane:
+def _plane(name: str, result: Result) -> FrontierPlot:
     table, judge = result.table, result.judge
     usd, score = table.cost.mean(0), table.score.mean(0)
     single = np.column_stack((usd, score))
@@ -37,7 +37,7 @@ def _plane(name: str, result: Result) -> Plane:
     by_length = judge.sweep(long, np.tile(usd, (len(table.ids), 1)), table)
     note = f"{len(table.ids):,} questions, learned from {len(result.train):,} others. Blue: learned. Dashed: mixing "
     note += "models. Dotted: by length. Crosses: compared."
-    return Plane(
+    return FrontierPlot(
         name, note, [*_singles(result)],
         _places(judge.hull(single)),
         _places(judge.hull(np.vstack((judge.sweep(result.quality, result.cost, table), ends)))),
@@ -47,7 +47,7 @@ def _plane(name: str, result: Result) -> Plane:
     )  # fmt: skip
 
 
-def _singles(result: Result) -> Iterable[Place]:
+def _singles(result: Result) -> Iterable[PlotPoint]:
     table = result.table
     error = table.score.std(0) / len(table.ids) ** 0.5
     for each in zip(table.models, table.cost.mean(0), table.score.mean(0), error, strict=True):
@@ -55,20 +55,20 @@ def _singles(result: Result) -> Iterable[Place]:
         yield _place(name, usd, score)._replace(error=float(doubt))
 
 
-def _usual(result: Result, best_usd: float) -> Place:
+def _usual(result: Result, best_usd: float) -> PlotPoint:
     """Where `adaptive` is without settings."""
     pick = (result.quality - COST_WEIGHT / max(best_usd, 1e-12) * result.cost).argmax(1)
     return _place("learned", *result.judge.realised(pick, result.table))
 
 
-def _references(name: str, usd: float, score: float) -> Iterable[Place]:
+def _references(name: str, usd: float, score: float) -> Iterable[PlotPoint]:
     for part, saved in zip((1.0, 0.95), REFERENCE.get(name, ()), strict=False):
         yield _place(f"reference at {part:.0%} of the best", (1.0 - saved) * usd, part * score)
 
 
-def _places(corners: Any) -> Sequence[Place]:
+def _places(corners: Any) -> Sequence[PlotPoint]:
     return [_place("", usd, score) for usd, score in corners]
 
 
-def _place(name: str, usd: Any, score: Any) -> Place:
-    return Place(name, _PER * float(usd), float(score))
+def _place(name: str, usd: Any, score: Any) -> PlotPoint:
+    return PlotPoint(name, _PER * float(usd), float(score))

@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks import quality, quality_plot
 from capability_router import Price, Request
-from capability_router.learning.quality.memory import Result as Scored
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.memory import ScoredResult as Scored
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.state import dumped
 from capability_router.testing import scripted_router
 
@@ -200,8 +200,8 @@ def decision_time(bench: Bench) -> Iterator[Finding]:
     """A whole plan for 10 models, eligibility and ranking included, with 8,000 requests remembered."""
     rows = [*bench.rows("mmlu_pro"), *bench.rows("zeroeval")][:8_000]
     models = sorted(rows[0]["outcomes"])[:10]
-    learned = Quality()
-    learned.study((quality.remembered(i, row["prompt"]), _results(row, models)) for i, row in enumerate(rows))
+    learned = QualityModel()
+    learned.learn_log((quality.remembered(i, row["prompt"]), _results(row, models)) for i, row in enumerate(rows))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.json"
         path.write_text(dumped(learned), encoding="utf-8")

@@ -39,7 +39,7 @@ REFINED = 60  # above, refine is left out: one call per passage in every setting
 
 
 @dataclass(frozen=True)
-class Asked:
+class BlockSetup:
     """What stays the same over a block of lines."""
 
     fleet: str
@@ -72,7 +72,7 @@ def seconds(fleet: Fleet, call: dict[str, Any]) -> float:
     return model.ttft_s + call["output_tokens"] / model.tokens_per_s
 
 
-def measured(found: Any, asked: Asked, mode: ResponseMode, window: Any) -> Row:
+def measured(found: Any, asked: BlockSetup, mode: ResponseMode, window: Any) -> Row:
     costs, root = RouterEventHandler(), get_dispatcher()
     with Fleet.from_config(time_scale=0) as fleet:
         llm = RouterLLM.from_config(config_of(fleet, asked.fleet), policy=asked.policy, context_window=window)
@@ -91,7 +91,7 @@ def measured(found: Any, asked: Asked, mode: ResponseMode, window: Any) -> Row:
     return Row(len(costs.calls), costs.total_cost_usd, spent, largest, others, models)
 
 
-def lines(found: Any, asked: Asked, mode: ResponseMode) -> Iterator[str]:
+def lines(found: Any, asked: BlockSetup, mode: ResponseMode) -> Iterator[str]:
     base, count = None, len(asked.questions)
     for window in WINDOWS:
         row = measured(found, asked, mode, window)
@@ -104,10 +104,10 @@ def lines(found: Any, asked: Asked, mode: ResponseMode) -> Iterator[str]:
         )
 
 
-def blocks(questions: tuple[str, ...]) -> Iterator[tuple[str, Asked]]:
+def blocks(questions: tuple[str, ...]) -> Iterator[tuple[str, BlockSetup]]:
     for fleet in FLEETS:
         for name, policy in POLICIES:
-            yield f"{fleet}, policy {name}", Asked(fleet, policy, questions)
+            yield f"{fleet}, policy {name}", BlockSetup(fleet, policy, questions)
 
 
 def main() -> None:

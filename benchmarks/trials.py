@@ -15,8 +15,8 @@ from capability_router import ModelCard
 from capability_router.learning.prior import PRICE_WEIGHT, UNSTATED
 from capability_router.learning.quality.exploration_bonus import exploration_bonus
 from capability_router.learning.quality.levels import Level
-from capability_router.policies.base import Prospect, Scored
-from capability_router.policies.exploration.budget import OwnMoney
+from capability_router.policies.base import EligibleModel, Scored
+from capability_router.policies.exploration.budget import LocalExplorationBudget
 from capability_router.policies.exploration.explorer import Explorer
 
 Chance = Callable[[int, int], float]  # of a right answer, of a model by its place, to a request by its number
@@ -28,7 +28,7 @@ _CARDS = ModelCard("first"), ModelCard("second")
 
 def lived(share: float, chance: Chance, seed: int, levels: Sequence[Level], begin: int = 0) -> list[int]:
     """Whom each request was sent to: 0 or 1."""
-    dice, explorer, asked = Random(seed), Explorer(share, OwnMoney(10**18), seed), []
+    dice, explorer, asked = Random(seed), Explorer(share, LocalExplorationBudget(10**18), seed), []
     for number in range(begin, REQUESTS):
         ranked = sorted(((_seen(at, level, number), at) for at, level in enumerate(levels)), key=lambda e: -e[0][0])
         at = ranked[explorer.choose(str(number), [row for row, _ in ranked], 0.0).at][1]
@@ -49,7 +49,7 @@ def _seen(at: int, level: Level, number: int) -> Scored:
     unseen = level.unseen(number)
     more = exploration_bonus(variance, number, unseen if level.changed else 0.0)
     error = (variance + unseen) ** 0.5
-    return quality, Prospect(_CARDS[at], quality, 0, None, 0.0, 0, "", error=error, bonus=more)
+    return quality, EligibleModel(_CARDS[at], quality, 0, None, 0.0, 0, "", error=error, bonus=more)
 
 
 def unlucky(share: float, seed: int) -> int:

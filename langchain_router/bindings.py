@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from capability_router.faults.offered_tools import Offered, called_as, offered
+from capability_router.faults.offered_tools import Offered, offered, tool_call_name
 from langchain_router.messages.provider_tools import portable
 from langchain_router.partners.dialects import dialect_of
 
@@ -28,14 +28,14 @@ _MOST = 256
 """Replays that a binding keeps: one for each model, and for each set of defaults that a router was given meanwhile."""
 
 
-class Listed(list[dict[str, Any]]):
+class BoundToolList(list[dict[str, Any]]):
     """Bound tools, as readers of a binding's `kwargs["tools"]` expect them. Beside a recorded call it is not sent.
 
     LangGraph's `create_react_agent` looks there, and binds its tools anew to a model that has none.
     """
 
 
-class Replayed(ABC):
+class RecordedBinding(ABC):
     """A recorded call of a model's method. One replay per model, made at first use.
 
     `provider` is the model's: what only other providers have is left out of the replay.
@@ -72,12 +72,12 @@ class Replayed(ABC):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_made"}
 
-    def __deepcopy__(self, _: dict[int, Any]) -> Replayed:
+    def __deepcopy__(self, _: dict[int, Any]) -> RecordedBinding:
         return self
 
 
 @dataclass(frozen=True, eq=False)
-class Tools(Replayed):
+class ToolBinding(RecordedBinding):
     """A recorded `bind_tools(tools, **kwargs)`."""
 
     tools: tuple[Any, ...] = field(repr=False)
@@ -96,7 +96,7 @@ class Tools(Replayed):
     @property
     def keywords(self) -> dict[str, Any]:
         """What is bound to the router."""
-        return {BOUND: self, "tools": Listed(self._shapes)}
+        return {BOUND: self, "tools": BoundToolList(self._shapes)}
 
     @cached_property
     def _shapes(self) -> list[dict[str, Any]]:
@@ -114,7 +114,7 @@ class Tools(Replayed):
 
 
 @dataclass(frozen=True, eq=False)
-class Structured(Replayed):
+class StructuredBinding(RecordedBinding):
     """A recorded `with_structured_output(schema, **kwargs)`."""
 
     schema: Any = field(repr=False)
@@ -145,13 +145,13 @@ class Structured(Replayed):
         return schema + tools, names
 
 
-Binding = Tools | Structured
+Binding = ToolBinding | StructuredBinding
 
 
 def _takes_no_parallel(model: BaseChatModel) -> bool:
     """Whether calls with `parallel_tool_calls` fail: its class has no such setting, or its model rejects it."""
     name = getattr(model, "model_name", None)
-    return dialect_of(model).ever_parallel or bool(isinstance(name, str) and _REJECTING.fullmatch(name))
+    return dialect_of(model).always_parallel or bool(isinstance(name, str) and _REJECTING.fullmatch(name))
 
 
 _REJECTING = re.compile(r"o\d(?:-mini)?(?:-\d{4}-\d\d-\d\d)?")
@@ -180,7 +180,7 @@ def offered_names(tools: Any) -> Offered:
 def _called_as(tool: Any) -> str:
     extras = getattr(tool, "extras", None)
     own = isinstance(extras, dict) and "provider_tool_definition" in extras  # sent in the tool's place
-    return "" if own else called_as(_shape(tool))
+    return "" if own else tool_call_name(_shape(tool))
 
 
 def _shape(tool: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import merge_configs
 from pydantic import field_validator
 
-from capability_router.endpoints.veil import veiled
+from capability_router.endpoints.key_masking import mask_keys
 from capability_router.plan import Plan
 from capability_router.routing import check_terms
 from langchain_router.call import with_all_terms
@@ -24,13 +24,13 @@ from langchain_router.call import with_all_terms
 _BINDS = ("bind_tools", "with_structured_output")
 
 
-class Planned(Protocol):
+class SupportsPlan(Protocol):
     """A router, or a wrapper of one."""
 
     def _plan(self, prompt: LanguageModelInput, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Plan: ...
 
 
-class Explainable:
+class ExplainMixin:
     """Adds `explain` to LangChain's wrappers, with what they add; their routing terms stay when a call adds its own."""
 
     def explain(self, prompt: LanguageModelInput, *, config: RunnableConfig | None = None, **terms: Any) -> Plan:
@@ -40,7 +40,7 @@ class Explainable:
 
     def _plan(self, prompt: LanguageModelInput, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Plan:
         own = cast("RunnableBindingBase[LanguageModelInput, AIMessage]", self)
-        within = cast("Planned", own.bound)
+        within = cast("SupportsPlan", own.bound)
         return within._plan(prompt, self._merge_configs(config), {**own.kwargs, **keywords})
 
     def _merge_configs(self, *configs: RunnableConfig | None) -> RunnableConfig:
@@ -51,7 +51,7 @@ class Explainable:
         return with_all_terms(merge_configs(whole, *made), own.config, *configs, *made)
 
 
-class BoundRouter(Explainable, RunnableBinding[LanguageModelInput, AIMessage]):
+class BoundRouter(ExplainMixin, RunnableBinding[LanguageModelInput, AIMessage]):
     """A binding with `explain`, whose streams begin as the router's own do."""
 
     @classmethod
@@ -62,7 +62,7 @@ class BoundRouter(Explainable, RunnableBinding[LanguageModelInput, AIMessage]):
     @field_validator("kwargs")
     @classmethod
     def _without_keys(cls, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-        return veiled(kwargs)
+        return mask_keys(kwargs)
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any

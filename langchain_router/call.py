@@ -12,9 +12,9 @@ from langchain_core.runnables import RunnableConfig
 
 from capability_router.errors import ConfigError
 from capability_router.faults.offered_tools import Offered
+from capability_router.frozen_value import fast_frozen
 from capability_router.routing import Routing
-from capability_router.value import quickly_made
-from langchain_router.bindings import BOUND, Binding, Structured, Tools, offered_names
+from langchain_router.bindings import BOUND, Binding, StructuredBinding, ToolBinding, offered_names
 
 if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 Mode = Literal["invoke", "stream", "events"]
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
-class Call:
+class ChatCall:
     """One call of the router as its user made it. `kwargs` go to the chosen model unchanged.
 
     `prompt`: the prompt value with the messages, if the user gave one; else it is made when a model needs it.
@@ -62,7 +62,7 @@ class Call:
         bound = self.bound
         keywords = {**bound.kwargs, **self.kwargs} if bound is not None else self.kwargs
         beside = bound is not None and "tools" in keywords
-        if not self.tools or isinstance(bound, Structured) or beside or adds_tools(keywords, "functions"):
+        if not self.tools or isinstance(bound, StructuredBinding) or beside or adds_tools(keywords, "functions"):
             return None
         if any(map(_brings_tools, self.messages)):
             return None
@@ -72,18 +72,18 @@ class Call:
     def keywords(self) -> frozenset[str]:
         """The names of all keywords, bound or given with the call."""
         bound = self.bound.kwargs if self.bound else ()
-        return frozenset((*self.kwargs, *bound, *(("tools",) if isinstance(self.bound, Tools) else ())))
+        return frozenset((*self.kwargs, *bound, *(("tools",) if isinstance(self.bound, ToolBinding) else ())))
 
     @property
     def wants_schema(self) -> bool:
         """Whether the answer has to fit a schema."""
         options = {**self.bound.kwargs, **self.kwargs} if self.bound else self.kwargs
-        return isinstance(self.bound, Structured) or options.get("response_format") is not None
+        return isinstance(self.bound, StructuredBinding) or options.get("response_format") is not None
 
     @property
     def include_raw(self) -> bool:
         """Whether the caller wants parse failures returned instead of raised."""
-        return isinstance(self.bound, Structured) and bool(self.bound.kwargs.get("include_raw"))
+        return isinstance(self.bound, StructuredBinding) and bool(self.bound.kwargs.get("include_raw"))
 
 
 def adds_tools(options: Mapping[str, Any], *names: str) -> bool:
@@ -102,7 +102,7 @@ _BRINGING = ("tool_addition", "tool_search_output", "tool_reference", "tool_sear
 
 def stream_mode(model: ChatRouter, kwargs: Mapping[str, Any]) -> Mode:
     """How a stream is made: if streaming is switched off, it is one message from `invoke`."""
-    tools = bool(kwargs.get("tools")) or isinstance(kwargs.get(BOUND), Tools)
+    tools = bool(kwargs.get("tools")) or isinstance(kwargs.get(BOUND), ToolBinding)
     off = model.disable_streaming is True or (model.disable_streaming == "tool_calling" and tools)
     return "invoke" if off or model.streaming is False or kwargs.get("stream") is False else "stream"
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
-from capability_router.money.spending import ShowsSpending, Spending, facts_of
+from capability_router.money.spending import Spending, SpendingMixin, facts_of
 from capability_router.request import Outcome, Usage
 from capability_router.routing import Routing, within
 
 
-class RouterCallbackHandler(ShowsSpending, BaseCallbackHandler):
+class RouterCallbackHandler(SpendingMixin, BaseCallbackHandler):
     """Adds up the cost of all routed calls below the run that it is attached to. Thread-safe.
 
     The router reports each request to it once, so nested chains count nothing twice. For a router within a router the

@@ -24,14 +24,14 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field, SecretStr
 
 from capability_router.concurrency.async_generators import END, first_step
-from capability_router.endpoints.veil import unveiled
+from capability_router.endpoints.key_masking import unmask_keys
 from capability_router.features import features
 from capability_router.plan import Plan
 from capability_router.router import Router
 from capability_router.routing import Routing, check_keywords, check_terms, current_routing, split_terms
 from capability_router.tokens.estimate import estimate_tokens
-from langchain_router.bindings import BOUND, Listed, Structured, Tools
-from langchain_router.call import IN_CONFIG, Call, Mode, stated_terms, stream_mode
+from langchain_router.bindings import BOUND, BoundToolList, StructuredBinding, ToolBinding
+from langchain_router.call import IN_CONFIG, ChatCall, Mode, stated_terms, stream_mode
 from langchain_router.construction import (
     check_assignment,
     check_settings,
@@ -43,7 +43,7 @@ from langchain_router.construction import (
     with_attempts,
 )
 from langchain_router.fleet.description import describe
-from langchain_router.fleet.fleet import Fleet
+from langchain_router.fleet.model_fleet import ModelFleet
 from langchain_router.generations import chat_result, configs_of, kept_results, result_of
 from langchain_router.profile import common_profile, for_agents
 from langchain_router.routed import RoutedCall
@@ -68,7 +68,7 @@ class ChatRouter(Wrappable):
     """
 
     router: Router = Field(exclude=True, repr=False)
-    fleet: Fleet = Field(exclude=True, repr=False)
+    fleet: ModelFleet = Field(exclude=True, repr=False)
     temperature: float | None = None
     max_tokens: int | None = Field(default=None, gt=0)
     stop: list[str] | str | None = None
@@ -106,7 +106,7 @@ class ChatRouter(Wrappable):
         super().__setattr__(name, value)
 
     @property
-    def children(self) -> Fleet:
+    def children(self) -> ModelFleet:
         """The models that make the calls, with this object's defaults applied."""
         off = self.disable_streaming or None  # False is a model's own default
         own = (self.temperature, self.max_tokens, self.streaming, self.output_version, off)  # of _DEFAULTS
@@ -135,8 +135,8 @@ class ChatRouter(Wrappable):
     def _plan(self, prompt: LanguageModelInput, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Plan:
         routing, kwargs = split_terms(keywords)
         tools = kwargs.pop("tools", ())
-        listed = BOUND in kwargs and isinstance(tools, Listed)
-        bound = {BOUND: Tools(tuple(tools))} if tools and not listed else {}
+        listed = BOUND in kwargs and isinstance(tools, BoundToolList)
+        bound = {BOUND: ToolBinding(tuple(tools))} if tools and not listed else {}
         mode: Mode = "stream" if kwargs.pop("stream", False) else "invoke"
         call = self._call(prompt, None, {**kwargs, **bound}, mode)
         terms = {**call.terms_within(current_routing()), **stated_terms(config or {}), **routing}
@@ -245,7 +245,7 @@ class ChatRouter(Wrappable):
         # Both are in the signature, because others look there: langgraph-supervisor for `parallel_tool_calls`.
         named = {"tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
         options = {**{name: value for name, value in named.items() if value is not None}, **kwargs}
-        return self.bind(**Tools(tuple(tools), options).keywords)
+        return self.bind(**ToolBinding(tuple(tools), options).keywords)
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
@@ -255,7 +255,7 @@ class ChatRouter(Wrappable):
         An answer that can't be parsed is followed by the next eligible model.
         """
         # Said only where it is asked for: ChatCohere doesn't know the keyword, and sends what it doesn't know.
-        bound = Structured(schema, {"include_raw": True, **kwargs} if include_raw else kwargs)
+        bound = StructuredBinding(schema, {"include_raw": True, **kwargs} if include_raw else kwargs)
         output = schema if isinstance(schema, type) and not include_raw else dict
         return self.bind(**{BOUND: bound}).with_types(output_type=output)
 
@@ -323,7 +323,7 @@ class ChatRouter(Wrappable):
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """An estimate of messages, attachments and tools together."""
-        bound = {BOUND: Tools(tuple(tools))} if tools else {}
+        bound = {BOUND: ToolBinding(tuple(tools))} if tools else {}
         call = self._call(messages, None, bound, "invoke")
         return features(self._request(call, {})).input_tokens
 
@@ -354,13 +354,15 @@ class ChatRouter(Wrappable):
         finally:
             await chunks.aclose()
 
-    def _call(self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode) -> Call:
+    def _call(
+        self, input: LanguageModelInput, stop: list[str] | None, kwargs: Mapping[str, Any], mode: Mode
+    ) -> ChatCall:
         prompt, messages = self._messages(input)
-        options, bound = dict(unveiled(kwargs)), None
+        options, bound = dict(unmask_keys(kwargs)), None
         if kwargs:
             check_keywords(kwargs, IN_CONFIG)
             bound = options.pop(BOUND, None)
-            if bound is not None and isinstance(options.get("tools"), Listed):
+            if bound is not None and isinstance(options.get("tools"), BoundToolList):
                 del options["tools"]
         stops = self.stop if stop is None else stop
         if stops:
@@ -371,7 +373,7 @@ class ChatRouter(Wrappable):
         if pinned is not None:
             del options["model"]
             terms["pin"] = pinned
-        return Call(prompt, messages, mode, options, bound, self.max_tokens, terms)
+        return ChatCall(prompt, messages, mode, options, bound, self.max_tokens, terms)
 
     def _messages(self, input: LanguageModelInput) -> tuple[ChatPromptValue | None, list[BaseMessage]]:
         """The messages, and what holds them already: every attempt would make those of another prompt anew."""
@@ -380,6 +382,6 @@ class ChatRouter(Wrappable):
         prompt = self._convert_input(input)
         return prompt if isinstance(prompt, ChatPromptValue) else None, prompt.to_messages()
 
-    def _request(self, call: Call, terms: Mapping[str, Any]) -> Any:
+    def _request(self, call: ChatCall, terms: Mapping[str, Any]) -> Any:
         router = self.router
         return to_request(call, current_routing().merged(terms), router.registry.cards, screens=router.screens)

@@ -11,7 +11,7 @@ from capability_router.errors import ConfigError
 from capability_router.router import Router
 from capability_router.settings.keywords import attempts_of, check_constructor, check_router
 from langchain_router.fleet.description import describe
-from langchain_router.fleet.fleet import Fleet
+from langchain_router.fleet.model_fleet import ModelFleet
 
 if TYPE_CHECKING:
     from langchain_router.chat_model import ChatRouter
@@ -35,7 +35,7 @@ def fields_of(
         own = with_attempts(own, router)
     else:
         _check_beside(router, models, own, settings)
-    fleet = own.get("fleet") or Fleet(router.registry, api_key=plain_key(own))
+    fleet = own.get("fleet") or ModelFleet(router.registry, api_key=plain_key(own))
     router.count_with(fleet.tokens, "of the first model")
     return {**own, "router": router, "fleet": fleet}
 

@@ -19,11 +19,11 @@ from pydantic import BaseModel, Field, SecretStr, field_serializer
 from capability_router.address import fingerprint, public_url, versioned
 from capability_router.catalog.aliases import canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
+from capability_router.endpoints.key_masking import mark_of, mask_keys, unmask_keys
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.openai_models import options_for
 from capability_router.endpoints.providers import spec_for
 from capability_router.endpoints.spec import EndpointSpec
-from capability_router.endpoints.veil import mark_of, unveiled, veiled
 from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
 from capability_router.money.bill import billed
@@ -31,14 +31,14 @@ from langchain_router.messages.output import info_of, output_of
 from langchain_router.messages.schema import (
     METHODS,
     Method,
-    bound_to,
-    openais_format,
+    bound_to_schema,
+    openai_response_format,
     parser_of,
     response_format,
     tool_choice_of,
     with_parser,
 )
-from langchain_router.messages.transcript import Chunks, limits_in, message_from, to_chat
+from langchain_router.messages.transcript import ChunkBuilder, limits_in, message_from, to_chat
 from langchain_router.timeouts import EXCHANGES, TIMEOUTS
 
 _SENT = ("temperature", "max_tokens", "top_p", "seed", "reasoning_effort")
@@ -141,7 +141,7 @@ class ChatEndpoint(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:  # fmt: skip
         exchange = self._start(messages, stop, kwargs, stream=True)
-        chunks = Chunks(self.provider, exchange)
+        chunks = ChunkBuilder(self.provider, exchange)
         with closing(cast("Any", exchange.chunks())) as deltas:
             for delta in deltas:
                 chunk = ChatGenerationChunk(message=chunks.of(delta))
@@ -154,7 +154,7 @@ class ChatEndpoint(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None, **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:  # fmt: skip
         exchange = self._start(messages, stop, kwargs, stream=True)
-        chunks = Chunks(self.provider, exchange)
+        chunks = ChunkBuilder(self.provider, exchange)
         async with aclosing(cast("Any", exchange.achunks())) as deltas:
             async for delta in deltas:
                 chunk = ChatGenerationChunk(message=chunks.of(delta))
@@ -169,7 +169,7 @@ class ChatEndpoint(BaseChatModel):
     def _start(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Any:
-        stops, asked = stop or self.stop, _asked(unveiled(kwargs))
+        stops, asked = stop or self.stop, _asked(unmask_keys(kwargs))
         settings = {**self._settings, **({"stop": stops} if stops else {})}
         model = {"model": self.model, **self.extra_body, **asked}["model"]
         body = {
@@ -179,7 +179,9 @@ class ChatEndpoint(BaseChatModel):
         }
         if "response_format" in body and not isinstance(body["response_format"], Mapping):
             schema = body["response_format"]
-            body["response_format"] = openais_format(schema) if self.at_openai else response_format(schema, None)
+            body["response_format"] = (
+                openai_response_format(schema) if self.at_openai else response_format(schema, None)
+            )
         exchange = self.client.start(body, stream=stream, timeouts=TIMEOUTS.get())
         if (known := EXCHANGES.get()) is not None:
             known.append(exchange)
@@ -197,7 +199,7 @@ class ChatEndpoint(BaseChatModel):
 
     def bind(self, **kwargs: Any) -> RunnableBinding[LanguageModelInput, AIMessage]:  # type: ignore[override]  # the base's class only adds overloads
         """Bind call keywords. A key among them is asterisks in the binding's dumps."""
-        return super().bind(**veiled(kwargs))
+        return super().bind(**mask_keys(kwargs))
 
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *,
@@ -223,7 +225,7 @@ class ChatEndpoint(BaseChatModel):
         chosen = method or self._method()
         if chosen not in METHODS:
             raise ConfigError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-        bound = bound_to(self, schema, chosen, strict, tools)
+        bound = bound_to_schema(self, schema, chosen, strict, tools)
         return with_parser(bound, parser_of(schema, chosen), include_raw=include_raw)
 
     def _method(self) -> Method:
@@ -246,12 +248,12 @@ class ChatEndpoint(BaseChatModel):
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         """What callbacks and traces see of a call."""
-        return super()._get_invocation_params(stop=stop, **veiled(kwargs))
+        return super()._get_invocation_params(stop=stop, **mask_keys(kwargs))
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """By what LangChain's cache tells calls apart: those with keys of their own by the keys' marks."""
         mark = mark_of(kwargs)
-        return super()._get_llm_string(stop=stop, **veiled(kwargs), **({"account": mark} if mark else {}))
+        return super()._get_llm_string(stop=stop, **mask_keys(kwargs), **({"account": mark} if mark else {}))
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         own = [self.stop] if isinstance(self.stop, str) else self.stop

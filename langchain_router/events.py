@@ -12,13 +12,13 @@ from typing import Any
 
 from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 
-from langchain_router.bindings import BOUND, Structured
+from langchain_router.bindings import BOUND, StructuredBinding
 from langchain_router.routed import RoutedCall
 
 
 def check_messages(kwargs: Mapping[str, Any]) -> None:
     """Said before any model is chosen, as a chain with a parser says it: parsed values have no such events."""
-    if isinstance(kwargs.get(BOUND), Structured):
+    if isinstance(kwargs.get(BOUND), StructuredBinding):
         raise NotImplementedError("version='v3' streams messages; stream() gives the values of with_structured_output")
 
 

@@ -21,7 +21,7 @@ def with_refusal(piece: Any, pieces: Any) -> Any:
     return piece.model_copy(update={"additional_kwargs": {"refusal": refusal}}) if refusal else piece
 
 
-class Refusals(BaseCallbackHandler):
+class RefusalRestorer(BaseCallbackHandler):
     """Restores refusals where the attempt does not see the chunks: in answers gathered from a stream and v3 events.
 
     It is called for each chunk while the package reads it, before chunks are merged.

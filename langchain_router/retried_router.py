@@ -11,11 +11,11 @@ from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.retry import RunnableRetry
 
 from capability_router.routing import check_keywords
-from langchain_router.bound_router import BoundRouter, Explainable
+from langchain_router.bound_router import BoundRouter, ExplainMixin
 from langchain_router.call import IN_CONFIG, with_all_terms
 
 
-class RetriedRouter(Explainable, RunnableRetry[LanguageModelInput, AIMessage]):
+class RetriedRouter(ExplainMixin, RunnableRetry[LanguageModelInput, AIMessage]):
     """LangChain's retry wrapper, with `explain`."""
 
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from langchain_core.language_models import BaseChatModel
 
-from capability_router.catalog.audit import Finding
+from capability_router.catalog.audit import AuditFinding
 from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
 from capability_router.endpoints.providers import without
@@ -17,27 +17,27 @@ from langchain_router.fleet.sources import model_of
 from langchain_router.partners.dialects import dialect_for
 
 
-def review(registry: Registry) -> Iterator[Finding]:
+def review(registry: Registry) -> Iterator[AuditFinding]:
     """The findings, model by model; sends nothing."""
     for entry in registry:
         yield from _reviewed(entry)
 
 
-def _reviewed(entry: Entry) -> Iterator[Finding]:
+def _reviewed(entry: Entry) -> Iterator[AuditFinding]:
     id = entry.card.id
     try:
         model = model_of(entry, None)
     except ConfigError as error:
-        yield Finding(id, "LangChain", str(error), True)
+        yield AuditFinding(id, "LangChain", str(error), True)
         return
     if told := _stood_in(entry, model):
-        yield Finding(id, "LangChain", told, False)
+        yield AuditFinding(id, "LangChain", told, False)
     quiet, name = without_retries(model), type(model).__name__
     if left := retries_left(quiet):
         told = f"{name} retries up to {left} times by itself, beside the router; set its max_retries=0"
-        yield Finding(id, "hidden retries", told, True)
+        yield AuditFinding(id, "hidden retries", told, True)
     elif quiet is not model:
-        yield Finding(id, "retries", f"those of {name} itself are switched off: the router retries", False)
+        yield AuditFinding(id, "retries", f"those of {name} itself are switched off: the router retries", False)
 
 
 def _stood_in(entry: Entry, model: BaseChatModel) -> str:

@@ -19,21 +19,21 @@ from capability_router.execution.run import Run
 from capability_router.request import Outcome, Request
 from capability_router.routing import Routing, current_routing
 from langchain_router.annotation import annotated, ending, is_last, not_last
-from langchain_router.attempts.endpoint import Attempts
+from langchain_router.attempts.endpoint import LangChainEndpoint
 from langchain_router.attempts.listeners import shown_live
-from langchain_router.attempts.structured import Unparsed
-from langchain_router.bindings import Structured
-from langchain_router.call import Call, carrying, stated_terms
+from langchain_router.attempts.structured import ParseFailure
+from langchain_router.bindings import StructuredBinding
+from langchain_router.call import ChatCall, carrying, stated_terms
 from langchain_router.callback import RouterCallbackHandler, without_routers
 from langchain_router.errors import as_model_error
-from langchain_router.messages.joint import Joint
-from langchain_router.messages.splice import Splice
+from langchain_router.messages.chunk_merger import ChunkMerger
+from langchain_router.messages.event_merger import EventMerger
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import (
     ChainRun,
-    Local,
-    abegun,
-    afailed,
+    LocalCallbacks,
+    afail_run,
+    astart_run,
     begun,
     caller_tags,
     chain_name,
@@ -57,13 +57,13 @@ class RoutedCall:
     """
 
     def __init__(
-        self, model: ChatRouter, call: Call, config: RunnableConfig, asked_under: Routing | None = None
+        self, model: ChatRouter, call: ChatCall, config: RunnableConfig, asked_under: Routing | None = None
     ) -> None:  # fmt: skip
         self._model, self._call, self._config, self._asked_under = model, call, config, asked_under
-        self._local = Local(model.callbacks, model.tags, model.metadata, bool(model.verbose))
+        self._local = LocalCallbacks(model.callbacks, model.tags, model.metadata, bool(model.verbose))
         self._routing = _NOBODY
         self._run: Run[Any] | None = None
-        self._attempts: Attempts | None = None
+        self._attempts: LangChainEndpoint | None = None
         self._held: Any = _NOTHING
         self._open: AIMessageChunk | None = None  # the last chunk, while none has ended the stream
         self._traced: list[Any] | None = None
@@ -99,7 +99,7 @@ class RoutedCall:
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """Make the call in this task; yields the chosen model's chunks."""
         manager = configured(AsyncCallbackManager, self._config, self._local)
-        traced = await abegun(manager, self._inputs(), self._config, self._model)
+        traced = await astart_run(manager, self._inputs(), self._config, self._model)
         try:
             if self._model.rate_limiter:
                 await self._model.rate_limiter.aacquire(blocking=True)
@@ -116,7 +116,7 @@ class RoutedCall:
             finally:
                 await chunks.aclose()
         except BaseException as error:
-            await afailed(traced, self._end_failed(traced, error))
+            await afail_run(traced, self._end_failed(traced, error))
             raise
         try:
             for chunk in self._end_well(traced):
@@ -139,7 +139,7 @@ class RoutedCall:
 
     def _begin(self, request: Request, traced: ChainRun) -> Run[Any]:
         router = self._model.router
-        attempts = Attempts(
+        attempts = LangChainEndpoint(
             self._model.children, self._call, traced, self._config, on_partial=router.settings.on_partial,
             unheard=not traced.handlers,
         )  # fmt: skip
@@ -149,11 +149,11 @@ class RoutedCall:
             self._run.caller.asks(self._model.children, traced.handlers, traced.run_id)
         return self._run
 
-    def _unheard(self, kind: type[ChainRun]) -> Attempts:
+    def _unheard(self, kind: type[ChainRun]) -> LangChainEndpoint:
         """The attempts of the same call for a shadow, without the caller's handlers and tracers."""
         config = RunnableConfig(callbacks=None, recursion_limit=self._config["recursion_limit"])
         config["configurable"] = self._config["configurable"]
-        return Attempts(self._model.children, self._call, kind.get_noop_manager(), config)
+        return LangChainEndpoint(self._model.children, self._call, kind.get_noop_manager(), config)
 
     def _terms(self, manager: BaseCallbackManager) -> Routing:
         """The current routing terms, overridden by those in the config, with attribution filled in."""
@@ -181,14 +181,14 @@ class RoutedCall:
         """A function from each chunk to the chunks that may be yielded now."""
         return self._ready if self._seam is None else partial(self._fitted, self._seam)
 
-    def _fitted(self, seam: Splice | Joint, chunk: Any) -> Sequence[Any]:
+    def _fitted(self, seam: EventMerger | ChunkMerger, chunk: Any) -> Sequence[Any]:
         """The chunks or v3 events, changed so that a resumed answer is still one message."""
         begun = self._run.begun[0] if self._run is not None else 0
         return [ready for part in seam.take(chunk, begun) for ready in self._ready(part)]
 
     def _ready(self, chunk: Any) -> Sequence[Any]:
         """The chunks that may be yielded now: all but the last one, which is kept to be annotated."""
-        if isinstance(chunk, Unparsed):
+        if isinstance(chunk, ParseFailure):
             raise chunk.error  # no model gave a better answer: raise as without a router
         if self._traced is not None:
             self._traced.append(chunk)
@@ -241,7 +241,7 @@ class RoutedCall:
     def _outputs(self) -> dict[str, Any]:
         """The outputs of the chain run. A list of messages, because tracers count a single one as a model's usage."""
         seen = self._traced or []
-        if isinstance(self._call.bound, Structured) or not seen:
+        if isinstance(self._call.bound, StructuredBinding) or not seen:
             return {"output": seen[-1] if seen else None}
         if self._call.mode == "events":
             return {"messages": []}  # the model's own run has the assembled message
@@ -250,8 +250,8 @@ class RoutedCall:
         return {"messages": [whole]}
 
 
-def _seam(mode: str) -> Splice | Joint | None:
+def _seam(mode: str) -> EventMerger | ChunkMerger | None:
     """What makes one message of an answer's parts; None: it has no parts."""
     if mode == "events":
-        return Splice()
-    return Joint() if mode == "stream" else None
+        return EventMerger()
+    return ChunkMerger() if mode == "stream" else None

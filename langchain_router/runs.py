@@ -20,7 +20,7 @@ _MOST = 10_000
 """Runs kept. Some never end, such as a stream that is not read to its end."""
 
 
-class Runs(BaseCallbackHandler):
+class OutermostRuns(BaseCallbackHandler):
     """The callback handler for chains and tools. Thread-safe without a lock, which could be held during a fork."""
 
     run_inline = True  # else each of its calls would be a task
@@ -57,8 +57,8 @@ class Runs(BaseCallbackHandler):
     on_chain_end = on_chain_error = on_tool_end = on_tool_error = _over
 
 
-RUNS = Runs()
-_HEARD: ContextVar[Runs | None] = ContextVar("capability_router_runs", default=RUNS)
+RUNS = OutermostRuns()
+_HEARD: ContextVar[OutermostRuns | None] = ContextVar("capability_router_runs", default=RUNS)
 register_configure_hook(_HEARD, inheritable=True)
 
 
@@ -83,6 +83,6 @@ def without_runs(configure: Callable[[], ManagerT], *, inherits: bool) -> Manage
     return manager
 
 
-def stop_hearing() -> None:
+def detach_runs_handler() -> None:
     """Switch the handler off for runs that begin in this context, such as the models' own calls."""
     _HEARD.set(None)

@@ -32,8 +32,8 @@ from capability_router.plan import Plan
 from capability_router.request import Outcome
 from capability_router.routing import Routing
 from langchain_router.attempts.fault_notes import add_metadata, tracers_of
-from langchain_router.observed import observe, observed
 from langchain_router.runs import RUNS, given, without_runs
+from langchain_router.span_annotation import observe, observed
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 ChainRun = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
@@ -44,7 +44,7 @@ _ROOM, _ITEM = 2_000, 200
 _STEP_TAGS = ("seq:step:", "map:key:", "graph:step:", "router:", "langsmith:")
 
 
-class Local:
+class LocalCallbacks:
     """Callbacks, tags and metadata of the router's own constructor; unlike a model's, the attempts inherit them."""
 
     __slots__ = ("handlers", "metadata", "tags", "verbose")
@@ -58,7 +58,7 @@ class Local:
         self.tags, self.metadata, self.verbose = tags, metadata, verbose
 
 
-def configured(kind: type[ManagerT], config: RunnableConfig, local: Local) -> ManagerT:
+def configured(kind: type[ManagerT], config: RunnableConfig, local: LocalCallbacks) -> ManagerT:
     """The callback manager of one routed call. All of it is inherited by the models' runs."""
     tags = [*(config.get("tags") or ()), *(local.tags or ())]
     metadata = {**(local.metadata or {}), **(config.get("metadata") or {})}
@@ -83,7 +83,7 @@ def begun(
     return _unheard(CallbackManagerForChainRun, manager, config)
 
 
-async def abegun(
+async def astart_run(
     manager: AsyncCallbackManager, inputs: Any, config: RunnableConfig, model: BaseChatModel
 ) -> AsyncCallbackManagerForChainRun:
     """Start the chain run. Without handlers, core would still wait two turns of the event loop."""
@@ -106,7 +106,7 @@ def _unheard(kind: type[RunT], manager: BaseCallbackManager, config: RunnableCon
     )  # fmt: skip
 
 
-async def afailed(run: AsyncCallbackManagerForChainRun, error: BaseException) -> None:
+async def afail_run(run: AsyncCallbackManagerForChainRun, error: BaseException) -> None:
     """End the chain run with an error. Without handlers, core would still make a task."""
     if run.handlers:
         await run.on_chain_error(error)

@@ -12,11 +12,11 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request, asked_answers, asked_service, brings_key
+from capability_router.request import Need, Request, has_api_key, requested_answers, requested_service_tier
 from capability_router.routing import Routing
-from capability_router.tokens.attached import Attached, attached_block
-from langchain_router.bindings import Structured, Tools, describe_tools
-from langchain_router.call import Call
+from capability_router.tokens.attached import AttachedPart, attached_block
+from langchain_router.bindings import StructuredBinding, ToolBinding, describe_tools
+from langchain_router.call import ChatCall
 from langchain_router.messages.kinds import is_ai, is_human, is_tool
 from langchain_router.messages.other_texts import beside
 from langchain_router.messages.provider_tools import provider_tools
@@ -39,7 +39,7 @@ _NO_REASONING = (None, "", "none", False, 0)
 
 
 def to_request(
-    call: Call, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False, screens: bool = False
+    call: ChatCall, routing: Routing, cards: Sequence[ModelCard], *, shown_live: bool = False, screens: bool = False
 ) -> Request:
     """The core's Request for a call. `shown_live`: callbacks show its answer while it is made.
 
@@ -59,11 +59,11 @@ def to_request(
         tool_names=names,
         provider_tools=provider_tools(tools) if tools else (),
         max_tokens=_max_tokens(call, keywords),
-        service=asked_service(keywords) if keywords else "",
-        answers=asked_answers(keywords) if keywords else None,
-        own_key=brings_key(keywords) if keywords else False,
+        service=requested_service_tier(keywords) if keywords else "",
+        answers=requested_answers(keywords) if keywords else None,
+        own_key=has_api_key(keywords) if keywords else False,
         stream=call.mode != "invoke",
-        resumable=call.mode != "invoke" and not isinstance(call.bound, Structured),
+        resumable=call.mode != "invoke" and not isinstance(call.bound, StructuredBinding),
         turns=[is_human(type(m)) for m in call.messages].count(True) or 1,
         in_tool_loop=bool(follows),
         follows=follows,
@@ -77,9 +77,9 @@ def to_request(
     )
 
 
-def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[Attached, ...], tuple[str, ...]]:
+def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[AttachedPart, ...], tuple[str, ...]]:
     texts: list[str] = []
-    media: list[Attached] = []
+    media: list[AttachedPart] = []
     roles: list[str] = []
     for message in messages:
         roles.append(message.type)
@@ -94,7 +94,7 @@ def _read(messages: Iterable[BaseMessage]) -> tuple[tuple[str, ...], tuple[Attac
     return tuple(texts), tuple(media), tuple(roles)
 
 
-def _walk(blocks: Iterable[Any], media: list[Attached]) -> Iterator[str]:
+def _walk(blocks: Iterable[Any], media: list[AttachedPart]) -> Iterator[str]:
     """The texts of content blocks; the others are added to `media`."""
     for block in blocks:
         if isinstance(block, str):
@@ -135,13 +135,13 @@ def _mime(block: Mapping[str, Any]) -> str:
     return ""
 
 
-def _tools(call: Call, tools: Sequence[Any]) -> tuple[str, tuple[str, ...]]:
+def _tools(call: ChatCall, tools: Sequence[Any]) -> tuple[str, tuple[str, ...]]:
     if call.bound is not None:
         return call.bound.described
     return describe_tools(tools) if tools else ("", ())
 
 
-def _beside(call: Call, keywords: Mapping[str, Any]) -> tuple[str, ...]:
+def _beside(call: ChatCall, keywords: Mapping[str, Any]) -> tuple[str, ...]:
     """All other texts that are sent. Only without a binding were the call's own `tools` read as tools before."""
     read = _TEXT_KEYS if call.bound is not None else (*_TEXT_KEYS, "tools")
     return beside(call.messages, keywords, read)
@@ -166,7 +166,7 @@ def _answered_by(messages: Sequence[BaseMessage]) -> str:
     return ""
 
 
-def _max_tokens(call: Call, keywords: Mapping[str, Any]) -> int | None:
+def _max_tokens(call: ChatCall, keywords: Mapping[str, Any]) -> int | None:
     if not keywords:
         return call.max_tokens
     stated = (keywords.get(name) for name in MAX_TOKENS)
@@ -174,23 +174,23 @@ def _max_tokens(call: Call, keywords: Mapping[str, Any]) -> int | None:
     return found or call.max_tokens
 
 
-def _keywords(call: Call) -> Mapping[str, Any]:
+def _keywords(call: ChatCall) -> Mapping[str, Any]:
     return call.kwargs if call.bound is None else {**getattr(call.bound, "kwargs", {}), **call.kwargs}
 
 
-def _needs(call: Call, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:
+def _needs(call: ChatCall, media: tuple[str, ...], cards: Sequence[ModelCard]) -> Need:
     needs = Need.NONE if call.mode == "invoke" else Need.STREAMING
     if not (call.kwargs or call.bound or media):  # as most calls are; to join flags is slow
         return needs
     for kind in media:
         needs |= _MEDIA_NEEDS[kind]
-    options = {**call.bound.kwargs, **call.kwargs} if isinstance(call.bound, Tools) else call.kwargs
-    if (isinstance(call.bound, Tools) and call.bound.tools) or options.get("tools"):
+    options = {**call.bound.kwargs, **call.kwargs} if isinstance(call.bound, ToolBinding) else call.kwargs
+    if (isinstance(call.bound, ToolBinding) and call.bound.tools) or options.get("tools"):
         needs |= Need.TOOL_CALLING
         if options.get("tool_choice") not in _FREE_CHOICES:
             needs |= Need.TOOL_CHOICE
     needs |= _format_need(options.get("response_format"))
-    if isinstance(call.bound, Structured):
+    if isinstance(call.bound, StructuredBinding):
         needs |= _schema_need(call.bound, cards)
     if _reasons(options):
         needs |= Need.REASONING_OUTPUT
@@ -204,7 +204,7 @@ def _format_need(response_format: Any) -> Need:
     return {"text": Need.NONE, "json_object": Need.JSON_MODE}.get(kind or "", Need.STRUCTURED_OUTPUT)
 
 
-def _schema_need(bound: Structured, cards: Sequence[ModelCard]) -> Need:
+def _schema_need(bound: StructuredBinding, cards: Sequence[ModelCard]) -> Need:
     by_method = {"function_calling": Need.TOOL_CALLING, "json_mode": Need.JSON_MODE}
     need = by_method.get(bound.method or "", Need.STRUCTURED_OUTPUT)
     if bound.method is None and all(card.cannot & Need.STRUCTURED_OUTPUT for card in cards):

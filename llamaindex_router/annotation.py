@@ -105,7 +105,7 @@ class Annotator:
         }
 
 
-class Unannotated(Annotator):
+class NullAnnotator(Annotator):
     """Passes everything on as it came."""
 
     def take(self, chunk: Any) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ Rewrite = Callable[[Sequence[ChatMessage]], Sequence[ChatMessage]]
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[R]):
+class LLMCall(Generic[R]):
     """A method of a LlamaIndex LLM without its sync, async or stream prefix, and its arguments.
 
     `messages` are what will be read by the model, for the core to look at; never sent from here. `extended`: each
@@ -46,7 +46,7 @@ class Call(Generic[R]):
         """Copies of the arguments; `rewrite` is applied to every history in them."""
         return [fresh(a, rewrite) for a in self.args], {k: fresh(v, rewrite) for k, v in self.kwargs.items()}
 
-    def without(self, keyword: str) -> Call[R]:
+    def without(self, keyword: str) -> LLMCall[R]:
         """The same call, one keyword less."""
         return replace(self, kwargs={k: v for k, v in self.kwargs.items() if k != keyword})
 
@@ -71,7 +71,7 @@ def fresh(value: Any, rewrite: Rewrite | None = None) -> Any:
     return value
 
 
-def with_extras(call: Call[Any], kwargs: dict[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
+def with_extras(call: LLMCall[Any], kwargs: dict[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords with these under them; what the model itself is called with, if the call is a structured one."""
     if not extras:
         return kwargs
@@ -95,7 +95,7 @@ def _prompt(prompt: BasePromptTemplate, rewrite: Rewrite | None) -> BasePromptTe
     return copied
 
 
-def chat(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: bool = False) -> Call[ChatResponse]:
+def chat(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: bool = False) -> LLMCall[ChatResponse]:
     """`chat` and its three siblings. Raises ConfigError where texts or mappings are in the place of messages."""
     one = isinstance(messages, (str, ChatMessage))
     if one or (isinstance(messages, (list, tuple)) and any(isinstance(m, (str, Mapping)) for m in messages)):
@@ -104,17 +104,17 @@ def chat(messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, stream: 
             "`complete` takes a text"
         )
     extended = is_extended(messages)
-    return Call("chat", (list(messages) if extended else messages,), kwargs, messages, stream, extended=extended)
+    return LLMCall("chat", (list(messages) if extended else messages,), kwargs, messages, stream, extended=extended)
 
 
 def complete(
     prompt: str, formatted: bool, kwargs: Mapping[str, Any], *, stream: bool = False
-) -> Call[CompletionResponse]:
+) -> LLMCall[CompletionResponse]:
     """`complete` and its three siblings."""
     given = {**kwargs, "formatted": True} if formatted else kwargs
     extended = is_extended(prompt)
     text = str(prompt) if extended else prompt  # the mark is not the model's
-    return Call("complete", (text,), given, (text,), stream, extended=extended)
+    return LLMCall("complete", (text,), given, (text,), stream, extended=extended)
 
 
 def with_tools(
@@ -124,7 +124,7 @@ def with_tools(
     kwargs: Mapping[str, Any],
     *,
     stream: bool = False,
-) -> Call[ChatResponse]:
+) -> LLMCall[ChatResponse]:
     """`chat_with_tools` and its three siblings; what the caller left out stays out.
 
     A message as `user_msg` becomes the history's last, which is the same to all integrations but Anthropic's:
@@ -138,7 +138,7 @@ def with_tools(
     stated = {name: m for name, m in (("user_msg", user_msg), ("chat_history", chat_history)) if m is not None}
     asked = [ChatMessage(role=MessageRole.USER, content=user_msg)] if user_msg is not None else []
     read = [*(chat_history or ()), *asked]
-    return Call("chat_with_tools", (tools,), {**stated, **kwargs}, read, stream, tools, extended)
+    return LLMCall("chat_with_tools", (tools,), {**stated, **kwargs}, read, stream, tools, extended)
 
 
 def structured(
@@ -149,7 +149,7 @@ def structured(
     messages: Sequence[ChatMessage],
     *,
     stream: bool = False,
-) -> Call[Any]:
+) -> LLMCall[Any]:
     """`structured_predict` and its three siblings; `messages` are the prompt's, formatted."""
     given = {"llm_kwargs": dict(llm_kwargs), **prompt_args} if llm_kwargs else dict(prompt_args)
-    return Call("structured_predict", (output_cls, prompt), given, messages, stream)
+    return LLMCall("structured_predict", (output_cls, prompt), given, messages, stream)

@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 from llama_index_instrumentation import get_dispatcher
 
-from capability_router.endpoints.veil import veiled
-from llamaindex_router.tracing import unspanned
+from capability_router.endpoints.key_masking import mask_keys
+from llamaindex_router.tracing import without_span
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NESTED, _BEFORE = "llm_kwargs", 2
@@ -22,7 +22,7 @@ _NESTED, _BEFORE = "llm_kwargs", 2
 
 def keyless(method: F) -> F:
     """With a span that shows no key among the keywords; the method gets them veiled, too."""
-    return _spanned(method, lambda args, kwargs: (args, veiled(kwargs)))
+    return _spanned(method, lambda args, kwargs: (args, mask_keys(kwargs)))
 
 
 def keyless_structured(method: F) -> F:
@@ -32,9 +32,9 @@ def keyless_structured(method: F) -> F:
 
 def _with_nested(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     if len(args) > _BEFORE and args[_BEFORE]:
-        return (*args[:_BEFORE], veiled(args[_BEFORE]), *args[_BEFORE + 1 :]), kwargs
+        return (*args[:_BEFORE], mask_keys(args[_BEFORE]), *args[_BEFORE + 1 :]), kwargs
     if kwargs.get(_NESTED):
-        return args, {**kwargs, _NESTED: veiled(kwargs[_NESTED])}
+        return args, {**kwargs, _NESTED: mask_keys(kwargs[_NESTED])}
     return args, kwargs
 
 
@@ -51,4 +51,4 @@ def _spanned(method: F, change: Callable[..., Any]) -> F:
         shown, named = change(args, kwargs)
         return await spanned.__get__(self, type(self))(*shown, **named)
 
-    return cast(F, unspanned(awaited if iscoroutinefunction(method) else asked))
+    return cast(F, without_span(awaited if iscoroutinefunction(method) else asked))

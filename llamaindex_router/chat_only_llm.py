@@ -30,7 +30,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.structured_llm import StructuredLLM
 from pydantic import BaseModel
 
-from capability_router.endpoints.veil import unveiled
+from capability_router.endpoints.key_masking import unmask_keys
 from llamaindex_router.call_keys import keyless, keyless_structured
 from llamaindex_router.messages.tool_calls import selections
 from llamaindex_router.structured_llm import KeylessStructuredLLM
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 class ChatOnlyLLM(FunctionCallingLLM):
     """Chat and complete, sync, async and streamed, over four methods of the class that makes the calls.
 
-    That class marks the four as `unspanned`: LlamaIndex gives whatever implements an abstract method a span of its own.
-    Each makes one call, no retries, and raises what the class that makes it does.
+    That class marks the four as `without_span`: LlamaIndex gives whatever implements an abstract method a span of its
+    own. Each makes one call, no retries, and raises what the class that makes it does.
     """
 
     temperature: float | None = Field(default=None, description="Sampling temperature.")
@@ -69,35 +69,35 @@ class ChatOnlyLLM(FunctionCallingLLM):
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """One call."""
-        return self._answer(messages, unveiled(kwargs))
+        return self._answer(messages, unmask_keys(kwargs))
 
     @keyless
     @read_once
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """One call."""
-        return await self._aanswer(messages, unveiled(kwargs))
+        return await self._aanswer(messages, unmask_keys(kwargs))
 
     @keyless
     @read_once
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """One streamed call; sent when the first chunk is asked for."""
-        return self._stream(messages, unveiled(kwargs))
+        return self._stream(messages, unmask_keys(kwargs))
 
     @keyless
     @read_once
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """One streamed call; sent when the first chunk is asked for."""
-        return self._astream(messages, unveiled(kwargs))
+        return self._astream(messages, unmask_keys(kwargs))
 
     @keyless
     @read_once
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The prompt as a user's message."""
-        return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, unveiled(kw)))(
+        return chat_to_completion_decorator(lambda messages, **kw: self._answer(messages, unmask_keys(kw)))(
             prompt, **kwargs
         )
 
@@ -106,7 +106,7 @@ class ChatOnlyLLM(FunctionCallingLLM):
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """The prompt as a user's message."""
-        return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, unveiled(kw)))(
+        return await achat_to_completion_decorator(lambda messages, **kw: self._aanswer(messages, unmask_keys(kw)))(
             prompt, **kwargs
         )
 
@@ -115,7 +115,7 @@ class ChatOnlyLLM(FunctionCallingLLM):
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """The prompt as a user's message, streamed."""
-        return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, unveiled(kw)))(
+        return stream_chat_to_completion_decorator(lambda messages, **kw: self._stream(messages, unmask_keys(kw)))(
             prompt, **kwargs
         )
 
@@ -126,7 +126,7 @@ class ChatOnlyLLM(FunctionCallingLLM):
         """The prompt as a user's message, streamed."""
 
         async def opened(messages: Sequence[ChatMessage], **kw: Any) -> ChatResponseAsyncGen:
-            return self._astream(messages, unveiled(kw))
+            return self._astream(messages, unmask_keys(kw))
 
         return await astream_chat_to_completion_decorator(opened)(prompt, **kwargs)
 

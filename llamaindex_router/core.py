@@ -20,32 +20,32 @@ from llama_index.core.llms.llm import LLM
 from capability_router.address import keyless
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
-from capability_router.concurrency.latch import InnerLatch, Latch
+from capability_router.concurrency.latch import Latch, ReentrantLatch
 from capability_router.errors import ConfigError
 from capability_router.request import Outcome, Request
-from llamaindex_router.annotation import Annotator, Unannotated
+from llamaindex_router.annotation import Annotator, NullAnnotator
 from llamaindex_router.attempts.endpoint import LlamaEndpoint
-from llamaindex_router.call import Call, R
+from llamaindex_router.call import LLMCall, R
 from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.event_handler import announce
 from llamaindex_router.fleet.chain_model import is_chat_model
-from llamaindex_router.fleet.children import Children
 from llamaindex_router.fleet.description import describe
+from llamaindex_router.fleet.llm_fleet import LLMFleet
 from llamaindex_router.fleet.secret_names import SECRET
 from llamaindex_router.messages.handover import Origins
-from llamaindex_router.routed import Routed
+from llamaindex_router.routed import RoutedLLMCall
 from llamaindex_router.tokens import tokens_of
 
 if TYPE_CHECKING:
     from capability_router.router import Router
 
 _URL = re.compile(r"https?://\S+")
-_cores: weakref.WeakValueDictionary[str, Core] = weakref.WeakValueDictionary()
+_cores: weakref.WeakValueDictionary[str, SharedCore] = weakref.WeakValueDictionary()
 _routers: weakref.WeakSet[Any] = weakref.WeakSet()
 _making = Latch()
 
 
-class Recipe(NamedTuple):
+class CoreConfig(NamedTuple):
     """How to make a core. `models` or a `config` (router.yaml's path, or the same as a mapping), which `models`
     override; `settings` of the router, `defaults` for the chosen model's call, a key for models given by name.
     """
@@ -56,73 +56,75 @@ class Recipe(NamedTuple):
     defaults: Mapping[str, Any] = {}
     api_key: str | None = None
 
-    def scrubbed(self) -> Recipe:
+    def scrubbed(self) -> CoreConfig:
         """The same without what must stay in this process."""
         settings = {name: value for name, value in self.settings.items() if name != "evaluator"}  # it may hold keys
         config = _with_screen(self.config) if isinstance(self.config, Mapping) else self.config
-        return Recipe(scrubbed(self.models), config, _with_screen(settings), scrubbed(dict(self.defaults)))
+        return CoreConfig(scrubbed(self.models), config, _with_screen(settings), scrubbed(dict(self.defaults)))
 
-    def rebuilt(self) -> Recipe:
+    def rebuilt(self) -> CoreConfig:
         """The same with what it describes of LLMs made again; raises ConfigError where that can't be."""
         return self._replace(models=rebuilt(self.models), config=rebuilt(self.config))
 
 
-class Core:
+class SharedCore:
     """Made from a recipe, or around a Router that exists."""
 
-    def __init__(self, recipe: Recipe, router: Router | None = None, token: str | None = None) -> None:
+    def __init__(self, recipe: CoreConfig, router: Router | None = None, token: str | None = None) -> None:
         self._recipe = recipe if router is None else _recipe_of(router, recipe)
         self.router = router if router is not None else _router(recipe)
         self.router.count_with(tokens_of, "of LlamaIndex")
-        self.children = Children(self.router.registry, recipe.defaults, recipe.api_key)
+        self.children = LLMFleet(self.router.registry, recipe.defaults, recipe.api_key)
         self.origins = Origins()
-        self._go_by(token or uuid.uuid4().hex)
+        self._register_token(token or uuid.uuid4().hex)
         with _making:
             if self.router not in _routers:
                 _routers.add(self.router)
                 self.router.on_outcome(_told)
 
-    def under(self, defaults: Mapping[str, Any]) -> Core:
+    def under(self, defaults: Mapping[str, Any]) -> SharedCore:
         """One around the same router, whose models have these defaults; None takes one away."""
         whole = {**self._recipe.defaults, **defaults}
         stated = {name: value for name, value in whole.items() if value is not None}
-        core = Core.__new__(Core)
+        core = SharedCore.__new__(SharedCore)
         core._recipe = self._recipe._replace(defaults=stated)
         core.router, core.origins, core.children = self.router, self.origins, self.children.under(stated)
-        core._go_by(uuid.uuid4().hex)
+        core._register_token(uuid.uuid4().hex)
         return core
 
-    def _go_by(self, token: str) -> None:
+    def _register_token(self, token: str) -> None:
         """By this token a pickle finds it again while it lives."""
         self._token = token
         _cores[token] = self
 
-    def start(self, call: Call[R], request: Request, manager: CallbackManager, *, annotate: bool) -> Routed[R]:
+    def start(
+        self, call: LLMCall[R], request: Request, manager: CallbackManager, *, annotate: bool
+    ) -> RoutedLLMCall[R]:
         """Plan a call; raises NoEligibleModel or BudgetExceeded before anything is sent."""
         endpoint = LlamaEndpoint(call, self.children, manager, self.origins)
         run = self.router.start(request, endpoint, again=lambda: self._unheard(call))
         if run.caller is not None:
             run.caller.asks(self.children)
-        return Routed(call, run, (Annotator if annotate else Unannotated)(run, endpoint), self.origins)
+        return RoutedLLMCall(call, run, (Annotator if annotate else NullAnnotator)(run, endpoint), self.origins)
 
-    def _unheard(self, call: Call[Any]) -> LlamaEndpoint:
+    def _unheard(self, call: LLMCall[Any]) -> LlamaEndpoint:
         """The same call once more, for a shadow: no callback handler of the caller's hears of it."""
         return LlamaEndpoint(call, self.children, CallbackManager([]), self.origins)
 
-    def __copy__(self) -> Core:
+    def __copy__(self) -> SharedCore:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Core:
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharedCore:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _opened, (self._token, self._recipe.scrubbed())
 
     def __repr__(self) -> str:
-        return f"<Core of {self.router!r}>"
+        return f"<SharedCore of {self.router!r}>"
 
 
-def _router(recipe: Recipe) -> Router:
+def _router(recipe: CoreConfig) -> Router:
     from capability_router.router import Router
 
     if recipe.config is not None:
@@ -131,26 +133,26 @@ def _router(recipe: Recipe) -> Router:
     return Router(recipe.models, describe=describe, api_key=recipe.api_key, **recipe.settings)
 
 
-def _recipe_of(router: Router, recipe: Recipe) -> Recipe:
+def _recipe_of(router: Router, recipe: CoreConfig) -> CoreConfig:
     """How to make a router like this one: its entries and its settings."""
     settings = replace(router.settings, models=())
     return recipe._replace(models=router.registry, settings={"settings": settings})
 
 
 def _told(request: Request, outcome: Outcome) -> None:
-    if isinstance(request.payload, Call):
+    if isinstance(request.payload, LLMCall):
         announce(request, outcome)
 
 
-def _opened(token: str, recipe: Recipe) -> Core:
+def _opened(token: str, recipe: CoreConfig) -> SharedCore:
     with _opening:
-        return _cores.get(token) or Core(recipe.rebuilt(), token=token)
+        return _cores.get(token) or SharedCore(recipe.rebuilt(), token=token)
 
 
-_opening = InnerLatch()
+_opening = ReentrantLatch()
 
 
-class Blueprint(NamedTuple):
+class PickledModel(NamedTuple):
     """An LLM, or a LangChain chat model, in a pickle: its class and its fields, without secrets.
 
     It is built only where the core that it is of is not alive: there its key has to be in the environment.
@@ -172,7 +174,7 @@ def _built(kind: type[Any], fields: dict[str, Any]) -> Any:
 
 def rebuilt(value: Any) -> Any:
     """The same entries with what their blueprints describe."""
-    if isinstance(value, Blueprint):
+    if isinstance(value, PickledModel):
         return _built(value.kind, rebuilt(value.fields))
     if isinstance(value, Registry):
         return Registry([replace(e, source=rebuilt(e.source)) for e in value])
@@ -184,13 +186,13 @@ def rebuilt(value: Any) -> Any:
 def scrubbed(value: Any) -> Any:
     """The same entries without what must stay in this process."""
     if isinstance(value, EndpointLLM):
-        return Blueprint(type(value), value.blueprint())
+        return PickledModel(type(value), value.blueprint())
     if isinstance(value, LLM):
         stated = {name: getattr(value, name) for name in value.model_fields_set if _kept(type(value), name)}
-        return Blueprint(type(value), {k: v for k, v in scrubbed(stated).items() if picklable(v)})
+        return PickledModel(type(value), {k: v for k, v in scrubbed(stated).items() if picklable(v)})
     if is_chat_model(value):
         stated = {name: getattr(value, name, None) for name in value.model_fields_set if not SECRET.search(name)}
-        return Blueprint(type(value), {name: scrubbed(item) for name, item in stated.items() if _plain(item)})
+        return PickledModel(type(value), {name: scrubbed(item) for name, item in stated.items() if _plain(item)})
     if isinstance(value, Registry):
         return Registry([replace(e, card=scrubbed(e.card), source=scrubbed(e.source)) for e in value])
     if isinstance(value, ModelCard):

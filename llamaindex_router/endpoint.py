@@ -24,14 +24,14 @@ from pydantic import Field, PrivateAttr, field_serializer
 from capability_router.address import keyless, public_url, versioned
 from capability_router.catalog.aliases import canonical, provider_of
 from capability_router.catalog.card import FIELDS, ModelCard, card_fields
-from capability_router.catalog.entry import Description
-from capability_router.endpoints.assembly import Assembly
+from capability_router.catalog.entry import ModelDescription
 from capability_router.endpoints.openai_models import options_for
+from capability_router.endpoints.reply_assembler import ReplyAssembler
 from llamaindex_router.call_keys import keyless_structured
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.messages.chat_completions import json_schema, message_dicts, object_of, response_of, tool_choice
 from llamaindex_router.side_channel import current_channel
-from llamaindex_router.tracing import unspanned
+from llamaindex_router.tracing import without_span
 
 if TYPE_CHECKING:
     from capability_router.endpoints.exchange import Exchange
@@ -124,11 +124,11 @@ class EndpointLLM(ChatOnlyLLM):
         )
 
     @property
-    def description(self) -> Description:
+    def description(self) -> ModelDescription:
         """What a router reads of it."""
         own = {name: getattr(self._card, name) for name in FIELDS if name not in ("id", "endpoint")}
         stated = {name: value for name, value in own.items() if value not in (None, "", (), {})}
-        return Description({"output_reserve": self.max_tokens, **stated}, self._client.address, gives_reason=True)
+        return ModelDescription({"output_reserve": self.max_tokens, **stated}, self._client.address, gives_reason=True)
 
     def blueprint(self) -> dict[str, Any]:
         """The keywords that make it again, without its headers and its key, also one in the URL."""
@@ -166,33 +166,33 @@ class EndpointLLM(ChatOnlyLLM):
         own = told.total is None or self.timeout <= told.total
         return replace(told, total=self.timeout, total_by="timeout") if own else told
 
-    @unspanned
+    @without_span
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)
         (delta,) = exchange.chunks()
-        return _told(exchange, Assembly(), delta, stream=False)
+        return _told(exchange, ReplyAssembler(), delta, stream=False)
 
-    @unspanned
+    @without_span
     async def _aanswer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         exchange = self._exchange(messages, kwargs, stream=False)
         (delta,) = [delta async for delta in exchange.achunks()]
-        return _told(exchange, Assembly(), delta, stream=False)
+        return _told(exchange, ReplyAssembler(), delta, stream=False)
 
-    @unspanned
+    @without_span
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
-        exchange, so_far = self._exchange(messages, kwargs, stream=True), Assembly()
+        exchange, so_far = self._exchange(messages, kwargs, stream=True), ReplyAssembler()
         for delta in exchange.chunks():
             yield _told(exchange, so_far, delta, stream=True)
 
-    @unspanned
+    @without_span
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
-        exchange, so_far = self._exchange(messages, kwargs, stream=True), Assembly()
+        exchange, so_far = self._exchange(messages, kwargs, stream=True), ReplyAssembler()
         async for delta in exchange.achunks():
             yield _told(exchange, so_far, delta, stream=True)
 
     # -- tools -----------------------------------------------------------------------------------------
 
-    @unspanned
+    @without_span
     def _choice(self, stated: Any, *, required: bool, parallel: bool) -> dict[str, Any]:
         return {"tool_choice": tool_choice(stated, required=required), "parallel_tool_calls": parallel}
 
@@ -268,7 +268,7 @@ def _revived(kind: type[EndpointLLM], keywords: dict[str, Any], token: str) -> E
     return kind(_token=token, **keywords)
 
 
-def _told(exchange: Exchange, so_far: Assembly, delta: Delta, *, stream: bool) -> ChatResponse:
+def _told(exchange: Exchange, so_far: ReplyAssembler, delta: Delta, *, stream: bool) -> ChatResponse:
     """`so_far` has the deltas before this one. The exchange's own assembly may be ahead: it has all that was read."""
     current_channel().headers = exchange.headers
     so_far.add(delta)

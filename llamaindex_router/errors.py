@@ -61,7 +61,7 @@ def widen(error: AllCandidatesFailed) -> None:
         error.__class__ = ObjectInterrupted if isinstance(error, StreamInterrupted) else NoObject
 
 
-class Refused(RuntimeError):
+class RefusedAnswer(RuntimeError):
     """A refusal that its integration hands on as an answer without content.
 
     Its text has the status and the provider's code alone: the provider's words, in `body`, may quote the prompt.

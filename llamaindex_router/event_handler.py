@@ -17,7 +17,7 @@ from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from pydantic import Field, PrivateAttr
 
-from capability_router.money.spending import ShowsSpending, Spending, facts_of
+from capability_router.money.spending import Spending, SpendingMixin, facts_of
 from capability_router.request import Outcome, Request
 
 dispatcher = get_dispatcher(__name__)
@@ -35,7 +35,7 @@ class RouterCallEvent(BaseEvent):
         return "RouterCallEvent"
 
 
-class RouterEventHandler(ShowsSpending, BaseEventHandler):
+class RouterEventHandler(SpendingMixin, BaseEventHandler):
     """Adds up what the routed calls cost. Unknown costs count as 0 and show as None in `calls`."""
 
     _spending: Spending = PrivateAttr(default_factory=Spending)

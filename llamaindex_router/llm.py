@@ -37,7 +37,7 @@ from pydantic import (
     model_serializer,
 )
 
-from capability_router.endpoints.veil import unveiled
+from capability_router.endpoints.key_masking import unmask_keys
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.routing import Routing, check_keywords, check_terms, current_routing, split_terms
@@ -46,15 +46,15 @@ from llamaindex_router import call as calls
 from llamaindex_router.annotation import producer_of
 from llamaindex_router.call import R
 from llamaindex_router.call_keys import keyless
-from llamaindex_router.core import Core, Recipe, picklable
+from llamaindex_router.core import CoreConfig, SharedCore, picklable
 from llamaindex_router.fleet.description import metadata_of
-from llamaindex_router.fleet.settings_mark import mark_of
+from llamaindex_router.fleet.settings_fingerprint import mark_of
 from llamaindex_router.messages.tool_calls import selections
-from llamaindex_router.routed import Routed
+from llamaindex_router.routed import RoutedLLMCall
 from llamaindex_router.structured import extended, formatted
 from llamaindex_router.structured_llm import KeylessStructuredLLM
 from llamaindex_router.system_prompt import ExtendedMessages, ExtendedText
-from llamaindex_router.tracing import unspanned
+from llamaindex_router.tracing import without_span
 from llamaindex_router.translate import request_of
 from llamaindex_router.window import ContextWindow, checked, metadata_for
 
@@ -91,7 +91,7 @@ class RouterLLM(FunctionCallingLLM):
     timeout: float | None = Field(default=None, gt=0, description="Limit of one request in seconds, all attempts.")
     context_window: ContextWindow = Field(default="auto", description="Which window engines are told.")
     annotate: bool = Field(default=True, description='Whether replies carry additional_kwargs["router"].')
-    _core: Core = PrivateAttr()
+    _core: SharedCore = PrivateAttr()
     _metadata: LLMMetadata = PrivateAttr()
 
     def __init__(
@@ -122,7 +122,7 @@ class RouterLLM(FunctionCallingLLM):
         if max_retries is not None:
             settings["retry"] = {"attempts": attempts_of(max_retries), **(settings.get("retry") or {})}
         key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-        self._core = core or _core(Recipe(models, config, settings, defaults, key), router)
+        self._core = core or _core(CoreConfig(models, config, settings, defaults, key), router)
         if "output_parser" not in own and (parser := self._core.children.output_parser) is not None:
             self.output_parser = parser
         if annotate is None:
@@ -215,49 +215,49 @@ class RouterLLM(FunctionCallingLLM):
 
     # -- chat and complete ---------------------------------------------------------------------
 
-    @unspanned
+    @without_span
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Chat, routed."""
         return self._routed(calls.chat(messages, kwargs)).call()
 
-    @unspanned
+    @without_span
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Chat, routed."""
         return await (await self._arouted(calls.chat(messages, kwargs))).acall()
 
-    @unspanned
+    @without_span
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Chat, routed and streamed; opened up to its first chunk."""
         return self._routed(calls.chat(messages, kwargs, stream=True)).stream()
 
-    @unspanned
+    @without_span
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """Chat, routed and streamed; opened up to its first chunk."""
         return await (await self._arouted(calls.chat(messages, kwargs, stream=True))).astream()
 
-    @unspanned
+    @without_span
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Completion, routed as a completion."""
         return self._routed(calls.complete(prompt, formatted, kwargs)).call()
 
-    @unspanned
+    @without_span
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Completion, routed as a completion."""
         return await (await self._arouted(calls.complete(prompt, formatted, kwargs))).acall()
 
-    @unspanned
+    @without_span
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """Completion, routed and streamed."""
         return self._routed(calls.complete(prompt, formatted, kwargs, stream=True)).stream()
 
-    @unspanned
+    @without_span
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """Completion, routed and streamed."""
         return await (await self._arouted(calls.complete(prompt, formatted, kwargs, stream=True))).astream()
 
     # -- tools: delegated to the candidate's own public methods, with the original tools -------------
 
-    @unspanned
+    @without_span
     def chat_with_tools(
         self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None, verbose: bool = False,
@@ -267,7 +267,7 @@ class RouterLLM(FunctionCallingLLM):
         given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
         return self._routed(calls.with_tools(tools, user_msg, chat_history, given)).call()
 
-    @unspanned
+    @without_span
     async def achat_with_tools(
         self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None, verbose: bool = False,
@@ -277,7 +277,7 @@ class RouterLLM(FunctionCallingLLM):
         given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
         return await (await self._arouted(calls.with_tools(tools, user_msg, chat_history, given))).acall()
 
-    @unspanned
+    @without_span
     def stream_chat_with_tools(
         self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None, verbose: bool = False,
@@ -287,7 +287,7 @@ class RouterLLM(FunctionCallingLLM):
         given = _tool_terms(kwargs, verbose, allow_parallel_tool_calls, tool_required)
         return self._routed(calls.with_tools(tools, user_msg, chat_history, given, stream=True)).stream()
 
-    @unspanned
+    @without_span
     async def astream_chat_with_tools(
         self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None, verbose: bool = False,
@@ -306,7 +306,7 @@ class RouterLLM(FunctionCallingLLM):
         """An LLM whose answers are objects of this class, routed."""
         return KeylessStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
 
-    @unspanned
+    @without_span
     def _prepare_chat_with_tools(
         self, tools: Sequence[BaseTool], user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None, verbose: bool = False,
@@ -332,7 +332,7 @@ class RouterLLM(FunctionCallingLLM):
 
     # -- structured: delegated likewise, so that native schemas are used where a model has them ----------
 
-    @unspanned
+    @without_span
     def structured_predict(
         self, output_cls: type[Any], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
@@ -340,7 +340,7 @@ class RouterLLM(FunctionCallingLLM):
         """An object of `output_cls`; an answer that doesn't fit goes to the next model."""
         return self._routed(self._structured(output_cls, prompt, llm_kwargs, prompt_args)).call()
 
-    @unspanned
+    @without_span
     async def astructured_predict(
         self, output_cls: type[Any], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
@@ -348,7 +348,7 @@ class RouterLLM(FunctionCallingLLM):
         """An object of `output_cls`; an answer that doesn't fit goes to the next model."""
         return await (await self._arouted(self._structured(output_cls, prompt, llm_kwargs, prompt_args))).acall()
 
-    @unspanned
+    @without_span
     def stream_structured_predict(
         self, output_cls: type[Any], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
@@ -356,7 +356,7 @@ class RouterLLM(FunctionCallingLLM):
         """The object as it grows."""
         return self._routed(self._structured(output_cls, prompt, llm_kwargs, prompt_args, stream=True)).stream()
 
-    @unspanned
+    @without_span
     async def astream_structured_predict(
         self, output_cls: type[Any], prompt: BasePromptTemplate, llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
@@ -376,21 +376,21 @@ class RouterLLM(FunctionCallingLLM):
 
     # -- inside ---------------------------------------------------------------------------------------
 
-    def _routed(self, call: calls.Call[R]) -> Routed[R]:
+    def _routed(self, call: calls.LLMCall[R]) -> RoutedLLMCall[R]:
         return self._core.start(*self._asked(call), self.callback_manager, annotate=self.annotate)
 
-    async def _arouted(self, call: calls.Call[R]) -> Routed[R]:
+    async def _arouted(self, call: calls.LLMCall[R]) -> RoutedLLMCall[R]:
         call, request = self._asked(call)
         if self.router.prepares:
             request = await self.router.prepare(request)
         return self._core.start(call, request, self.callback_manager, annotate=self.annotate)
 
-    def _asked(self, call: calls.Call[R]) -> tuple[calls.Call[R], Request]:
+    def _asked(self, call: calls.LLMCall[R]) -> tuple[calls.LLMCall[R], Request]:
         check_keywords(call.kwargs.get("llm_kwargs") or () if call.structured else call.kwargs)  # others: the prompt's
         call, routing = self._pinned(call)
         return call, self._request(call, routing)
 
-    def _request(self, call: calls.Call[Any], routing: Routing) -> Request:
+    def _request(self, call: calls.LLMCall[Any], routing: Routing) -> Request:
         router = self.router
         added = call.extended or call.structured
         own = self._core.children.own_prompt(wrapped=call.method == "complete") if added else ""
@@ -405,7 +405,7 @@ class RouterLLM(FunctionCallingLLM):
         r = routing.merged(ours)
         return r if r.framework else r.attributed(chain=r.chain, session=r.session, framework="llamaindex", tags=r.tags)
 
-    def _pinned(self, call: calls.Call[R]) -> tuple[calls.Call[R], Routing]:
+    def _pinned(self, call: calls.LLMCall[R]) -> tuple[calls.LLMCall[R], Routing]:
         """The keyword `model=` pins a candidate by its id; any other name goes to the chosen model."""
         name = call.kwargs.get("model")
         pin = self.router.registry.resolve(name) if isinstance(name, str) and not call.structured else None
@@ -421,7 +421,7 @@ class RouterLLM(FunctionCallingLLM):
         prompt_args: dict[str, Any],
         *,
         stream: bool = False,
-    ) -> calls.Call[Any]:
+    ) -> calls.LLMCall[Any]:
         messages = formatted(self, prompt, prompt_args)
         whole = extended(self, prompt, messages)
         given = prompt_args if whole is prompt else {}
@@ -453,7 +453,7 @@ class RouterLLM(FunctionCallingLLM):
     __str__ = __repr__
 
 
-def _core(recipe: Recipe, router: Router | None) -> Core:
+def _core(recipe: CoreConfig, router: Router | None) -> SharedCore:
     described = recipe.models is not None or recipe.config is not None
     if described == (router is not None):
         raise ConfigError("give models=[...] or router=..., one of them")
@@ -463,7 +463,7 @@ def _core(recipe: Recipe, router: Router | None) -> Core:
         check_router("RouterLLM", router, Router)
     if router is not None and recipe.settings:
         raise ConfigError(f"{', '.join(recipe.settings)}: settings belong to the Router that is given as router=")
-    return Core(recipe, router)
+    return SharedCore(recipe, router)
 
 
 def _stated_mode(mode: Any) -> PydanticProgramMode | None:
@@ -485,8 +485,8 @@ def _further(kind: type[RouterLLM]) -> set[str]:
 def _tool_terms(kwargs: Mapping[str, Any], verbose: bool, parallel: bool, required: bool) -> dict[str, Any]:
     """The flags that are set: older integrations don't know all of them."""
     flags = {"verbose": verbose, "allow_parallel_tool_calls": parallel, "tool_required": required}
-    return {**{name: True for name, flag in flags.items() if flag}, **unveiled(kwargs)}
+    return {**{name: True for name, flag in flags.items() if flag}, **unmask_keys(kwargs)}
 
 
-def _revived(kind: type[RouterLLM], core: Core, stated: dict[str, Any]) -> RouterLLM:
+def _revived(kind: type[RouterLLM], core: SharedCore, stated: dict[str, Any]) -> RouterLLM:
     return kind(_core=core, **stated)

@@ -11,21 +11,21 @@ from llama_index.core.base.llms.types import ChatResponse
 from capability_router.concurrency.async_generators import END
 from capability_router.execution.run import Run
 from llamaindex_router.annotation import Annotator
-from llamaindex_router.attempts.continuation import Carrier
-from llamaindex_router.call import Call, R
+from llamaindex_router.attempts.continuation import PrefixRestorer
+from llamaindex_router.call import LLMCall, R
 from llamaindex_router.messages.handover import Origins
 from llamaindex_router.objects import aobjects, objects
 from llamaindex_router.tracing import RouterCall
 
 
-class Routed(Generic[R]):
+class RoutedLLMCall(Generic[R]):
     """A planned run; exactly one of its four methods is used, once."""
 
     __slots__ = ("_annotator", "_call", "_carrier", "_origins", "_run")
 
-    def __init__(self, call: Call[R], run: Run[Any], annotator: Annotator, origins: Origins) -> None:
+    def __init__(self, call: LLMCall[R], run: Run[Any], annotator: Annotator, origins: Origins) -> None:
         self._call, self._run, self._annotator, self._origins = call, run, annotator, origins
-        self._carrier = Carrier(run)
+        self._carrier = PrefixRestorer(run)
 
     @property
     def _prompt(self) -> Any:

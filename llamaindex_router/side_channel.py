@@ -7,7 +7,7 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 from capability_router.execution.effects import Timeouts
-from capability_router.execution.outer import Around, bound_inside, unbound
+from capability_router.execution.outer_limits import OuterLimits, set_outer_limits, unbound
 
 
 class SideChannel:
@@ -30,12 +30,12 @@ class SideChannel:
 _current: ContextVar[SideChannel | None] = ContextVar("llamaindex_router_side_channel", default=None)
 
 
-Taken = tuple[Token[SideChannel | None], Token[Around] | None]
+Taken = tuple[Token[SideChannel | None], Token[OuterLimits] | None]
 
 
 def taken(channel: SideChannel) -> Taken:
     """Calls made from here on belong to this attempt, until `left`."""
-    return _current.set(channel), bound_inside(channel.timeouts, elsewhere=channel.elsewhere)
+    return _current.set(channel), set_outer_limits(channel.timeouts, elsewhere=channel.elsewhere)
 
 
 def left(before: Taken) -> None:

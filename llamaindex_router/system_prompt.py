@@ -14,7 +14,7 @@ from llama_index.core.base.llms.types import ChatMessage
 if TYPE_CHECKING:
     from llama_index.core.llms.llm import LLM
 
-    from llamaindex_router.call import Call
+    from llamaindex_router.call import LLMCall
 
 
 class ExtendedMessages(list[ChatMessage]):
@@ -32,7 +32,7 @@ def is_extended(prompt: Any) -> bool:
     return isinstance(prompt, (ExtendedMessages, ExtendedText))
 
 
-def extend(llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any]) -> None:
+def extend(llm: LLM, call: LLMCall[Any], args: list[Any], kwargs: dict[str, Any]) -> None:
     """Put this LLM's own system prompt in front of its copies of a call's arguments."""
     if call.method == "chat":
         args[0] = llm._extend_messages(args[0])

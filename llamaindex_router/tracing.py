@@ -19,14 +19,14 @@ from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from capability_router.concurrency.latch import Latch
 from capability_router.execution.effects import Launch
-from llamaindex_router.messages.structured_replies import Tapped
+from llamaindex_router.messages.structured_replies import CapturedResponses
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__dispatcher_span_decorated__"
 dispatcher = get_dispatcher(__name__)
 
 
-def unspanned(method: F) -> F:
+def without_span(method: F) -> F:
     """Mark a method as seen to, so that LlamaIndex doesn't wrap it in a span of its own."""
     setattr(method, _MARK, True)
     return method
@@ -89,10 +89,10 @@ def untagged(before: Token[dict[str, Any]]) -> None:
     active_instrument_tags.reset(before)
 
 
-_tapped: ContextVar[Tapped | None] = ContextVar("llamaindex_router_tapped", default=None)
+_tapped: ContextVar[CapturedResponses | None] = ContextVar("llamaindex_router_tapped", default=None)
 
 
-class _Tap(BaseEventHandler):
+class _ResponseTap(BaseEventHandler):
     @classmethod
     def class_name(cls) -> str:
         return "RouterTap"
@@ -106,21 +106,21 @@ class _Tap(BaseEventHandler):
 _attached = Latch()
 
 
-def tapped(sink: Tapped) -> Token[Tapped | None]:
+def tapped(sink: CapturedResponses) -> Token[CapturedResponses | None]:
     """Hear the LLM calls from here on, until `untapped`: a structured call returns an object alone."""
     _attach()
     return _tapped.set(sink)
 
 
-def untapped(before: Token[Tapped | None]) -> None:
+def untapped(before: Token[CapturedResponses | None]) -> None:
     """As before that `tapped`."""
     _tapped.reset(before)
 
 
 def _attach() -> None:
     source = get_dispatcher("llama_index.core.llms.callbacks")
-    if any(isinstance(h, _Tap) for h in source.event_handlers):
+    if any(isinstance(h, _ResponseTap) for h in source.event_handlers):
         return
     with _attached:
-        if not any(isinstance(h, _Tap) for h in source.event_handlers):
-            source.add_event_handler(_Tap())
+        if not any(isinstance(h, _ResponseTap) for h in source.event_handlers):
+            source.add_event_handler(_ResponseTap())

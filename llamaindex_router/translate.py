@@ -9,12 +9,12 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
 from capability_router.catalog.card import ModelCard
-from capability_router.request import Need, Request, asked_answers, asked_service, brings_key
+from capability_router.request import Need, Request, has_api_key, requested_answers, requested_service_tier
 from capability_router.routing import Routing
-from capability_router.tokens.attached import Attached, attached
+from capability_router.tokens.attached import AttachedPart, attached
 from llamaindex_router.attempts.continuation import CONTINUED
-from llamaindex_router.call import Call
-from llamaindex_router.messages.fields import field, may_have
+from llamaindex_router.call import LLMCall
+from llamaindex_router.messages.fields import field, possible_fields
 from llamaindex_router.messages.handover import answered_keys
 from llamaindex_router.messages.other_texts import beside
 from llamaindex_router.tokens import counted
@@ -31,7 +31,7 @@ _NESTING = ("content", "cited_content")
 
 
 def request_of(
-    call: Call[Any],
+    call: LLMCall[Any],
     routing: Routing,
     max_tokens: int | None = None,
     cards: Sequence[ModelCard] = (),
@@ -59,9 +59,9 @@ def request_of(
         tools=tools,
         tool_names=tuple(str(tool.metadata.name) for tool in call.tools),
         max_tokens=longest,
-        service=asked_service(said) if said else "",
-        answers=asked_answers(said) if said else None,
-        own_key=brings_key(said) if said else False,
+        service=requested_service_tier(said) if said else "",
+        answers=requested_answers(said) if said else None,
+        own_key=has_api_key(said) if said else False,
         input_tokens=None if media else counted((own_prompt, *texts) if own_prompt else texts, tools, cards, longest),
         stream=call.stream,
         resumable=call.stream and call.method in CONTINUED,
@@ -77,7 +77,7 @@ def request_of(
     )
 
 
-def _beside(call: Call[Any], messages: Sequence[ChatMessage]) -> tuple[str, ...]:
+def _beside(call: LLMCall[Any], messages: Sequence[ChatMessage]) -> tuple[str, ...]:
     """Without the schemas that are read, and what a template puts into its messages."""
     said = (call.kwargs.get("llm_kwargs") or {}) if call.structured else call.kwargs
     read = () if call.structured or call.tools else ("tools",)
@@ -96,7 +96,7 @@ def blocks_of(blocks: Sequence[Any]) -> Iterator[Any]:
     """The blocks and those nested in them (citable documents, citations)."""
     for block in blocks:
         yield block
-        for name in may_have(block, _NESTING):  # which a text has not, and it would take longest to say so
+        for name in possible_fields(block, _NESTING):  # which a text has not, and it would take longest to say so
             inner = field(block, name)
             if inner is not None and not isinstance(inner, str):
                 yield from blocks_of(inner if isinstance(inner, list) else [inner])
@@ -114,7 +114,7 @@ def _raw_calls(message: ChatMessage) -> tuple[str, ...]:
     return tuple(str(call) for call in calls) if isinstance(calls, list) else ()
 
 
-def _media(blocks: Sequence[Any]) -> Iterator[Attached]:
+def _media(blocks: Sequence[Any]) -> Iterator[AttachedPart]:
     for block in blocks_of(blocks):
         kind = getattr(block, "block_type", "")
         if kind in ("image", "audio", "video"):
@@ -129,7 +129,7 @@ def _data_url(block: Any) -> str | None:
     return url if url.startswith("data:") else None
 
 
-def _needs(call: Call[Any], media: Sequence[str]) -> Need:
+def _needs(call: LLMCall[Any], media: Sequence[str]) -> Need:
     needs = Need.STREAMING if call.stream else Need.NONE
     for kind in media:
         needs |= MEDIA_NEEDS[kind]
@@ -161,7 +161,7 @@ def _format(asked: Any) -> Need:
     return {"json_object": Need.JSON_MODE, "text": Need.NONE}.get(str(kind), Need.STRUCTURED_OUTPUT)
 
 
-def _schemas(call: Call[Any]) -> str:
+def _schemas(call: LLMCall[Any]) -> str:
     """The tools' or the answer's schema as text: it is sent along and counts as input."""
     if call.structured:
         return json.dumps(call.args[0].model_json_schema(), default=str)

@@ -10,7 +10,12 @@ from capability_router.faults.evidence import read
 from capability_router.faults.frames import frames_of
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
-from capability_router.faults.sdk_readers import about_a_call, error_refused, is_check, sdk_reader
+from capability_router.faults.sdk_readers import (
+    concerns_tool_call,
+    is_validation_error,
+    parsing_frame,
+    rejected_error_value,
+)
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.usage import counts_of, tier_of, usage_of
 
@@ -28,18 +33,18 @@ _BODIES = ("chunk", "raw", "result", "response_dict", "partial_response", "respo
 """Under which names integrations hold it that read it themselves."""
 
 
-def stumbled_over(error: BaseException) -> Fault | None:
+def unparsed_reply_fault(error: BaseException) -> Fault | None:
     """The fault of a server that sent no reply, or a call that is none; None if the error came from anything else."""
     error = _tried(error)
-    if not (isinstance(error, STUMBLES) or is_check(error)):
+    if not (isinstance(error, STUMBLES) or is_validation_error(error)):
         return None
     frames = frames_of(error)
-    reader = sdk_reader(frames)
+    reader = parsing_frame(frames)
     if reader is not None:
-        if about_a_call(error):
+        if concerns_tool_call(error):
             return Fault("malformed_tool_call", "arguments that are no JSON object", started=True, error=error)
-        return no_reply(_error_held(reader) or error_refused(error), error)
-    if is_check(error):
+        return no_reply(_error_held(reader) or rejected_error_value(error), error)
+    if is_validation_error(error):
         return no_reply(None, error) if read(error, "title") in _BLOCKS and any(map(_integrates, frames)) else None
     return next((fault for frame in frames if (fault := _in_integration(frame, error)) is not None), None)
 

@@ -24,7 +24,7 @@ _FAR_APART = 4
 _log = logging.getLogger(__name__)
 
 
-class Window(NamedTuple):
+class ModelWindow(NamedTuple):
     """Tokens: all a model holds, and what of that is kept for its answer."""
 
     context: int
@@ -79,12 +79,12 @@ def checked(mode: Any) -> ContextWindow:
     raise ConfigError(f"context_window must be one of {', '.join(_MODES)} or a number of tokens, got {mode!r}")
 
 
-def _window(card: ModelCard, told: LLMMetadata | None, max_tokens: int | None) -> Window | None:
+def _window(card: ModelCard, told: LLMMetadata | None, max_tokens: int | None) -> ModelWindow | None:
     context = card.context_window or (told.context_window if told else None)
     if not context or context <= 0:
         return None
     own = told.num_output if told and told.num_output > 0 else None
-    return Window(context, max_tokens or card.output_reserve or max(own or 0, _kept_free(card, context)))
+    return ModelWindow(context, max_tokens or card.output_reserve or max(own or 0, _kept_free(card, context)))
 
 
 def _kept_free(card: ModelCard, context: int) -> int:
@@ -92,11 +92,11 @@ def _kept_free(card: ModelCard, context: int) -> int:
     return min(default_reserve(card), context // 4)
 
 
-def _chosen(windows: list[Window], mode: ContextWindow, max_tokens: int | None) -> Window:
+def _chosen(windows: list[ModelWindow], mode: ContextWindow, max_tokens: int | None) -> ModelWindow:
     if isinstance(mode, int):
-        return Window(mode, max_tokens or min(DEFAULT_NUM_OUTPUTS, mode // 4))
+        return ModelWindow(mode, max_tokens or min(DEFAULT_NUM_OUTPUTS, mode // 4))
     if not windows:
-        return Window(DEFAULT_CONTEXT_WINDOW, max_tokens or DEFAULT_NUM_OUTPUTS)
+        return ModelWindow(DEFAULT_CONTEXT_WINDOW, max_tokens or DEFAULT_NUM_OUTPUTS)
     if mode == "primary":
         return windows[0]
     ranked = sorted(windows, key=lambda w: w.budget)
@@ -109,7 +109,7 @@ def _kept_by_half(count: int) -> int:
     return max(count - max(-(-count // 2), 2), 0)
 
 
-def _warn_of_spread(windows: Iterable[Window]) -> None:
+def _warn_of_spread(windows: Iterable[ModelWindow]) -> None:
     sizes = sorted(w.context for w in windows)
     if sizes[-1] > _FAR_APART * sizes[0]:
         _log.warning(

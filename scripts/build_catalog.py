@@ -29,8 +29,8 @@ import second_opinion
 
 from capability_router.catalog.aliases import loose, spellings, undated
 from capability_router.catalog.known import document
-from capability_router.catalog.known.document import Book, Source
-from capability_router.catalog.known.statement import Known, Statement, is_copy, settle
+from capability_router.catalog.known.document import Book, CatalogSource
+from capability_router.catalog.known.statement import ModelFacts, Statement, is_copy, settle
 from capability_router.catalog.updates.sources import litellm
 from capability_router.catalog.updates.sources.listing import Fields
 
@@ -125,7 +125,7 @@ def book(told: Mapping[str, list[Told]], prices: second_opinion.Prices | None) -
     """Everything that is known, settled, without copies under dates and regions."""
     made: Book = {}
     for provider, sources in told.items():
-        known: dict[str, Known] = {}
+        known: dict[str, ModelFacts] = {}
         every = {model: statements(sources, model) for model in sorted({name for t in sources for name in t.models})}
         for model in [name for name in every if not is_copy(every, name)]:
             said = every[model]
@@ -154,7 +154,7 @@ def _resellers_word(told: Mapping[str, list[Told]], prices: second_opinion.Price
     return said
 
 
-def aliases(models: Mapping[str, Known], provider: str, prices: second_opinion.Prices | None) -> dict[str, str]:
+def aliases(models: Mapping[str, ModelFacts], provider: str, prices: second_opinion.Prices | None) -> dict[str, str]:
     """Further names of models, as genai-prices holds them, where no spelling leads there anyway."""
     alike = {loose(name) for name in models}
     named = {name: model for name, model in prices.names(provider) if model in models} if prices else {}
@@ -173,7 +173,7 @@ def missing(made: Book, told: Mapping[str, list[Told]], prices: second_opinion.P
                 yield f"{provider}:{name} ({source}: {why or 'not explained'})"
 
 
-def write(made: Book, named: Mapping[str, dict[str, str]], sources: list[Source], as_of: str, out: Path) -> int:
+def write(made: Book, named: Mapping[str, dict[str, str]], sources: list[CatalogSource], as_of: str, out: Path) -> int:
     """One file per provider and an index; what was there is replaced. Gives the bytes written."""
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.json"):
@@ -190,14 +190,14 @@ def write(made: Book, named: Mapping[str, dict[str, str]], sources: list[Source]
 
 def sources_of(
     found: Mapping[str, Wheel], told: Mapping[str, list[Told]], made: Book, days: Mapping[str, str], as_of: str
-) -> list[Source]:
+) -> list[CatalogSource]:
     """The packages that were used, with the days on which they were published."""
     counts = {"genai-prices": sum(1 for p in made.values() for k in p.values() if "genai-prices" in k.sources("price"))}
     for provider in told.values():
         for source, models in provider:
             counts[source] = counts.get(source, 0) + len(models)
     versions = {wheel.name: wheel.version for wheel in found.values()}
-    return [Source(n, versions[n], days.get(n, as_of), c) for n, c in sorted(counts.items()) if n in versions]
+    return [CatalogSource(n, versions[n], days.get(n, as_of), c) for n, c in sorted(counts.items()) if n in versions]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from capability_router.catalog.aliases import canonical, loose
 from capability_router.catalog.known.document import Book
-from capability_router.catalog.known.statement import RESOLD, Known, Statement, settle
+from capability_router.catalog.known.statement import RESOLD, ModelFacts, Statement, settle
 
 _WINDOWS = ("window", "context_window", "max_input_tokens")
 _CAN = ("tool_calling", "image_inputs", "pdf_inputs", "audio_inputs", "video_inputs", "reasoning_output")
@@ -87,10 +87,10 @@ def _is_version(name: str, base: str) -> bool:
     return name.startswith(base) and bool(_VERSION.match(name[len(base) :]))
 
 
-def _of_the_model(said: Mapping[str, list[Statement]]) -> Known:
+def _of_the_model(said: Mapping[str, list[Statement]]) -> ModelFacts:
     kept = {name: said[name] for name in _WINDOWS if name in said}
     for name in _CAN:
         if yes := [statement for statement in said.get(name, ()) if statement.value is True]:
             kept[name] = yes
     known = settle(kept)
-    return Known(known.fields, {name: f"{RESOLD}{origin}" for name, origin in known.origins.items()}, known.doubts)
+    return ModelFacts(known.fields, {name: f"{RESOLD}{origin}" for name, origin in known.origins.items()}, known.doubts)

@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: there is a process for each core
 
-from benchmarks.approaches import anatomy, fitting, frontier, reach, schooling, sensitivity, verdict
+from benchmarks.approaches import anatomy, fitting, frontier, pretraining, reach, sensitivity, verdict
 from benchmarks.approaches.approach import NAMES, RULES, SINGLE, approaches
 from benchmarks.approaches.bounds import Bounds
 from benchmarks.approaches.estimate import estimate
-from benchmarks.approaches.pool import Limit, Place, Task, bounded, carried_out, foreseen_by_all, ground
-from benchmarks.approaches.questions import Missing
-from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.pool import DataPaths, RunBound, Task, bounded, carried_out, foreseen_by_all, ground
+from benchmarks.approaches.questions import DataMissing
+from benchmarks.approaches.sheet import RunSheet
 from benchmarks.approaches.table import choices, lines
 from benchmarks.approaches.workload import MIXES
 from benchmarks.option import above_nothing, at_least_one
@@ -38,8 +38,8 @@ def main() -> int:
     given = _given()
     with TemporaryDirectory() as folder:
         try:
-            return _measure(given, Place(given.shared, Path(folder)))
-        except Missing as missing:
+            return _measure(given, DataPaths(given.shared, Path(folder)))
+        except DataMissing as missing:
             print(f"NOTHING WAS MEASURED: {missing}; say --shared PATH", file=sys.stderr)
             return 2
 
@@ -74,7 +74,7 @@ def _given() -> argparse.Namespace:
     return given
 
 
-def _measure(given: argparse.Namespace, place: Place) -> int:
+def _measure(given: argparse.Namespace, place: DataPaths) -> int:
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     if given.http:
         from benchmarks.approaches import http  # here, because it loads LangChain
@@ -91,23 +91,23 @@ def _measure(given: argparse.Namespace, place: Place) -> int:
     return _table(given, place, seeds)
 
 
-def _reach(given: argparse.Namespace, place: Place, seeds: range) -> int:
+def _reach(given: argparse.Namespace, place: DataPaths, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
     tasks = [
         Task(given.workload, "list", name, s, given.seconds, given.calm) for name in (SINGLE, RULES) for s in seeds
     ]
     sheets = [sheet for _, sheet in carried_out(place, tasks)]
-    with schooling.read_once():
+    with pretraining.read_once():
         print("\n".join(reach.told(stands, seeds, given.seconds, sheets[: len(seeds)], sheets[len(seeds) :])))
     return 0
 
 
-def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
+def _table(given: argparse.Namespace, place: DataPaths, seeds: range) -> int:
     stands = ground(place, given.workload, "list")
     settings = fitting.prepared(stands)
     every = [each for each in approaches(stands) if given.only is None or each.name in given.only]
     tasks = [Task(given.workload, "list", a.name, s, given.seconds, given.calm) for s in seeds for a in every]
-    found: dict[str, list[Sheet]] = {approach.name: [] for approach in every}
+    found: dict[str, list[RunSheet]] = {approach.name: [] for approach in every}
     for task, sheet in carried_out(place, tasks):
         found[task.approach].append(sheet)
     requests = sum(sheet.requests for sheet in next(iter(found.values())))
@@ -138,7 +138,7 @@ def _table(given: argparse.Namespace, place: Place, seeds: range) -> int:
     return min(sum(not finding.met for finding in findings), 1)
 
 
-def _documents(least: Sequence[Bounds], rules: Sequence[Sheet]) -> Iterator[str]:
+def _documents(least: Sequence[Bounds], rules: Sequence[RunSheet]) -> Iterator[str]:
     """What is left where all else costs nothing, takes no time, and needs no quality."""
     usd = estimate([bound.long_usd / sheet.usd_per_request for bound, sheet in zip(least, rules, strict=True)])
     late = estimate([bound.long_s / sheet.p95_s for bound, sheet in zip(least, rules, strict=True)])
@@ -146,10 +146,10 @@ def _documents(least: Sequence[Bounds], rules: Sequence[Sheet]) -> Iterator[str]
     yield f"{late.told('.3f')} of their P95."
 
 
-def _limits(given: argparse.Namespace, single: Sequence[Sheet], seeds: range) -> list[Limit]:
+def _limits(given: argparse.Namespace, single: Sequence[RunSheet], seeds: range) -> list[RunBound]:
     """The success that is asked of `adaptive`, in each run."""
     tasks = [Task(given.workload, "list", "", seed, given.seconds, given.calm) for seed in seeds]
-    return [Limit(t, verdict.SUCCESS * s.success) for t, s in zip(tasks, single, strict=True)]
+    return [RunBound(t, verdict.SUCCESS * s.success) for t, s in zip(tasks, single, strict=True)]
 
 
 if __name__ == "__main__":

@@ -12,14 +12,14 @@ from math import ceil
 from statistics import fmean
 from typing import NamedTuple
 
-from benchmarks.approaches import fitting, schooling
-from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, RULES, UNSET, Ground, approaches, run
+from benchmarks.approaches import fitting, pretraining
+from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, RULES, UNSET, RunSetup, approaches, run
 from benchmarks.approaches.bounds import LATE, Choice, chosen_from
 from benchmarks.approaches.estimate import estimate
-from benchmarks.approaches.foreseen import Foresight
+from benchmarks.approaches.foreseen import PlanForecast
 from benchmarks.approaches.provider import Outage
 from benchmarks.approaches.questions import READ
-from benchmarks.approaches.sheet import Line, sheet
+from benchmarks.approaches.sheet import RequestLine, sheet
 
 LOOKED_AT = (RULES, ADAPTIVE, UNSET, CHEAPEST)
 FAILED_OVER, LONG_INPUT, STRONG, OTHERS = "asked again", "document", "strongest's answer", "another's answer"
@@ -29,14 +29,14 @@ BACK = "documents sent elsewhere while it was there"
 SPENDINGS = (FAIR, GONE, BACK, SHORT)
 
 
-class Anatomy(NamedTuple):
+class RunBreakdown(NamedTuple):
     """Of one run. `tail`: of the slowest twentieth, the shares by cause; `usd`: per request, by what it was for."""
 
     tail: Mapping[str, float]
     usd: Mapping[str, float]
 
 
-class Came(NamedTuple):
+class RunTotals(NamedTuple):
     """What a run came to: the mean score, USD per request, P95 in seconds."""
 
     success: float
@@ -44,7 +44,7 @@ class Came(NamedTuple):
     p95_s: float
 
 
-def anatomy(lines: Sequence[Line], away: Sequence[Outage], strongest: str, cheap: str) -> Anatomy:
+def anatomy(lines: Sequence[RequestLine], away: Sequence[Outage], strongest: str, cheap: str) -> RunBreakdown:
     """`away`: all outages of the run."""
     slow = sorted((line for line in lines if line.model is not None), key=lambda line: -line.took_s)
     slow = slow[: max(int(LATE * len(slow)), 1)]
@@ -53,13 +53,13 @@ def anatomy(lines: Sequence[Line], away: Sequence[Outage], strongest: str, cheap
     spent = Counter[str]()
     for line in lines:
         spent[_spending(line, gone, cheap)] += line.pico
-    return Anatomy(
+    return RunBreakdown(
         {cause: causes[cause] / len(slow) for cause in CAUSES},
         {what: spent[what] / 1e12 / len(lines) for what in SPENDINGS},
     )
 
 
-def _cause(line: Line, strongest: str) -> str:
+def _cause(line: RequestLine, strongest: str) -> str:
     if line.calls > 1:
         return FAILED_OVER
     if line.kind == READ:
@@ -67,7 +67,7 @@ def _cause(line: Line, strongest: str) -> str:
     return STRONG if line.model == strongest else OTHERS
 
 
-def _spending(line: Line, gone: Sequence[Outage], cheap: str) -> str:
+def _spending(line: RequestLine, gone: Sequence[Outage], cheap: str) -> str:
     if line.kind != READ:
         return SHORT
     if any(outage.since <= line.at < outage.until for outage in gone):
@@ -75,13 +75,13 @@ def _spending(line: Line, gone: Sequence[Outage], cheap: str) -> str:
     return FAIR if line.model == cheap else BACK
 
 
-def looked_at(ground: Ground, seeds: range, length_s: float, *, calm: bool = False) -> Iterator[str]:
+def looked_at(ground: RunSetup, seeds: range, length_s: float, *, calm: bool = False) -> Iterator[str]:
     """Three tables, the first two by approach."""
     fit, cheap = fitting.prepared(ground), _cheap(ground)
-    with schooling.read_once():
+    with pretraining.read_once():
         every = [approach for approach in approaches(ground) if approach.name in LOOKED_AT]
         runs = {a.name: [run(ground, a, seed, length_s, calm=calm) for seed in seeds] for a in every}
-        asked = [chosen_from(ground, s, length_s, calm=calm, foresees=Foresight(ground)) for s in seeds]
+        asked = [chosen_from(ground, s, length_s, calm=calm, foresees=PlanForecast(ground)) for s in seeds]
         known = [_known([choices for _, choices in each], fit) for each in asked]
     found = {name: [anatomy(*each, ground.strongest(), cheap) for each in own] for name, own in runs.items()}
     yield f"| of the slowest {LATE:.0%} | {' | '.join(CAUSES)} |"
@@ -97,7 +97,7 @@ def looked_at(ground: Ground, seeds: range, length_s: float, *, calm: bool = Fal
     yield from _beside_known([_came(*each) for each in runs[ADAPTIVE]], known)
 
 
-def _beside_known(own: Sequence[Came], known: Sequence[Came]) -> Iterator[str]:
+def _beside_known(own: Sequence[RunTotals], known: Sequence[RunTotals]) -> Iterator[str]:
     yield "\n| adaptive | success of answered | USD per 1k requests | P95, s |"
     yield "|---|---|---|---|"
     for name, came in (("as it is", own), ("price of quality and outages known", known)):
@@ -105,22 +105,22 @@ def _beside_known(own: Sequence[Came], known: Sequence[Came]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(estimate([of(each) for each in came]).told(form) for of, form in parts)} |"
 
 
-def _came(lines: Sequence[Line], away: Sequence[Outage]) -> Came:
+def _came(lines: Sequence[RequestLine], away: Sequence[Outage]) -> RunTotals:
     whole = sheet(lines, away)
-    return Came(whole.success, whole.usd_per_request, whole.p95_s)
+    return RunTotals(whole.success, whole.usd_per_request, whole.p95_s)
 
 
-def _known(choices: Sequence[Sequence[Choice]], fit: fitting.Fit) -> Came:
+def _known(choices: Sequence[Sequence[Choice]], fit: fitting.Fit) -> RunTotals:
     """What the settings come to at one price of quality for all of the run, by who is there."""
     picks = fitting.at_share(fitting.asked_of(choices), *fit)
     own = [each[at] for each, at in zip(choices, picks, strict=True)]
-    return Came(fmean(c.score for c in own), fmean(c.usd for c in own), _percentile(sorted(c.took_s for c in own)))
+    return RunTotals(fmean(c.score for c in own), fmean(c.usd for c in own), _percentile(sorted(c.took_s for c in own)))
 
 
 def _percentile(ranked: Sequence[float]) -> float:
     return ranked[ceil((1 - LATE) * len(ranked)) - 1]
 
 
-def _cheap(ground: Ground) -> str:
+def _cheap(ground: RunSetup) -> str:
     """Whose input costs least: it is what documents cost by."""
     return min(ground.members(ground.workload.models), key=lambda member: member.price[0]).name

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.approaches.cast import Member, fleet
-from benchmarks.approaches.provider import Outage, Recorded, outages
+from benchmarks.approaches.fleet_models import FleetModel, fleet
+from benchmarks.approaches.provider import Outage, RecordedProvider, outages
 from benchmarks.approaches.questions import CLASSIFY, GENERATE, READ
-from benchmarks.approaches.sheet import Line, Sheet, sheet
+from benchmarks.approaches.recorded_simulation import RecordedSimulation
+from benchmarks.approaches.sheet import RequestLine, RunSheet, sheet
 from benchmarks.approaches.speeds import SPREAD
-from benchmarks.approaches.stage import Stage
 from benchmarks.approaches.workload import Workload
 
 SINGLE, RULES, FITTED, ADAPTIVE = "single model", "rules", "rules, fitted", "adaptive"
@@ -39,7 +39,7 @@ class Approach(NamedTuple):
     policy: Mapping[str, Any]
 
 
-class Ground(NamedTuple):
+class RunSetup(NamedTuple):
     """What a run stands on. `state`: what was learned of the other part, by the product's own training."""
 
     workload: Workload
@@ -59,11 +59,11 @@ class Ground(NamedTuple):
         means = self.workload.means()
         return sorted(means, key=lambda model: -means[model][0])
 
-    def members(self, models: Sequence[str]) -> list[Member]:
+    def members(self, models: Sequence[str]) -> list[FleetModel]:
         return fleet(list(models), self.strongest(), self.ladder)
 
 
-def approaches(ground: Ground) -> Iterator[Approach]:
+def approaches(ground: RunSetup) -> Iterator[Approach]:
     """All of them, once the settings of `adaptive` are known; only `single model` has one model."""
     ranked = ground.by_strength()
     yield Approach(SINGLE, ranked[:1], {"name": "single"})
@@ -76,18 +76,18 @@ def approaches(ground: Ground) -> Iterator[Approach]:
     yield unset(ground)
 
 
-def adaptive(ground: Ground, share: float, second: float) -> Approach:
+def adaptive(ground: RunSetup, share: float, second: float) -> Approach:
     """With this `quality_share` and `latency_weight`: in the table those that the log speaks for (fitting.py)."""
     settings = {"quality_share": share, "latency_weight": second}
     return Approach(ADAPTIVE, ground.by_strength(), {**unset(ground).policy, **settings})
 
 
-def unset(ground: Ground) -> Approach:
+def unset(ground: RunSetup) -> Approach:
     """As it is without settings."""
     return Approach(UNSET, ground.by_strength(), {"name": "adaptive", "state": str(ground.state)})
 
 
-def by_hand(ground: Ground) -> list[dict[str, Any]]:
+def by_hand(ground: RunSetup) -> list[dict[str, Any]]:
     """Two models from a table of averages, the strongest and the cheapest that is good enough: the strong one writes
 
     mathematics and code, the cheap one does the rest.
@@ -101,14 +101,14 @@ def by_hand(ground: Ground) -> list[dict[str, Any]]:
     ]
 
 
-def fitted(ground: Ground) -> list[dict[str, Any]]:
+def fitted(ground: RunSetup) -> list[dict[str, Any]]:
     """For each kind the cheapest model that was nearly as good as the best, by the log that `adaptive` learns from."""
     strong = ground.strongest()
     kinds = ground.workload.mix.shares
     return [{"when": {"tags": [k]}, "then": [_cheapest(ground, k, AS_GOOD), strong]} for k in kinds]
 
 
-def _cheapest(ground: Ground, kind: str, part: float) -> str:
+def _cheapest(ground: RunSetup, kind: str, part: float) -> str:
     means = ground.workload.means(kind)
     least = part * max(score for score, _, _ in means.values())
     prices = {member.name: member.price for member in ground.members(ground.workload.models)}
@@ -121,8 +121,8 @@ def _cheapest(ground: Ground, kind: str, part: float) -> str:
 
 
 def run(
-    ground: Ground, approach: Approach, seed: int, length_s: float, *, calm: bool = False, spread: float = SPREAD
-) -> tuple[list[Line], list[Outage]]:  # fmt: skip
+    ground: RunSetup, approach: Approach, seed: int, length_s: float, *, calm: bool = False, spread: float = SPREAD
+) -> tuple[list[RequestLine], list[Outage]]:  # fmt: skip
     """One run in virtual time; the same seed has the same requests, outages and speeds, whoever decides.
 
     `calm`: nobody is away, and nobody has limits.
@@ -131,11 +131,11 @@ def run(
     members = ground.members(approach.models)
     if calm:
         members = [member._replace(rpm=UNLIMITED) for member in members]
-    providers = [Recorded(m, [o for o in away if o.model == m.name], seed, spread) for m in members]
-    stage = Stage(providers, seed, policy={**approach.policy, "seed": seed}, **SETTINGS)
+    providers = [RecordedProvider(m, [o for o in away if o.model == m.name], seed, spread) for m in members]
+    stage = RecordedSimulation(providers, seed, policy={**approach.policy, "seed": seed}, **SETTINGS)
     return stage.play(ground.workload.posed(seed, length_s)), away
 
 
-def measured(ground: Ground, approach: Approach, seed: int, length_s: float, *, calm: bool = False) -> Sheet:
+def measured(ground: RunSetup, approach: Approach, seed: int, length_s: float, *, calm: bool = False) -> RunSheet:
     """The accounts of one run."""
     return sheet(*run(ground, approach, seed, length_s, calm=calm))

@@ -12,11 +12,11 @@ from math import erfc, exp, inf, log, sqrt
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.approaches.approach import Ground
-from benchmarks.approaches.provider import Recorded, outages
+from benchmarks.approaches.approach import RunSetup
+from benchmarks.approaches.provider import RecordedProvider, outages
 from benchmarks.approaches.questions import READ
 from benchmarks.approaches.speeds import PREFILL_PER_S, SPREAD
-from benchmarks.approaches.workload import Posed
+from benchmarks.approaches.workload import PosedQuestion
 
 LATE = 0.05
 """The share of requests that may take longer than the 95th percentile."""
@@ -24,7 +24,7 @@ _STEPS, _NODES = 40, 25
 _HALVES = [(number + 0.5) / _NODES for number in range(_NODES)]
 
 
-class Foreseen(NamedTuple):
+class ForeseenOutcome(NamedTuple):
     """A score, USD, and seconds to the end.
 
     `median_s`, `spread`: of writing alone, the median and the standard deviation of the logarithm, where that is known.
@@ -37,7 +37,7 @@ class Foreseen(NamedTuple):
     spread: float = 0.0
 
 
-NOTHING = Foreseen(0.0, 0.0, 0.0)
+NOTHING = ForeseenOutcome(0.0, 0.0, 0.0)
 
 
 class Choice(NamedTuple):
@@ -52,7 +52,7 @@ class Choice(NamedTuple):
     first_s: float
     writing_s: float
     reading_s: float
-    foreseen: Foreseen = NOTHING
+    foreseen: ForeseenOutcome = NOTHING
 
 
 class Bounds(NamedTuple):
@@ -65,15 +65,15 @@ class Bounds(NamedTuple):
     long_s: float
 
 
-Foresees = Callable[[Posed], Mapping[str, Foreseen]]
+Foresees = Callable[[PosedQuestion], Mapping[str, ForeseenOutcome]]
 """What is expected of each model; of one that is not named: nothing."""
 
 
-def _blindly(_: Posed) -> Mapping[str, Foreseen]:
+def _blindly(_: PosedQuestion) -> Mapping[str, ForeseenOutcome]:
     return {}
 
 
-def bounds(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> Bounds:
+def bounds(ground: RunSetup, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> Bounds:
     """Of one run; `wanted`: the mean score. `calm`: nobody is away."""
     found = list(chosen_from(ground, seed, length_s, calm=calm))
     choices, long = [each for _, each in found], [each for posed, each in found if posed.kind == READ]
@@ -83,19 +83,19 @@ def bounds(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: b
 
 
 def chosen_from(
-    ground: Ground, seed: int, length_s: float, *, calm: bool = False, foresees: Foresees = _blindly
-) -> Iterator[tuple[Posed, list[Choice]]]:  # fmt: skip
+    ground: RunSetup, seed: int, length_s: float, *, calm: bool = False, foresees: Foresees = _blindly
+) -> Iterator[tuple[PosedQuestion, list[Choice]]]:  # fmt: skip
     """Each request with the models that may answer it, if there are any."""
     away = [] if calm else outages(ground.workload.models, seed, length_s)
     members = ground.members(ground.workload.models)
-    providers = [Recorded(m, [o for o in away if o.model == m.name], seed) for m in members]
+    providers = [RecordedProvider(m, [o for o in away if o.model == m.name], seed) for m in members]
     for number, posed in enumerate(ground.workload.posed(seed, length_s)):
         if choices := _choices(providers, posed, number, foresees(posed)):
             yield posed, choices
 
 
 def _choices(
-    providers: Sequence[Recorded], posed: Posed, number: int, seen: Mapping[str, Foreseen]
+    providers: Sequence[RecordedProvider], posed: PosedQuestion, number: int, seen: Mapping[str, ForeseenOutcome]
 ) -> list[Choice]:  # fmt: skip
     """Of the models that hold the request and are there."""
     found = []

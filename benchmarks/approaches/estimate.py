@@ -7,7 +7,7 @@ from math import isnan, sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.sheet import RunSheet
 
 _T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09)
 _MANY = 1.96
@@ -33,11 +33,13 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(known), t * stdev(known) / sqrt(len(known)))
 
 
-def column(sheets: Sequence[Sheet], figure: Callable[[Sheet], float]) -> Estimate:
+def column(sheets: Sequence[RunSheet], figure: Callable[[RunSheet], float]) -> Estimate:
     """A figure over seeds."""
     return estimate([figure(sheet) for sheet in sheets])
 
 
-def paired(one: Sequence[Sheet], other: Sequence[Sheet], figure: Callable[[Sheet, Sheet], float]) -> Estimate:
+def paired(
+    one: Sequence[RunSheet], other: Sequence[RunSheet], figure: Callable[[RunSheet, RunSheet], float]
+) -> Estimate:
     """A figure of two approaches in the same runs."""
     return estimate([figure(a, b) for a, b in zip(one, other, strict=True)])

@@ -20,10 +20,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.approaches import schooling
-from benchmarks.approaches.approach import Ground
-from benchmarks.approaches.bounds import LATE, NOTHING, Choice, Foreseen, chosen_from
-from benchmarks.approaches.foreseen import Foresight
+from benchmarks.approaches import pretraining
+from benchmarks.approaches.approach import RunSetup
+from benchmarks.approaches.bounds import LATE, NOTHING, Choice, ForeseenOutcome, chosen_from
+from benchmarks.approaches.foreseen import PlanForecast
 from benchmarks.approaches.questions import Question
 from benchmarks.approaches.workload import Workload
 from benchmarks.quality_table import stem
@@ -33,7 +33,7 @@ SHARES = tuple(round(0.91 + 0.005 * step, 3) for step in range(17))
 SECONDS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12)
 SEEDS, LENGTH_S, HELD = (201, 202, 203), 600.0, 0.3
 _STEPS, _DEAREST = 30, 1e5
-_NOT_ASKED = Foreseen(-inf, 0.0, 0.0)
+_NOT_ASKED = ForeseenOutcome(-inf, 0.0, 0.0)
 Matrix = NDArray[np.float64]
 
 
@@ -57,14 +57,14 @@ class Trial(NamedTuple):
     p95_s: float
 
 
-class Cut(NamedTuple):
+class HoldoutSplit(NamedTuple):
     """A part to learn from and what is held back of it, of which these runs are made."""
 
     workload: Workload
     seeds: Sequence[int]
 
 
-class Asked(NamedTuple):
+class RequestMatrix(NamedTuple):
     """Requests by models. Foreseen score, USD and seconds; what they really were. Who can't answer is worth -inf."""
 
     seen: Matrix
@@ -75,11 +75,11 @@ class Asked(NamedTuple):
     took_s: Matrix
 
 
-def prepared(ground: Ground) -> Fit:
+def prepared(ground: RunSetup) -> Fit:
     """Learn from the log, and work the settings out, unless it was done."""
     folder = ground.state.parent
     if not ground.state.exists():
-        schooling.train(ground.workload, folder)
+        pretraining.train(ground.workload, folder)
     if not ground.fit.exists():
         found = best(list(trials(ground, one_cut(ground.workload), folder)))
         ground.fit.write_text(json.dumps(found), encoding="utf-8")
@@ -93,12 +93,12 @@ def best(tried: Sequence[Trial]) -> Fit:
     return found.fit
 
 
-def trials(ground: Ground, cuts: Sequence[Cut], folder: Path) -> Iterator[Trial]:
+def trials(ground: RunSetup, cuts: Sequence[HoldoutSplit], folder: Path) -> Iterator[Trial]:
     """Each pair of settings on the parts that were held back."""
     strongest, choices, single = ground.strongest(), list[Sequence[Choice]](), list[float]()
     for number, cut in enumerate(cuts):
         stands = learned(cut, folder / f"cut-{number}")
-        foresees = Foresight(stands)
+        foresees = PlanForecast(stands)
         for posed, each in (
             found for seed in cut.seeds for found in chosen_from(stands, seed, LENGTH_S, foresees=foresees)
         ):
@@ -110,13 +110,13 @@ def trials(ground: Ground, cuts: Sequence[Cut], folder: Path) -> Iterator[Trial]
             yield _trial(asked, Fit(share, second), single, distinct)
 
 
-def learned(cut: Cut, folder: Path) -> Ground:
+def learned(cut: HoldoutSplit, folder: Path) -> RunSetup:
     """Whose learned part has been learned from; the folder is the cut's own."""
     folder.mkdir(exist_ok=True)
-    return Ground(cut.workload, "list", schooling.train(cut.workload, folder))
+    return RunSetup(cut.workload, "list", pretraining.train(cut.workload, folder))
 
 
-def _trial(asked: Asked, fit: Fit, single: Sequence[float], distinct: int) -> Trial:
+def _trial(asked: RequestMatrix, fit: Fit, single: Sequence[float], distinct: int) -> Trial:
     picks = at_share(asked, *fit)
     score, usd, took = (_taken(each, picks) for each in (asked.score, asked.usd, asked.took_s))
     late = float(np.sort(took)[ceil((1 - LATE) * len(took)) - 1])
@@ -129,7 +129,7 @@ def compared(own: Sequence[float], other: Sequence[float], distinct: int) -> tup
     return ratio, stdev(a - ratio * b for a, b in zip(own, other, strict=True)) / fmean(other) / sqrt(distinct)
 
 
-def asked_of(choices: Sequence[Sequence[Choice]]) -> Asked:
+def asked_of(choices: Sequence[Sequence[Choice]]) -> RequestMatrix:
     """Of a model of which nothing is foreseen the plan thought that the request is too long for it: nobody asks it."""
     most = max(map(len, choices))
 
@@ -139,10 +139,10 @@ def asked_of(choices: Sequence[Sequence[Choice]]) -> Asked:
 
     seen = [[(c.foreseen if c.foreseen != NOTHING else _NOT_ASKED)[:3] for c in each] for each in choices]
     real = [[(c.score, c.usd, c.took_s) for c in each] for each in choices]
-    return Asked(*table(seen, _NOT_ASKED[:3]), *table(real, (0.0, 0.0, 0.0)))
+    return RequestMatrix(*table(seen, _NOT_ASKED[:3]), *table(real, (0.0, 0.0, 0.0)))
 
 
-def at_share(asked: Asked, share: float, second: float) -> NDArray[np.intp]:
+def at_share(asked: RequestMatrix, share: float, second: float) -> NDArray[np.intp]:
     """The picks at the highest price of a dollar at which the foreseen scores come to this share of the best."""
     low, high, needed = 0.0, _DEAREST, share * asked.seen.max(1).sum()
     for _ in range(_STEPS):
@@ -152,7 +152,7 @@ def at_share(asked: Asked, share: float, second: float) -> NDArray[np.intp]:
     return _picked(asked, low, second)
 
 
-def _picked(asked: Asked, price: float, second: float) -> NDArray[np.intp]:
+def _picked(asked: RequestMatrix, price: float, second: float) -> NDArray[np.intp]:
     return (asked.seen - price * asked.seen_usd - second * asked.seen_s).argmax(1)
 
 
@@ -160,9 +160,9 @@ def _taken(each: Matrix, picks: NDArray[np.intp]) -> Matrix:
     return np.take_along_axis(each, picks[:, None], 1)[:, 0]
 
 
-def one_cut(workload: Workload) -> list[Cut]:
+def one_cut(workload: Workload) -> list[HoldoutSplit]:
     """Less than a third is held back."""
-    return [Cut(_parted(workload), SEEDS)]
+    return [HoldoutSplit(_parted(workload), SEEDS)]
 
 
 def _parted(workload: Workload) -> Workload:

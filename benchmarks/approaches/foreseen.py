@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.approaches import schooling
-from benchmarks.approaches.approach import Ground, unset
-from benchmarks.approaches.bounds import LATE, Choice, Foreseen, chosen_from, lateness, least_s
-from benchmarks.approaches.provider import Recorded
+from benchmarks.approaches import pretraining
+from benchmarks.approaches.approach import RunSetup, unset
+from benchmarks.approaches.bounds import LATE, Choice, ForeseenOutcome, chosen_from, lateness, least_s
+from benchmarks.approaches.provider import RecordedProvider
+from benchmarks.approaches.recorded_simulation import RecordedSimulation
 from benchmarks.approaches.speeds import SPREAD
-from benchmarks.approaches.stage import Stage
-from benchmarks.approaches.workload import Posed
+from benchmarks.approaches.workload import PosedQuestion
 from capability_router.plan import Plan
 from capability_router.request import Request
 from capability_router.routing import Routing
@@ -23,28 +23,28 @@ from capability_router.routing import Routing
 _STEPS, _DEAREST, _ROUNDED = 24, 100.0, 1e-9
 
 
-def foreseen(ground: Ground, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> float:
+def foreseen(ground: RunSetup, seed: int, length_s: float, wanted: float, *, calm: bool = False) -> float:
     """The least P95 in seconds of such a policy, in one run at this mean score."""
-    with schooling.read_once():
-        asked = list(chosen_from(ground, seed, length_s, calm=calm, foresees=Foresight(ground)))
+    with pretraining.read_once():
+        asked = list(chosen_from(ground, seed, length_s, calm=calm, foresees=PlanForecast(ground)))
     return foreseen_p95([choices for _, choices in asked], wanted, SPREAD)
 
 
-class Foresight:
+class PlanForecast:
     """What the router's plan says of each model for a request."""
 
-    def __init__(self, ground: Ground) -> None:
-        providers = [Recorded(member, [], 0) for member in ground.members(ground.workload.models)]
+    def __init__(self, ground: RunSetup) -> None:
+        providers = [RecordedProvider(member, [], 0) for member in ground.members(ground.workload.models)]
         self.providers = {provider.name: provider for provider in providers}
-        self._router = Stage(providers, 0, policy=unset(ground).policy).router
+        self._router = RecordedSimulation(providers, 0, policy=unset(ground).policy).router
 
-    def plan(self, posed: Posed) -> Plan:
+    def plan(self, posed: PosedQuestion) -> Plan:
         """Of a router to which nothing has come yet."""
         return self._router.explain(Request((posed.text,), stream=True, routing=Routing(tags=(posed.kind,))))
 
-    def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
+    def __call__(self, posed: PosedQuestion) -> Mapping[str, ForeseenOutcome]:
         plan = self.plan(posed)
-        return {c.id: Foreseen(c.quality or 0.0, c.cost_usd or 0.0, c.latency_s or 0.0) for c in plan.candidates}
+        return {c.id: ForeseenOutcome(c.quality or 0.0, c.cost_usd or 0.0, c.latency_s or 0.0) for c in plan.candidates}
 
 
 def foreseen_p95(choices: Sequence[Sequence[Choice]], wanted: float, spread: float) -> float:

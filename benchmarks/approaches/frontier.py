@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.approaches import reach, schooling, verdict
-from benchmarks.approaches.approach import ADAPTIVE, RULES, SINGLE, Ground
+from benchmarks.approaches import pretraining, reach, verdict
+from benchmarks.approaches.approach import ADAPTIVE, RULES, SINGLE, RunSetup
 from benchmarks.approaches.estimate import Estimate, column
-from benchmarks.approaches.pool import Place, Task, carried_out
-from benchmarks.approaches.provider import Recorded
-from benchmarks.approaches.sheet import Sheet
-from capability_router.drawing.frontier import Place as Point
-from capability_router.drawing.frontier import Plane, frontiers
+from benchmarks.approaches.pool import DataPaths, Task, carried_out
+from benchmarks.approaches.provider import RecordedProvider
+from benchmarks.approaches.sheet import RunSheet
+from capability_router.drawing.frontier import DataPathsoint as Point
+from capability_router.drawing.frontier import FrontierPlot, frontiers
 
 SHARES = (0.88, 0.91, 0.93, 0.95, 0.97, 0.99)
 FEWER = 6
@@ -25,16 +25,16 @@ LINES = "Dotted: the target. Dashed: what no prices beat."
 _FAR_BELOW = 0.05
 """A model whose score is lower than all others by more is told in words: the rest would have no room."""
 
-Figure = Callable[[Sheet], float]
-Series = Mapping[str, Sequence[Sheet]]
+Figure = Callable[[RunSheet], float]
+Series = Mapping[str, Sequence[RunSheet]]
 
 
-def drawn(place: Place, stands: Ground, seeds: range, length_s: float, found: Series) -> str:
+def drawn(place: DataPaths, stands: RunSetup, seeds: range, length_s: float, found: Series) -> str:
     """The SVG, of the first seeds; what it shows of the shares is printed too."""
     name, some = stands.workload.mix.name, seeds[:FEWER]
     found = {approach: sheets[: len(some)] for approach, sheets in found.items()}
     tasks = [Task(name, "list", f"share {s:g}", seed, length_s, share=s) for s in SHARES for seed in some]
-    at: dict[str, list[Sheet]] = {f"share {share:g}": [] for share in SHARES}
+    at: dict[str, list[RunSheet]] = {f"share {share:g}": [] for share in SHARES}
     for task, sheet in carried_out(place, tasks):
         at[task.approach].append(sheet)
     print("\n| quality_share | USD per 1k requests | P95, s | success of answered | / single model's | of all |")
@@ -57,7 +57,7 @@ def drawn(place: Place, stands: Ground, seeds: range, length_s: float, found: Se
     ])  # fmt: skip
 
 
-def _plane(title: str, at: Series, found: Series, across: Figure, most: float) -> Plane:
+def _plane(title: str, at: Series, found: Series, across: Figure, most: float) -> FrontierPlot:
     """`most`: what is asked of `adaptive`, by the rules' figure."""
     line, here, _, others = _placed(at, found, across)
     single, rules = _success(found[SINGLE]).value, column(found[RULES], across).value
@@ -65,7 +65,7 @@ def _plane(title: str, at: Series, found: Series, across: Figure, most: float) -
     least, top, asked = most * rules, max(p.score for p in shown), verdict.SUCCESS * single
     left = 0.9 * min(least, *(p.usd for p in shown))
     corner = [Point("", left, asked), Point("", least, asked), Point("", least, top)]
-    return Plane(title, "", [], [], line, here, corner, others, router="adaptive", usually="as in the table")
+    return FrontierPlot(title, "", [], [], line, here, corner, others, router="adaptive", usually="as in the table")
 
 
 def _shown(models: Sequence[Point], found: Series) -> list[Point]:
@@ -73,9 +73,9 @@ def _shown(models: Sequence[Point], found: Series) -> list[Point]:
     return [model for model in models if model.score >= least - _FAR_BELOW]
 
 
-def _bounds(stands: Ground, seeds: range, length_s: float, found: Series) -> tuple[list[Point], list[Point]]:
+def _bounds(stands: RunSetup, seeds: range, length_s: float, found: Series) -> tuple[list[Point], list[Point]]:
     """The least cost and the least P95 of any prices, at each part of the single model's success."""
-    with schooling.read_once():
+    with pretraining.read_once():
         single, rules = found[SINGLE], found[RULES]
         rows = reach.reached(stands, seeds, length_s, single, rules)
     usd, late = column(rules, _usd).value, column(rules, lambda s: s.p95_s).value
@@ -89,7 +89,7 @@ def _bounds(stands: Ground, seeds: range, length_s: float, found: Series) -> tup
     return cheap, soon
 
 
-def _row(sheets: Sequence[Sheet], single: Sequence[Sheet]) -> str:
+def _row(sheets: Sequence[RunSheet], single: Sequence[RunSheet]) -> str:
     usd, late, all_ = column(sheets, _usd), column(sheets, lambda s: s.p95_s), column(sheets, lambda s: s.overall)
     beside = sum(s.success for s in sheets) / sum(s.success for s in single)
     told = usd.told(".2f"), late.told(".2f"), _success(sheets).told(".3f"), f"{beside:.3f}", all_.told(".3f")
@@ -103,22 +103,22 @@ def _placed(at: Series, found: Series, across: Figure) -> tuple[list[Point], Poi
     return line, _point("adaptive", found[ADAPTIVE], across), [], others
 
 
-def _usd(sheet: Sheet) -> float:
+def _usd(sheet: RunSheet) -> float:
     return 1_000 * sheet.usd_per_request
 
 
-def _success(sheets: Sequence[Sheet]) -> Estimate:
+def _success(sheets: Sequence[RunSheet]) -> Estimate:
     return column(sheets, lambda s: s.success)
 
 
-def _point(name: str, sheets: Sequence[Sheet], across: Figure) -> Point:
+def _point(name: str, sheets: Sequence[RunSheet], across: Figure) -> Point:
     score = _success(sheets)
     return Point(name, column(sheets, across).value, score.value, score.reach)
 
 
-def _model(stands: Ground, model: str, seeds: range, length_s: float) -> Point:
+def _model(stands: RunSetup, model: str, seeds: range, length_s: float) -> Point:
     """What it would come to if it answered all requests that it holds."""
-    provider, score, pico, answered = Recorded(stands.members([model])[0], [], 0), 0.0, 0, 0
+    provider, score, pico, answered = RecordedProvider(stands.members([model])[0], [], 0), 0.0, 0, 0
     for posed in (each for seed in seeds for each in stands.workload.posed(seed, length_s)):
         answer = posed.question.answers[model]
         entered = answer.entered + posed.extra

@@ -24,14 +24,14 @@ from benchmarks.approaches.approach import (
     SINGLE,
     UNLIMITED,
     Approach,
-    Ground,
+    RunSetup,
     approaches,
 )
 from benchmarks.approaches.loopback import Loopback
-from benchmarks.approaches.provider import Outage, Recorded
-from benchmarks.approaches.sheet import Line, Sheet, sheet
-from benchmarks.approaches.stage import Stage
-from benchmarks.approaches.workload import Posed
+from benchmarks.approaches.provider import Outage, RecordedProvider
+from benchmarks.approaches.recorded_simulation import RecordedSimulation
+from benchmarks.approaches.sheet import RequestLine, RunSheet, sheet
+from benchmarks.approaches.workload import PosedQuestion
 from benchmarks.page import machine, part, spliced, written
 from capability_router.errors import RouterError
 from capability_router.routing import routing
@@ -59,7 +59,7 @@ class Agreement(NamedTuple):
         return f"| {self.what} | {self.real:.4g} | {self.virtual:.4g} | {most} | {'yes' if self.holds else '**no**'} |"
 
 
-def compared(ground: Ground, seed: int, page: Path | None) -> int:
+def compared(ground: RunSetup, seed: int, page: Path | None) -> int:
     """Print both, and whether they agree; 1 where they don't.
 
     Where they do, `page` gets the table, unless it is None; raises LookupError where it has no part for it.
@@ -82,7 +82,7 @@ def compared(ground: Ground, seed: int, page: Path | None) -> int:
     return int(not agreed)
 
 
-def _lines(ground: Ground, seed: int) -> Iterator[tuple[str, bool]]:
+def _lines(ground: RunSetup, seed: int) -> Iterator[tuple[str, bool]]:
     """Each with whether it agrees, as Markdown, as it is measured."""
     asked = [p._replace(at=p.at / HURRY) for p in ground.workload.posed(seed, LENGTH_S)]
     away = [Outage(_cheap(ground), "broken", 0.4 * LENGTH_S / HURRY, 0.6 * LENGTH_S / HURRY)]
@@ -98,7 +98,7 @@ def _lines(ground: Ground, seed: int) -> Iterator[tuple[str, bool]]:
         yield from ((each.line(), each.holds) for each in _agreements(approach.name, real, virtual, away))
 
 
-def _cheap(ground: Ground) -> str:
+def _cheap(ground: RunSetup) -> str:
     """The one that most requests go to."""
     rules = next(a for a in approaches(ground) if a.name == RULES)
     name: str = rules.policy["rules"][-1]["then"][0]
@@ -106,7 +106,7 @@ def _cheap(ground: Ground) -> str:
 
 
 def _agreements(
-    name: str, real: Sequence[Line], virtual: Sequence[Line], away: Sequence[Outage]
+    name: str, real: Sequence[RequestLine], virtual: Sequence[RequestLine], away: Sequence[Outage]
 ) -> Iterator[Agreement]:  # fmt: skip
     one, other = sheet(real, away), sheet(virtual, away)
     same = {line.at: line.model for line in virtual}
@@ -119,33 +119,33 @@ def _agreements(
         yield Agreement(f"{name}: {p}, s", figures(one), figures(other), 0.2, False)
 
 
-def _usd(of: Sheet) -> float:
+def _usd(of: RunSheet) -> float:
     return 1_000 * of.usd_per_request
 
 
-def _p50(of: Sheet) -> float:
+def _p50(of: RunSheet) -> float:
     return HURRY * of.p50_s
 
 
-def _p95(of: Sheet) -> float:
+def _p95(of: RunSheet) -> float:
     return HURRY * of.p95_s
 
 
-def _providers(ground: Ground, approach: Approach, away: Sequence[Outage], seed: int) -> list[Recorded]:
+def _providers(ground: RunSetup, approach: Approach, away: Sequence[Outage], seed: int) -> list[RecordedProvider]:
     members = [m._replace(rpm=UNLIMITED) for m in ground.members(approach.models)]
-    return [Recorded(m, [o for o in away if o.model == m.name], seed, hurry=HURRY) for m in members]
+    return [RecordedProvider(m, [o for o in away if o.model == m.name], seed, hurry=HURRY) for m in members]
 
 
 def _virtual(
-    ground: Ground, approach: Approach, asked: Sequence[Posed], away: Sequence[Outage], seed: int
-) -> list[Line]:  # fmt: skip
+    ground: RunSetup, approach: Approach, asked: Sequence[PosedQuestion], away: Sequence[Outage], seed: int
+) -> list[RequestLine]:  # fmt: skip
     policy = {**approach.policy, "seed": seed}
-    return Stage(_providers(ground, approach, away, seed), seed, policy=policy, **SETTINGS).play(asked)
+    return RecordedSimulation(_providers(ground, approach, away, seed), seed, policy=policy, **SETTINGS).play(asked)
 
 
 async def _real(
-    ground: Ground, approach: Approach, asked: Sequence[Posed], away: Sequence[Outage], seed: int
-) -> list[Line]:  # fmt: skip
+    ground: RunSetup, approach: Approach, asked: Sequence[PosedQuestion], away: Sequence[Outage], seed: int
+) -> list[RequestLine]:  # fmt: skip
     providers = {p.name: p for p in _providers(ground, approach, away, seed)}
     with Loopback(providers, {str(number): posed for number, posed in enumerate(asked)}) as server:
         cards = [
@@ -160,7 +160,7 @@ async def _real(
     return list(lines)
 
 
-async def _one(chat: ChatRouter, posed: Posed, began: float) -> Line:
+async def _one(chat: ChatRouter, posed: PosedQuestion, began: float) -> RequestLine:
     await asyncio.sleep(max(began + posed.at - time.monotonic(), 0.0))
     sent = time.monotonic()
     told: dict[str, Any] = {}
@@ -170,7 +170,7 @@ async def _one(chat: ChatRouter, posed: Posed, began: float) -> Line:
                 told = chunk.response_metadata.get("router") or told
     except RouterError as error:
         print(f"{type(error).__name__}: {error}"[:200], file=sys.stderr)
-        return Line(posed.at, posed.kind, None, 0.0, 0, 0.0, 0, 0, 0)
+        return RequestLine(posed.at, posed.kind, None, 0.0, 0, 0.0, 0, 0, 0)
     took, answer = time.monotonic() - sent, posed.question.answers[told["model"]]
     tokens, pico = answer.entered + posed.extra + answer.written, round((told["cost_usd"] or 0.0) * 1e12)
-    return Line(posed.at, posed.kind, told["model"], answer.score, pico, took, tokens, 0, told["attempts"])
+    return RequestLine(posed.at, posed.kind, told["model"], answer.score, pico, took, tokens, 0, told["attempts"])

@@ -10,8 +10,8 @@ from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
 
-from benchmarks.approaches.provider import Recorded
-from benchmarks.approaches.workload import Posed
+from benchmarks.approaches.provider import RecordedProvider
+from benchmarks.approaches.workload import PosedQuestion
 
 _HEAD = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\nconnection: close\r\n\r\n"
 
@@ -19,7 +19,7 @@ _HEAD = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\nconnection: close\r\n\r\n"
 class Loopback:
     """Use it as a context manager; `url` has no path. Requests are told apart by their text."""
 
-    def __init__(self, providers: Mapping[str, Recorded], posed: Mapping[str, Posed]) -> None:
+    def __init__(self, providers: Mapping[str, RecordedProvider], posed: Mapping[str, PosedQuestion]) -> None:
         self._providers = providers
         self._known = {each.text: (id, each) for id, each in posed.items()}
         self._calls: Counter[str] = Counter()

@@ -8,15 +8,15 @@ from math import exp
 from random import Random
 from typing import NamedTuple
 
-from benchmarks.approaches.cast import Member
+from benchmarks.approaches.fleet_models import FleetModel
 from benchmarks.approaches.speeds import PREFILL_PER_S, SPREAD
-from benchmarks.figures.ground.virtual_fleet import NEVER, PIECES, WEATHERS, Provider, Script, Spell
+from benchmarks.figures.ground.virtual_fleet import NEVER, PIECES, WEATHERS, CallScript, VirtualProvider, WeatherPeriod
 from capability_router.faults.kinds import Fault
 
 MINUTE = 60.0
 OUTAGES = ("down", "broken", "overloaded", "silent")
 LONGEST_OUTAGE = 45.0
-SILENT = Script(NEVER, NEVER, 0)
+SILENT = CallScript(NEVER, NEVER, 0)
 """A call that is taken and never answered."""
 
 
@@ -40,15 +40,15 @@ def outages(models: Sequence[str], seed: int, length_s: float) -> list[Outage]:
     return found
 
 
-class Recorded(Provider):
+class RecordedProvider(VirtualProvider):
     """Prices are picodollars per token; `above`: the same beyond so many input tokens. `hurry` times as fast."""
 
     def __init__(
-        self, member: Member, away: Sequence[Outage], seed: int, spread: float = SPREAD, hurry: float = 1.0
+        self, member: FleetModel, away: Sequence[Outage], seed: int, spread: float = SPREAD, hurry: float = 1.0
     ) -> None:  # fmt: skip
-        spells = [Spell(0.0, "fair")]
+        spells = [WeatherPeriod(0.0, "fair")]
         for outage in away:
-            spells += [Spell(outage.since, outage.kind), Spell(outage.until, "fair")]
+            spells += [WeatherPeriod(outage.since, outage.kind), WeatherPeriod(outage.until, "fair")]
         super().__init__(member.name, spells, _pico(*member.price), tells_early=False)
         self.member, self.seed, self.spread, self.hurry = member, seed, spread, hurry
         self.above = None if member.above is None else (member.above[0], _pico(*member.above[1:]))
@@ -59,20 +59,20 @@ class Recorded(Provider):
         """Picodollars per token in and out of a call with so many tokens in."""
         return self.price if self.above is None or entered <= self.above[0] else self.above[1]
 
-    def play(self, now: float, asked: str, tokens: tuple[int, int]) -> Script:
+    def play(self, now: float, asked: str, tokens: tuple[int, int]) -> CallScript:
         """The script of a call that begins now; `asked` tells calls apart, whoever decided to make them."""
         if (weather := self.weather(now)) != "fair":
             return SILENT if weather == "silent" else WEATHERS[weather](Random(f"{self.seed} {self.name} {asked}"))
         if (wait := self._full(now)) > 0.0:
             self.refused += 1
-            return Script(NEVER, 0.02, 0, Fault("rate_limited", status=429, retry_after_s=wait))
+            return CallScript(NEVER, 0.02, 0, Fault("rate_limited", status=429, retry_after_s=wait))
         if sum(tokens) > self.member.window:
-            return Script(NEVER, 0.1, 0, Fault("context_overflow", status=400))
+            return CallScript(NEVER, 0.1, 0, Fault("context_overflow", status=400))
         self._taken.append(now)
         chance, speed = Random(f"{self.seed} {self.name} {asked}"), self.member.speed
         first = speed.ttft_s * exp(self.spread * chance.gauss(0.0, 1.0)) + tokens[0] / PREFILL_PER_S
         writing = tokens[1] / speed.tokens_per_s * exp(self.spread * chance.gauss(0.0, 1.0))
-        return Script(first / self.hurry, (first + writing) / self.hurry, PIECES)
+        return CallScript(first / self.hurry, (first + writing) / self.hurry, PIECES)
 
     def _full(self, now: float) -> float:
         """Seconds until a call is taken again: no more than `rpm` in any minute."""

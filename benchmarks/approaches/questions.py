@@ -24,7 +24,7 @@ _KINDS: Mapping[str, Callable[[str], str]] = {
 """An application knows which of its features asks: whether it wants one of several labels or a text."""
 
 
-class Answer(NamedTuple):
+class RecordedAnswer(NamedTuple):
     """A model's recorded answer: its score from 0 to 1, tokens in and out."""
 
     score: float
@@ -38,10 +38,10 @@ class Question(NamedTuple):
     id: str
     kind: str
     prompt: str
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, RecordedAnswer]
 
 
-class Missing(Exception):
+class DataMissing(Exception):
     """The data are not there."""
 
 
@@ -49,7 +49,7 @@ def read(shared: Path, name: str) -> tuple[list[Question], list[Question]]:
     """The questions of a train file, cut in two by their stems: to learn from, and to be judged on."""
     path = shared / "data" / "routing" / f"{name}.train.jsonl.gz"
     if not path.is_file():
-        raise Missing(f"no {path}")
+        raise DataMissing(f"no {path}")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         learned, held = cut([json.loads(line) for line in file])
     return [_question(row, name) for row in learned], [_question(row, name) for row in held]
@@ -60,5 +60,5 @@ def _question(row: Mapping[str, Any], name: str) -> Question:
     return Question(row["id"], _KINDS[name](row["task"]), row["prompt"], answers)
 
 
-def _answer(told: Mapping[str, Any]) -> Answer:
-    return Answer(float(told["score"]), ceil(told["input_tokens"] or 0), ceil(told["output_tokens"] or UNTOLD))
+def _answer(told: Mapping[str, Any]) -> RecordedAnswer:
+    return RecordedAnswer(float(told["score"]), ceil(told["input_tokens"] or 0), ceil(told["output_tokens"] or UNTOLD))

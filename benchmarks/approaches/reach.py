@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.approaches.approach import Ground
-from benchmarks.approaches.bounds import LATE, NOTHING, Choice, Foreseen, chosen_from
+from benchmarks.approaches.approach import RunSetup
+from benchmarks.approaches.bounds import LATE, NOTHING, Choice, ForeseenOutcome, chosen_from
 from benchmarks.approaches.fitting import LENGTH_S, Matrix, learned, one_cut
-from benchmarks.approaches.foreseen import Foresight
-from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.foreseen import PlanForecast
+from benchmarks.approaches.sheet import RunSheet
 from benchmarks.approaches.speeds import SPREAD
 from benchmarks.approaches.verdict import COST_OF_RULES
-from benchmarks.approaches.workload import Posed
+from benchmarks.approaches.workload import PosedQuestion
 from capability_router.health.latency import READING_S
 
 SUCCESSES = (0.93, 0.94, 0.95, 0.96, 0.97, 0.98)
@@ -37,7 +37,7 @@ LIMITS = (0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
 _NOBODY = 1e3
 
 
-class Row(NamedTuple):
+class ReachRow(NamedTuple):
     """What one set of prices came to: success of the single model's, cost and P95 of the rules'."""
 
     success: float
@@ -45,26 +45,26 @@ class Row(NamedTuple):
     p95: float
 
 
-class Length(NamedTuple):
+class LengthError(NamedTuple):
     """Of the logarithm of an answer's length, less that of what was foreseen: mean and standard deviation."""
 
     mean: float
     spread: float
 
 
-Lengths = Mapping[tuple[str, str], Length]
+Lengths = Mapping[tuple[str, str], LengthError]
 """By model and kind."""
-_AS_FORESEEN = Length(0.0, 0.0)
+_AS_FORESEEN = LengthError(0.0, 0.0)
 
 
-class Writing(Foresight):
+class Writing(PlanForecast):
     """As the plan says, with the seconds of writing alone; the size of the input is known, as a tokenizer tells it."""
 
-    def __init__(self, ground: Ground, lengths: Lengths) -> None:
+    def __init__(self, ground: RunSetup, lengths: Lengths) -> None:
         super().__init__(ground)
         self._lengths = lengths
 
-    def __call__(self, posed: Posed) -> Mapping[str, Foreseen]:
+    def __call__(self, posed: PosedQuestion) -> Mapping[str, ForeseenOutcome]:
         plan, found = self.plan(posed), {}
         for c in plan.candidates:
             provider, entered = self.providers[c.id], posed.question.answers[c.id].entered + posed.extra
@@ -73,11 +73,11 @@ class Writing(Foresight):
             writing = max((c.latency_s or 0.0) - speed.ttft_s - read, 1e-3)
             usd = (entered * into + writing * speed.tokens_per_s * out) / 1e12
             mean, spread = self._lengths.get((c.id, posed.kind), _AS_FORESEEN)
-            found[c.id] = Foreseen(c.quality or 0.0, usd, writing, writing * exp(mean), spread)
+            found[c.id] = ForeseenOutcome(c.quality or 0.0, usd, writing, writing * exp(mean), spread)
         return found
 
 
-def lengths_of(ground: Ground) -> dict[tuple[str, str], Length]:
+def lengths_of(ground: RunSetup) -> dict[tuple[str, str], LengthError]:
     """How far they are from what is foreseen, from the log alone."""
     (cut,) = one_cut(ground.workload)
     found: dict[tuple[str, str], list[float]] = {}
@@ -87,7 +87,7 @@ def lengths_of(ground: Ground) -> dict[tuple[str, str], Length]:
         for model, seen in foresees(posed).items():
             took = posed.question.answers[model].written / foresees.providers[model].member.speed.tokens_per_s
             found.setdefault((model, posed.kind), []).append(log(max(took, 1e-3) / seen.seconds))
-    return {of: Length(fmean(logs), stdev(logs)) for of, logs in found.items()}
+    return {of: LengthError(fmean(logs), stdev(logs)) for of, logs in found.items()}
 
 
 class Run(NamedTuple):
@@ -101,11 +101,11 @@ class Run(NamedTuple):
     took: Matrix
     late: Mapping[float, Matrix]
     single: float
-    rules: Sheet
+    rules: RunSheet
 
 
 def told(
-    ground: Ground, seeds: Sequence[int], length_s: float, single: Sequence[Sheet], rules: Sequence[Sheet]
+    ground: RunSetup, seeds: Sequence[int], length_s: float, single: Sequence[RunSheet], rules: Sequence[RunSheet]
 ) -> Iterator[str]:  # fmt: skip
     """A table; the sheets are of these seeds."""
     lengths = lengths_of(ground)
@@ -125,19 +125,19 @@ def told(
 
 
 def reached(
-    ground: Ground, seeds: Sequence[int], length_s: float, single: Sequence[Sheet], rules: Sequence[Sheet]
-) -> list[Row]:  # fmt: skip
+    ground: RunSetup, seeds: Sequence[int], length_s: float, single: Sequence[RunSheet], rules: Sequence[RunSheet]
+) -> list[ReachRow]:  # fmt: skip
     """What each set of prices came to, where lengths are foreseen; the sheets are of these seeds."""
     every = _choices(ground, seeds, length_s, lengths_of(ground))
     return list(tried([run_of(*each, known=False) for each in zip(every, single, rules, strict=True)]))
 
 
-def _choices(ground: Ground, seeds: Sequence[int], length_s: float, lengths: Lengths) -> list[list[Sequence[Choice]]]:
+def _choices(ground: RunSetup, seeds: Sequence[int], length_s: float, lengths: Lengths) -> list[list[Sequence[Choice]]]:
     foresees = Writing(ground, lengths)
     return [[c for _, c in chosen_from(ground, seed, length_s, foresees=foresees)] for seed in seeds]
 
 
-def _line(rows: Sequence[Row]) -> str:
+def _line(rows: Sequence[ReachRow]) -> str:
     if not rows:
         return "none | | none | none | "
     soon, cheap = min(rows, key=lambda r: r.p95), min(rows, key=lambda r: r.cost)
@@ -146,7 +146,7 @@ def _line(rows: Sequence[Row]) -> str:
     return f"{soon.p95:.3f} | {soon.cost:.3f} | {middle} | {cheap.cost:.3f} | {cheap.p95:.3f}"
 
 
-def run_of(choices: Sequence[Sequence[Choice]], single: Sheet, rules: Sheet, *, known: bool) -> Run:
+def run_of(choices: Sequence[Sequence[Choice]], single: RunSheet, rules: RunSheet, *, known: bool) -> Run:
     """`known`: answers' lengths, and so their costs, are known beforehand."""
 
     def table(of: int, missing: float) -> Matrix:
@@ -166,7 +166,7 @@ def run_of(choices: Sequence[Sequence[Choice]], single: Sheet, rules: Sheet, *, 
 def _parts(choice: Choice) -> tuple[float, ...]:
     seen = choice.foreseen
     if seen == NOTHING:  # the plan thought it too long for this model
-        seen = Foreseen(0.0, choice.usd, choice.writing_s, choice.writing_s)
+        seen = ForeseenOutcome(0.0, choice.usd, choice.writing_s, choice.writing_s)
     first, wrote = choice.first_s + choice.reading_s, choice.writing_s
     real = choice.usd, first, seen.seconds, wrote, choice.took_s
     return seen.score, choice.score, seen.usd, *real, seen.median_s, seen.spread
@@ -177,7 +177,7 @@ def _late(left: Matrix, writing: Matrix, spread: Matrix) -> Matrix:
     return np.vectorize(lambda z: 0.5 * erfc(z / sqrt(2)))(normal)
 
 
-def tried(runs: Sequence[Run]) -> Iterator[Row]:
+def tried(runs: Sequence[Run]) -> Iterator[ReachRow]:
     """What each set of prices came to."""
     for price in USD_PRICES:
         for limit, each in product(LIMITS, LATE_PRICES):
@@ -186,15 +186,15 @@ def tried(runs: Sequence[Run]) -> Iterator[Row]:
             yield _came_to(runs, [run.seen - price * run.usd - second * run.seconds for run in runs])
 
 
-def _came_to(runs: Sequence[Run], worth: Sequence[Matrix]) -> Row:
+def _came_to(runs: Sequence[Run], worth: Sequence[Matrix]) -> ReachRow:
     found = [_one(run, each) for run, each in zip(runs, worth, strict=True)]
     success, cost, p95 = (float(np.mean([row[i] for row in found])) for i in range(3))
-    return Row(success, cost, p95)
+    return ReachRow(success, cost, p95)
 
 
-def _one(run: Run, worth: Matrix) -> Row:
+def _one(run: Run, worth: Matrix) -> ReachRow:
     at = worth.argmax(1)[:, None]
     score, usd, took = (np.take_along_axis(each, at, 1)[:, 0] for each in (run.score, run.real_usd, run.took))
     slow = np.sort(took)[ceil((1 - LATE) * len(took)) - 1]
     rules = run.rules
-    return Row(score.mean() / run.single, usd.mean() / rules.usd_per_request, slow / rules.p95_s)
+    return ReachRow(score.mean() / run.single, usd.mean() / rules.usd_per_request, slow / rules.p95_s)

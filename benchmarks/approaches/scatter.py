@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from benchmarks.approaches.estimate import Estimate, estimate
-from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.sheet import RunSheet
 from capability_router.drawing.markup import Markup, element, join
 from capability_router.drawing.svg import WIDTH, rule, words
 
@@ -43,11 +43,11 @@ text {{ font: 12px system-ui, sans-serif; fill: #16191d; }} .title {{ font-size:
 """
 
 
-class Across(NamedTuple):
+class LogAxis(NamedTuple):
     """What is told from left to right, on a logarithmic scale: its ticks, of which the outer ones end it."""
 
     name: str
-    figure: Callable[[Sheet], float]
+    figure: Callable[[RunSheet], float]
     ticks: tuple[float, ...]
 
     def x(self, ratio: float) -> float:
@@ -57,11 +57,11 @@ class Across(NamedTuple):
 
 
 _ACROSS = (
-    Across("cost", lambda sheet: sheet.usd_per_request, (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)),
-    Across("P95", lambda sheet: sheet.p95_s, (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)),
+    LogAxis("cost", lambda sheet: sheet.usd_per_request, (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)),
+    LogAxis("P95", lambda sheet: sheet.p95_s, (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)),
 )
 
-Cells = Mapping[tuple[str, str], Mapping[str, Sequence[Sheet]]]
+Cells = Mapping[tuple[str, str], Mapping[str, Sequence[RunSheet]]]
 Mark = Callable[[float, float, str], Markup]
 """A ladder's shape around a place, in a colour."""
 
@@ -122,7 +122,7 @@ def _legend(names: Sequence[str]) -> Markup:
     return join(*parts, words(_GAP, 80, note + edge, "quiet"))
 
 
-def _panel(workload: str, cells: Cells, single: str, names: Sequence[str], across: Across) -> Markup:
+def _panel(workload: str, cells: Cells, single: str, names: Sequence[str], across: LogAxis) -> Markup:
     points: list[Markup] = []
     means: list[Markup] = []
     for (of, ladder), by in cells.items():
@@ -136,7 +136,7 @@ def _panel(workload: str, cells: Cells, single: str, names: Sequence[str], acros
     return join(words(0, -8, workload, "title"), *_axes(across), *points, *means)
 
 
-def _mean(across: Across, ratio: Estimate, score: Estimate, mark: Mark, colour: int) -> Markup:
+def _mean(across: LogAxis, ratio: Estimate, score: Estimate, mark: Mark, colour: int) -> Markup:
     x, y = across.x(ratio.value), _y(score.value)
     return join(
         rule(across.x(ratio.value - ratio.reach), y, across.x(ratio.value + ratio.reach), y, f"reach c{colour}"),
@@ -145,7 +145,7 @@ def _mean(across: Across, ratio: Estimate, score: Estimate, mark: Mark, colour: 
     )
 
 
-def _axes(across: Across) -> list[Markup]:
+def _axes(across: LogAxis) -> list[Markup]:
     scores = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05)
     parts = [rule(across.x(c), 0, across.x(c), _HIGH, "one" if c == 1.0 else "grid") for c in across.ticks]
     parts += [words(across.x(c), _HIGH + 14, f"{c:g}", "tick", "middle") for c in across.ticks]

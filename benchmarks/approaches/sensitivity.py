@@ -7,10 +7,10 @@ from pathlib import Path
 
 from benchmarks.approaches import fitting, scatter
 from benchmarks.approaches.approach import ADAPTIVE, NAMES, SINGLE
-from benchmarks.approaches.cast import LADDERS
 from benchmarks.approaches.estimate import Estimate, column, paired
-from benchmarks.approaches.pool import Place, Task, carried_out, ground
-from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.fleet_models import LADDERS
+from benchmarks.approaches.pool import DataPaths, Task, carried_out, ground
+from benchmarks.approaches.sheet import RunSheet
 from benchmarks.approaches.workload import MIXES
 
 LENGTH_S = 90.0
@@ -19,10 +19,10 @@ COMPARED = tuple(name for name in NAMES if name != SINGLE)
 
 Cell = tuple[str, str]
 """A workload and a ladder of prices."""
-Cells = dict[Cell, dict[str, list[Sheet]]]
+Cells = dict[Cell, dict[str, list[RunSheet]]]
 
 
-def measured(place: Place, seeds: range, plot: Path) -> int:
+def measured(place: DataPaths, seeds: range, plot: Path) -> int:
     """Print the rows and the settings, and draw the picture; 1 where `adaptive` somewhere misses what is asked of its
     success.
     """
@@ -41,20 +41,20 @@ def measured(place: Place, seeds: range, plot: Path) -> int:
     return min(sum(_success(by).value < 0.95 for by in cells.values()), 1)
 
 
-def _settings(place: Place) -> Iterator[str]:
+def _settings(place: DataPaths) -> Iterator[str]:
     """What `adaptive` ran with, a line for each workload."""
     for workload in MIXES:
         fit = fitting.prepared(ground(place, workload, "list"))
         yield f"{workload}: adaptive with quality_share {fit.share:g}, latency_weight {fit.second:g}"
 
 
-def rows(cell: Cell, by: Mapping[str, Sequence[Sheet]]) -> Iterator[str]:
+def rows(cell: Cell, by: Mapping[str, Sequence[RunSheet]]) -> Iterator[str]:
     """A line for each approach."""
     for name in COMPARED:
         yield f"| {cell[0]} | {cell[1]} | {name} | {_row(by[name], by[SINGLE])} |"
 
 
-def _row(own: Sequence[Sheet], one: Sequence[Sheet]) -> str:
+def _row(own: Sequence[RunSheet], one: Sequence[RunSheet]) -> str:
     return " | ".join((
         paired(own, one, lambda a, b: a.usd_per_request / b.usd_per_request).told(".3f"),
         paired(own, one, lambda a, b: a.success / b.success).told(".3f"),
@@ -64,5 +64,5 @@ def _row(own: Sequence[Sheet], one: Sequence[Sheet]) -> str:
     ))  # fmt: skip
 
 
-def _success(by: dict[str, list[Sheet]]) -> Estimate:
+def _success(by: dict[str, list[RunSheet]]) -> Estimate:
     return paired(by[ADAPTIVE], by[SINGLE], lambda a, b: a.success / b.success)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from benchmarks.approaches.provider import Outage
 
 
-class Line(NamedTuple):
+class RequestLine(NamedTuple):
     """One request: when it came, its kind, who answered (None = nobody), the score, picodollars, seconds to the end.
 
     `tokens` in and out of the answer, `limited` calls that a rate limit refused, `calls` in all.
@@ -27,7 +27,7 @@ class Line(NamedTuple):
     calls: int
 
 
-class Sheet(NamedTuple):
+class RunSheet(NamedTuple):
     """Of one run. Money in USD per 1,000 tokens of answered requests, and per answered request; times in seconds.
 
     `success` is the mean score of answered requests, `overall` that of all, an unanswered one counting 0; `resilience`
@@ -53,7 +53,7 @@ class Sheet(NamedTuple):
 NONE = float("nan")
 
 
-def sheet(lines: Sequence[Line], away: Sequence[Outage]) -> Sheet:
+def sheet(lines: Sequence[RequestLine], away: Sequence[Outage]) -> RunSheet:
     """The favourite is the model that gave the most answers; failed calls' money counts."""
     done = [line for line in lines if line.model is not None]
     by = Counter(line.model for line in done if line.model is not None)
@@ -61,7 +61,7 @@ def sheet(lines: Sequence[Line], away: Sequence[Outage]) -> Sheet:
     usd = sum(line.pico for line in lines) / 1e12
     took = sorted(line.took_s for line in done)
     points = sum(line.score for line in done)
-    return Sheet(
+    return RunSheet(
         len(lines), _share(len(done), len(lines)), _share(1_000 * usd, sum(line.tokens for line in done)),
         _share(usd, len(done)), _percentile(took, 0.5), _percentile(took, 0.95), _share(points, len(done)),
         _share(points, len(lines)), _through(lines, [o for o in away if o.model == favourite]), _through(lines, away),
@@ -70,7 +70,7 @@ def sheet(lines: Sequence[Line], away: Sequence[Outage]) -> Sheet:
     )  # fmt: skip
 
 
-def _through(lines: Sequence[Line], away: Sequence[Outage]) -> float:
+def _through(lines: Sequence[RequestLine], away: Sequence[Outage]) -> float:
     """The share that was answered of the requests that came during these outages."""
     met = [line for line in lines if any(o.since <= line.at < o.until for o in away)]
     return _share(sum(line.model is not None for line in met), len(met))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.approaches.estimate import column
-from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.sheet import RunSheet
 
-Measured = Mapping[str, Sequence[Sheet]]
+Measured = Mapping[str, Sequence[RunSheet]]
 """The accounts of each approach, in the order of the seeds."""
 
 

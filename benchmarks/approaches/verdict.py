@@ -8,7 +8,7 @@ from typing import NamedTuple
 from benchmarks.approaches.approach import ADAPTIVE, CHEAPEST, RULES, SINGLE, UNSET
 from benchmarks.approaches.bounds import Bounds
 from benchmarks.approaches.estimate import Estimate, column, estimate, paired
-from benchmarks.approaches.sheet import Sheet
+from benchmarks.approaches.sheet import RunSheet
 from benchmarks.approaches.table import Measured
 
 SUCCESS = 0.95
@@ -16,7 +16,7 @@ SUCCESS = 0.95
 COST_OF_RULES, P95_OF_RULES = 0.55, 0.70
 
 
-class Finding(NamedTuple):
+class TargetResult(NamedTuple):
     """One target. `least`: larger is better. `beside`: what other policies come to; `best`: no policy does better."""
 
     what: str
@@ -46,7 +46,7 @@ HEAD = (
 )  # fmt: skip
 
 
-def findings(measured: Measured, least: Sequence[Bounds]) -> Iterator[Finding]:
+def findings(measured: Measured, least: Sequence[Bounds]) -> Iterator[TargetResult]:
     """In the order of the targets; `least`: of each seed."""
     own, one, rules = (measured[name] for name in (ADAPTIVE, SINGLE, RULES))
     others = [measured[name] for name in (UNSET, CHEAPEST)]
@@ -57,16 +57,16 @@ def findings(measured: Measured, least: Sequence[Bounds]) -> Iterator[Finding]:
         usd = estimate([bound.usd / sheet.usd_per_request for bound, sheet in zip(least, other, strict=True)])
         p95 = estimate([bound.p95_s / sheet.p95_s for bound, sheet in zip(least, other, strict=True)])
         cost, slowness = (tuple(paired(each, other, figure) for each in others) for figure in (_cost, _p95))
-        yield Finding(f"cost / {name}", paired(own, other, _cost), dear, False, cost, usd)
-        yield Finding(f"P95 / {name}", paired(own, other, _p95), slow, False, slowness, p95)
-    yield Finding(
+        yield TargetResult(f"cost / {name}", paired(own, other, _cost), dear, False, cost, usd)
+        yield TargetResult(f"P95 / {name}", paired(own, other, _p95), slow, False, slowness, p95)
+    yield TargetResult(
         "success of answered / single model's", paired(own, one, _success), SUCCESS, True,
         tuple(paired(each, one, _success) for each in others),
     )  # fmt: skip
     for name, other in (("single model's", one), ("rules'", rules)):
         beside = tuple(paired(each, other, _more) for each in others)
-        yield Finding(f"success of all - {name}", paired(own, other, _more), 0.0, True, beside)
-    yield Finding("answered through its favourite's outage", column(own, lambda s: s.resilience), 0.995, True)
+        yield TargetResult(f"success of all - {name}", paired(own, other, _more), 0.0, True, beside)
+    yield TargetResult("answered through its favourite's outage", column(own, lambda s: s.resilience), 0.995, True)
 
 
 def beside(measured: Measured) -> Iterator[str]:
@@ -80,17 +80,17 @@ def beside(measured: Measured) -> Iterator[str]:
             yield f"| {name} | {' | '.join(told)} |"
 
 
-def _cost(own: Sheet, other: Sheet) -> float:
+def _cost(own: RunSheet, other: RunSheet) -> float:
     return own.usd_per_request / other.usd_per_request
 
 
-def _p95(own: Sheet, other: Sheet) -> float:
+def _p95(own: RunSheet, other: RunSheet) -> float:
     return own.p95_s / other.p95_s
 
 
-def _success(own: Sheet, other: Sheet) -> float:
+def _success(own: RunSheet, other: RunSheet) -> float:
     return own.success / other.success
 
 
-def _more(own: Sheet, other: Sheet) -> float:
+def _more(own: RunSheet, other: RunSheet) -> float:
     return own.overall - other.overall

@@ -39,7 +39,7 @@ MIXES = {
 }
 
 
-class Posed(NamedTuple):
+class PosedQuestion(NamedTuple):
     """A question as it is put at a moment. `text` is all of the prompt, `extra` the tokens of the document in it."""
 
     at: float
@@ -55,7 +55,7 @@ class Workload:
     def __init__(self, mix: Mix, learned: Sequence[Question], held: Sequence[Question]) -> None:
         self.mix, self.learned, self.held = mix, learned, held
         self.models = sorted(set.intersection(*(set(q.answers) for q in [*learned, *held])))
-        self._shelf = Shelf([q.prompt for q in learned])
+        self._shelf = TextCorpus([q.prompt for q in learned])
 
     @classmethod
     def open(cls, shared: Path, name: str) -> Workload:
@@ -63,24 +63,24 @@ class Workload:
         parts = [read(shared, file) for file in MIXES[name].files]
         return cls(MIXES[name], [q for part, _ in parts for q in part], [q for _, part in parts for q in part])
 
-    def posed(self, seed: int, length_s: float) -> Iterator[Posed]:
+    def posed(self, seed: int, length_s: float) -> Iterator[PosedQuestion]:
         """The requests of one run, in the order of time."""
         chance = Random(f"{self.mix.name}-{seed}")
-        decks = {kind: Deck(_of_kind(self.held, kind), chance) for kind in self.mix.shares}
+        decks = {kind: QuestionDeck(_of_kind(self.held, kind), chance) for kind in self.mix.shares}
         kinds, weights = list(self.mix.shares), list(self.mix.shares.values())
         for at in _arrivals(chance, length_s):
             kind = chance.choices(kinds, weights)[0]
             question = decks[kind].draw()
             yield self._put(at, kind, question, chance)
 
-    def _put(self, at: float, kind: str, question: Question, chance: Random) -> Posed:
+    def _put(self, at: float, kind: str, question: Question, chance: Random) -> PosedQuestion:
         if kind != READ:
-            return Posed(at, kind, question.prompt, 0, question)
+            return PosedQuestion(at, kind, question.prompt, 0, question)
         document = self._shelf.document(chance)
         text = f"Documents:\n\n{document}\n\nWith these documents at hand, answer the question.\n\n{question.prompt}"
-        return Posed(at, kind, text, ceil((len(text) - len(question.prompt)) / CHARACTERS), question)
+        return PosedQuestion(at, kind, text, ceil((len(text) - len(question.prompt)) / CHARACTERS), question)
 
-    def taught(self) -> Iterator[Posed]:
+    def taught(self) -> Iterator[PosedQuestion]:
         """The other part, as a log of yesterday's requests would hold it."""
         chance = Random(f"{self.mix.name}-taught")
         long = {q.id for q in chance.sample(list(self.learned), TAUGHT_LONG)} if READ in self.mix.shares else set()
@@ -98,7 +98,7 @@ class Workload:
         return found
 
 
-class Deck:
+class QuestionDeck:
     """Questions in a drawn order, again from the start when all were drawn."""
 
     def __init__(self, questions: Sequence[Question], chance: Random) -> None:
@@ -111,7 +111,7 @@ class Deck:
         return self._left.pop()
 
 
-class Shelf:
+class TextCorpus:
     """Real text of any length: prompts of the part to learn from, one after the other."""
 
     def __init__(self, prompts: Sequence[str]) -> None:

@@ -24,9 +24,9 @@ from capability_router.router import Router
 from capability_router.stores.opening import open_store
 from capability_router.testing import assert_books_balanced, scripted_router
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .fleet import simulated
-from .threads import IDS, LOOPS, THREADS, Attempt, Caller, all_at_once
+from .threads import IDS, LOOPS, THREADS, InstantAttempt, ThreadEndpoint, all_at_once
 
 SEEDS, EACH = 50, 1_000
 REQUESTS = 100_000
@@ -45,7 +45,7 @@ def pico(total: Total) -> int:
     return int((total.cost_usd - total.estimated_usd).scaleb(12))
 
 
-class Billed(Caller):
+class BilledCaller(ThreadEndpoint):
     """A provider that bills another amount for each answer."""
 
     def __init__(self, router: Router, seed: int) -> None:
@@ -53,7 +53,7 @@ class Billed(Caller):
         self._sizes = Random(seed + 1)
         self.calls = self.bill = 0
 
-    def start(self, launch: Launch) -> Attempt:
+    def start(self, launch: Launch) -> InstantAttempt:
         attempt = super().start(launch)
         self.calls += 1
         if not attempt._fault:
@@ -90,7 +90,7 @@ def from_threads(requests: int, seed: int, path: Path) -> tuple[int, int, int]:
     """The same, from real threads and event loops."""
     settings: dict[str, Any] = {"clock": SystemClock(), "retry": {"wait": "none"}, "store": f"sqlite:///{path}"}
     routers = [scripted_router({id: ["ok"] for id in IDS}, **settings) for _ in range(2)]
-    callers = [Billed(routers[n % 2], seed * 1_000 + n) for n in range(THREADS + LOOPS)]
+    callers = [BilledCaller(routers[n % 2], seed * 1_000 + n) for n in range(THREADS + LOOPS)]
     each = -(-requests // len(callers))
     work: list[Callable[[], object]] = [lambda c=c: c.call(each) for c in callers[:THREADS]]  # type: ignore[misc]  # a default binds the loop's value
     work += [lambda c=c: asyncio.run(c.acall(each)) for c in callers[THREADS:]]  # type: ignore[misc]  # as above
@@ -105,20 +105,20 @@ def from_threads(requests: int, seed: int, path: Path) -> tuple[int, int, int]:
     return calls, bill, abs(pico(total) - bill) + _unlike(ledger, total)
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     seeds = range(seed, seed + scaled(SEEDS, scale))
     requests = scaled(REQUESTS, scale, 1_000)
     target = "0 picodollars"
     with tempfile.TemporaryDirectory() as folder:
         calls, billed, error = in_weather(seeds, Path(folder))
-        yield Finding(
+        yield FigureResult(
             "exact books in a file, every weather",
             f"{error} picodollars of {billed / 1e12:,.2f} USD beside the bills of {calls:,} calls of "
             f"{len(seeds) * EACH:,} requests, by every dimension and call by call",
             target, error == 0, f"{seeds.start}-{seeds.stop - 1}",
         )  # fmt: skip
         calls, billed, error = from_threads(requests, seed, Path(folder) / "threads.db")
-        yield Finding(
+        yield FigureResult(
             "exact books in a file, threads and loops",
             f"{error} picodollars of {billed / 1e12:,.2f} USD beside the bills of {calls:,} calls of {requests:,} "
             f"requests from {THREADS} threads and {LOOPS} event loops over two routers and one file",

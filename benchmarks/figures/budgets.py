@@ -23,11 +23,11 @@ from capability_router.money.price import Price, usd
 from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
 from capability_router.routing import Routing
-from capability_router.stores.base import BudgetRoom, Claim, Grant, PotBalance
+from capability_router.stores.base import BudgetBalance, BudgetStore, LeaseClaim, LeaseGrant
 from capability_router.testing import assert_books_balanced, scripted_router
 
-from .finding import Finding, scaled
-from .ground.drawn import Drawn, DrawnAttempt
+from .finding import FigureResult, scaled
+from .ground.drawn import DrawnAttempt, DrawnFault
 from .threads import all_at_once
 
 REQUESTS, THREADS, LOOPS, ROUTERS = 100_000, 64, 4, 2
@@ -37,7 +37,7 @@ TENANTS = ("acme", "umbrella", "initech", "")
 MOST = 200  # output tokens of a call
 
 
-class Attempt(DrawnAttempt):
+class BudgetAttempt(DrawnAttempt):
     """Turned away, or text; then its end, or a break. `bill` hears of what it cost."""
 
     def __init__(self, fate: str, usage: Usage, bill: Callable[[Usage], None]) -> None:
@@ -46,38 +46,38 @@ class Attempt(DrawnAttempt):
 
     def chunks(self) -> Iterator[str]:
         if self._fate in TURNED_AWAY:
-            raise Drawn(Fault(self._fate, status=500))
+            raise DrawnFault(Fault(self._fate, status=500))
         self._bill(self._usage)
         self._reply = Reply(self._usage, None, "text")
         yield "text"
         if self._fate == "cut":
-            raise Drawn(Fault("connection", "reset", sent=True, started=True))
+            raise DrawnFault(Fault("connection", "reset", sent=True, started=True))
         self._reply = Reply(self._usage, Finish.STOP, "text")
 
     def reply(self) -> Reply:
         return self._reply
 
 
-class Watched:
+class WatchedRoom:
     """The store's room, with an eye on each of its answers."""
 
     inline = False
 
-    def __init__(self, room: BudgetRoom) -> None:
+    def __init__(self, room: BudgetStore) -> None:
         self._room = room
         self.claims = self.exceeded = 0
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         grant = self._room.claim(claim)
         self.claims += 1
         self.exceeded += grant.spent + grant.reserved > claim.pot.limit
         return grant
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         return self._room.standings(budgets)
 
 
-class Caller:
+class BudgetEndpoint:
     """One thread's or loop's endpoint: draws each call's fate, and adds up the bills."""
 
     def __init__(self, router: Router, seed: int) -> None:
@@ -85,7 +85,7 @@ class Caller:
         self.billed = 0
         self.ends: Counter[str] = Counter()
 
-    def start(self, launch: Launch) -> Attempt:
+    def start(self, launch: Launch) -> BudgetAttempt:
         draw = self._chance.random()
         fate = self._chance.choice(TURNED_AWAY) if draw < 0.1 else "cut" if draw < 0.15 else ""
         price = self.router.registry.entry(launch.candidate.id).card.price
@@ -96,10 +96,10 @@ class Caller:
 
         # No text is free: one that a model bills no token for would be booked as an estimate.
         usage = Usage(1 + int(self._chance.random() * 100), 1 + int(self._chance.random() * (MOST - 1)))
-        return Attempt(fate, usage, bill)
+        return BudgetAttempt(fate, usage, bill)
 
     def fault(self, error: BaseException) -> Fault | None:
-        return error.fault if isinstance(error, Drawn) else None
+        return error.fault if isinstance(error, DrawnFault) else None
 
     def _asks(self, n: int) -> Request:
         terms = Routing(tenant=self._chance.choice(TENANTS), tags=("nightly",) if n % 3 else ())
@@ -124,7 +124,7 @@ class Caller:
                 self.ends[type(error).__name__] += 1
 
 
-def _router(url: str, seed: int, whole_usd: float) -> tuple[Router, Watched]:
+def _router(url: str, seed: int, whole_usd: float) -> tuple[Router, WatchedRoom]:
     budgets: Any = [
         {"scope": "global", "limit_usd": whole_usd, "window": "total"},
         {"scope": "tenant:*", "limit_usd": whole_usd / 3, "on_exceed": "degrade"},
@@ -137,11 +137,11 @@ def _router(url: str, seed: int, whole_usd: float) -> tuple[Router, Watched]:
         budgets=budgets, store=url, retry={"wait": "none"},
         health={"consecutive": 10**6, "min_calls": 10**6, "learns_limits": False},
     )  # fmt: skip
-    watched = router.budgets.room = Watched(router.budgets.room)
+    watched = router.budgets.room = WatchedRoom(router.budgets.room)
     return router, watched
 
 
-def _checked(routers: list[Router], rooms: list[Watched], callers: list[Caller]) -> str:
+def _checked(routers: list[Router], rooms: list[WatchedRoom], callers: list[BudgetEndpoint]) -> str:
     """What was seen; raises AssertionError for the first promise that was broken."""
     for router in routers:
         assert_books_balanced(router)
@@ -167,7 +167,7 @@ def _checked(routers: list[Router], rooms: list[Watched], callers: list[Caller])
     )
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     each = max(scaled(REQUESTS, scale) // (THREADS + LOOPS), 1)
     asked = each * (THREADS + LOOPS)
     wrong = told = ""
@@ -176,7 +176,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         url = f"sqlite:///{Path(folder) / 'router.db'}"
         made = [_router(url, seed, asked * 0.0005) for _ in range(ROUTERS)]
         routers, rooms = [m[0] for m in made], [m[1] for m in made]
-        callers = [Caller(routers[n % ROUTERS], seed * 1_000 + n) for n in range(THREADS + LOOPS)]
+        callers = [BudgetEndpoint(routers[n % ROUTERS], seed * 1_000 + n) for n in range(THREADS + LOOPS)]
         work: list[Callable[[], object]] = [lambda c=c: c.call(each) for c in callers[:THREADS]]  # type: ignore[misc]  # a default binds the loop's value
         work += [lambda c=c: asyncio.run(c.acall(each)) for c in callers[THREADS:]]  # type: ignore[misc]  # as above
         try:
@@ -186,7 +186,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
             wrong = str(error)
     ends = sum((caller.ends for caller in callers), Counter[str]())
     assert threading.active_count() < threads + THREADS, "threads were left behind"
-    yield Finding(
+    yield FigureResult(
         "budgets",
         wrong or f"{asked:,} requests over {ROUTERS} routers in {took:.0f} s ({dict(sorted(ends.items()))}): {told}",
         "error 0 picodollars, no cap exceeded, 0 reserved at rest", not wrong, str(seed),

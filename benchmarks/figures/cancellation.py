@@ -23,7 +23,7 @@ from capability_router.testing import assert_books_balanced
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .finding import Finding
+from .finding import FigureResult
 from .ground.fake_models import FakeChat, FakeLLM, Steps, home
 
 NAMES = ("a", "b", "c")
@@ -84,7 +84,7 @@ def langchain(verb: str, script: tuple[str, ...], hedged: bool) -> Case:
     steps = zip(NAMES, (Steps([step]) for step in script), strict=True)
     models = [HangingChat(name_=name, base_url=home(name), steps=own) for name, own in steps]
     made = ChatRouter(models=[(m, {"id": m.name_, "price": PRICE}) for m in models], **_settings(hedged))
-    made.router._dispatch.reason_givers.update(NAMES)
+    made.router._dispatch.finish_reason_models.update(NAMES)
     calls: dict[str, Callable[[], Any]] = {
         "ainvoke": lambda: made.ainvoke("hi"),
         "astream": lambda: _drained(made.astream("hi")),
@@ -99,7 +99,7 @@ def llamaindex(verb: str, script: tuple[str, ...], hedged: bool) -> Case:
     steps = zip(NAMES, (Steps([step]) for step in script), strict=True)
     models = [HangingLLM(name_=name, api_base=home(name), steps=own) for name, own in steps]
     made = RouterLLM(models=[(m, {"id": m.name_, "price": PRICE}) for m in models], **_settings(hedged))
-    made.router._dispatch.reason_givers.update(NAMES)
+    made.router._dispatch.finish_reason_models.update(NAMES)
     prompt: Any = [ChatMessage(content="hi")] if "chat" in verb else "hi"
 
     async def streamed() -> None:
@@ -190,7 +190,7 @@ async def _all(verbs_of_langchain: tuple[str, ...]) -> Counter[str]:
     return points
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     del seed  # every point is one case: there is nothing to draw
     wrong, points = "", Counter[str]()
     try:
@@ -198,7 +198,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     except AssertionError as error:
         wrong = str(error)
     told = ", ".join(f"{verb} {count}" for verb, count in points.items())
-    yield Finding(
+    yield FigureResult(
         "cancellation-safe",
         wrong or f"cancelled or closed at {points.total():,} points ({told}): nothing left, breakers untouched",
         f">= {LEAST_POINTS} points, all clean", not wrong and points.total() >= LEAST_POINTS, "none",

@@ -10,7 +10,7 @@ from typing import Any
 
 from capability_router.faults import classify
 
-from .finding import Finding
+from .finding import FigureResult
 
 TESTS = Path(__file__).parents[2] / "tests"
 LEAST_CASES, MOST_UNKNOWN = 200, 0.01
@@ -31,7 +31,7 @@ def corpus() -> Any:
     return shapes
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     del scale, seed  # the corpus is what it is
     shapes = corpus()
     wrong, unknown = [], 0
@@ -41,10 +41,10 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         if any(getattr(fault, name) != value for name, value in case["expect"].items() if name != "retry_after_s"):
             wrong.append(case["id"])
     count = len(shapes.CASES)
-    yield Finding(
+    yield FigureResult(
         "classification", f"{count - len(wrong)} of {count} bodies {' '.join(wrong)}, {unknown} taken for unknown",
         f"all of >= {LEAST_CASES}, unknown <= {MOST_UNKNOWN:.0%}",
         not wrong and count >= LEAST_CASES and unknown <= MOST_UNKNOWN * count, "none",
     )  # fmt: skip
     run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)  # noqa: S603 - this interpreter
-    yield Finding("SDKs loaded to classify", run.stdout.strip() or "0", "0", not run.stdout.strip(), "none")
+    yield FigureResult("SDKs loaded to classify", run.stdout.strip() or "0", "0", not run.stdout.strip(), "none")

@@ -23,7 +23,7 @@ from capability_router.router import Router
 from capability_router.routing import Routing
 from capability_router.testing import assert_books_balanced, scripted_router
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 
 CALLS, AT_ONCE, MOST_LATE_S, QUIET_S = 10_000, 40, 0.05, 0.02
 WAYS = ("silent", "trickling", "failing", "empty chunks")
@@ -33,7 +33,7 @@ class Stalled(Exception):
     fault = Fault("overloaded", status=529)
 
 
-class Attempt:
+class StallingAttempt:
     """Never ends by itself, in one of the ways, but for "failing", which does so again and again."""
 
     keeps_time = False
@@ -64,18 +64,18 @@ class Attempt:
         return Reply(text=self._seen)
 
 
-class Endpoint:
+class StallingEndpoint:
     """Counts launches after the deadline, which runs from the first one on: nothing is awaited before it."""
 
     def __init__(self, way: str, deadline_s: float) -> None:
         self._way, self._deadline_s, self._until, self.late_launches = way, deadline_s, float("inf"), 0
 
-    def start(self, launch: Launch) -> Attempt:
+    def start(self, launch: Launch) -> StallingAttempt:
         now = time.monotonic()
         if launch.attempt == 1:
             self._until = now + self._deadline_s
         self.late_launches += now > self._until
-        return Attempt(self._way)
+        return StallingAttempt(self._way)
 
     def fault(self, error: BaseException) -> Fault | None:
         return error.fault if isinstance(error, Stalled) else None
@@ -98,7 +98,7 @@ class Lateness:
         fired: list[tuple[float, float]] = []
         until = time.monotonic() + deadline_s
         timer = asyncio.get_running_loop().call_at(until, lambda: fired.append(_clocks()))
-        endpoint: Any = Endpoint(way, deadline_s)
+        endpoint: Any = StallingEndpoint(way, deadline_s)
         request = Request(("hi",), stream=stream, routing=Routing(deadline_s=deadline_s))
         try:
             async for _ in router.start(request, endpoint):
@@ -141,13 +141,13 @@ async def _measured(calls: int, seed: int) -> Lateness:
     return seen
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     seen = asyncio.run(_measured(scaled(CALLS, scale, 100), seed))
     worst, usual, worked = max(seen.calls), statistics.median(seen.calls), max(seen.worked)
     quiet = max(seen.timers) <= QUIET_S
     kept = worst <= MOST_LATE_S if quiet else max(worked, usual) <= MOST_LATE_S
     busy = "" if quiet else f" (a busy machine: bare timers up to {max(seen.timers) * 1e3:.0f} ms)"
-    yield Finding(
+    yield FigureResult(
         "deadline kept",
         f"{len(seen.calls):,} calls returned at most {worst * 1e3:.0f} ms late{busy}, half of them within "
         f"{usual * 1e3:.0f} ms, after at most {worked * 1e3:.0f} ms of work; {seen.early:,} more had used up their "

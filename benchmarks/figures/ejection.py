@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.traffic import four, steady
 from .ground.virtual_time import Simulation
 
@@ -21,10 +21,10 @@ def success(seed: int, requests: int, targets: int, health: dict[str, Any]) -> f
     return witness.answered / witness.asked
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     requests = scaled(20_000, scale, 1_000)
     on, off, alone = (success(seed, requests, n, health) for n, health in ((4, {}), (4, OFF), (1, OFF)))
-    yield Finding(
+    yield FigureResult(
         "never all ejected",
         f"{on:.1%} of {requests:,} answered with breakers, {off:.1%} without, {alone:.1%} by the best single target",
         ">= the best single target, all four failing 50 %", on >= alone, str(seed),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.traffic import four, steady
 from .ground.virtual_time import Simulation
 
@@ -36,24 +36,24 @@ class Failover:
             self.hits = self.dead.calls - self.flying
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     requests = scaled(20_000, scale, 1_000)
     seen = [Failover(seed + i, weather, requests) for weather in DEAD for i in range(3)]
     asked = sum(f.witness.asked for f in seen)
     answered = sum(f.witness.answered for f in seen)
     hits = max(f.hits for f in seen)
-    yield Finding(
+    yield FigureResult(
         "one of four down", f"{answered / asked:.4%} of {asked:,} answered, {asked - answered} lost",
         f">= {LEAST_SUCCESS:.1%}", answered >= LEAST_SUCCESS * asked, str(seed),
     )  # fmt: skip
-    yield Finding(
+    yield FigureResult(
         "failover",
         f"at most {hits} calls failed before its breaker opened, with at most {max(f.flying for f in seen)} more in "
         f"flight by then ({PER_S:g} requests per second, failing after 0.01 to 0.2 s)",
         f"1 to {MOST_HITS}", 0 < hits <= MOST_HITS, str(seed),
     )  # fmt: skip
     served = sum(f.back for f in seen)
-    yield Finding(
+    yield FigureResult(
         "after it is well", f"{served:,} of {asked:,} requests went to it, {asked - answered} were lost",
         "it is used, none is lost", served > asked // 10 and asked == answered, str(seed),
     )  # fmt: skip

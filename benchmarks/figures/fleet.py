@@ -20,9 +20,9 @@ from typing import Any
 from capability_router.request import Request
 from capability_router.routing import Routing
 
-from .finding import Finding, save_regression, scaled
-from .ground.virtual_fleet import LEAST_OUT, NEEDS_OPERATOR, WEATHERS, Provider, Spell
-from .ground.virtual_time import Ask, Simulation
+from .finding import FigureResult, save_regression, scaled
+from .ground.virtual_fleet import LEAST_OUT, NEEDS_OPERATOR, WEATHERS, VirtualProvider, WeatherPeriod
+from .ground.virtual_time import ArrivingRequest, Simulation
 
 SEEDS, REQUESTS, MOST_S = 1_000, 1_000, 90
 A_FEW = 20  # seeds that are not worth a process for each core
@@ -46,18 +46,18 @@ def simulated(seed: int, requests: int, **further: Any) -> Simulation:
     return sim
 
 
-def _provider(name: str, chance: Random, length_s: float) -> Provider:
+def _provider(name: str, chance: Random, length_s: float) -> VirtualProvider:
     spells, at = [], 0.0
     while not spells or at < length_s:
         weather = "fair" if chance.random() < 0.6 else chance.choice(BAD)
-        spells.append(Spell(at, weather))
+        spells.append(WeatherPeriod(at, weather))
         at += chance.expovariate(1 / 12.0)
     price = (chance.randint(1, 20) * 100_000, chance.randint(1, 60) * 100_000)
     early, most = chance.random() < 0.5, chance.choice((1 << 30, 1 << 30, 20))
-    return Provider(name, spells, price, tells_early=early, most=most)
+    return VirtualProvider(name, spells, price, tells_early=early, most=most)
 
 
-def _operated(sim: Simulation, provider: Provider) -> None:
+def _operated(sim: Simulation, provider: VirtualProvider) -> None:
     """Somebody resets a target when what only a person can mend has been mended."""
     for spell, after in zip(provider.spells, provider.spells[1:], strict=False):
         if spell.weather in NEEDS_OPERATOR:
@@ -81,7 +81,7 @@ def _settings(seed: int, chance: Random) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _asks(seed: int, chance: Random, requests: int, rate: float) -> Iterator[Ask]:
+def _asks(seed: int, chance: Random, requests: int, rate: float) -> Iterator[ArrivingRequest]:
     terms = [Routing(tenant=tenant) for tenant in TENANTS] + [Routing(deadline_s=1.5)]
     at, draw = 0.0, chance.random
     for n in range(requests):
@@ -92,10 +92,10 @@ def _asks(seed: int, chance: Random, requests: int, rate: float) -> Iterator[Ask
             routing=terms[int(draw() * 4)], id=f"{seed}-{n}",
         )  # fmt: skip
         out = LEAST_OUT + int(draw() * (most - LEAST_OUT))
-        yield Ask(at, request, out, draw() * 2 if draw() < 0.02 else None)
+        yield ArrivingRequest(at, request, out, draw() * 2 if draw() < 0.02 else None)
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     seeds = range(seed, seed + scaled(SEEDS, scale))
     seen: Counter[str] = Counter()
     bad: list[str] = []
@@ -108,23 +108,23 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
             save_regression({"figure": "fleet", "seed": each, "requests": REQUESTS})
     took = time.monotonic() - began
     told = f"{seeds.start}-{seeds.stop - 1}"
-    yield Finding(
+    yield FigureResult(
         "nothing lost", "; ".join(bad) or f"{seen['asked']:,} requests, each ended once ({_told(seen)})",
         "each of 1,000,000 ends exactly once, over 1,000 seeds", not bad, told,
     )  # fmt: skip
-    yield Finding(
+    yield FigureResult(
         "exact books",
         f"{seen['launches']:,} calls booked once each, 0 picodollars beside the bills of those that told their usage "
         f"({seen['untold']:,} could not), 0 reserved at rest",
         "0 picodollars", not bad, told,
     )  # fmt: skip
-    yield Finding(
+    yield FigureResult(
         "hard budgets", f"0 of {seen['capped']:,} launches under a cap went above it", "overshoot 0",
         not bad and (seen["capped"] > 0 or scale < 0.01), told,
     )  # fmt: skip
     each_us = worked / max(seen["asked"], 1) * 1e6
     most_s = MOST_S * len(seeds) / SEEDS
-    yield Finding(
+    yield FigureResult(
         "speed of the simulation",
         f"{took:.0f} s on {_cores(len(seeds))} cores, {each_us:.0f} us of processor time per request",
         f"<= {MOST_S} s for 1,000,000 requests", took <= most_s, told,

@@ -14,7 +14,7 @@ from langchain_openai import ChatOpenAI
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.loopback import Server
 from .ground.traffic import four, steady
 from .ground.virtual_time import Simulation
@@ -50,7 +50,7 @@ def _growth(requests: int, warm: int, seed: int) -> float:
     return resident_mib() - marks[0]
 
 
-class Left(NamedTuple):
+class LeakCounts(NamedTuple):
     """What is there beside memory."""
 
     threads: int
@@ -58,7 +58,7 @@ class Left(NamedTuple):
     files: int
 
 
-def _lingering(calls: int) -> Left:
+def _lingering(calls: int) -> LeakCounts:
     """What as many calls again add to what the first ones left: a client keeps a connection, however many calls."""
     server = Server()
     children = [
@@ -72,10 +72,10 @@ def _lingering(calls: int) -> Left:
             first, then = (_after(runner, llm, calls, server) for _ in range(2))
     finally:
         server.close()
-    return Left(*(max(b - a, 0) for a, b in zip(first, then, strict=True)))
+    return LeakCounts(*(max(b - a, 0) for a, b in zip(first, then, strict=True)))
 
 
-def _after(runner: asyncio.Runner, llm: ChatRouter, calls: int, server: Server) -> Left:
+def _after(runner: asyncio.Runner, llm: ChatRouter, calls: int, server: Server) -> LeakCounts:
     """What there is after calls whose first model goes silent, in threads and in tasks."""
     for _ in range(calls):
         runner.run(_failed(llm))
@@ -85,7 +85,7 @@ def _after(runner: asyncio.Runner, llm: ChatRouter, calls: int, server: Server) 
             thread.join(1)
     gc.collect()
     tasks = len(asyncio.all_tasks(runner.get_loop()))
-    return Left(threading.active_count(), tasks, len(list(FILES.iterdir())))
+    return LeakCounts(threading.active_count(), tasks, len(list(FILES.iterdir())))
 
 
 async def _failed(llm: ChatRouter) -> None:
@@ -101,16 +101,16 @@ async def _failed(llm: ChatRouter) -> None:
         return
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     requests, warm = scaled(REQUESTS, scale, 4_000), scaled(WARM, scale, 2_000)
     grown = _growth(requests, warm, seed)
-    yield Finding(
+    yield FigureResult(
         "memory", f"{grown:+.1f} MiB resident over {requests - warm:,} requests, after {warm:,}",
         f"<= {MOST_MIB:g} MiB", grown <= MOST_MIB, str(seed),
     )  # fmt: skip
     left = _lingering(scaled(50, scale, 5))
     told = ", ".join(f"{count} {kind}" for kind, count in left._asdict().items())
-    yield Finding(
+    yield FigureResult(
         "left behind", f"{told} more after as many calls again", "0 threads, tasks and files",
         not any(left), "none",
     )  # fmt: skip

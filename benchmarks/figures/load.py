@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.traffic import four, steady
 from .ground.virtual_time import Simulation
 from .ground.witness import MOST_ATTEMPTS, Witness
@@ -25,12 +25,12 @@ def simulated(seed: int, weather: str, policy: str, requests: int, **settings: A
     return sim.witness
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     requests = scaled(10_000, scale, 300)
     seen = {(w, p): simulated(seed, w, p, requests) for w in DEAD for p in POLICIES}
     (weather, policy), worst = max(seen.items(), key=lambda item: item[1].launches / item[1].asked)
     calls = worst.launches / worst.asked
-    yield Finding(
+    yield FigureResult(
         "bounded load", f"at most {calls:.3f} calls per request ({weather}, {policy}; {len(seen)} x {requests:,})",
         f"mean <= {MOST_CALLS} with one of four dead, never above {MOST_ATTEMPTS}", calls <= MOST_CALLS, str(seed),
     )  # fmt: skip
@@ -40,7 +40,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     }  # fmt: skip
     most = max(w.hedges / w.asked for w in hedged.values())
     total = sum(w.hedges for w in hedged.values())
-    yield Finding(
+    yield FigureResult(
         "hedges", f"at most {most:.2%} of the requests; {total:,} hedges in {len(hedged)} x {requests:,}",
         f"<= {MOST_HEDGES:.0%}", 0 < most <= MOST_HEDGES, str(seed),
     )  # fmt: skip

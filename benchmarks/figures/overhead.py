@@ -13,7 +13,7 @@ from capability_router import Request
 from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, scripted_router
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 
 ROUNDS = 5  # the quietest counts: on a shared machine the 99th percentile of the others is the neighbours'
 MODELS, MOST_P50_US, MOST_P99_US, MOST_ASYNC_US = 10, 50.0, 150.0, 300.0
@@ -44,7 +44,7 @@ def _named(policy: Any) -> str:
     return " with ".join(filter(None, (policy["name"], " and ".join(targets))))
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     rounds = scaled(3_000, scale, 300)
     request = Request((PROMPT,))
     gc.collect()
@@ -52,12 +52,12 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         router = _router(policy)
         seen = [timed(lambda made=router: made.explain(request), rounds) for _ in range(ROUNDS)]  # type: ignore[misc]  # bound at once
         p50, p99 = min(seen, key=lambda pair: pair[1])
-        yield Finding(
+        yield FigureResult(
             f"overhead, {_named(policy)}", f"p50 {p50:.0f} us, p99 {p99:.0f} us per decision over {MODELS} models",
             f"<= {MOST_P50_US:g} / {MOST_P99_US:g} us", p50 <= MOST_P50_US and p99 <= MOST_P99_US, "none",
         )  # fmt: skip
     whole = asyncio.run(_async_us(_router("adaptive"), rounds))
-    yield Finding(
+    yield FigureResult(
         "overhead, async path", f"{whole:.0f} us per awaited request, decision, call and books included",
         f"<= {MOST_ASYNC_US:g} us", whole <= MOST_ASYNC_US, "none",
     )  # fmt: skip

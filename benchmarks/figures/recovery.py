@@ -7,16 +7,16 @@ from typing import Any
 
 from capability_router.health.breaker import CLOSED, HALF_OPEN
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.traffic import four, steady
-from .ground.virtual_fleet import Provider, Script
+from .ground.virtual_fleet import CallScript, VirtualProvider
 from .ground.virtual_time import Simulation
 
 SLACK_S = 1.0
 OUTAGES_S = (3.0, 16.0, 60.0, 300.0)
 
 
-class Recovering(Provider):
+class Recovering(VirtualProvider):
     """Notes how many calls are in flight while its breaker is half-open, when it is used again, and when freely."""
 
     board: Any
@@ -26,7 +26,7 @@ class Recovering(Provider):
     degraded_until = 0.0
     probes = 0
 
-    def answer(self, now: float, chance: Any) -> Script:
+    def answer(self, now: float, chance: Any) -> CallScript:
         breaker = self.board._lanes[self.name].breaker
         if breaker.state == HALF_OPEN:
             self.probes = max(self.probes, self.in_flight + 1)
@@ -67,7 +67,7 @@ class Recovery:
         return float("inf") if at is None else at - max(self.open_until, lame.degraded_until, lame.well_at)
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     rounds, outages = scaled(5, scale), OUTAGES_S if scale >= 0.1 else OUTAGES_S[:3]
     seen = [
         Recovery(seed + i, outage, weather, 10.0)
@@ -75,7 +75,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     ]  # fmt: skip
     late = max(r.late_s(r.lame.back_at) for r in seen)
     freely = max(r.late_s(r.lame.closed_at) for r in seen)
-    yield Finding(
+    yield FigureResult(
         "recovery",
         f"answers again {late:.2f} s after the open time or degradation then in force, at the latest, and freely (its "
         "first answer takes up to 1.2 s) "
@@ -83,6 +83,6 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         f"<= {SLACK_S:g} s", late <= SLACK_S, str(seed),
     )  # fmt: skip
     probes, permits = max(r.lame.probes for r in seen), seen[0].most_permits
-    yield Finding(
+    yield FigureResult(
         "half-open", f"at most {probes} calls at once", f"<= its {permits} permits", 0 < probes <= permits, str(seed)
     )  # fmt: skip

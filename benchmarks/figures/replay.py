@@ -23,8 +23,8 @@ from capability_router.clock import ManualClock
 from capability_router.replay.deciders.token_lessons import TokenLessons
 from capability_router.replay.estimate import ESTIMATED, Estimates, estimates
 from capability_router.replay.log.latencies import Latencies
-from capability_router.replay.log.reading import Log, read
-from capability_router.replay.opening import opened
+from capability_router.replay.log.replay_log import ReplayLog, read
+from capability_router.replay.replay_setup import opened
 from capability_router.replay.replaying import replayed, samples
 from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
@@ -34,7 +34,7 @@ from capability_router.simulator.prompt import Prompt, parse_prompt
 from capability_router.simulator.reading.question import asked
 from capability_router.testing import ScriptedModel, ask, scripted_router
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 
 LOGS, REQUESTS, FEWER, SHARE = 100, 600, 300, 0.25
 SURE, TELLS = 0.92, 0.3  # of the intervals hold the truth; of the replays get one
@@ -53,10 +53,10 @@ OTHERS: dict[str, Any] = {
 _WORDS = ("harbour", "violin", "glacier", "ledger", "orchard", "beacon", "walnut", "meadow", "copper", "lantern")
 
 
-class World(NamedTuple):
+class SyntheticWorld(NamedTuple):
     """A log, what a model's answer to each of its requests is worth (`tasks` by request), and the models' cards."""
 
-    log: Log
+    log: ReplayLog
     tasks: dict[str, str]
     models: list[dict[str, Any]]
 
@@ -71,7 +71,7 @@ def prompt_of(chance: Random) -> str:
     return f"Tell me something about a {words[0]} and a {' '.join(words[1:])}."
 
 
-def explored(seed: int, requests: int, folder: Path, *, learning: bool) -> World:
+def explored(seed: int, requests: int, folder: Path, *, learning: bool) -> SyntheticWorld:
     """A router's log of so many requests. `learning`: each score comes at once, and its policy moves with them."""
     chance, clock, path = Random(seed), ManualClock(), folder / f"{seed}.jsonl"
     router = scripted_router(
@@ -95,7 +95,7 @@ def explored(seed: int, requests: int, folder: Path, *, learning: bool) -> World
     for id, score in scores:
         router.feedback(id, score)
     router.close()
-    return World(read([path]), tasks, [{"id": name, **card} for name, card in _cards().items()])
+    return SyntheticWorld(read([path]), tasks, [{"id": name, **card} for name, card in _cards().items()])
 
 
 def _cards() -> dict[str, dict[str, Any]]:
@@ -121,7 +121,7 @@ def _answers(router: Router, prompt: Prompt, seed: int) -> dict[str, bool]:
     return right
 
 
-def estimated(world: World, policy: Any, folder: Path) -> tuple[Estimates, float, float]:
+def estimated(world: SyntheticWorld, policy: Any, folder: Path) -> tuple[Estimates, float, float]:
     """What a replay under this policy tells; the true score of its choices, and by how much that is above the log's."""
     path = folder / "other.json"  # JSON is YAML
     import json
@@ -145,7 +145,7 @@ def _worth(model: str, task: str) -> float:
     return PROFILES[model].skill_at(task)
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     """A line for each estimator, over all logs and policies; one for those of which bounds alone can be told."""
     logs, requests = scaled(LOGS, scale, 6), REQUESTS if scale >= 1 else FEWER
     held: defaultdict[str, list[tuple[bool, float]]] = defaultdict(list)
@@ -163,12 +163,12 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         yield _finding(name, held[name], logs * len(OTHERS) if name != "bounds" else 0, seed)
 
 
-def _finding(name: str, held: list[tuple[bool, float]], tried: int, seed: int) -> Finding:
+def _finding(name: str, held: list[tuple[bool, float]], tried: int, seed: int) -> FigureResult:
     told = len(held)
     if not told:
-        return Finding(f"replay, {name}", "no interval at all", "some", not tried, str(seed))
+        return FigureResult(f"replay, {name}", "no interval at all", "some", not tried, str(seed))
     share, wide = (sum(each[at] for each in held) / told for at in (0, 1))
     least = min(SURE, 0.95 - 3 * math.sqrt(0.05 * 0.95 / told))  # of a few logs, chance alone may miss more
     figure = f"{share:.1%} of {told} intervals hold the truth, {wide:.3f} wide on average"
     target = f"{'about' if tried else 'more than'} 95 %, at least {least:.1%}"
-    return Finding(f"replay, {name}", figure, target, told >= TELLS * tried and share >= least, str(seed))
+    return FigureResult(f"replay, {name}", figure, target, told >= TELLS * tried and share >= least, str(seed))

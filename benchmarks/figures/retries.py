@@ -22,7 +22,7 @@ from perplexity import AsyncPerplexity, Perplexity
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
-from .finding import Finding
+from .finding import FigureResult
 from .ground.loopback import Server
 
 ATTEMPTS = 3
@@ -117,7 +117,7 @@ def _child(
     return wrong
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     del scale, seed  # every child and verb is one case
     server, runner, cases = Server(), asyncio.Runner(), 0
     wrong: list[str] = []
@@ -130,7 +130,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     finally:
         server.close()
         runner.close()
-    yield Finding(
+    yield FigureResult(
         "one retry authority", f"{cases} children and verbs, each asked for {ATTEMPTS} attempts; "
         f"{'; '.join(wrong) or 'as many HTTP requests'}",
         "hidden retries 0", not wrong, "none",

@@ -14,7 +14,7 @@ from langchain_openai import ChatOpenAI
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, StreamInterrupted
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.loopback import Server
 
 LIMIT_S, SLACK_S = 0.3, 0.1
@@ -67,7 +67,7 @@ class Stall:
         return found
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     rounds = scaled(10, scale)
     server, runner = Server(), asyncio.Runner()  # one loop for all: a client lives in the loop of its first call
     try:
@@ -81,7 +81,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
             worst = {kind: max(times) for kind, times in late.items()}
             told = ", ".join(f"{kind} {seconds * 1e3:.0f} ms" for kind, seconds in worst.items())
             soonest, latest = min(min(times) for times in late.values()), max(worst.values())
-            yield Finding(
+            yield FigureResult(
                 f"stalls of {name}", f"after the limit of {LIMIT_S:g} s by at most: {told}, {rounds} each",
                 f"<= {SLACK_S * 1e3:.0f} ms, never early", soonest >= -0.02 and latest <= SLACK_S, str(seed),
             )  # fmt: skip

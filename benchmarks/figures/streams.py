@@ -14,7 +14,7 @@ from capability_router.testing import ScriptedEndpoint, ScriptedModel, scripted_
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.fake_models import PIECES, FakeChat, FakeLLM, home
 
 NAMES = ("a", "b", "c")
@@ -22,13 +22,13 @@ NEVER_OPEN = {"consecutive": 10**9, "failure_rate": 1.0, "min_calls": 10**9}
 SETTINGS: dict[str, Any] = {"policy": "single", "health": NEVER_OPEN, "retry": {"wait": "none", "per_target": 0}}
 
 
-class Cut(NamedTuple):
+class StreamCuts(NamedTuple):
     """Where the streams of the three models end: a step for each."""
 
     steps: tuple[str, ...]
 
     @classmethod
-    def drawn(cls, chance: Random) -> Cut:
+    def drawn(cls, chance: Random) -> StreamCuts:
         """The first is always cut, by a lost connection or without a word; the others now and then."""
         kinds = [f"{chance.choice(('cut', 'stop'))}:{chance.randrange(PIECES + 1)}" for _ in NAMES]
         return cls((kinds[0], *(kind if chance.random() < 0.5 else "ok" for kind in kinds[1:])))
@@ -37,13 +37,13 @@ class Cut(NamedTuple):
         return self.steps[NAMES.index(name)] == "ok"
 
 
-class Tally:
+class CutTally:
     """What became of each cut stream."""
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
 
-    def judge(self, cut: Cut, given: str, error: BaseException | None) -> None:
+    def judge(self, cut: StreamCuts, given: str, error: BaseException | None) -> None:
         words = given.split()
         self.seen["streams"] += 1
         self.seen["mixed"] += len(set(words)) > 1
@@ -57,10 +57,10 @@ class Tally:
             self.seen["all failed" if isinstance(error, AllCandidatesFailed) and not given else "lost"] += 1
 
 
-Play = Callable[[Cut], AsyncIterator[str]]
+Play = Callable[[StreamCuts], AsyncIterator[str]]
 
 
-async def _played(play: Play, cut: Cut, tally: Tally) -> None:
+async def _played(play: Play, cut: StreamCuts, tally: CutTally) -> None:
     given: list[str] = []
     caught: BaseException | None = None
     try:
@@ -76,9 +76,9 @@ def core(*, asynchronous: bool) -> Play:
     texts = {name: ("", *[f"{name} "] * PIECES) for name in NAMES}
     router = scripted_router({n: ScriptedModel(["ok"], chunks=texts[n]) for n in NAMES}, **SETTINGS)
     models = router.scripted  # type: ignore[attr-defined]  # set by scripted_router
-    router._dispatch.reason_givers.update(NAMES)
+    router._dispatch.finish_reason_models.update(NAMES)
 
-    async def play(cut: Cut) -> AsyncIterator[str]:
+    async def play(cut: StreamCuts) -> AsyncIterator[str]:
         for name, step in zip(NAMES, cut.steps, strict=True):
             kind, _, count = step.partition(":")
             models[name].steps, models[name].calls = [f"{kind}:{int(count) + 1}" if count else kind], 0
@@ -93,7 +93,7 @@ def core(*, asynchronous: bool) -> Play:
     return play
 
 
-def _scripted(models: list[Any], cut: Cut) -> None:
+def _scripted(models: list[Any], cut: StreamCuts) -> None:
     for model, step in zip(models, cut.steps, strict=True):
         model.steps.steps, model.steps.calls = [step], 0
 
@@ -102,9 +102,9 @@ def langchain(*, asynchronous: bool) -> Play:
     """ChatRouter over LangChain models."""
     models = [FakeChat(name_=name, base_url=home(name)) for name in NAMES]
     router = ChatRouter(models=models, **SETTINGS)
-    router.router._dispatch.reason_givers.update(router.router.registry.entries)
+    router.router._dispatch.finish_reason_models.update(router.router.registry.entries)
 
-    async def play(cut: Cut) -> AsyncIterator[str]:
+    async def play(cut: StreamCuts) -> AsyncIterator[str]:
         _scripted(models, cut)
         if asynchronous:
             async for chunk in router.astream("hi"):
@@ -120,9 +120,9 @@ def llamaindex(*, asynchronous: bool) -> Play:
     """RouterLLM over LlamaIndex LLMs."""
     models = [FakeLLM(name_=name, api_base=home(name)) for name in NAMES]
     llm = RouterLLM(models=models, **SETTINGS)
-    llm.router._dispatch.reason_givers.update(llm.router.registry.entries)
+    llm.router._dispatch.finish_reason_models.update(llm.router.registry.entries)
 
-    async def play(cut: Cut) -> AsyncIterator[str]:
+    async def play(cut: StreamCuts) -> AsyncIterator[str]:
         _scripted(models, cut)
         if asynchronous:
             async for chunk in await llm.astream_complete("hi"):
@@ -134,13 +134,13 @@ def llamaindex(*, asynchronous: bool) -> Play:
     return play
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     shares = {core: 40_000, langchain: 5_000, llamaindex: 5_000}
-    tally, chance = Tally(), Random(seed)
+    tally, chance = CutTally(), Random(seed)
 
     async def all_of(play: Play, count: int) -> None:
         for _ in range(count):
-            await _played(play, Cut.drawn(chance), tally)
+            await _played(play, StreamCuts.drawn(chance), tally)
 
     for make, count in shares.items():
         for asynchronous in (False, True):
@@ -148,7 +148,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     seen = tally.seen
     bad = sum(seen[name] for name in ("mixed", "silent", "lost", "raised without it"))
     told = ", ".join(f"{seen[n]:,} {n}" for n in ("replaced", "raised with the partial text", "all failed"))
-    yield Finding(
+    yield FigureResult(
         "commit rule",
         f"{seen['streams']:,} cut streams: {seen['mixed']} mixed, {seen['silent']} silent, {seen['lost']} lost, {told}",
         "100,000 cut: 0 mixed, 0 silent, all after the first text raise with the partial text",

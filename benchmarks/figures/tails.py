@@ -14,10 +14,10 @@ from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Request
 from capability_router.stats.percentile import percentile
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.traffic import PRICE
-from .ground.virtual_fleet import PIECES, Provider, Script, Spell, VirtualCall
-from .ground.virtual_time import Ask, Journey, Simulation
+from .ground.virtual_fleet import PIECES, CallScript, VirtualCall, VirtualProvider, WeatherPeriod
+from .ground.virtual_time import ArrivingRequest, Journey, Simulation
 from .load import MOST_HEDGES
 
 READING_S = 1e-4
@@ -27,15 +27,15 @@ SHORT, LONG = 300, 60_000
 SHARES = (0.95, 0.99)
 
 
-class Reader(Provider):
+class ReadingProvider(VirtualProvider):
     """Reads the input before it writes; `tokens` is that of the call that begins. Some calls stall."""
 
     tokens = 0
 
-    def answer(self, now: float, chance: Random) -> Script:
+    def answer(self, now: float, chance: Random) -> CallScript:
         stall = STALL_S * (0.5 + chance.random()) if chance.random() < STALLED else 0.0
         first = 0.3 + 0.3 * chance.random() + READING_S * self.tokens + stall
-        return Script(first, first + 0.5, PIECES, None, Finish.STOP)
+        return CallScript(first, first + 0.5, PIECES, None, Finish.STOP)
 
 
 class Timed(Journey):
@@ -62,7 +62,9 @@ class Hedged(Simulation):
     journey = Timed
 
     def __init__(self, seed: int, requests: int, **settings: Any) -> None:
-        readers = [Reader(name, [Spell(0.0, "fair")], PRICE, tells_early=False) for name in ("m0", "m1")]
+        readers = [
+            ReadingProvider(name, [WeatherPeriod(0.0, "fair")], PRICE, tells_early=False) for name in ("m0", "m1")
+        ]
         super().__init__(readers, seed, policy={"name": "single", "seed": seed}, **settings)
         self.firsts: dict[bool, list[float]] = {False: [], True: []}
         self.run(asks(seed, requests))
@@ -78,31 +80,33 @@ class Hedged(Simulation):
         return self.witness.hedges / self.witness.asked
 
 
-def asks(seed: int, requests: int) -> Iterator[Ask]:
+def asks(seed: int, requests: int) -> Iterator[ArrivingRequest]:
     """Streams, one in five of them with a long input."""
     chance, at = Random(seed), 0.0
     for n in range(requests):
         at += chance.expovariate(5.0)
         size = LONG if chance.random() < 0.2 else SHORT
         tokens = round(size * (0.5 + chance.random()))
-        yield Ask(at, Request(("hello",), input_tokens=tokens, max_tokens=100, stream=True, id=f"{seed}-{n}"), 60)
+        yield ArrivingRequest(
+            at, Request(("hello",), input_tokens=tokens, max_tokens=100, stream=True, id=f"{seed}-{n}"), 60
+        )
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     requests = scaled(20_000, scale, 1_500)
     off, on = Hedged(seed, requests), Hedged(seed, requests, hedge={"on": True})
     (_, before), (_, after) = off.tail_s(long=False), on.tail_s(long=False)
-    yield Finding(
+    yield FigureResult(
         "hedges, short inputs",
         f"99 % of the first texts within {after:.2f} s, without hedges {before:.2f} s; {requests:,} requests",
         "half of that without", after <= before / 2, str(seed),
     )  # fmt: skip
     (before, _), (after, _) = off.tail_s(long=True), on.tail_s(long=True)
-    yield Finding(
+    yield FigureResult(
         "hedges, long inputs", f"95 % within {after:.2f} s, without hedges {before:.2f} s",
         "no later, by 2 %", after <= 1.02 * before, str(seed),
     )  # fmt: skip
-    yield Finding(
+    yield FigureResult(
         "hedges by size", f"{on.extra:.2%} of the requests", f"<= {MOST_HEDGES:.0%}", 0 < on.extra <= MOST_HEDGES,
         str(seed),
     )  # fmt: skip

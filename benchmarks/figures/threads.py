@@ -23,8 +23,8 @@ from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
 from capability_router.testing import assert_books_balanced, scripted_router
 
-from .finding import Finding, scaled
-from .ground.drawn import Drawn, DrawnAttempt
+from .finding import FigureResult, scaled
+from .ground.drawn import DrawnAttempt, DrawnFault
 
 THREADS, LOOPS, CALLS, CAP_S = 64, 4, 5_000, 60.0
 IDS = ("a", "b", "c", "d")
@@ -33,7 +33,7 @@ USED = Usage(10, 3)
 PICO = 10 * 1_000_000 + 3 * 2_000_000  # of an answer, at the prices of scripted_router
 
 
-class Attempt(DrawnAttempt):
+class InstantAttempt(DrawnAttempt):
     """An answer at once, or a fault."""
 
     used = USED
@@ -43,7 +43,7 @@ class Attempt(DrawnAttempt):
 
     def chunks(self) -> Iterator[str]:
         if self._fault:
-            raise Drawn(Fault(self._fault, status=500))
+            raise DrawnFault(Fault(self._fault, status=500))
         yield "text"
         self._done = True
 
@@ -51,7 +51,7 @@ class Attempt(DrawnAttempt):
         return Reply(self.used, Finish.STOP, "text") if self._done else Reply()
 
 
-class Caller:
+class ThreadEndpoint:
     """One thread's or loop's endpoint: draws each call's fate and counts it."""
 
     def __init__(self, router: Router, seed: int) -> None:
@@ -59,13 +59,13 @@ class Caller:
         self.fates: Counter[tuple[str, str]] = Counter()
         self.errors: Counter[str] = Counter()
 
-    def start(self, launch: Launch) -> Attempt:
+    def start(self, launch: Launch) -> InstantAttempt:
         fate = self._chance.choice(FAULTS) if self._chance.random() < 0.1 else ""
         self.fates[launch.candidate.id, fate] += 1
-        return Attempt(fate)
+        return InstantAttempt(fate)
 
     def fault(self, error: BaseException) -> Fault | None:
-        return error.fault if isinstance(error, Drawn) else None
+        return error.fault if isinstance(error, DrawnFault) else None
 
     def call(self, calls: int) -> None:
         for n in range(calls):
@@ -102,7 +102,7 @@ def all_at_once(work: list[Callable[[], object]]) -> float:
     return time.monotonic() - began
 
 
-def checked(router: Router, callers: list[Caller]) -> int:
+def checked(router: Router, callers: list[ThreadEndpoint]) -> int:
     """The calls made; raises AssertionError for the first counter that is wrong."""
     fates = sum((caller.fates for caller in callers), Counter[tuple[str, str]]())
     assert_books_balanced(router)
@@ -119,7 +119,7 @@ def checked(router: Router, callers: list[Caller]) -> int:
     return calls
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     calls = scaled(CALLS, scale)
     budgets: Any = [{"scope": "global", "limit_usd": 10_000}]
     cards = {"a": {"limits": {"concurrency": 40}}, "b": {"limits": {"rpm": 10**6, "tpm": 10**9}}}
@@ -127,7 +127,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
         {id: ["ok"] for id in IDS}, cards=cards, clock=SystemClock(), policy={"name": "adaptive", "seed": seed},
         budgets=budgets, retry={"wait": "none"},
     )  # fmt: skip
-    callers = [Caller(router, seed * 1_000 + n) for n in range(THREADS + LOOPS)]
+    callers = [ThreadEndpoint(router, seed * 1_000 + n) for n in range(THREADS + LOOPS)]
     work: list[Callable[[], object]] = [lambda c=c: c.call(calls) for c in callers[:THREADS]]  # type: ignore[misc]  # a default binds the loop's value
     work += [lambda c=c: asyncio.run(c.acall(calls)) for c in callers[THREADS:]]  # type: ignore[misc]  # as above
     wrong, made, took, worked = "", 0, 0.0, time.process_time()
@@ -138,7 +138,7 @@ def measure(scale: float, seed: int) -> Iterator[Finding]:
     except AssertionError as error:
         wrong = str(error)
     errors = sum((caller.errors for caller in callers), Counter[str]())
-    yield Finding(
+    yield FigureResult(
         "thread-safe",
         wrong or f"{len(work) * calls:,} requests and {made:,} calls in {took:.0f} s ({worked:.0f} s of work) from "
         f"{THREADS} threads and {LOOPS} event loops: ledger, budgets, permits and health exact; {dict(errors)}",

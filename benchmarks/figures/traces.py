@@ -21,7 +21,7 @@ from capability_router.testing import assert_books_balanced
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .finding import Finding, scaled
+from .finding import FigureResult, scaled
 from .ground.fake_models import FakeChat, FakeLLM, home
 
 NAMES = ("a", "b", "c")
@@ -44,7 +44,7 @@ class Verb:
     ) -> None:  # fmt: skip
         self.name, self.router, self._models, self._ask = name, router, models, ask
         self._outcome: Outcome | None = None
-        router._dispatch.reason_givers.update(router.registry.entries)
+        router._dispatch.finish_reason_models.update(router.registry.entries)
         router.on_outcome(self._heard)
 
     def _heard(self, _: Request, outcome: Outcome) -> None:
@@ -138,10 +138,10 @@ async def compared(scripts: int, seed: int) -> tuple[int, int, list[str]]:
     return compared, attempts, odd
 
 
-def measure(scale: float, seed: int) -> Iterator[Finding]:
+def measure(scale: float, seed: int) -> Iterator[FigureResult]:
     scripts = scaled(10_000, scale)
     traces, attempts, odd = asyncio.run(compared(scripts, seed))
-    yield Finding(
+    yield FigureResult(
         "sync = async",
         f"{traces:,} traces ({attempts:,} attempts) of {scripts:,} scripts, unary under 6 and streamed under 6 verbs: "
         f"{len(odd)} scripts differ{': ' + odd[0] if odd else ''}",

@@ -28,7 +28,7 @@ from benchmarks.mutants.rooms import ROOMS, Room
 TARGET = 0.95
 
 
-class Found(NamedTuple):
+class MutationResult(NamedTuple):
     """What became of one file's mutants."""
 
     file: str
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(not found or not all(each.met for each in found))
 
 
-def _apart(room: Room, only: str, every: int) -> Found:
+def _apart(room: Room, only: str, every: int) -> MutationResult:
     """In a process of its own: what it imports for one file is wrong for the next."""
     receiver, sender = Pipe(duplex=False)
     process = get_context("fork").Process(target=lambda: sender.send(_room(room, only, every)))
@@ -78,29 +78,31 @@ def _apart(room: Room, only: str, every: int) -> Found:
     process.join()
     if process.exitcode:
         raise SystemExit(1)
-    found: Found = receiver.recv()
+    found: MutationResult = receiver.recv()
     return found
 
 
-def _room(room: Room, only: str, every: int) -> Found:
+def _room(room: Room, only: str, every: int) -> MutationResult:
     path = trial.CORE / room.file
     tree = ast.parse(path.read_text())
     began = time.monotonic()
     seconds = 5 + 2 * trial.warm(room)
-    finder = trial.Changed(room.module, path, tree)
-    listed = equivalents.Listed(room.file, equivalents.read())
+    finder = trial.MutantFinder(room.module, path, tree)
+    listed = equivalents.EquivalentList(room.file, equivalents.read())
     counts = {"killed": 0, "survived": 0, "listed": 0}
     for mutant in islice((m for m in mutants(tree) if re.search(only, str(m))), 0, None, every):
         counts[_judged(room, mutant, finder, seconds, listed)] += 1
     wrong = listed.wrong + ([] if only or every > 1 else listed.stale())
     for text in wrong:
         print(f"{room.file}: {text}")
-    found = Found(room.file, **counts, wrong=len(wrong))
+    found = MutationResult(room.file, **counts, wrong=len(wrong))
     print(f"{found.line()}  {time.monotonic() - began:.0f} s", flush=True)
     return found
 
 
-def _judged(room: Room, mutant: Mutant, finder: trial.Changed, seconds: float, listed: equivalents.Listed) -> str:
+def _judged(
+    room: Room, mutant: Mutant, finder: trial.MutantFinder, seconds: float, listed: equivalents.EquivalentList
+) -> str:
     verdict = mutant.tried(lambda: trial.tried(room.tests, finder, seconds))
     if verdict != "survived":
         listed.killed(mutant)

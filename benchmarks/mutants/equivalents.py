@@ -23,7 +23,7 @@ class Equivalent(NamedTuple):
     why: str
 
 
-class Listed:
+class EquivalentList:
     """The entries of one file, and which of them were met."""
 
     def __init__(self, file: str, entries: list[Equivalent]) -> None:

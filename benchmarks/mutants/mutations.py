@@ -30,7 +30,7 @@ _TYPES = frozenset({"annotation", "returns", "decorator_list", "bases", "keyword
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _LEFT_OUT = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Delete, ast.Raise, ast.Expr, ast.Break, ast.Continue)
 
-Way = Callable[[ast.AST, "Place"], Iterator[ast.AST]]
+Way = Callable[[ast.AST, "NodePosition"], Iterator[ast.AST]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Mutant:
     now: str
     number: int
     line: int
-    place: Place
+    place: NodePosition
     old: ast.AST
     new: ast.AST
 
@@ -64,7 +64,7 @@ class Mutant:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NodePosition:
     """Where a node hangs: a field of its parent, or an element of a list there."""
 
     parent: ast.AST
@@ -96,13 +96,13 @@ def mutants(tree: ast.Module) -> Iterator[Mutant]:
             yield Mutant(*key, seen[key], line, place, node, new)
 
 
-def _places(tree: ast.Module) -> Iterator[tuple[ast.AST, Place]]:
+def _places(tree: ast.Module) -> Iterator[tuple[ast.AST, NodePosition]]:
     yield from _below(tree, tree.body[0], (), False)
 
 
 def _below(
     parent: ast.AST, statement: ast.stmt, scope: tuple[str, ...], inside: bool
-) -> Iterator[tuple[ast.AST, Place]]:
+) -> Iterator[tuple[ast.AST, NodePosition]]:
     for name, value in ast.iter_fields(parent):
         if name in _TYPES and not isinstance(parent, ast.Call):
             continue
@@ -111,7 +111,7 @@ def _below(
             if not isinstance(node, ast.AST) or _unread(node, inside):
                 continue
             here = node if isinstance(node, ast.stmt) else statement
-            yield node, Place(parent, name, index, here, scope, inside)
+            yield node, NodePosition(parent, name, index, here, scope, inside)
             deeper = isinstance(node, _SCOPES)
             at = (*scope, node.name) if deeper else scope  # type: ignore[attr-defined]
             yield from _below(node, here, at, inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
@@ -132,7 +132,7 @@ def _unread(node: ast.AST, inside: bool) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TYPING
 
 
-def _changes(node: ast.AST, place: Place) -> Iterator[ast.AST]:
+def _changes(node: ast.AST, place: NodePosition) -> Iterator[ast.AST]:
     for kind, way in _WAYS:
         if isinstance(node, kind):
             for new in way(node, place):
@@ -172,42 +172,42 @@ def _with(node: ast.AST, **changed: object) -> ast.AST:
 # -- the ways -------------------------------------------------------------------------------------
 
 
-def _compare(node: ast.Compare, _: Place) -> Iterator[ast.AST]:
+def _compare(node: ast.Compare, _: NodePosition) -> Iterator[ast.AST]:
     for place, op in enumerate(node.ops):
         for other in _COMPARE[type(op)]:
             yield _with(node, ops=[*node.ops[:place], other(), *node.ops[place + 1 :]])
 
 
-def _both_ways(node: ast.If | ast.IfExp | ast.While, _: Place) -> Iterator[ast.AST]:
+def _both_ways(node: ast.If | ast.IfExp | ast.While, _: NodePosition) -> Iterator[ast.AST]:
     if not isinstance(node, ast.While):
         yield _with(node, test=ast.Constant(True))
     yield _with(node, test=ast.Constant(False))
 
 
-def _parts(node: ast.BoolOp, _: Place) -> Iterator[ast.AST]:
+def _parts(node: ast.BoolOp, _: NodePosition) -> Iterator[ast.AST]:
     yield _with(node, op=ast.Or() if isinstance(node.op, ast.And) else ast.And())
     for index in range(len(node.values)):
         left = [*node.values[:index], *node.values[index + 1 :]]
         yield _with(node, values=left) if len(left) > 1 else left[0]
 
 
-def _sifted(node: ast.comprehension, _: Place) -> Iterator[ast.AST]:
+def _sifted(node: ast.comprehension, _: NodePosition) -> Iterator[ast.AST]:
     if node.ifs:
         yield _with(node, ifs=[])
 
 
-def _calculated(node: ast.BinOp | ast.AugAssign, _: Place) -> Iterator[ast.AST]:
+def _calculated(node: ast.BinOp | ast.AugAssign, _: NodePosition) -> Iterator[ast.AST]:
     other = _ARITHMETIC.get(type(node.op))
     if other is not None:
         yield _with(node, op=other())
 
 
-def _unary(node: ast.UnaryOp, _: Place) -> Iterator[ast.AST]:
+def _unary(node: ast.UnaryOp, _: NodePosition) -> Iterator[ast.AST]:
     if isinstance(node.op, ast.Not | ast.USub):
         yield node.operand
 
 
-def _constant(node: ast.Constant, place: Place) -> Iterator[ast.AST]:
+def _constant(node: ast.Constant, place: NodePosition) -> Iterator[ast.AST]:
     value = node.value
     if isinstance(value, bool):
         yield ast.Constant(not value)
@@ -219,25 +219,25 @@ def _constant(node: ast.Constant, place: Place) -> Iterator[ast.AST]:
         yield ast.Constant(f"{value}~")
 
 
-def _called(node: ast.Call, _: Place) -> Iterator[ast.AST]:
+def _called(node: ast.Call, _: NodePosition) -> Iterator[ast.AST]:
     if isinstance(node.func, ast.Name) and node.func.id in _CALLS:
         yield _with(node, func=ast.Name(_CALLS[node.func.id], ast.Load()))
     for index in range(len(node.keywords)):
         yield _with(node, keywords=[*node.keywords[:index], *node.keywords[index + 1 :]])
 
 
-def _listed(node: ast.Tuple | ast.List, _: Place) -> Iterator[ast.AST]:
+def _listed(node: ast.Tuple | ast.List, _: NodePosition) -> Iterator[ast.AST]:
     for index, part in enumerate(node.elts):
         if isinstance(part, ast.Starred):
             yield _with(node, elts=[*node.elts[:index], *node.elts[index + 1 :]])
 
 
-def _result(node: ast.Return, _: Place) -> Iterator[ast.AST]:
+def _result(node: ast.Return, _: NodePosition) -> Iterator[ast.AST]:
     if node.value is not None and not (isinstance(node.value, ast.Constant) and node.value.value is None):
         yield ast.Return(ast.Constant(None))
 
 
-def _left_out(_: ast.AST, place: Place) -> Iterator[ast.AST]:
+def _left_out(_: ast.AST, place: NodePosition) -> Iterator[ast.AST]:
     if place.in_function:
         yield ast.Pass()
 

@@ -38,7 +38,7 @@ _OPTIONS = (
 _MEMORY = 4 << 30
 
 
-class Changed(MetaPathFinder, SourceLoader):
+class MutantFinder(MetaPathFinder, SourceLoader):
     """Gives the core's module in its changed form, everything else as it is."""
 
     def __init__(self, module: str, path: Path, tree: ast.Module) -> None:
@@ -123,7 +123,7 @@ def _imported(name: str) -> None:
         return  # a name that only its own package can give; the child imports it then
 
 
-def tried(tests: Sequence[str], finder: Changed, seconds: float) -> str:
+def tried(tests: Sequence[str], finder: MutantFinder, seconds: float) -> str:
     """The verdict, "killed" or "survived"; "slow" = the tests did not end in `seconds` of work, twice that of time."""
     child = os.fork()
     if child == 0:
@@ -137,7 +137,7 @@ def tried(tests: Sequence[str], finder: Changed, seconds: float) -> str:
     return "killed" if os.WEXITSTATUS(status) else "survived"
 
 
-def _run(tests: Sequence[str], finder: Changed, seconds: float) -> NoReturn:
+def _run(tests: Sequence[str], finder: MutantFinder, seconds: float) -> NoReturn:
     _hushed()
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 2))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

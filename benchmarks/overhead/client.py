@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.overhead.memory import resident_mib
 from benchmarks.overhead.server import ANSWER
-from benchmarks.overhead.ways import WAYS, Way
+from benchmarks.overhead.ways import WAYS, HttpWay
 
 AT_ONCE, REMEMBERED = 50, 1_000
 Found = dict[str, Any]
@@ -35,7 +35,7 @@ def _timed(call: Callable[[], object], count: int) -> Found:
     return {"took": took, "work": (time.process_time_ns() - worked) / count / 1_000}
 
 
-def _first(way: Way, count: int) -> Found:
+def _first(way: HttpWay, count: int) -> Found:
     """Until the first text; the others are read, too, but not timed."""
     assert way.stream is not None
     took, worked = [], time.process_time_ns()
@@ -49,7 +49,7 @@ def _first(way: Way, count: int) -> Found:
     return {"took": took, "work": (time.process_time_ns() - worked) / count / 1_000}
 
 
-async def _at_once(way: Way, count: int) -> Found:
+async def _at_once(way: HttpWay, count: int) -> Found:
     took: list[float] = []
 
     async def caller() -> None:
@@ -64,7 +64,7 @@ async def _at_once(way: Way, count: int) -> Found:
     return {"took": took, "work": work / len(took) / 1_000, "per_s": len(took) / wall}
 
 
-class Client:
+class WayClient:
     """A way to a server that answers at once, and one to a server that thinks, both in one event loop."""
 
     def __init__(self, name: str, url: str) -> None:
@@ -98,7 +98,7 @@ class Client:
         return self._loop.run_until_complete(work)
 
 
-async def _made(made: Callable[[str], Way], url: str) -> Way:
+async def _made(made: Callable[[str], HttpWay], url: str) -> HttpWay:
     return made(url)  # aiohttp's client wants a running loop
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     name, url = sys.argv[1:]
     warnings.simplefilter("ignore")
     logging.disable()
-    client = Client(name, url)
+    client = WayClient(name, url)
     print(json.dumps({"mib": resident_mib()}), flush=True)
     for line in sys.stdin:
         what, _, count = line.partition(" ")

@@ -30,7 +30,7 @@ ORDERS = (("call", 100, 5), ("first", 40, 5), ("at_once", 500, 50))
 """What is asked of a client in a round, how often, and how often at least."""
 
 
-class Client:
+class ClientProcess:
     """A process that runs client.py."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -54,18 +54,18 @@ class Client:
 
 
 @contextmanager
-def client(name: str, url: str) -> Iterator[Client]:
+def client(name: str, url: str) -> Iterator[ClientProcess]:
     """A way's process as long as the block runs."""
     command = [sys.executable, "-m", "benchmarks.overhead.client", name, url]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as process:  # noqa: S603 - a module of ours
         try:
-            yield Client(process)
+            yield ClientProcess(process)
         finally:
             process.terminate()
 
 
-class Seen(NamedTuple):
+class WayTimings(NamedTuple):
     """Of one way: by order and round the times of calls, the work of a call, and calls a second; MiB made and after."""
 
     took: dict[str, Rounds]
@@ -74,19 +74,19 @@ class Seen(NamedTuple):
     mib: tuple[float, float]
 
 
-def measured(names: Iterable[str], rounds: int, scale: float) -> dict[str, Seen]:
+def measured(names: Iterable[str], rounds: int, scale: float) -> dict[str, WayTimings]:
     with ExitStack() as stack:
         url = stack.enter_context(running())
         clients = {name: stack.enter_context(client(name, url)) for name in names}
         memory = {name: (each.made_mib, each.ask("memory")["mib"]) for name, each in clients.items()}
-        found = {name: Seen({}, {}, [], memory[name]) for name in clients}
+        found = {name: WayTimings({}, {}, [], memory[name]) for name in clients}
         for turn in range(rounds + 1):
             for name, each in clients.items():
                 _round(each, found[name], name, scale, keep=turn > 0)
     return found
 
 
-def _round(asked: Client, seen: Seen, name: str, scale: float, *, keep: bool) -> None:
+def _round(asked: ClientProcess, seen: WayTimings, name: str, scale: float, *, keep: bool) -> None:
     """The first one warms up, and is not kept."""
     for order, count, least in ORDERS:
         if order != "at_once" and WAYS[name].awaits_only:
@@ -99,7 +99,7 @@ def _round(asked: Client, seen: Seen, name: str, scale: float, *, keep: bool) ->
                 seen.per_s.append(figures["per_s"])
 
 
-def _targets(found: dict[str, Seen]) -> Iterator[str]:
+def _targets(found: dict[str, WayTimings]) -> Iterator[str]:
     """The ratios first."""
     yield from _head("over the built-in endpoint", "`ChatRouter` / `ChatOpenAI`", "target", "`RouterLLM` / `OpenAI`")
     pairs = [(found[a], found[b]) for a, b in ((ROUTER, CHAT_OPENAI), (LLAMA_ROUTER, LLAMA_OPENAI))]
@@ -116,7 +116,7 @@ def _quotient(mine: list[float], base: list[float]) -> float:
     return median(a / b for a, b in zip(mine, base, strict=True))
 
 
-def _beside(found: dict[str, Seen], name: str, figure: Callable[[Seen, Seen], float]) -> str:
+def _beside(found: dict[str, WayTimings], name: str, figure: Callable[[WayTimings, WayTimings], float]) -> str:
     """A way's ratio to the one that it is compared with, where that one was measured too."""
     base = found.get(WAYS[name].base)
     return "–" if base is None else f"{figure(found[name], base):.2f} x"
@@ -126,7 +126,7 @@ def _head(*names: str) -> tuple[str, str]:
     return f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"
 
 
-def _one_at_a_time(found: dict[str, Seen]) -> Iterator[str]:
+def _one_at_a_time(found: dict[str, WayTimings]) -> Iterator[str]:
     call, work = ("/ direct", "call, p50 us", "p95"), ("work / direct", "us of work")
     yield from _head("one at a time", *call, *work, "/ direct", "first text, p50 us", "p95")
     for name, seen in found.items():
@@ -135,16 +135,16 @@ def _one_at_a_time(found: dict[str, Seen]) -> Iterator[str]:
             yield f"| {name} | {' | '.join([*_times(found, name, 'call'), *worked, *_times(found, name, 'first')])} |"
 
 
-def _worked(found: dict[str, Seen], name: str, order: str) -> str:
+def _worked(found: dict[str, WayTimings], name: str, order: str) -> str:
     return _beside(found, name, lambda own, base: _quotient(own.work[order], base.work[order]))
 
 
-def _times(found: dict[str, Seen], name: str, order: str) -> list[str]:
+def _times(found: dict[str, WayTimings], name: str, order: str) -> list[str]:
     times = [f"{percentile(found[name].took[order], share):.0f}" for share in (0.5, 0.95)]
     return [_beside(found, name, lambda own, base: ratio(own.took[order], base.took[order], median)), *times]
 
 
-def _at_once(found: dict[str, Seen]) -> Iterator[str]:
+def _at_once(found: dict[str, WayTimings]) -> Iterator[str]:
     yield from _head(
         "50 at once", "work / direct", "us of work", "calls a second", "/ direct", "call, p50 ms", "p95",
         "MiB when made", "after 1,000 calls",
@@ -156,7 +156,7 @@ def _at_once(found: dict[str, Seen]) -> Iterator[str]:
         yield f"| {name} | {' | '.join([*cells, *(f'{mib:.0f}' for mib in seen.mib)])} |"
 
 
-def table(found: dict[str, Seen]) -> Iterator[str]:
+def table(found: dict[str, WayTimings]) -> Iterator[str]:
     """As Markdown."""
     if {ROUTER, CHAT_OPENAI, LLAMA_ROUTER, LLAMA_OPENAI, AIOHTTP} <= set(found):
         yield from _targets(found)

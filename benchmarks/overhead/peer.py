@@ -29,7 +29,7 @@ from benchmarks.overhead.server import running
 CALLS, AT_ONCE, WAVES, STREAMS, REMEMBERED = 100, 50, 8, 20, 1_000
 
 
-class Way(NamedTuple):
+class PeerCalls(NamedTuple):
     """A model, bare or through a peer: a call, an awaitable one, and the texts of a stream."""
 
     call: Callable[[], Any]
@@ -37,15 +37,15 @@ class Way(NamedTuple):
     stream: Callable[[], Iterator[str]]
 
 
-def of_chat_model(model: Any, streaming: Callable[[], Any]) -> Way:
+def of_chat_model(model: Any, streaming: Callable[[], Any]) -> PeerCalls:
     """`streaming`: the same over a model that can stream; the calls are asked of one that cannot."""
-    return Way(
+    return PeerCalls(
         lambda: model.invoke(PROMPT), lambda: model.ainvoke(PROMPT),
         lambda: (str(chunk.content) for chunk in streaming().stream(PROMPT)),
     )  # fmt: skip
 
 
-def over_parrots(made: Callable[[Any], Any]) -> tuple[Way, Way]:
+def over_parrots(made: Callable[[Any], Any]) -> tuple[PeerCalls, PeerCalls]:
     """A model that answers at once, bare and through what is made of it.
 
     What streams is made when it is first asked: it has no part in the time of the import, and in the memory.
@@ -57,7 +57,7 @@ def over_parrots(made: Callable[[Any], Any]) -> tuple[Way, Way]:
     return of_chat_model(model, bare), of_chat_model(made(model), through)
 
 
-def model_router() -> tuple[Way, Way]:
+def model_router() -> tuple[PeerCalls, PeerCalls]:
     from langchain_model_router import ChatRouter
 
     return over_parrots(lambda model: ChatRouter(routes={"a": model}, strategy=lambda _: "a", default_route="a"))
@@ -78,17 +78,17 @@ def litellm_over(models: int) -> tuple[Any, Any]:
     return litellm, litellm.Router(model_list=list(deployed))
 
 
-def litellm_router() -> tuple[Way, Way]:
+def litellm_router() -> tuple[PeerCalls, PeerCalls]:
     """`litellm.completion` is what its router stands before."""
     litellm, router = litellm_over(1)
     said: Any = [{"role": "user", "content": PROMPT}]
     direct = {**DIRECT, "messages": said}
     return (
-        Way(
+        PeerCalls(
             lambda: litellm.completion(**direct), lambda: litellm.acompletion(**direct),
             lambda: _texts(litellm.completion(**direct, stream=True)),
         ),
-        Way(
+        PeerCalls(
             lambda: router.completion("parrot", said), lambda: router.acompletion("parrot", said),
             lambda: _texts(router.completion("parrot", said, stream=True)),
         ),
@@ -99,7 +99,7 @@ def _texts(chunks: Any) -> Iterator[str]:
     return (chunk.choices[0].delta.content or "" for chunk in chunks)
 
 
-def chat_litellm_router() -> tuple[Way, Way]:
+def chat_litellm_router() -> tuple[PeerCalls, PeerCalls]:
     """Bare: langchain-litellm's own model, over the same mock."""
     bare, through = chat_litellm_over(1)
     return of_chat_model(bare, lambda: bare), of_chat_model(through, lambda: through)
@@ -113,17 +113,17 @@ def chat_litellm_over(models: int) -> tuple[Any, Any]:
     return bare, ChatLiteLLMRouter(router=router, model="parrot")
 
 
-def ours() -> tuple[Way, Way]:
+def ours() -> tuple[PeerCalls, PeerCalls]:
     from langchain_router import ChatRouter
 
     return over_parrots(lambda model: ChatRouter([model]))
 
 
-def core_router() -> tuple[Way, Way]:
+def core_router() -> tuple[PeerCalls, PeerCalls]:
     """No framework is loaded. Bare: the built-in client, over the same connection to a server that answers at once."""
     from capability_router import Router
-    from capability_router.endpoints.calls import ChatCalls
     from capability_router.endpoints.chat import request_from_chat
+    from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
     from capability_router.endpoints.openai_compatible import client_for
 
     endpoint = {"base_url": f"{SERVERS.enter_context(running())}/v1", "model": "parrot", "api_key": "made-up"}
@@ -131,17 +131,17 @@ def core_router() -> tuple[Way, Way]:
 
     def calls(**more: Any) -> tuple[Any, Any]:
         request = request_from_chat(PROMPT, **more)
-        return request, ChatCalls(request, {"parrot": client})
+        return request, ChatCompletionsEndpoint(request, {"parrot": client})
 
     def bare(**more: Any) -> Any:
         return client.start({"messages": [{"role": "user", "content": PROMPT}]}, **more)
 
     return (
-        Way(
+        PeerCalls(
             lambda: list(bare().chunks()), lambda: _gathered(bare().achunks()),
             lambda: (delta.text for delta in bare(stream=True).chunks()),
         ),
-        Way(
+        PeerCalls(
             lambda: list(router.start(*calls())), lambda: _gathered(router.start(*calls())),
             lambda: (delta.text for delta in router.start(*calls(stream=True))),
         ),
@@ -156,12 +156,12 @@ SERVERS = ExitStack()
 """Ends with the process."""
 
 
-def fallbacks() -> tuple[Way, Way]:
+def fallbacks() -> tuple[PeerCalls, PeerCalls]:
     return over_parrots(lambda model: model.with_fallbacks([type(model)()]))
 
 
 CORE = "Router, endpoint"
-PEERS: dict[str, tuple[str, Callable[[], tuple[Way, Way]]]] = {
+PEERS: dict[str, tuple[str, Callable[[], tuple[PeerCalls, PeerCalls]]]] = {
     "ChatRouter": ("langchain", ours), CORE: (".", core_router), "with_fallbacks": ("langchain", fallbacks),
     "langchain-model-router": ("langchain", model_router),
     "litellm.Router": ("litellm", litellm_router), "ChatLiteLLMRouter": ("litellm", chat_litellm_router),
@@ -169,7 +169,7 @@ PEERS: dict[str, tuple[str, Callable[[], tuple[Way, Way]]]] = {
 """By name: the environment that it is run in, and what makes it."""
 
 
-def invoked(way: Way) -> list[float]:
+def invoked(way: PeerCalls) -> list[float]:
     taken = []
     for _ in range(CALLS):
         before = time.process_time_ns()
@@ -178,7 +178,7 @@ def invoked(way: Way) -> list[float]:
     return taken
 
 
-def ainvoked(way: Way) -> list[float]:
+def ainvoked(way: PeerCalls) -> list[float]:
     """Of each wave, the work of a call."""
 
     async def waves() -> list[float]:
@@ -187,13 +187,13 @@ def ainvoked(way: Way) -> list[float]:
     return asyncio.run(waves())
 
 
-async def _wave_us(way: Way) -> float:
+async def _wave_us(way: PeerCalls) -> float:
     before = time.process_time_ns()
     await asyncio.gather(*(way.acall() for _ in range(AT_ONCE)))
     return (time.process_time_ns() - before) / AT_ONCE / 1_000
 
 
-def first_texts(way: Way) -> list[float]:
+def first_texts(way: PeerCalls) -> list[float]:
     """The work until a stream's first text; the others are read, too, but not measured."""
     taken = []
     for _ in range(STREAMS):

@@ -15,7 +15,7 @@ _BODY: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content"
 _AT_ONCE = 1_000
 
 
-class Way(NamedTuple):
+class HttpWay(NamedTuple):
     """The text of an answer, the texts of a stream, the text of an awaited answer; None: it only awaits."""
 
     call: Callable[[], str] | None
@@ -23,7 +23,7 @@ class Way(NamedTuple):
     acall: Callable[[], Awaitable[str]]
 
 
-def raw_httpx(url: str) -> Way:
+def raw_httpx(url: str) -> HttpWay:
     import httpx
 
     limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=100)  # openai's own
@@ -31,7 +31,7 @@ def raw_httpx(url: str) -> Way:
     return _posted(url, httpx.AsyncClient(limits=limits, timeout=PATIENCE_S), client)
 
 
-def raw_httpx_aiohttp(url: str) -> Way:
+def raw_httpx_aiohttp(url: str) -> HttpWay:
     import httpx
     from httpx_aiohttp import HttpxAiohttpClient
 
@@ -39,7 +39,7 @@ def raw_httpx_aiohttp(url: str) -> Way:
     return _posted(url, HttpxAiohttpClient(limits=limits, timeout=PATIENCE_S), None)
 
 
-def _posted(url: str, aclient: Any, client: Any) -> Way:
+def _posted(url: str, aclient: Any, client: Any) -> HttpWay:
     to: dict[str, Any] = {"url": f"{url}/chat/completions", "headers": {"authorization": f"Bearer {KEY}"}}
 
     def stream() -> Iterator[str]:
@@ -52,8 +52,8 @@ def _posted(url: str, aclient: Any, client: Any) -> Way:
         return _content((await aclient.post(**to, json=_BODY)).json())
 
     if client is None:
-        return Way(None, None, acall)
-    return Way(lambda: _content(client.post(**to, json=_BODY).json()), stream, acall)
+        return HttpWay(None, None, acall)
+    return HttpWay(lambda: _content(client.post(**to, json=_BODY).json()), stream, acall)
 
 
 def _content(reply: dict[str, Any]) -> str:
@@ -64,7 +64,7 @@ def _delta(chunk: dict[str, Any]) -> str:
     return str(chunk["choices"][0]["delta"].get("content", ""))
 
 
-def openai_sdk(url: str) -> Way:
+def openai_sdk(url: str) -> HttpWay:
     import openai
 
     made: dict[str, Any] = {"api_key": KEY, "base_url": url, "max_retries": 0, "timeout": PATIENCE_S}
@@ -77,10 +77,10 @@ def openai_sdk(url: str) -> Way:
     async def acall() -> str:
         return (await aclient.chat.completions.create(**_BODY)).choices[0].message.content or ""
 
-    return Way(lambda: client.chat.completions.create(**_BODY).choices[0].message.content or "", stream, acall)
+    return HttpWay(lambda: client.chat.completions.create(**_BODY).choices[0].message.content or "", stream, acall)
 
 
-def built_in(url: str) -> Way:
+def built_in(url: str) -> HttpWay:
     from capability_router.endpoints.openai_compatible import OpenAICompatible
     from capability_router.endpoints.spec import EndpointSpec
 
@@ -95,7 +95,7 @@ def built_in(url: str) -> Way:
         (delta,) = [delta async for delta in client.start(body).achunks()]
         return delta.text
 
-    return Way(call, lambda: (delta.text for delta in client.start(body, stream=True).chunks()), acall)
+    return HttpWay(call, lambda: (delta.text for delta in client.start(body, stream=True).chunks()), acall)
 
 
 def _chat_openai(url: str, **more: Any) -> Any:
@@ -104,18 +104,18 @@ def _chat_openai(url: str, **more: Any) -> Any:
     return ChatOpenAI(model=MODEL, api_key=KEY, base_url=url, max_retries=0, timeout=PATIENCE_S, **more)  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
 
 
-def _of_chat_model(model: Any) -> Way:
+def _of_chat_model(model: Any) -> HttpWay:
     async def acall() -> str:
         return str((await model.ainvoke(QUESTION)).content)
 
-    return Way(
+    return HttpWay(
         lambda: str(model.invoke(QUESTION).content),
         lambda: (str(chunk.content) for chunk in model.stream(QUESTION)),
         acall,
     )
 
 
-def chat_openai(url: str) -> Way:
+def chat_openai(url: str) -> HttpWay:
     return _of_chat_model(_chat_openai(url))
 
 
@@ -125,24 +125,24 @@ def _aiohttp() -> Any:
     return DefaultAioHttpClient()
 
 
-def chat_openai_aiohttp(url: str) -> Way:
+def chat_openai_aiohttp(url: str) -> HttpWay:
     return _of_chat_model(_chat_openai(url, http_async_client=_aiohttp()))._replace(call=None, stream=None)
 
 
-def router_of_chat_openai(url: str) -> Way:
+def router_of_chat_openai(url: str) -> HttpWay:
     from langchain_router import ChatRouter
 
     return _of_chat_model(ChatRouter([_chat_openai(url)]))
 
 
-def router_of_chat_openai_aiohttp(url: str) -> Way:
+def router_of_chat_openai_aiohttp(url: str) -> HttpWay:
     from langchain_router import ChatRouter
 
     way = _of_chat_model(ChatRouter([_chat_openai(url, http_async_client=_aiohttp())]))
     return way._replace(call=None, stream=None)
 
 
-def router_of_endpoint(url: str) -> Way:
+def router_of_endpoint(url: str) -> HttpWay:
     from langchain_router import ChatRouter
 
     return _of_chat_model(ChatRouter([_card(url)]))
@@ -158,7 +158,7 @@ def _llama_openai(url: str) -> Any:
     return OpenAI(model=MODEL, api_key=KEY, api_base=url, max_retries=0, timeout=PATIENCE_S)
 
 
-def _of_llm(llm: Any) -> Way:
+def _of_llm(llm: Any) -> HttpWay:
     from llama_index.core.llms import ChatMessage
 
     asked = [ChatMessage(QUESTION)]
@@ -166,33 +166,33 @@ def _of_llm(llm: Any) -> Way:
     async def acall() -> str:
         return (await llm.achat(asked)).message.content or ""
 
-    return Way(
+    return HttpWay(
         lambda: llm.chat(asked).message.content or "",
         lambda: (each.delta or "" for each in llm.stream_chat(asked)),
         acall,
     )
 
 
-def llama_openai(url: str) -> Way:
+def llama_openai(url: str) -> HttpWay:
     return _of_llm(_llama_openai(url))
 
 
-def router_of_llama_openai(url: str) -> Way:
+def router_of_llama_openai(url: str) -> HttpWay:
     from llamaindex_router import RouterLLM
 
     return _of_llm(RouterLLM([_llama_openai(url)]))
 
 
-def llama_router_of_endpoint(url: str) -> Way:
+def llama_router_of_endpoint(url: str) -> HttpWay:
     from llamaindex_router import RouterLLM
 
     return _of_llm(RouterLLM([_card(url)]))
 
 
-class Kind(NamedTuple):
+class WaySpec(NamedTuple):
     """How a way is made, the way that its ratios are told to, and whether it can only be awaited."""
 
-    made: Callable[[str], Way]
+    made: Callable[[str], HttpWay]
     base: str
     awaits_only: bool = False
 
@@ -201,13 +201,17 @@ CHAT_OPENAI, LLAMA_OPENAI, ROUTER, LLAMA_ROUTER = (
     "ChatOpenAI", "LlamaIndex OpenAI", "ChatRouter, endpoint", "RouterLLM, endpoint",
 )  # fmt: skip
 AIOHTTP = f"{CHAT_OPENAI}, aiohttp"
-WAYS: dict[str, Kind] = {
-    "raw httpx": Kind(raw_httpx, CHAT_OPENAI), "raw httpx, aiohttp": Kind(raw_httpx_aiohttp, CHAT_OPENAI, True),
-    "openai SDK": Kind(openai_sdk, CHAT_OPENAI), "built-in endpoint": Kind(built_in, CHAT_OPENAI),
-    CHAT_OPENAI: Kind(chat_openai, CHAT_OPENAI), AIOHTTP: Kind(chat_openai_aiohttp, CHAT_OPENAI, True),
-    "ChatRouter, ChatOpenAI": Kind(router_of_chat_openai, CHAT_OPENAI),
-    "ChatRouter, ChatOpenAI, aiohttp": Kind(router_of_chat_openai_aiohttp, CHAT_OPENAI, True),
-    ROUTER: Kind(router_of_endpoint, CHAT_OPENAI),
-    LLAMA_OPENAI: Kind(llama_openai, LLAMA_OPENAI), "RouterLLM, OpenAI": Kind(router_of_llama_openai, LLAMA_OPENAI),
-    LLAMA_ROUTER: Kind(llama_router_of_endpoint, LLAMA_OPENAI),
-}  # fmt: skip
+WAYS: dict[str, WaySpec] = {
+    "raw httpx": WaySpec(raw_httpx, CHAT_OPENAI),
+    "raw httpx, aiohttp": WaySpec(raw_httpx_aiohttp, CHAT_OPENAI, True),
+    "openai SDK": WaySpec(openai_sdk, CHAT_OPENAI),
+    "built-in endpoint": WaySpec(built_in, CHAT_OPENAI),
+    CHAT_OPENAI: WaySpec(chat_openai, CHAT_OPENAI),
+    AIOHTTP: WaySpec(chat_openai_aiohttp, CHAT_OPENAI, True),
+    "ChatRouter, ChatOpenAI": WaySpec(router_of_chat_openai, CHAT_OPENAI),
+    "ChatRouter, ChatOpenAI, aiohttp": WaySpec(router_of_chat_openai_aiohttp, CHAT_OPENAI, True),
+    ROUTER: WaySpec(router_of_endpoint, CHAT_OPENAI),
+    LLAMA_OPENAI: WaySpec(llama_openai, LLAMA_OPENAI),
+    "RouterLLM, OpenAI": WaySpec(router_of_llama_openai, LLAMA_OPENAI),
+    LLAMA_ROUTER: WaySpec(llama_router_of_endpoint, LLAMA_OPENAI),
+}

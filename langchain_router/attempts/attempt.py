@@ -26,32 +26,32 @@ from capability_router.endpoints.chain_usage import under
 from capability_router.execution.effects import GRACE_S, Launch, Timeouts
 from capability_router.execution.endpoint import aclosable, closable
 from capability_router.execution.events import NEVER_ASKED
-from capability_router.execution.outer import bound_inside
+from capability_router.execution.outer_limits import set_outer_limits
+from capability_router.frozen_value import altered
 from capability_router.request import Reply
 from capability_router.sdks.call_timeout import call_timeout
-from capability_router.sdks.closed_loops import Loops
-from capability_router.sdks.stale_connections import past_stale, stale
+from capability_router.sdks.closed_loops import LoopTracker
+from capability_router.sdks.stale_connections import retried_past_stale, stale
 from capability_router.sdks.streams import aclosing_all, closing_all, sdk_chunk
-from capability_router.value import altered
+from langchain_router.attempts.continuation_joiner import ContinuationJoiner
 from langchain_router.attempts.fast_path import takes_fast_path, unbound
 from langchain_router.attempts.in_threads import in_threads
-from langchain_router.attempts.listeners import Counted, Shown
+from langchain_router.attempts.listeners import StreamProgressHandler, UsageHandler
 from langchain_router.attempts.own_context import inside
-from langchain_router.attempts.seam import Seam
 from langchain_router.attempts.skipped_errors import SkippedErrors, check, check_candidate
 from langchain_router.attempts.stop_handler import StopHandler
 from langchain_router.attempts.with_handlers import CallWithHandlers
 from langchain_router.attempts.without_handlers import aask, ask, has_no_handlers
-from langchain_router.call import Call
+from langchain_router.call import ChatCall
 from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.generations import keep
-from langchain_router.messages.handover import continued, handed_over
+from langchain_router.messages.handover import continued, converted_history
 from langchain_router.messages.provider_tools import portable
-from langchain_router.messages.raw_calls import RawCall, under_one_id, unrepaired
-from langchain_router.messages.replies import EventReader, Reader, finish_of
+from langchain_router.messages.raw_calls import RawCall, unrepaired, without_piece_ids
+from langchain_router.messages.replies import EventReader, ReplyReader, finish_of
 from langchain_router.partners.dialects import dialect_of, gives_reason
-from langchain_router.refusals import Refusals, with_refusal
-from langchain_router.runs import stop_hearing
+from langchain_router.refusals import RefusalRestorer, with_refusal
+from langchain_router.runs import detach_runs_handler
 from langchain_router.timeouts import EXCHANGES, TIMEOUTS
 from langchain_router.tracing import attempt_context
 
@@ -63,7 +63,7 @@ class CutShort(ConnectionError):
     """A model's stream ended without a terminal reason, before its caller had seen any of it."""
 
 
-class Garbled(ValueError):
+class MalformedToolCall(ValueError):
     """A model's stream ended with a tool call whose arguments are no JSON, and langchain-core repaired them."""
 
 
@@ -76,37 +76,39 @@ class ModelAttempt:
         "stop_handler", "unheard",
     )  # fmt: skip
 
-    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
+    def __init__(
+        self, model: BaseChatModel, call: ChatCall, config: RunnableConfig, launch: Launch, loops: LoopTracker
+    ) -> None:
         self._model, self._kwargs = with_keywords(model, call.kwargs)
         self._dialect = dialect_of(model)
         self._call, self._config, self._launch, self._loops = call, config, launch, loops
         self._reader = self._read(model)
         self._exchanges: list[Any] = []
-        self._passed_over = SkippedErrors() if self._dialect.passes_over else None
-        self._counted: Counted | None = None
+        self._passed_over = SkippedErrors() if self._dialect.skips_error_events else None
+        self._counted: UsageHandler | None = None
         self._copied = self._model is not model
         self.stop_handler: StopHandler | None = None
         self.unheard = False  # whether the router's run has no callback handlers
         self.heirs = False  # whether all handlers of the router's run are also handlers of its attempts
-        self._seam = Seam(launch.prefix) if launch.prefix else None
-        self._shown: Shown | None = None
-        self._void: Shown | None = None
+        self._seam = ContinuationJoiner(launch.prefix) if launch.prefix else None
+        self._shown: StreamProgressHandler | None = None
+        self._void: StreamProgressHandler | None = None
         self._messages, self._given_prompt = call.messages, call.prompt
         if call.mode == "events":
-            self._counted = Counted(self._dialect.counting)
+            self._counted = UsageHandler(self._dialect.counting)
             config["callbacks"].add_handler(self._counted, inherit=True)  # type: ignore[union-attr]  # a child manager
             self._keep_refusals()
         self._hand_over(launch.candidate.provider)
 
-    def _read(self, model: BaseChatModel) -> Reader | EventReader:
+    def _read(self, model: BaseChatModel) -> ReplyReader | EventReader:
         call = self._call
         tools = call.offered if call.tools and not own_tools(model) else None
-        return EventReader(tools) if call.mode == "events" else Reader(self._dialect.counting, tools=tools)
+        return EventReader(tools) if call.mode == "events" else ReplyReader(self._dialect.counting, tools=tools)
 
     def _hand_over(self, provider: str) -> None:
         """Remove message parts and tools that only other providers understand, and note it on the attempt's run."""
         call, left_out = self._call, []
-        messages, dropped = handed_over(call.messages, provider, self._model)
+        messages, dropped = converted_history(call.messages, provider, self._model)
         if dropped:
             self._messages, self._given_prompt = messages, None
             left_out.append(f"{dropped} blocks that only their own provider understands")
@@ -128,7 +130,7 @@ class ModelAttempt:
             self._kwargs = {**options, "tools": kept} if kept else {k: v for k, v in options.items() if k != "tools"}
         return tools
 
-    def watch(self, shown: Shown, before: Shown) -> None:
+    def watch(self, shown: StreamProgressHandler, before: StreamProgressHandler) -> None:
         """`shown`: records what callbacks show of this answer. `before`: what they showed of the previous one."""
         self._shown = self._counted = shown
         self._void = before if before.tokens else None
@@ -136,7 +138,7 @@ class ModelAttempt:
 
     def _keep_refusals(self) -> None:
         if self._dialect.drops_refusals:
-            self._config["callbacks"].add_handler(Refusals(), inherit=True)  # type: ignore[union-attr]  # a child manager
+            self._config["callbacks"].add_handler(RefusalRestorer(), inherit=True)  # type: ignore[union-attr]  # a child manager
 
     @property
     def keeps_time(self) -> bool:
@@ -172,20 +174,20 @@ class ModelAttempt:
         if self._dialect.fields_only:  # a dropped copy may be about to close the client that it shared
             await asyncio.sleep(0)
         with attempt_context(self._config) as context:
-            context.run(stop_hearing)
+            context.run(detach_runs_handler)
             context.run(self._bound_inside)
             context.run(TIMEOUTS.set, Timeouts(connect=self._launch.timeouts.connect))
             if self._call.mode == "invoke":
                 ask = partial(self._aasked, runnable, kwargs, context)
                 told: Any = END
-                try:  # without `past_stale`, which few need: every nested coroutine costs time at each wait
+                try:  # without `retried_past_stale`, which few need: every nested coroutine costs time at each wait
                     told = await ask()
                 except Exception as error:
                     if not stale(error):
                         raise
-                yield self._whole(told if told is not END else await past_stale(ask))
+                yield self._whole(told if told is not END else await retried_past_stale(ask))
                 return
-            pieces, piece = await past_stale(lambda: self._opened(runnable, kwargs, context))
+            pieces, piece = await retried_past_stale(lambda: self._opened(runnable, kwargs, context))
             async with aclosing_all(pieces):
                 while piece is not END:
                     yield self._given(piece, pieces)
@@ -195,12 +197,12 @@ class ModelAttempt:
     def _settle_in(self) -> None:
         """Set the context variables of a call in a thread."""
         TIMEOUTS.set(self._launch.timeouts)
-        stop_hearing()
+        detach_runs_handler()
         self._bound_inside()
 
     def _bound_inside(self) -> None:
         """Set the limits for nested routers. Not undone, because the context belongs to this attempt."""
-        bound_inside(self._launch.timeouts, elsewhere=self._launch.elsewhere)
+        set_outer_limits(self._launch.timeouts, elsewhere=self._launch.elsewhere)
         if self._dialect.keeps_time:
             EXCHANGES.set(self._exchanges)
 
@@ -220,8 +222,8 @@ class ModelAttempt:
             self._passed_over.watch(pieces)
         if drops and self._call.mode == "stream" and isinstance(piece, AIMessageChunk) and piece.usage_metadata:
             self._note_tier(piece, pieces)
-        if self._dialect.ids_anew and isinstance(piece, AIMessageChunk):
-            piece = under_one_id(piece)
+        if self._dialect.invents_ids and isinstance(piece, AIMessageChunk):
+            piece = without_piece_ids(piece)
         if self._seam is not None:
             return self._seam.joined(piece)
         if drops and not self._reader.carried:
@@ -235,13 +237,13 @@ class ModelAttempt:
 
     def _once(self, steps: Iterator[Any]) -> Iterator[Any]:
         """The steps without pieces of tool calls that the last chunk repeats complete under another id."""
-        return filterfalse(_is_piece_of_a_call, steps) if self._dialect.calls_at_end else steps
+        return filterfalse(_is_piece_of_a_call, steps) if self._dialect.repeats_tool_calls else steps
 
     def _note_tier(self, piece: AIMessageChunk, pieces: Any) -> None:
         """Read the service tier of the chunk with the counts, of which ChatOpenAI passes on only two tiers."""
         if not piece.content:
             told = sdk_chunk(pieces, "service_tier")
-            if told is not None and isinstance(self._reader, Reader):
+            if told is not None and isinstance(self._reader, ReplyReader):
                 self._reader.served(told["service_tier"])
 
     def abort(self) -> None:
@@ -260,7 +262,11 @@ class ModelAttempt:
         if self._unsent:
             return NEVER_ASKED
         reply = self._reader.reply()
-        if self._counted is not None and reply.usage is not None and (told := self._counted.recounted()) is not None:
+        if (
+            self._counted is not None
+            and reply.usage is not None
+            and (told := self._counted.corrected_usage()) is not None
+        ):
             reply = altered(reply, usage=under(told, reply.usage.service_tier))
         nothing = self._call.mode != "invoke" and reply.empty and reply.finish is None and not self._reader.carried
         return altered(reply, hollow=True) if nothing else self._muted(reply)
@@ -275,7 +281,7 @@ class ModelAttempt:
         silent = self._call.mode == "invoke" and reply.finish is None and (self._dialect.mute or not self._gives_reason)
         return altered(reply, mute=True) if silent else reply
 
-    def _voided(self, void: Shown) -> dict[str, Any]:
+    def _voided(self, void: StreamProgressHandler) -> dict[str, Any]:
         """The event's data for code that shows tokens as they come: the void message, and the model that answers."""
         launch = self._launch
         return {
@@ -294,7 +300,7 @@ class ModelAttempt:
             answer = answer.generations[0].message
         if not isinstance(answer, AIMessage):
             return answer
-        if self._dialect.passes_over and not answer.content and not answer.tool_calls:
+        if self._dialect.skips_error_events and not answer.content and not answer.tool_calls:
             check(answer.response_metadata)
         self._check_gathered((answer,))
         if self._dialect.hides_errors:
@@ -316,7 +322,7 @@ class ModelAttempt:
 
     def _gathers(self) -> bool:
         streamed = self._shown is not None and self._shown.streamed
-        return self._dialect.gathers or (streamed and self._gives_reason)
+        return self._dialect.invoke_streams or (streamed and self._gives_reason)
 
     def _bound(self) -> Runnable[Any, Any]:
         bound = self._call.bound
@@ -340,7 +346,7 @@ class ModelAttempt:
         return self._aloud(model, messages, given).ask()
 
     def _aasked(self, runnable: Any, kwargs: Mapping[str, Any], context: Context) -> Awaitable[Any]:
-        """The call, to be awaited once. Not a coroutine itself, for the same reason as above (`past_stale`)."""
+        """The call, to be awaited once. Not a coroutine itself, for the same reason as above (`retried_past_stale`)."""
         model, given = self._straight(runnable, kwargs)
         if model is None:
             return inside(context, self._ainvoked(runnable, kwargs))

@@ -13,26 +13,26 @@ from langchain_core.runnables import RunnableConfig
 
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import KINDS, Fault
+from capability_router.frozen_value import altered
 from capability_router.request import Outcome
-from capability_router.value import altered
-from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
+from langchain_router.attempts.attempt import CutShort, MalformedToolCall, ModelAttempt
 from langchain_router.attempts.evaluated_answer import told
 from langchain_router.attempts.fault_notes import FaultNotes, tracers_of
 from langchain_router.attempts.faults import fault_of, unsupported
-from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.listeners import StreamProgressHandler
 from langchain_router.attempts.plain_call import streams
 from langchain_router.attempts.structured import StructuredAttempt
-from langchain_router.bindings import Structured
-from langchain_router.call import Call
-from langchain_router.fleet.fleet import Fleet
+from langchain_router.bindings import StructuredBinding
+from langchain_router.call import ChatCall
+from langchain_router.fleet.model_fleet import ModelFleet
 from langchain_router.partners.dialects import dialect_of
 from langchain_router.tracing import ChainRun, attempt_config
 
-_UNSEEN = Shown()
+_UNSEEN = StreamProgressHandler()
 """For an attempt without callback handlers: nothing is ever noted there."""
 
 
-class Attempts:
+class LangChainEndpoint:
     """Makes the attempts one after the other, or two at once for a hedge.
 
     `unheard`: the router's run has no callback handlers, by core's `configure`.
@@ -43,7 +43,7 @@ class Attempts:
     )  # fmt: skip
 
     def __init__(
-        self, fleet: Fleet, call: Call, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback",
+        self, fleet: ModelFleet, call: ChatCall, run: ChainRun, config: RunnableConfig, *, on_partial: str = "fallback",
         unheard: bool = False,
     ) -> None:  # fmt: skip
         self._fleet, self._call, self._run, self._config = fleet, call, run, config
@@ -59,18 +59,20 @@ class Attempts:
             self._over(launch.after)
         config = attempt_config(self._run, self._config, launch)
         id, call = launch.candidate.id, self._call
-        model, structured, said = self._fleet[id], isinstance(call.bound, Structured), self._fleet.said(id)
+        model, structured, said = self._fleet[id], isinstance(call.bound, StructuredBinding), self._fleet.said(id)
         if said:
             call = replace(call, kwargs={**said, **call.kwargs})
         may_show = self._may_show(model)
-        void, self._shown = self._shown, Shown(dialect_of(model).counting) if may_show else _UNSEEN
+        void, self._shown = self._shown, StreamProgressHandler(dialect_of(model).counting) if may_show else _UNSEEN
         attempt = (StructuredAttempt if structured else ModelAttempt)(model, call, config, launch, self._fleet.loops)
         attempt.unheard, attempt.heirs = self._unheard and not may_show, self._heirs
         if may_show:
             self._watch(launch.attempt, attempt, config, void if structured or self._call.mode == "invoke" else None)
         return attempt
 
-    def _watch(self, index: int, attempt: ModelAttempt, config: RunnableConfig, void: Shown | None) -> None:
+    def _watch(
+        self, index: int, attempt: ModelAttempt, config: RunnableConfig, void: StreamProgressHandler | None
+    ) -> None:
         """Add the attempt's handlers. `void`: what was shown of the previous attempt, if tokens may be shown."""
         kind_of = partial(self._kind, ref(attempt))  # a weak reference: the attempt's config contains the notes
         self._notes[index] = notes = FaultNotes(self._tracers, kind_of, self._shown if void is not None else None)
@@ -125,7 +127,7 @@ class Attempts:
             return None  # its text has been shown, so no other model may answer
         if isinstance(error, CutShort):
             return Fault("truncated", str(error))
-        if isinstance(error, Garbled):
+        if isinstance(error, MalformedToolCall):
             return Fault("malformed_tool_call", str(error))
         fault = fault_of(error, self._call.keywords)
         if fault is None or fault.kind != "unparsable":

@@ -9,10 +9,10 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from pydantic import BaseModel
 
-from langchain_router.call import Call
+from langchain_router.call import ChatCall
 
 
-def told(call: Call, chunks: Sequence[Any]) -> tuple[Any, str]:
+def told(call: ChatCall, chunks: Sequence[Any]) -> tuple[Any, str]:
     """The message, or the value it was parsed to; and its text, "" if only the core has it.
 
     For a v3 stream there is no such object, because its events are only parts.

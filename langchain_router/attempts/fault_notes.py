@@ -22,7 +22,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 from langchain_core.tracers.schemas import Run
 
-from langchain_router.attempts.listeners import Shown
+from langchain_router.attempts.listeners import StreamProgressHandler
 from langchain_router.attempts.stop_handler import StopHandler
 
 FAULT = "router_fault"
@@ -61,7 +61,10 @@ class FaultNotes(StopHandler):
     """
 
     def __init__(
-        self, tracers: Sequence[Tracer], kind_of: Callable[[BaseException], str | None], shown: Shown | None = None
+        self,
+        tracers: Sequence[Tracer],
+        kind_of: Callable[[BaseException], str | None],
+        shown: StreamProgressHandler | None = None,
     ) -> None:
         super().__init__()
         self._tracers, self._kind_of, self._shown = tracers, kind_of, shown

@@ -10,11 +10,11 @@ from langchain_core.callbacks import manager
 
 from capability_router.faults.caller_errors import is_programming_error, mistake, passes_through
 from capability_router.faults.classify import classify
-from capability_router.faults.key_errors import of_key
+from capability_router.faults.key_errors import key_fault
 from capability_router.faults.kinds import Fault
-from capability_router.faults.nested_routers import of_router
-from capability_router.routing import TERMS, how_to_say
-from capability_router.value import altered
+from capability_router.faults.nested_routers import nested_router_fault
+from capability_router.frozen_value import altered
+from capability_router.routing import TERMS, routing_hint
 from langchain_router.call import IN_CONFIG
 from langchain_router.partners.dialects import DIALECTS
 from langchain_router.partners.parsed_answers import usage_of
@@ -30,7 +30,10 @@ _KINDS: tuple[tuple[str, str], ...] = (
 _BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasattr(core, name))
 
 
-_NO_CHUNKS = ("No generation chunks were returned", *(dialect.no_chunks for dialect in DIALECTS if dialect.no_chunks))
+_NO_CHUNKS = (
+    "No generation chunks were returned",
+    *(dialect.empty_stream_error for dialect in DIALECTS if dialect.empty_stream_error),
+)
 """The beginnings of error texts by langchain-core and some packages for a stream without any chunk."""
 
 
@@ -48,7 +51,7 @@ def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | No
 
 def _sorted(error: BaseException, keywords: Collection[str]) -> Fault | None:
     """The same without the tokens of an answer that an SDK could not parse."""
-    inner = of_router(error) or of_key(error)
+    inner = nested_router_fault(error) or key_fault(error)
     if inner is not None:
         return inner
     if passes_through(error) or isinstance(error, Warning):  # a warning that the caller's filters turn into an error
@@ -82,7 +85,7 @@ def _mistake(error: BaseException, keywords: Collection[str]) -> str:
 
 
 def _of_router(name: str) -> str:
-    return f" ({how_to_say(name, IN_CONFIG)}, if the router is meant)" if name in TERMS else ""
+    return f" ({routing_hint(name, IN_CONFIG)}, if the router is meant)" if name in TERMS else ""
 
 
 def by_handler(error: BaseException) -> bool:

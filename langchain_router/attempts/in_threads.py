@@ -20,9 +20,9 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from capability_router.concurrency.thread_pool import THREADS
-from capability_router.execution.driving.performance import below_us
+from capability_router.execution.driving.effect_runner import without_router_frames
 from capability_router.sdks.readers import READERS
-from langchain_router.fleet.likeness import alike, as_one
+from langchain_router.fleet.method_override import alike, as_subclass
 
 T = TypeVar("T")
 _OF_CORE = (BaseChatModel._agenerate, SimpleChatModel._agenerate)
@@ -31,7 +31,7 @@ _OF_CORE = (BaseChatModel._agenerate, SimpleChatModel._agenerate)
 def in_threads(model: BaseChatModel) -> BaseChatModel:
     """The same model with the same state, whose async calls don't block other calls."""
     kind = _threaded(type(model))
-    return model if kind is None else as_one(model, kind)
+    return model if kind is None else as_subclass(model, kind)
 
 
 @lru_cache(maxsize=256)
@@ -66,7 +66,8 @@ async def _astream(
 def _in_a_thread(call: Callable[[], T]) -> asyncio.Future[T]:
     """The result of the call, which runs in the caller's context. If the caller is cancelled, the call runs on.
 
-    Not a coroutine: its frame would be part of a reference cycle with an exception (performance.py, `below_us`).
+    Not a coroutine: its frame would be part of a reference cycle with an exception (performance.py,
+    `without_router_frames`).
     """
     given: asyncio.Future[T] = asyncio.get_running_loop().create_future()
     THREADS.begin("router attempt", partial(_work, given, partial(copy_context().run, call)))
@@ -81,7 +82,7 @@ def _work(given: asyncio.Future[Any], call: Callable[[], Any]) -> bool:
     except StopIteration:  # a future can't hold a StopIteration
         told = partial(given.set_exception, RuntimeError("the model's call raised StopIteration"))
     except BaseException as error:  # noqa: BLE001 - raised again where the call is awaited
-        error.__traceback__ = below_us(error.__traceback__)
+        error.__traceback__ = without_router_frames(error.__traceback__)
         told = partial(given.set_exception, error)
     _tell(given, told)
     kept = not given.cancelled()

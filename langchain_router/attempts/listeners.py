@@ -11,7 +11,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, ToolCallChunk
 from langchain_core.outputs import LLMResult
 
-from capability_router.endpoints.chain_usage import Counting, Tally, counted, states
+from capability_router.endpoints.chain_usage import Counting, StreamUsage, counted, states
 from capability_router.request import Usage
 from langchain_router.messages.raw_calls import RawCalls
 from langchain_router.messages.replies import carries_content
@@ -31,7 +31,7 @@ def _streaming(kind: type) -> bool:
     return any(base.__name__ in _STREAMING for base in kind.__mro__)
 
 
-class Counted(BaseCallbackHandler):
+class UsageHandler(BaseCallbackHandler):
     """Reads the token counts of an answer's chunks, if the attempt sees only the merged answer.
 
     LangChain adds up the counts of all chunks, even if later ones repeat them.
@@ -42,22 +42,22 @@ class Counted(BaseCallbackHandler):
 
     def __init__(self, counting: Counting = "") -> None:
         self._counting = counting
-        self._tallies: dict[UUID | None, Tally] = {}
+        self._tallies: dict[UUID | None, StreamUsage] = {}
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID | None = None, **_: Any) -> None:
         """A chunk has been handed out."""
         told = getattr(getattr(chunk, "message", None), "usage_metadata", None)
         if told and states(now := counted(told)):
-            self._tallies.setdefault(run_id, Tally(self._counting)).take(now)
+            self._tallies.setdefault(run_id, StreamUsage(self._counting)).take(now)
 
-    def recounted(self, run_id: UUID | None = None) -> Usage | None:
+    def corrected_usage(self, run_id: UUID | None = None) -> Usage | None:
         """The counts of a run (None: of the last one), if LangChain's sum is wrong."""
         last = next(reversed(self._tallies), None) if run_id is None else run_id
         tally = self._tallies.get(last)
         return tally.usage if tally is not None and tally.again else None
 
 
-class Overheard(Counted):
+class MessageCaptureHandler(UsageHandler):
     """Keeps the final messages of the model's runs, for their usage and terminal reason."""
 
     def __init__(self, counting: Counting = "") -> None:
@@ -69,12 +69,12 @@ class Overheard(Counted):
         for generations in response.generations:
             message = getattr(generations[0], "message", None) if generations else None
             if isinstance(message, AIMessage):
-                usage = self.recounted(run_id)
+                usage = self.corrected_usage(run_id)
                 told = {"usage_metadata": usage_metadata(usage)} if usage is not None else {}
                 self.messages.append(message.model_copy(update=told) if told else message)
 
 
-class Shown(Counted):
+class StreamProgressHandler(UsageHandler):
     """What callbacks have shown of an answer before it was complete.
 
     `streamed`: the model has gathered it from a stream. `tokens`: how many tokens with content were shown, under the

@@ -11,7 +11,7 @@ from contextvars import Context
 from types import coroutine
 from typing import Any, TypeVar
 
-from capability_router.execution.driving.performance import below_us
+from capability_router.execution.driving.effect_runner import without_router_frames
 
 T = TypeVar("T")
 
@@ -35,5 +35,5 @@ def inside(context: Context, work: Coroutine[Any, Any, T]) -> Generator[Any, Any
             sent = yield awaited
             resume = work.send
         except BaseException as error:  # noqa: BLE001 - thrown into the work, which raises it again or not
-            error.__traceback__ = below_us(error.__traceback__)
+            error.__traceback__ = without_router_frames(error.__traceback__)
             resume, sent = work.throw, error

@@ -49,7 +49,7 @@ def invocation(model: BaseChatModel, stop: list[str] | None, kwargs: Mapping[str
     return model._get_invocation_params(stop=stop, **kwargs)
 
 
-def in_langsmiths_words(model: BaseChatModel, stop: list[str] | None, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+def langsmith_params(model: BaseChatModel, stop: list[str] | None, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters under LangSmith's names."""
     by_core = _TOLD_BY_CORE is not None and _told(type(model)) == _TOLD_BY_CORE
     asked = _stand_in(model) if by_core else model

@@ -68,7 +68,7 @@ def is_text(messages: Sequence[BaseMessage]) -> bool:
     return {type(message.content) for message in messages} == _TEXT
 
 
-def goes_plainly(model: BaseChatModel, kwargs: Mapping[str, Any]) -> bool:
+def can_call_plainly(model: BaseChatModel, kwargs: Mapping[str, Any]) -> bool:
     """Whether `call` is enough for a call without handlers (so that no handler wants a stream)."""
     return (
         _READ

@@ -12,7 +12,7 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 
 
-class GivenUp(BaseException):
+class AttemptStopped(BaseException):
     """Raised inside an abandoned attempt. It is no Exception, so that no package retries it or takes it for a fault."""
 
 
@@ -30,7 +30,10 @@ class StopHandler(BaseCallbackHandler):
         manager.inheritable_handlers.insert(0, self)
 
     def close(self) -> None:
-        """Close the attempt: starting a run or showing a token raises GivenUp from now on. Its runs may still end."""
+        """Close the attempt: starting a run or showing a token raises AttemptStopped from now on.
+
+        Its runs may still end.
+        """
         self._closed = True
 
     def __hash__(self) -> int:
@@ -54,4 +57,4 @@ class StopHandler(BaseCallbackHandler):
 
     def _check(self) -> None:
         if self._closed:
-            raise GivenUp
+            raise AttemptStopped

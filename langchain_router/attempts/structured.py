@@ -19,19 +19,19 @@ from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
 from capability_router.execution.events import NEVER_ASKED
 from capability_router.request import Finish, Reply, Usage
-from capability_router.sdks.closed_loops import Loops
-from langchain_router.attempts.attempt import CutShort, Garbled, ModelAttempt
+from capability_router.sdks.closed_loops import LoopTracker
+from langchain_router.attempts.attempt import CutShort, MalformedToolCall, ModelAttempt
 from langchain_router.attempts.faults import by_handler
-from langchain_router.attempts.listeners import Overheard
-from langchain_router.call import Call
-from langchain_router.messages.broken_json import mended
-from langchain_router.messages.replies import Reader
+from langchain_router.attempts.listeners import MessageCaptureHandler
+from langchain_router.call import ChatCall
+from langchain_router.messages.broken_json import parser_repairs
+from langchain_router.messages.replies import ReplyReader
 
 _REFUSED: tuple[type[Exception], ...] = tuple(filter(None, (getattr(exceptions, "ModelRefusalError", None),)))
 """The class that a parser raises for a refusal, in langchain-core 1.7.5 and later."""
 
 
-class Unparsed:
+class ParseFailure:
     """Stands for the answer of a structured call that could not be parsed. `error`: the parser's exception."""
 
     __slots__ = ("error",)
@@ -45,9 +45,11 @@ class StructuredAttempt(ModelAttempt):
 
     __slots__ = ("_heard", "_parse_error", "_parsed", "_refusing", "_told")
 
-    def __init__(self, model: BaseChatModel, call: Call, config: RunnableConfig, launch: Launch, loops: Loops) -> None:
+    def __init__(
+        self, model: BaseChatModel, call: ChatCall, config: RunnableConfig, launch: Launch, loops: LoopTracker
+    ) -> None:
         super().__init__(model, call, config, launch, loops)
-        self._heard = Overheard(self._dialect.counting)
+        self._heard = MessageCaptureHandler(self._dialect.counting)
         config["callbacks"].add_handler(self._heard, inherit=True)  # type: ignore[union-attr]  # a child manager
         self._parse_error = ""
         self._parsed = False
@@ -55,7 +57,7 @@ class StructuredAttempt(ModelAttempt):
         self._refusing: AIMessage | None = None  # a refusal for which ChatOpenAI has ended its stream
 
     def chunks(self) -> Iterator[Any]:
-        """The chunks; a parser's exception becomes a last chunk, an Unparsed."""
+        """The chunks; a parser's exception becomes a last chunk, an ParseFailure."""
         try:
             yield from super().chunks()
         except Exception as error:  # noqa: BLE001 - what no parser raised is raised again
@@ -72,13 +74,13 @@ class StructuredAttempt(ModelAttempt):
         except Exception as error:  # noqa: BLE001 - what no parser raised is raised again
             yield self._stand_in(error)
 
-    def _stand_in(self, error: Exception) -> Unparsed:
+    def _stand_in(self, error: Exception) -> ParseFailure:
         if not self.by_parser(error):
             self._told = _usage_of(error)
             raise error
         self._refusing = None if self._heard.messages else _refusing(error)
         self._check_gathered(self._heard.messages)  # an incomplete answer is the provider's fault, not the parser's
-        return Unparsed(error)
+        return ParseFailure(error)
 
     def by_parser(self, error: Exception) -> bool:
         """Whether it was raised after the model's run succeeded, or during it because of the answer's content."""
@@ -86,19 +88,19 @@ class StructuredAttempt(ModelAttempt):
         return (
             ours
             and (bool(self._heard.messages) or _refusing(error) is not None)
-            and not isinstance(error, (CutShort, Garbled))
+            and not isinstance(error, (CutShort, MalformedToolCall))
             and not by_handler(error)
         )
 
     def _whole(self, answer: Any) -> Any:
         self._check_gathered(self._heard.messages)
         if self._broken():
-            raise Garbled("a tool call whose arguments are no JSON")
+            raise MalformedToolCall("a tool call whose arguments are no JSON")
         return answer
 
     def commits(self, chunk: Any) -> bool:
         """Whether a value was parsed. Until then another model may still answer."""
-        if isinstance(chunk, Unparsed):
+        if isinstance(chunk, ParseFailure):
             self._parse_error = type(chunk.error).__name__
             return False
         value = chunk
@@ -113,7 +115,7 @@ class StructuredAttempt(ModelAttempt):
         """The reply, read from the final messages of the model's own run."""
         if self._unsent:
             return NEVER_ASKED
-        reader = Reader()
+        reader = ReplyReader()
         messages = [self._refusing] if self._refusing is not None else self._heard.messages
         for message in messages:
             reader.see(message)
@@ -127,7 +129,7 @@ class StructuredAttempt(ModelAttempt):
 
     def _mended(self) -> str:
         """What is wrong with an object that a parser has made from JSON that breaks off; "" = it was complete."""
-        return JSONDecodeError.__name__ if any(map(mended, self._heard.messages[-1:])) else ""
+        return JSONDecodeError.__name__ if any(map(parser_repairs, self._heard.messages[-1:])) else ""
 
 
 def _refusing(error: Exception) -> AIMessage | None:

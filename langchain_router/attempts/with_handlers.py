@@ -28,8 +28,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import _merge_metadata_dicts, ensure_config
 
 from langchain_router.attempts.listeners import shown_live
-from langchain_router.attempts.parameters import in_langsmiths_words, invocation
-from langchain_router.attempts.plain_call import acall, call, goes_plainly, is_text
+from langchain_router.attempts.parameters import invocation, langsmith_params
+from langchain_router.attempts.plain_call import acall, call, can_call_plainly, is_text
 
 ManagerT = TypeVar("ManagerT", CallbackManager, AsyncCallbackManager)
 
@@ -86,7 +86,7 @@ class CallWithHandlers(NamedTuple):
         """The handlers for the start of the model's run, and their arguments."""
         model, stop, messages = self.model, self.stop, self.messages
         params = invocation(model, stop, self.kwargs)
-        facts = {**self._metadata, **in_langsmiths_words(model, stop, self.kwargs)}
+        facts = {**self._metadata, **langsmith_params(model, stop, self.kwargs)}
         told = {
             "messages": [_core._format_for_tracing(messages)], "invocation_params": params, "options": {"stop": stop},
             "name": None, "run_id": None, "batch_size": 1,
@@ -155,7 +155,7 @@ def _of_failed(error: BaseException) -> LLMResult:
 def _is_plain(model: BaseChatModel, handlers: Sequence[BaseCallbackHandler], kwargs: Mapping[str, Any]) -> bool:
     """Whether no handler wants a stream, and nothing but the model's own method is to be called."""
     streams = shown_live(handlers) or any(map(hasattr, handlers, repeat(_TAP)))
-    return not streams and goes_plainly(model, kwargs)
+    return not streams and can_call_plainly(model, kwargs)
 
 
 def _marked(handlers: Sequence[BaseCallbackHandler]) -> bool:

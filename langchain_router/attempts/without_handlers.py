@@ -20,7 +20,7 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
-from langchain_router.attempts.plain_call import acall, call, goes_plainly, is_text
+from langchain_router.attempts.plain_call import acall, call, can_call_plainly, is_text
 
 RunT = TypeVar("RunT", CallbackManagerForLLMRun, AsyncCallbackManagerForLLMRun)
 
@@ -39,7 +39,7 @@ def ask(
 ) -> ChatResult:
     """Make the call in this thread."""
     run = _run(CallbackManagerForLLMRun, model, config)
-    if goes_plainly(model, kwargs):
+    if can_call_plainly(model, kwargs):
         return call(model, messages, run, kwargs)
     return model._generate_with_cache(messages, run_manager=run, **kwargs)
 
@@ -49,7 +49,7 @@ def aask(
 ) -> Coroutine[Any, Any, ChatResult]:
     """The call, to be awaited. It returns the coroutine itself, because a nested one costs time at each wait."""
     run = _run(AsyncCallbackManagerForLLMRun, model, config)
-    if goes_plainly(model, kwargs):
+    if can_call_plainly(model, kwargs):
         return acall(model, messages, run, kwargs)
     return model._agenerate_with_cache(messages, run_manager=run, **kwargs)
 

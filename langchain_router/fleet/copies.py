@@ -13,8 +13,8 @@ from langchain_core.language_models import BaseChatModel
 
 from capability_router.sdks.async_keys import key_from_thread
 from capability_router.sdks.fixed_temperature import refused
-from capability_router.sdks.shared_clients import without_end
-from langchain_router.partners.dialects import dialect_of, loudest, silent_clients
+from capability_router.sdks.shared_clients import without_finalizer
+from langchain_router.partners.dialects import dialect_of, highest_retries, retry_free_clients
 
 
 def without_retries(model: BaseChatModel) -> BaseChatModel:
@@ -25,15 +25,15 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
     silent = getattr(model, "max_retries", retries.off) == retries.off and not retries.hidden
     if silent and key_from_thread(model) is None:
         return model
-    copy = without_end(model.model_copy(update=_stating(model, retries.off)))
-    retries.heed(copy)
+    copy = without_finalizer(model.model_copy(update=_stating(model, retries.off)))
+    retries.switch_off(copy)
     return copy
 
 
 def _with_silent_clients(model: BaseChatModel) -> BaseChatModel:
     """A copy of a model of an unknown class whose SDK client has `max_retries`, with that set to 0."""
-    clients = silent_clients(model)
-    return without_end(model.model_copy(update={**clients, **_stating(model, 0)})) if clients else model
+    clients = retry_free_clients(model)
+    return without_finalizer(model.model_copy(update={**clients, **_stating(model, 0)})) if clients else model
 
 
 def _stating(model: BaseChatModel, retries: int) -> dict[str, int]:
@@ -46,7 +46,7 @@ def retries_left(model: BaseChatModel) -> int:
     stated = getattr(model, "max_retries", 0)
     if not isinstance(stated, int):
         stated = 0
-    return max(stated - retries.off, 0) if retries else max(stated, loudest(model))
+    return max(stated - retries.off, 0) if retries else max(stated, highest_retries(model))
 
 
 def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChatModel:
@@ -59,7 +59,7 @@ def with_defaults(model: BaseChatModel, defaults: Mapping[str, Any]) -> BaseChat
 
 def _with_fields(model: BaseChatModel, said: Mapping[str, Any]) -> BaseChatModel:
     update = {name: value for word, value in said.items() if (name := _field(model, word)) is not None}
-    return without_end(_differing(model.model_copy(update=update))) if update else model
+    return without_finalizer(_differing(model.model_copy(update=update))) if update else model
 
 
 def _differing(copied: BaseChatModel) -> BaseChatModel:

@@ -9,23 +9,23 @@ from langchain_core.language_models import BaseChatModel
 
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.card import profiled
-from capability_router.catalog.entry import Description
+from capability_router.catalog.entry import ModelDescription
 from capability_router.faults.evidence import read
-from capability_router.request import own_answers, own_service
+from capability_router.request import default_answers, default_service_tier
 from langchain_router.partners.dialects import UNKNOWN, Dialect, dialect_of, gives_reason
 
 _REGIONS = ("region_name", "location")  # Bedrock's classes, Vertex's
 _KEYS = ("api_key", "auth_token")  # how the names of fields with a key end
 
 
-def describe(model: Any) -> Description | None:
+def describe(model: Any) -> ModelDescription | None:
     """What a LangChain chat model says of itself; None for what is none."""
     if not isinstance(model, BaseChatModel):
         return None
     dialect = dialect_of(model)
     provider, name = ("router", "router") if dialect.routes else _traced_as(model)
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model, dialect)}
-    fields["service_tier"], fields["answers"] = own_service(model) or None, own_answers(model)
+    fields["service_tier"], fields["answers"] = default_service_tier(model) or None, default_answers(model)
     fields.update(profiled(model.profile or {}))
     stated = getattr(model, "card", None)  # a ChatEndpoint has a whole card, and knows its address
     if isinstance(stated, Mapping):
@@ -33,7 +33,7 @@ def describe(model: Any) -> Description | None:
     address = read(getattr(model, "client", None), "address")
     if not isinstance(address, Address):
         address = _address(model, dialect, provider, name)
-    return Description(fields, address, gives_reason(model))
+    return ModelDescription(fields, address, gives_reason(model))
 
 
 def _traced_as(model: BaseChatModel) -> tuple[str, str]:

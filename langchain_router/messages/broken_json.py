@@ -17,7 +17,7 @@ from capability_router.json_text import parsed_by
 _WHOLE = JSONDecoder(strict=False)
 
 
-def mended(message: AIMessage) -> bool:
+def parser_repairs(message: AIMessage) -> bool:
     """Whether LangChain's parsers accept its text as JSON and a strict parser does not; False if it has tool calls."""
     if message.tool_calls or message.invalid_tool_calls:
         return False

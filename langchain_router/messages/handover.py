@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
-from capability_router.catalog.aliases import canonical, marks_beginnings
+from capability_router.catalog.aliases import canonical, needs_prefix_mark
 from langchain_router.messages.kinds import is_ai
 from langchain_router.partners.dialects import DIALECTS, dialect_of
 
@@ -28,11 +28,11 @@ def continued(prefix: str, provider: str) -> AIMessage:
 
     Spaces at its end are removed, because Anthropic rejects them.
     """
-    mark = {"prefix": True} if marks_beginnings(provider) else {}
+    mark = {"prefix": True} if needs_prefix_mark(provider) else {}
     return AIMessage(prefix.rstrip(), additional_kwargs=mark)
 
 
-def handed_over(
+def converted_history(
     messages: Sequence[BaseMessage], provider: str, model: BaseChatModel | None = None
 ) -> tuple[list[BaseMessage], int]:
     """The messages for this provider, and how many blocks of other providers were removed or changed.

@@ -76,7 +76,7 @@ class RawCalls:
         return [call for call in self.whole() if call.broken]
 
 
-def under_one_id(chunk: AIMessageChunk) -> AIMessageChunk:
+def without_piece_ids(chunk: AIMessageChunk) -> AIMessageChunk:
     """The chunk without ids on pieces that continue a call: langchain-core would take them for another call."""
     for piece in chunk.tool_call_chunks:
         if not piece["name"] and piece["index"] is not None:

@@ -11,13 +11,13 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from capability_router.endpoints.chain_usage import (
     Counting,
-    Tally,
+    StreamUsage,
     cost_of,
     counted,
-    counted_apart,
     states,
     tier_of,
     under,
+    usage_in_metadata,
     with_cached,
 )
 from capability_router.faults.offered_tools import Offered, strange
@@ -139,7 +139,7 @@ def _full_beside_calls(block: Any) -> bool:
 _CALLS = ("tool_call", "tool_call_chunk", "tool_use", "input_json_delta", "function_call", "custom_tool_call")
 
 
-class Reader:
+class ReplyReader:
     """Collects a reply from messages or chunks, in order. It is fast per chunk, because nothing is merged.
 
     `tools`: the names of the offered tools. Calls of other tools are malformed, and alone are not content.
@@ -153,7 +153,7 @@ class Reader:
     def __init__(self, counting: Counting = "", *, streamed: bool = False, tools: Offered = None) -> None:
         self._streamed = streamed
         self._tools, self._unoffered = tools, 0
-        self._tally = Tally(counting)
+        self._tally = StreamUsage(counting)
         self._tier = ""
         self._texts: list[str] = []
         self._calls: RawCalls | None = None  # while there are none
@@ -234,7 +234,7 @@ class Reader:
         self._finish = finish_of(metadata) or self._finish
         self._model = str(metadata.get("model_name") or metadata.get("model") or self._model)
         self._tier = tier_of(metadata) or self._tier
-        if self._tally.usage is None and (apart := counted_apart(metadata)) is not None:
+        if self._tally.usage is None and (apart := usage_in_metadata(metadata)) is not None:
             self._tally.take(apart)
         self._tally.usage = with_cached(self._tally.usage, metadata)
         headers = metadata.get("headers")
@@ -284,7 +284,7 @@ class EventReader:
     def __init__(self, tools: Offered = None) -> None:
         self._tools, self._held, self._unoffered = tools, set[Any](), 0
         self._begun, self._other = 0, False
-        self._reader = Reader(streamed=True)
+        self._reader = ReplyReader(streamed=True)
         self._texts: list[str] = []
         self._calls: list[str] = []
         self._malformed = 0

@@ -14,7 +14,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from capability_router.endpoints.openai_models import may_be_strict, one_call
 from capability_router.errors import ConfigError
-from langchain_router.messages.withheld import Checked
+from langchain_router.messages.withheld import RefusalGuard
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 METHODS: tuple[Method, ...] = ("json_schema", "function_calling", "json_mode")
@@ -44,14 +44,14 @@ def response_format(schema: Any, strict: bool | None) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": told}
 
 
-def openais_format(schema: Any) -> dict[str, Any]:
+def openai_response_format(schema: Any) -> dict[str, Any]:
     """The `response_format` for OpenAI itself: strict for a class that may be, as ChatOpenAI asks for classes."""
     plain = response_format(schema, None)
     is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
     return response_format(schema, True) if is_class and may_be_strict(plain["json_schema"]["schema"]) else plain
 
 
-def bound_to(model: Any, schema: Any, method: Method, strict: bool | None, tools: Any) -> Runnable[Any, Any]:
+def bound_to_schema(model: Any, schema: Any, method: Method, strict: bool | None, tools: Any) -> Runnable[Any, Any]:
     """The model, bound so that its answers fit the schema."""
     return cast("Runnable[Any, Any]", _bound(model, schema, method, strict, tools))
 
@@ -64,7 +64,7 @@ def _bound(model: Any, schema: Any, method: Method, strict: bool | None, tools: 
         name = convert_to_openai_tool(schema)["function"]["name"]
         lone = one_call(model.model) if model.at_openai else {}
         return model.bind_tools([schema, *(tools or ())], tool_choice=name, strict=strict, **lone, **told)
-    wanted = openais_format(schema) if strict is None and model.at_openai else response_format(schema, strict)
+    wanted = openai_response_format(schema) if strict is None and model.at_openai else response_format(schema, strict)
     if tools:
         return model.bind_tools(tools, response_format=wanted, strict=strict, **told)
     return model.bind(response_format=wanted, **told)
@@ -87,7 +87,9 @@ def with_parser(bound: Runnable[Any, Any], parser: Runnable[Any, Any], *, includ
     A refusal, or what a content filter stopped, is an AnswerWithheld.
     """
     if not include_raw:
-        return bound | Checked() | parser
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | Checked() | parser, parsing_error=lambda _: None)
+        return bound | RefusalGuard() | parser
+    parsed = RunnablePassthrough.assign(
+        parsed=itemgetter("raw") | RefusalGuard() | parser, parsing_error=lambda _: None
+    )
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")

@@ -126,7 +126,7 @@ def message_from(delta: Delta, provider: str) -> AIMessage:
     )
 
 
-class Answered(Protocol):
+class HeaderSource(Protocol):
     """A call under way, with the headers of its answer."""
 
     headers: dict[str, str]
@@ -138,14 +138,14 @@ def limits_in(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {"headers": kept} if kept else {}
 
 
-class Chunks:
+class ChunkBuilder:
     """The message chunks of one streamed reply.
 
     Some providers repeat their counts, as they grow, with every chunk; LangChain adds up what chunks say,
     so that each chunk gets what is new.
     """
 
-    def __init__(self, provider: str, source: Answered | None = None) -> None:
+    def __init__(self, provider: str, source: HeaderSource | None = None) -> None:
         self._provider, self._source = provider, source
         self._used = Usage()
         self._ended = self._billed = self._headed = False

@@ -37,7 +37,7 @@ def _reason(message: BaseMessage) -> str:
     return "no structured answer: the model refused" if refuses else ""
 
 
-class Checked(Runnable[Any, Any]):
+class RefusalGuard(Runnable[Any, Any]):
     """Passes each message on, and raises AnswerWithheld at the end of a refused or filtered answer. Not in traces."""
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:

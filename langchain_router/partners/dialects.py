@@ -27,14 +27,14 @@ _URLS = (
 )  # fmt: skip
 
 
-class Retries(NamedTuple):
+class RetrySwitch(NamedTuple):
     """How to switch off a class's retries: the value of `max_retries`, and a function that applies it to a copy.
 
     `hidden`: there are further retries below, whatever that number is.
     """
 
     off: int
-    heed: Callable[[Any], None]
+    switch_off: Callable[[Any], None]
     hidden: bool = False
 
 
@@ -49,18 +49,18 @@ class Dialect:
     `quiet`: keywords of each call that switch off its SDK's retries, if nothing else does.
     `takes_timeout`: a call takes the keyword `timeout`, in seconds for each read of its socket.
     `keeps_time`: it enforces all four timeouts itself.
-    `gathers`: its `invoke` reads a stream, and returns one that was cut off as a complete answer.
+    `invoke_streams`: its `invoke` reads a stream, and returns one that was cut off as a complete answer.
     `gives_reason`: its complete streams end with a terminal reason; `unless`: but not if its field `llm` is of one of
     these classes. `mute`: its unary replies have no terminal reason.
-    `calls_at_end`: the last chunk of its streams repeats the complete tool calls.
-    `ids_anew`: it invents an id for each piece of a streamed tool call without one.
-    `ever_parallel`: its calls can't be told to make one tool call at a time (`parallel_tool_calls`).
+    `repeats_tool_calls`: the last chunk of its streams repeats the complete tool calls.
+    `invents_ids`: it invents an id for each piece of a streamed tool call without one.
+    `always_parallel`: its calls can't be told to make one tool call at a time (`parallel_tool_calls`).
     `drops_refusals`: it gives empty chunks for a streamed refusal, which OpenAI sends beside the content.
     `counting`: the meaning of the counts in a stream's later chunks ("anew" = total so far, "on" = increment);
     "" = found out from the counts.
-    `passes_over`: it passes over an error event in a stream.
+    `skips_error_events`: it passes over an error event in a stream.
     `hides_errors`: it makes an empty message of a body that is no reply, even of an error.
-    `no_chunks`: the beginning of its error text for a stream without a chunk.
+    `empty_stream_error`: the beginning of its error text for a stream without a chunk.
     `fields`: the fields for LangChain's common parameters, if they may have other names.
     `fields_only`: the common parameters that it accepts only as fields, not as keywords of a call.
     `url_fields`: the fields or attributes with its base URL.
@@ -73,22 +73,22 @@ class Dialect:
     providers: tuple[str, ...] = ()
     makes: str = ""
     late_keys: tuple[str, ...] = ()
-    retries: Retries | None = None
+    retries: RetrySwitch | None = None
     quiet: Mapping[str, Any] = field(default_factory=dict)
     takes_timeout: bool = False
     keeps_time: bool = False
-    gathers: bool = False
+    invoke_streams: bool = False
     gives_reason: bool = False
     unless: tuple[str, ...] = ()
     mute: bool = False
-    calls_at_end: bool = False
-    ids_anew: bool = False
-    passes_over: bool = False
+    repeats_tool_calls: bool = False
+    invents_ids: bool = False
+    skips_error_events: bool = False
     hides_errors: bool = False
-    ever_parallel: bool = False
+    always_parallel: bool = False
     drops_refusals: bool = False
     counting: Counting = ""
-    no_chunks: str = ""
+    empty_stream_error: str = ""
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"max_tokens": MAX_TOKENS})
     fields_only: tuple[str, ...] = ()
     url_fields: tuple[str, ...] = _URLS
@@ -123,17 +123,17 @@ def _openai_clients(model: Any) -> None:
 
 def _generated_clients(model: Any) -> None:
     """The same for an SDK generated like OpenAI's, of any provider: the client itself, or its part for chats."""
-    for name, client in silent_clients(model).items():
+    for name, client in retry_free_clients(model).items():
         setattr(model, name, client)
 
 
-def silent_clients(model: Any) -> dict[str, Any]:
+def retry_free_clients(model: Any) -> dict[str, Any]:
     """For a model's fields with such a client that retries, the same client without retries, sharing connections."""
     held = {name: vars(model).get(name) for name in ("client", "async_client")}
     return {name: silent for name, client in held.items() if (silent := _silent(client)) is not None}
 
 
-def loudest(model: Any) -> int:
+def highest_retries(model: Any) -> int:
     """The highest number of retries of the model's clients of this kind; 0 = none retries."""
     held = (vars(model).get(name) for name in ("client", "async_client"))
     return max(_retries(client) or _retries(read(client, "_client")) for client in held)
@@ -204,9 +204,15 @@ def _cached_clients(model: Any) -> None:
 # -- the records ----------------------------------------------------------------------------------
 
 _OPENAI = Dialect(
-    "langchain_openai", "BaseChatOpenAI", retries=Retries(0, _openai_clients), takes_timeout=True, gives_reason=True,
-    drops_refusals=True, counting="anew", url_fields=("openai_api_base", "azure_endpoint"),
-)  # fmt: skip
+    "langchain_openai",
+    "BaseChatOpenAI",
+    retries=RetrySwitch(0, _openai_clients),
+    takes_timeout=True,
+    gives_reason=True,
+    drops_refusals=True,
+    counting="anew",
+    url_fields=("openai_api_base", "azure_endpoint"),
+)
 """Derived classes, in any package, behave the same."""
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -218,65 +224,66 @@ DIALECTS: tuple[Dialect, ...] = (
     replace(_OPENAI, package="langchain_xai", class_name="ChatXAI", providers=("xai",)),
     Dialect(
         "langchain_anthropic", "ChatAnthropic", ("anthropic",), late_keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
-        retries=Retries(0, _cached_clients), takes_timeout=True, gives_reason=True, counting="on",
+        retries=RetrySwitch(0, _cached_clients), takes_timeout=True, gives_reason=True, counting="on",
         url_fields=("anthropic_api_url",),
     ),
     Dialect(
         "langchain_google_genai", "ChatGoogleGenerativeAI", ("google_genai", "google", "gemini"),
         # Its retries count attempts; 0 means the SDK's own default. It takes a `timeout`, but its SDK tells the server,
         # and Gemini refuses (400) all that is shorter than ten seconds.
-        retries=Retries(1, _at_each_call),
-        gives_reason=True, hides_errors=True, ever_parallel=True, counting="on", fields_only=("max_tokens",),
+        retries=RetrySwitch(1, _at_each_call),
+        gives_reason=True, hides_errors=True, always_parallel=True, counting="on", fields_only=("max_tokens",),
         url_fields=("base_url",),
     ),
     Dialect(
-        "langchain_groq", "ChatGroq", ("groq",), retries=Retries(0, _generated_clients), takes_timeout=True,
+        "langchain_groq", "ChatGroq", ("groq",), retries=RetrySwitch(0, _generated_clients), takes_timeout=True,
         gives_reason=True, url_fields=("groq_api_base",),
     ),
     Dialect(
         "langchain_mistralai", "ChatMistralAI", ("mistralai", "mistral"),
-        retries=Retries(1, _at_each_call),  # tenacity's stop_after_attempt
-        gives_reason=True, ids_anew=True, passes_over=True, url_fields=("endpoint",),
+        retries=RetrySwitch(1, _at_each_call),  # tenacity's stop_after_attempt
+        gives_reason=True, invents_ids=True, skips_error_events=True, url_fields=("endpoint",),
     ),
     Dialect(
-        "langchain_ollama", "ChatOllama", ("ollama",), gathers=True, gives_reason=True, ever_parallel=True,
-        no_chunks="No data received from Ollama stream", fields_only=("temperature", "max_tokens"),
+        "langchain_ollama", "ChatOllama", ("ollama",), invoke_streams=True, gives_reason=True, always_parallel=True,
+        empty_stream_error="No data received from Ollama stream", fields_only=("temperature", "max_tokens"),
         url_fields=("base_url",),
     ),
     Dialect(
-        "langchain_aws", "ChatBedrock", ("bedrock",), retries=Retries(0, _botocore_client, hidden=True),
-        ever_parallel=True,
+        "langchain_aws", "ChatBedrock", ("bedrock",), retries=RetrySwitch(0, _botocore_client, hidden=True),
+        always_parallel=True,
     ),
     Dialect(
         "langchain_aws", "ChatBedrockConverse", ("bedrock_converse",),
-        retries=Retries(0, _botocore_client, hidden=True), gives_reason=True, ever_parallel=True,
+        retries=RetrySwitch(0, _botocore_client, hidden=True), gives_reason=True, always_parallel=True,
     ),
     Dialect(  # tenacity's stop_after_attempt
-        "langchain_community", "ChatTongyi", retries=Retries(1, _at_each_call), gives_reason=True, url_fields=(),
+        "langchain_community", "ChatTongyi", retries=RetrySwitch(1, _at_each_call), gives_reason=True, url_fields=(),
     ),
     Dialect(
-        "langchain_community", "ChatDeepInfra", retries=Retries(1, _at_each_call), url_fields=("url",),
+        "langchain_community", "ChatDeepInfra", retries=RetrySwitch(1, _at_each_call), url_fields=("url",),
     ),
     Dialect("langchain_community", "ChatZhipuAI", gives_reason=True, url_fields=("zhipuai_api_base",)),
-    Dialect("databricks_langchain", "ChatDatabricks", retries=Retries(0, _cached_clients), gives_reason=True),
+    Dialect("databricks_langchain", "ChatDatabricks", retries=RetrySwitch(0, _cached_clients), gives_reason=True),
     Dialect(
         "langchain_cohere", "ChatCohere", ("cohere",), quiet={"request_options": {"max_retries": 0}}, gives_reason=True,
-        calls_at_end=True, ever_parallel=True,
+        repeats_tool_calls=True, always_parallel=True,
     ),
     Dialect(
         "langchain_azure_ai", "AzureAIChatCompletionsModel", quiet={"retry_total": 0}, gives_reason=True,
         url_fields=("endpoint",),
     ),
     Dialect(
-        "langchain_fireworks", "ChatFireworks", ("fireworks",), retries=Retries(0, _at_each_call), gives_reason=True,
-        no_chunks="Received empty stream from Fireworks", url_fields=("fireworks_api_base", "base_url"),
+        "langchain_fireworks", "ChatFireworks", ("fireworks",), retries=RetrySwitch(0, _at_each_call),
+        gives_reason=True, empty_stream_error="Received empty stream from Fireworks",
+        url_fields=("fireworks_api_base", "base_url"),
     ),
     Dialect(
-        "langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",), retries=Retries(0, _at_each_call),
-        gives_reason=True, ever_parallel=True,
+        "langchain_google_vertexai", "ChatVertexAI", ("google_vertexai",), retries=RetrySwitch(0, _at_each_call),
+        gives_reason=True, always_parallel=True,
     ),
     Dialect(
-        "langchain_ibm", "ChatWatsonx", ("ibm",), retries=Retries(0, _watsonx_sdk, hidden=True), gives_reason=True,
+        "langchain_ibm", "ChatWatsonx", ("ibm",), retries=RetrySwitch(0, _watsonx_sdk, hidden=True), gives_reason=True,
         url_fields=("url",),
     ),
     Dialect(
@@ -284,20 +291,20 @@ DIALECTS: tuple[Dialect, ...] = (
         unless=("HuggingFacePipeline",), url_fields=(),  # its `llm` knows
     ),
     Dialect(
-        "langchain_litellm", "ChatLiteLLM", retries=Retries(1, _litellm_keywords, hidden=True), gives_reason=True,
+        "langchain_litellm", "ChatLiteLLM", retries=RetrySwitch(1, _litellm_keywords, hidden=True), gives_reason=True,
         url_fields=("api_base",),
     ),
-    Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",), gives_reason=True, passes_over=True),
+    Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",), gives_reason=True, skips_error_events=True),
     Dialect(
-        "langchain_openrouter", "ChatOpenRouter", ("openrouter",), retries=Retries(0, _openrouter_client),
+        "langchain_openrouter", "ChatOpenRouter", ("openrouter",), retries=RetrySwitch(0, _openrouter_client),
         gives_reason=True, url_fields=("openrouter_api_base",),
     ),
     Dialect(
-        "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=Retries(0, _generated_clients),
+        "langchain_perplexity", "ChatPerplexity", ("perplexity",), retries=RetrySwitch(0, _generated_clients),
         takes_timeout=True, gives_reason=True, mute=True, counting="on", url_fields=(),  # its clients know
     ),
     Dialect(
-        "langchain_sambanova", "ChatSambaNova", ("sambanova",), retries=Retries(0, _generated_clients),
+        "langchain_sambanova", "ChatSambaNova", ("sambanova",), retries=RetrySwitch(0, _generated_clients),
         gives_reason=True, url_fields=("sambanova_api_base",),
     ),
     Dialect("langchain_router", "ChatEndpoint", keeps_time=True, gives_reason=True, counting="on"),

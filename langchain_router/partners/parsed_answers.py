@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FrameType
 from typing import Any
 
-from capability_router.endpoints.usage import impossible, usage_from
+from capability_router.endpoints.usage import has_negative_count, usage_from
 from capability_router.faults.evidence import read
 from capability_router.faults.frames import frames_of, home
 from capability_router.request import Usage
@@ -25,7 +25,7 @@ def usage_of(error: BaseException) -> Usage | None:
     frames = (frame for frame in reversed(frames_of(error)) if home(frame) == "openai")
     completion = next((found for frame in frames if (found := _held_by(frame)) is not None), None)
     told = _dumped(read(completion, "usage"))
-    if "prompt_tokens" in told and not impossible(told):
+    if "prompt_tokens" in told and not has_negative_count(told):
         return usage_from(told, read(completion, "service_tier"))
     out = estimate_tokens(text) if (text := _text(completion)) else 0
     return Usage(output_tokens=out, estimated=True) if out else None

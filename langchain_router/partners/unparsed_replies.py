@@ -7,17 +7,17 @@ from json import JSONDecodeError
 from types import FrameType
 from typing import Any
 
-from capability_router.endpoints.usage import impossible, usage_from
+from capability_router.endpoints.usage import has_negative_count, usage_from
 from capability_router.faults.evidence import read
 from capability_router.faults.frames import frames_of, home
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
 from capability_router.faults.sdk_readers import (
-    about_a_call,
-    error_refused,
-    is_check,
-    parsed_nothing,
-    sdk_reader,
+    concerns_tool_call,
+    is_validation_error,
+    no_reply_kind,
+    parsing_frame,
+    rejected_error_value,
     unread,
 )
 from capability_router.json_text import parsed
@@ -48,15 +48,19 @@ def stumbled(error: BaseException) -> Fault | None:
     frames = frames_of(error)
     if (unparsed := _by_parser(frames, error)) is not None:
         return unparsed
-    by_sdk = sdk_reader(frames)
+    by_sdk = parsing_frame(frames)
     reader = by_sdk or next((frame for frame in reversed(frames) if _reads(frame, error)), None)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
         return _withheld(reader, error) or no_reply(_error_in(reader) or _first(error), error, _usage_in(reader))
-    if reader is not None and (_over_a_call(frames, error) or (about_a_call(error) and (by_sdk or _of_message(error)))):
+    if reader is not None and (
+        _over_a_call(frames, error) or (concerns_tool_call(error) and (by_sdk or _of_message(error)))
+    ):
         told = "arguments that are no JSON object"
         return Fault("malformed_tool_call", told, usage=_usage_in(reader), started=True, error=error)
-    if reader is not None and (isinstance(error, _STUMBLES) or (is_check(error) and (by_sdk or _of_message(error)))):
-        return no_reply(_error_in(reader) or error_refused(error), error, _usage_in(reader))
+    if reader is not None and (
+        isinstance(error, _STUMBLES) or (is_validation_error(error) and (by_sdk or _of_message(error)))
+    ):
+        return no_reply(_error_in(reader) or rejected_error_value(error), error, _usage_in(reader))
     hollow = isinstance(error, IndexError) and frames and _takes_the_first(frames[-1])
     return no_reply(None, error) if hollow else None  # a result without a single generation
 
@@ -65,7 +69,7 @@ def _by_parser(frames: list[FrameType], error: BaseException) -> Fault | None:
     """The fault if OpenAI's SDK raised while it parsed an answer for a schema or for strict tools."""
     if kind := unread(frames, error):
         return Fault(kind, "no JSON", started=True, error=error)
-    kind = parsed_nothing(frames, error)
+    kind = no_reply_kind(frames, error)
     if kind == "truncated":
         return Fault(kind, "the stream ended before its first chunk", error=error)
     return no_reply(None, error) if kind else None
@@ -93,7 +97,7 @@ def _reads(frame: FrameType, error: BaseException) -> bool:
 
 def _of_message(error: BaseException) -> bool:
     """Whether langchain-core could not create a message from the reply. Callers' schemas are not messages."""
-    return is_check(error) and read(error, "title") in _MESSAGES
+    return is_validation_error(error) and read(error, "title") in _MESSAGES
 
 
 def _withheld(reader: FrameType, error: ValueError) -> Fault | None:
@@ -134,7 +138,7 @@ def _usage_in(reader: FrameType) -> Usage | None:
     """The tokens that the body reports in Chat Completions form."""
     for body in _bodies(reader):
         told = _dumped(_part(body, "usage"))
-        if told and "prompt_tokens" in told and not impossible(told):
+        if told and "prompt_tokens" in told and not has_negative_count(told):
             return usage_from(told)
     return None
 

@@ -17,22 +17,22 @@ from capability_router.execution.events import NEVER_ASKED
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply
 from capability_router.sdks.call_timeout import call_timeout
-from capability_router.sdks.closed_loops import Loops
-from capability_router.sdks.stale_connections import past_stale
+from capability_router.sdks.closed_loops import LoopTracker
+from capability_router.sdks.stale_connections import retried_past_stale
 from capability_router.sdks.streams import sdk_streams
 from llamaindex_router.attempts.context import AttemptContext
-from llamaindex_router.attempts.continuation import Seam
-from llamaindex_router.attempts.dropped_ends import KeptEnd
-from llamaindex_router.attempts.faults import misparsed
-from llamaindex_router.attempts.stream_usage import counts_alone
+from llamaindex_router.attempts.continuation import ContinuationTrimmer
+from llamaindex_router.attempts.dropped_ends import StreamEndProbe
+from llamaindex_router.attempts.faults import is_schema_mismatch
+from llamaindex_router.attempts.stream_usage import is_usage_chunk
 from llamaindex_router.attempts.transcript import ObjectTranscript, Transcript
-from llamaindex_router.call import Call, fresh, with_extras
+from llamaindex_router.call import LLMCall, fresh, with_extras
 from llamaindex_router.endpoint import EndpointLLM
 from llamaindex_router.errors import AnswerWithheld
 from llamaindex_router.fleet.description import gives_reason, home_of, keeps_end
 from llamaindex_router.messages.plain_chunk import is_plain_chunk
 from llamaindex_router.messages.refusals import refusal_in
-from llamaindex_router.messages.toolset import offered_by
+from llamaindex_router.messages.toolset import offered_tool_names
 from llamaindex_router.messages.usage import error_event
 from llamaindex_router.side_channel import SideChannel
 
@@ -48,15 +48,17 @@ class LlamaAttempt:
     )  # fmt: skip
 
     def __init__(
-        self, llm: LLM, call: Call[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch, loops: Loops,
-        seam: Seam | None = None, *, asks: bool = False,
+        self, llm: LLM, call: LLMCall[Any], args: list[Any], kwargs: dict[str, Any], launch: Launch, loops: LoopTracker,
+        seam: ContinuationTrimmer | None = None, *, asks: bool = False,
     ) -> None:  # fmt: skip
         self._llm, self._call, self._args, self._kwargs, self._launch = llm, call, args, kwargs, launch
         self._channel, self._loops, self._seam = SideChannel(launch.timeouts, elsewhere=launch.elsewhere), loops, seam
         self._asks = asks
-        self._kept = KeptEnd() if call.stream and keeps_end(llm) else None
+        self._kept = StreamEndProbe() if call.stream and keeps_end(llm) else None
         self._seen: Transcript | ObjectTranscript = (
-            ObjectTranscript(call.args[0]) if call.structured else Transcript(offered_by(llm, call.tools, call.kwargs))
+            ObjectTranscript(call.args[0])
+            if call.structured
+            else Transcript(offered_tool_names(llm, call.tools, call.kwargs))
         )
         sink = self._seen.tapped if isinstance(self._seen, ObjectTranscript) else None
         self._underway = AttemptContext(launch, self._channel, sink)
@@ -90,11 +92,11 @@ class LlamaAttempt:
         self._loops.enter()
         if not self._call.stream:
             method = self._method(is_async=True)
-            answer = await self._astepped(lambda: past_stale(method))
+            answer = await self._astepped(lambda: retried_past_stale(method))
             self._check_failed(answer)
             yield answer
             return
-        answer, chunk = await past_stale(self._opened)
+        answer, chunk = await retried_past_stale(self._opened)
         try:
             while chunk is not END:
                 self._watch(answer)
@@ -121,7 +123,7 @@ class LlamaAttempt:
         `error`: a parser's error, which such an answer causes.
         """
         end = self._seen.withheld if isinstance(self._seen, ObjectTranscript) else None
-        if end is not None and (error is None or misparsed(error)):
+        if end is not None and (error is None or is_schema_mismatch(error)):
             raise AnswerWithheld(filtered=end is Finish.CONTENT_FILTER) from error
 
     def _check_failed(self, answer: Any) -> None:
@@ -153,7 +155,7 @@ class LlamaAttempt:
         error = error_event(raw)
         if error is not None:
             raise error
-        alone = self._asks and counts_alone(chunk)
+        alone = self._asks and is_usage_chunk(chunk)
         if alone:
             self._seen.take(chunk)
         return alone

@@ -6,7 +6,7 @@ from contextvars import Token
 from typing import Any
 
 from capability_router.execution.effects import Launch
-from llamaindex_router.messages.structured_replies import Tapped
+from llamaindex_router.messages.structured_replies import CapturedResponses
 from llamaindex_router.side_channel import SideChannel, Taken, left, taken
 from llamaindex_router.tracing import tagged, tags_of, tapped, untagged, untapped
 
@@ -16,11 +16,11 @@ class AttemptContext:
 
     __slots__ = ("_channel", "_sink", "_tagged", "_tags", "_taken", "_tapped")
 
-    def __init__(self, launch: Launch, channel: SideChannel, sink: Tapped | None) -> None:
+    def __init__(self, launch: Launch, channel: SideChannel, sink: CapturedResponses | None) -> None:
         self._tags, self._channel, self._sink = tags_of(launch), channel, sink
         self._tagged: Token[dict[str, Any]]
         self._taken: Taken
-        self._tapped: Token[Tapped | None] | None
+        self._tapped: Token[CapturedResponses | None] | None
 
     def __enter__(self) -> None:
         self._tagged, self._taken = tagged(self._tags), taken(self._channel)

@@ -12,21 +12,21 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole, TextBlock
 from llama_index.core.llms.llm import LLM
 
-from capability_router.catalog.aliases import marks_beginnings
+from capability_router.catalog.aliases import needs_prefix_mark
 from capability_router.execution.run import Run
-from llamaindex_router.call import Call
+from llamaindex_router.call import LLMCall
 from llamaindex_router.messages.stream_text import Response, StreamText
 
 CONTINUED = ("chat", "complete", "chat_with_tools")
 """The methods whose streams can be resumed. Streamed objects can't."""
 
 
-def going_on(call: Call[Any], llm: LLM, prefix: str, provider: str) -> Call[Any]:
+def going_on(call: LLMCall[Any], llm: LLM, prefix: str, provider: str) -> LLMCall[Any]:
     """The call that asks for the rest: the beginning is added as the last message, or after the prompt.
 
     Spaces at its end are removed, because Anthropic rejects them.
     """
-    marked = {"prefix": True} if marks_beginnings(provider) else {}
+    marked = {"prefix": True} if needs_prefix_mark(provider) else {}
     begun = ChatMessage(role=MessageRole.ASSISTANT, content=prefix.rstrip(), additional_kwargs=marked)
     if call.method == "chat":
         return replace(call, args=([*call.args[0], begun],))
@@ -51,12 +51,12 @@ def _chats(llm: LLM) -> bool:
         return True
 
 
-class Seam:
+class ContinuationTrimmer:
     """Removes spaces at the start of the rest if the beginning ended with some."""
 
     __slots__ = ("_blank", "_completes", "_wording")
 
-    def __init__(self, prefix: str, call: Call[Any]) -> None:
+    def __init__(self, prefix: str, call: LLMCall[Any]) -> None:
         self._blank = prefix != prefix.rstrip()
         self._wording = StreamText() if self._blank else None
         self._completes = call.method == "complete"
@@ -70,7 +70,7 @@ class Seam:
         return completion_of(chunk) if self._completes and isinstance(chunk, ChatResponse) else chunk
 
 
-class Carrier:
+class PrefixRestorer:
     """Puts the text of earlier attempts before that of each chunk."""
 
     __slots__ = ("_attempt", "_prefix", "_run", "_wording")

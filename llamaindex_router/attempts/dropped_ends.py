@@ -21,7 +21,7 @@ _READ = ("data", "chunk")
 """The names of that variable."""
 
 
-class KeptEnd:
+class StreamEndProbe:
     """Watches one stream. `unseen`: its end was not found, so its terminal reason is unknown."""
 
     __slots__ = ("_frames", "unseen")

@@ -10,13 +10,13 @@ from llama_index.core.callbacks import CallbackManager
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from llamaindex_router.attempts.attempt import LlamaAttempt
-from llamaindex_router.attempts.continuation import Seam, going_on
+from llamaindex_router.attempts.continuation import ContinuationTrimmer, going_on
 from llamaindex_router.attempts.evaluated_answer import told
 from llamaindex_router.attempts.faults import fault_of, note_terms, stumbled
-from llamaindex_router.attempts.stream_usage import ASKED, wants_asking
-from llamaindex_router.call import Call, with_extras
-from llamaindex_router.fleet.children import Children
+from llamaindex_router.attempts.stream_usage import ASKED, needs_usage_option
+from llamaindex_router.call import LLMCall, with_extras
 from llamaindex_router.fleet.description import home_of
+from llamaindex_router.fleet.llm_fleet import LLMFleet
 from llamaindex_router.messages.handover import Origins
 from llamaindex_router.system_prompt import extend
 
@@ -26,7 +26,7 @@ class LlamaEndpoint:
 
     __slots__ = ("_call", "_children", "_manager", "_origins", "launched")
 
-    def __init__(self, call: Call[Any], children: Children, manager: CallbackManager, origins: Origins) -> None:
+    def __init__(self, call: LLMCall[Any], children: LLMFleet, manager: CallbackManager, origins: Origins) -> None:
         self._call, self._children, self._manager, self._origins = call, children, manager, origins
         self.launched: list[str] = []
 
@@ -40,9 +40,9 @@ class LlamaEndpoint:
         if call.extended:
             extend(llm, call, args, kwargs)
         kwargs = with_extras(call, kwargs, self._children.extras(candidate))
-        asks = call.stream and wants_asking(llm, kwargs, kwargs.get("llm_kwargs"))
+        asks = call.stream and needs_usage_option(llm, kwargs, kwargs.get("llm_kwargs"))
         kwargs = with_extras(call, kwargs, ASKED) if asks else kwargs
-        seam = Seam(prefix, self._call) if prefix else None
+        seam = ContinuationTrimmer(prefix, self._call) if prefix else None
         return LlamaAttempt(llm, call, args, kwargs, launch, self._children.loops, seam, asks=asks)
 
     def told(self, chunks: Sequence[Any]) -> tuple[Any, str]:

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish
-from capability_router.routing import TERMS, how_to_say
+from capability_router.routing import TERMS, routing_hint
 from llamaindex_router.errors import AnswerWithheld, CutShort
 from llamaindex_router.messages.usage import finish_word
-from llamaindex_router.unparsed_replies import stumbled_over
+from llamaindex_router.unparsed_replies import unparsed_reply_fault
 
 _HANDLER_ENTRIES = ("on_event_start", "on_event_end", "start_trace", "end_trace")
 _UNSENDABLE = ("Unsupported content block type", "Unsupported block type")
@@ -41,10 +41,10 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
     programming errors without an HTTP status.
     """
     from capability_router.faults import classify, is_programming_error
-    from capability_router.faults.key_errors import of_key
-    from capability_router.faults.nested_routers import of_router
+    from capability_router.faults.key_errors import key_fault
+    from capability_router.faults.nested_routers import nested_router_fault
 
-    inner = of_router(error) or of_key(error)
+    inner = nested_router_fault(error) or key_fault(error)
     if inner is not None:
         return inner
     if passes(error):
@@ -53,12 +53,12 @@ def fault_of(error: BaseException, *, structured: bool = False) -> Fault | None:
         return Fault("truncated", detail=str(error) if isinstance(error, CutShort) else _UNBEGUN, error=error)
     if isinstance(error, AnswerWithheld):  # a refusal is useless where an object is wanted, so others are tried
         return Fault("content_filtered" if error.filtered else "unparsable", detail=str(error), error=error)
-    told = _told_by_integration(error) or stumbled_over(error)
+    told = _told_by_integration(error) or unparsed_reply_fault(error)
     if told is not None:
         return told
     if structured and _names_no_tool(error):
         return Fault("malformed_tool_call", detail="a call of a tool that was not offered", error=error)
-    if structured and misparsed(error):
+    if structured and is_schema_mismatch(error):
         return Fault("unparsable", detail=type(error).__name__, answered=True, error=error)
     return None if is_programming_error(error) else classify(error)
 
@@ -81,7 +81,7 @@ def passes(error: BaseException) -> bool:
 
 
 def _of_router(name: str) -> str:
-    return f" ({how_to_say(name)}, if the router is meant)" if name in TERMS else ""
+    return f" ({routing_hint(name)}, if the router is meant)" if name in TERMS else ""
 
 
 def _told_by_integration(error: BaseException) -> Fault | None:
@@ -133,7 +133,7 @@ def note_terms(error: BaseException, keywords: Iterable[str]) -> None:
     told = str(error) if isinstance(error, TypeError) else ""
     for name in keywords:
         if name in TERMS and f"'{name}'" in told:
-            error.add_note(f"if the router is meant: {how_to_say(name)}")
+            error.add_note(f"if the router is meant: {routing_hint(name)}")
 
 
 _MANAGER = "llama_index.core.callbacks.base"
@@ -155,7 +155,7 @@ def _without_objects(error: BaseException) -> bool:
     return isinstance(error, UnboundLocalError) and module == "llama_index.core.llms.llm"
 
 
-def misparsed(error: BaseException) -> bool:
+def is_schema_mismatch(error: BaseException) -> bool:
     """Whether an answer did not fit the schema: a validation error, or a parser's error."""
     own = isinstance(error, (ValueError, TypeError, AssertionError)) and getattr(error, "status_code", None) is None
     if not own or _garbled(error) or (isinstance(error, TypeError) and _over_a_call(error)):

@@ -17,7 +17,7 @@ _CLASS = ("llama_index.llms.openai.base", "OpenAI")
 _KEY = "stream_options"
 
 
-def wants_asking(llm: Any, *given: Mapping[str, Any] | None) -> bool:
+def needs_usage_option(llm: Any, *given: Mapping[str, Any] | None) -> bool:
     """Whether the counts must be requested, and the server supports it. `given`: the keywords of the call."""
     if not any((kind.__module__, kind.__name__) == _CLASS for kind in type(llm).__mro__):
         return False
@@ -34,7 +34,7 @@ def _official(llm: Any) -> bool:
     return all(urlsplit(str(url)).hostname in _HOSTS for url in urls)
 
 
-def counts_alone(chunk: Any) -> bool:
+def is_usage_chunk(chunk: Any) -> bool:
     """Whether a streamed response is the chunk with token counts and without choices."""
     raw = getattr(chunk, "raw", None)
     return getattr(raw, "choices", None) == [] and getattr(raw, "usage", None) is not None

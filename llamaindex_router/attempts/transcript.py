@@ -14,9 +14,9 @@ from capability_router.request import Finish, Reply, Usage, service_tier
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.handover import key_of
 from llamaindex_router.messages.plain_chunk import is_plain_chunk
-from llamaindex_router.messages.stream_text import Response, StreamText, words_of
+from llamaindex_router.messages.stream_text import Response, StreamText, chunk_text
 from llamaindex_router.messages.streamed_arguments import StreamedArguments
-from llamaindex_router.messages.structured_replies import Tapped
+from llamaindex_router.messages.structured_replies import CapturedResponses
 from llamaindex_router.messages.tool_calls import tool_calls_of
 from llamaindex_router.messages.usage import bill_of, counts_of, finish_of, refuses, tier_of, usage_of
 
@@ -57,7 +57,7 @@ class Transcript:
             self._tier, self._worded = service_tier(field(raw, "service_tier")) or self._tier, True
         else:
             self._take_beside(raw, kwargs)
-        carries = _tells(response.delta) or _tells(words_of(response)) or self._speaks(response)
+        carries = _tells(response.delta) or _tells(chunk_text(response)) or self._speaks(response)
         carries = carries and (self._carried or not self._only_calls_of_others(response))
         self._carried = self._carried or carries
         return carries
@@ -93,7 +93,7 @@ class Transcript:
     def _only_calls_of_others(self, response: Response) -> bool:
         """Whether all content so far is calls of tools that were not offered, by their names so far."""
         message, tools = self._message, self._tools
-        if tools is None or message is None or _tells(response.delta) or _tells(words_of(response)):
+        if tools is None or message is None or _tells(response.delta) or _tells(chunk_text(response)):
             return False
         if _thinks(response.additional_kwargs, message.additional_kwargs) or any(
             map(_full_beside_calls, message.blocks)
@@ -166,7 +166,7 @@ class ObjectTranscript:
         self._object: Any = None
         self._beneath = Transcript()  # for a stream without LlamaIndex's events: read by its last raw chunk
         self._unseen = False
-        self.tapped = Tapped()
+        self.tapped = CapturedResponses()
 
     def take(self, value: Any) -> bool:
         """Read the object so far; True once one of its fields has a value."""
@@ -195,7 +195,7 @@ class ObjectTranscript:
             cost_usd=last.cost_usd,
             mute=not (self._streamed or seen),
             parse_error="" if found or self._object is None else self._misfit(kind),
-            misfit_shown=self._streamed and not self._fits and self._ended_well,
+            mismatch_streamed=self._streamed and not self._fits and self._ended_well,
         )
 
     def _misfit(self, kind: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 REASON = "stopReason"
 
 
-class ReasoningClient:
+class StopReasonClient:
     """A client of Bedrock's runtime that does what it did; its streams tell at their end why they ended."""
 
     def __init__(self, client: Any) -> None:

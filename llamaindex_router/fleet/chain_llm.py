@@ -18,16 +18,16 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from pydantic import PrivateAttr
 
-from capability_router.catalog.entry import Description
+from capability_router.catalog.entry import ModelDescription
 from capability_router.concurrency.longest_wait import at_most
-from capability_router.endpoints.chain_usage import Tally
+from capability_router.endpoints.chain_usage import StreamUsage
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.errors import CutShort
-from llamaindex_router.fleet.chain_model import counting_of, described, is_a, of_one_call, quieted
+from llamaindex_router.fleet.chain_model import copy_for_call, counting_of, described, is_a, without_own_retries
 from llamaindex_router.messages.chain_messages import chain_messages, response_of
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.side_channel import current_channel
-from llamaindex_router.tracing import unspanned
+from llamaindex_router.tracing import without_span
 
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
 _NAMES = {"max_tokens": ("max_tokens", "max_output_tokens", "num_predict")}
@@ -40,11 +40,11 @@ class ChainLLM(ChatOnlyLLM):
 
     _given: Any = PrivateAttr()  # kept: at its end it may close the client that `_model` shares
     _model: Any = PrivateAttr()
-    _described: Description = PrivateAttr()
+    _described: ModelDescription = PrivateAttr()
 
     def __init__(self, model: Any, **settings: Any) -> None:
         super().__init__(**settings)
-        self._given, self._model = model, quieted(model)
+        self._given, self._model = model, without_own_retries(model)
         self._described = described(model)
 
     @classmethod
@@ -58,7 +58,7 @@ class ChainLLM(ChatOnlyLLM):
         return self._model
 
     @property
-    def description(self) -> Description:
+    def description(self) -> ModelDescription:
         """What a router reads of it."""
         return self._described
 
@@ -81,28 +81,28 @@ class ChainLLM(ChatOnlyLLM):
 
     # -- chat and complete -------------------------------------------------------------------------
 
-    @unspanned
+    @without_span
     def _answer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         runnable, options = self._bound(kwargs)
         return self._whole(runnable.invoke(chain_messages(messages), **options))
 
-    @unspanned
+    @without_span
     async def _aanswer(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         runnable, options = self._bound(kwargs)
         return self._whole(await runnable.ainvoke(chain_messages(messages), **options))
 
-    @unspanned
+    @without_span
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
         runnable, options = self._bound(kwargs)
-        whole, tally = None, Tally(counting_of(self._model))
+        whole, tally = None, StreamUsage(counting_of(self._model))
         for chunk in runnable.stream(chain_messages(messages), **options):
             whole = chunk if whole is None else whole + chunk
             yield response_of(whole, chunk, tally)
 
-    @unspanned
+    @without_span
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
         runnable, options = self._bound(kwargs)
-        whole, tally = None, Tally(counting_of(self._model))
+        whole, tally = None, StreamUsage(counting_of(self._model))
         async for chunk in runnable.astream(chain_messages(messages), **options):
             whole = chunk if whole is None else whole + chunk
             yield response_of(whole, chunk, tally)
@@ -133,11 +133,11 @@ class ChainLLM(ChatOnlyLLM):
             if value is not None and field is not None:
                 update[field] = value
                 options.pop(name, None)
-        return of_one_call(self._model, update) if update else self._model
+        return copy_for_call(self._model, update) if update else self._model
 
     # -- tools -----------------------------------------------------------------------------------------
 
-    @unspanned
+    @without_span
     def _choice(self, stated: Any, *, required: bool, parallel: bool) -> dict[str, Any]:
         """In the form that every LangChain model takes."""
         choice = stated or ("any" if required else None)

@@ -12,13 +12,13 @@ from typing import Any
 
 from capability_router.address import Address, fingerprint, joint
 from capability_router.catalog.card import profiled
-from capability_router.catalog.entry import Description
+from capability_router.catalog.entry import ModelDescription
 from capability_router.catalog.registry import Registry
 from capability_router.endpoints.chain_usage import Counting
 from capability_router.faults.evidence import read
-from capability_router.request import own_answers, own_service
+from capability_router.request import default_answers, default_service_tier
 from capability_router.sdks.async_keys import key_from_thread
-from capability_router.sdks.shared_clients import without_end
+from capability_router.sdks.shared_clients import without_finalizer
 
 _LIMITS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_tokens")
 _URLS = ("openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "base_url", "endpoint_url")
@@ -57,12 +57,12 @@ def counting_of(model: Any) -> Counting:
     return "anew" if is_a(model, "BaseChatOpenAI") else "on" if is_a(model, *_COUNT_ON) else ""
 
 
-def described(model: Any) -> Description:
+def described(model: Any) -> ModelDescription:
     """Card fields and address of a LangChain chat model."""
     named: Mapping[str, Any] = model._get_ls_params()
     provider, name = str(named.get("ls_provider") or ""), str(named.get("ls_model_name") or "")
     fields: dict[str, Any] = {"provider": provider, "model": name, "output_reserve": _reserve(model)}
-    fields["service_tier"], fields["answers"] = own_service(model) or None, own_answers(model)
+    fields["service_tier"], fields["answers"] = default_service_tier(model) or None, default_answers(model)
     if not calls_tools(model):
         fields["tool_calling"] = False
     fields.update(profiled(getattr(model, "profile", None) or {}))
@@ -72,7 +72,7 @@ def described(model: Any) -> Description:
     address = read(getattr(model, "client", None), "address")
     if not isinstance(address, Address):
         address = address_of_router(model) or _address(model, provider, name)
-    return Description(fields, address, is_a(model, *_REASONED))
+    return ModelDescription(fields, address, is_a(model, *_REASONED))
 
 
 def address_of_router(model: Any) -> Address | None:
@@ -118,14 +118,14 @@ def _function(model: Any) -> str:
     return "" if given is None else f"{getattr(given, '__qualname__', '')}:{id(given)}"
 
 
-def quieted(model: Any) -> Any:
+def without_own_retries(model: Any) -> Any:
     """A copy with its own retries off; the model itself if it has none. A router's attempts are its own matter."""
     if "max_retries" not in type(model).model_fields or address_of_router(model) is not None:
         return model
     none = 1 if is_a(model, *_ATTEMPTS_COUNTED) else 0
     if model.max_retries == none and key_from_thread(model) is None:
         return model
-    copied = without_end(model.model_copy(update={"max_retries": none}))
+    copied = without_finalizer(model.model_copy(update={"max_retries": none}))
     for root, leaf in _CLIENTS:
         _quiet_client(copied, root, leaf)
     for name in _CACHED:
@@ -133,14 +133,14 @@ def quieted(model: Any) -> Any:
     return copied
 
 
-def of_one_call(model: Any, update: Mapping[str, Any]) -> Any:
+def copy_for_call(model: Any, update: Mapping[str, Any]) -> Any:
     """A copy for one call. Some models close at their end the client that it shares: it has no end of its own.
 
     What core kept of how the model is named in a cache stays behind: else the copy is answered with what others got.
     """
     copied = model.model_copy(update=dict(update))
     copied.__dict__.pop("_serialized", None)
-    return without_end(copied)
+    return without_finalizer(copied)
 
 
 def _quiet_client(model: Any, root: str, leaf: str) -> None:

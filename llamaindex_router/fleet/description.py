@@ -13,8 +13,8 @@ from llama_index.core.llms.llm import LLM
 
 from capability_router.address import Address
 from capability_router.catalog.aliases import provider_of
-from capability_router.catalog.entry import Description
-from capability_router.request import own_answers, own_service
+from capability_router.catalog.entry import ModelDescription
+from capability_router.request import default_answers, default_service_tier
 from llamaindex_router.fleet.call_address import credential_of, stated_url_of, url_of
 from llamaindex_router.fleet.chain_model import address_of_router, described, held_by, is_chat_model
 
@@ -31,20 +31,20 @@ _REASONED = (
 _BLIND = {"image_inputs": False, "pdf_inputs": False, "audio_inputs": False, "video_inputs": False}
 
 
-def describe(llm: Any) -> Description | None:
+def describe(llm: Any) -> ModelDescription | None:
     """What an LLM, or a LangChain chat model, says of itself and where it calls; None for what is neither."""
     if not isinstance(llm, LLM):
         return described(llm) if is_chat_model(llm) else None
     if (held := held_by(llm)) is not None:
         return described(held)
     own = getattr(llm, "description", None)
-    if isinstance(own, Description):
+    if isinstance(own, ModelDescription):
         return own
     metadata = metadata_of(llm)
     model = str(getattr(llm, "model", None) or (metadata.model_name if metadata else "") or "")
     model = "" if model == "unknown" else model
     fields = {"provider": provider_of(stated_url_of(llm)) or home_of(llm), "model": model, **_known(llm, metadata)}
-    return Description(fields, address_of_router(llm) or _address(llm, model), _is_one(type(llm), _REASONED))
+    return ModelDescription(fields, address_of_router(llm) or _address(llm, model), _is_one(type(llm), _REASONED))
 
 
 def _address(llm: LLM, model: str) -> Address:
@@ -57,7 +57,7 @@ def _address(llm: LLM, model: str) -> Address:
 def gives_reason(llm: Any) -> bool:
     """Whether its answers end with a terminal reason whenever the provider sent all."""
     own = getattr(llm, "description", None)
-    if isinstance(llm, LLM) and not isinstance(own, Description):
+    if isinstance(llm, LLM) and not isinstance(own, ModelDescription):
         return _is_one(type(llm), _REASONED)
     said = describe(llm)
     return said is not None and said.gives_reason
@@ -92,7 +92,7 @@ def _known(llm: LLM, metadata: LLMMetadata | None) -> dict[str, Any]:
     fields: dict[str, Any] = dict(_BLIND) if isinstance(llm, CustomLLM) else {}
     reserve = getattr(llm, "max_tokens", None)
     fields["output_reserve"] = reserve if isinstance(reserve, int) and reserve > 0 else None
-    fields["service_tier"], fields["answers"] = own_service(llm) or None, own_answers(llm)
+    fields["service_tier"], fields["answers"] = default_service_tier(llm) or None, default_answers(llm)
     takes_tools = hasattr(llm, "chat_with_tools")
     if metadata is None:
         return fields if takes_tools else {**fields, "tool_calling": False}

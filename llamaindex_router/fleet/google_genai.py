@@ -15,44 +15,44 @@ from capability_router.sdks.google_retries import config_without_retries
 from llamaindex_router.side_channel import current_channel
 
 
-class OverheardClient:
+class ObservedClient:
     """A google-genai client, sync or async, that does what it did, once, and notes how streams end."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     @property
-    def aio(self) -> OverheardClient:
+    def aio(self) -> ObservedClient:
         """The asynchronous side."""
-        return OverheardClient(self._client.aio)
+        return ObservedClient(self._client.aio)
 
     @property
-    def chats(self) -> OverheardChats:
+    def chats(self) -> ObservedChats:
         """The chats, overheard."""
-        return OverheardChats(self._client.chats)
+        return ObservedChats(self._client.chats)
 
     @property
-    def models(self) -> OverheardModels:
+    def models(self) -> ObservedModels:
         """The models, by which objects are streamed, overheard."""
-        return OverheardModels(self._client.models)
+        return ObservedModels(self._client.models)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
 
-class OverheardChats:
+class ObservedChats:
     """Makes chats whose streams are overheard."""
 
     def __init__(self, chats: Any) -> None:
         self._chats = chats
 
-    def create(self, **settings: Any) -> OverheardChat:
+    def create(self, **settings: Any) -> ObservedChat:
         """A chat, each message of which is sent once."""
         config = config_without_retries(settings.get("config"))
-        return OverheardChat(self._chats.create(**{**settings, "config": config}))
+        return ObservedChat(self._chats.create(**{**settings, "config": config}))
 
 
-class OverheardModels:
+class ObservedModels:
     """Calls outside of chats."""
 
     def __init__(self, models: Any) -> None:
@@ -70,7 +70,7 @@ class OverheardModels:
         return getattr(self._models, name)
 
 
-class OverheardChat:
+class ObservedChat:
     """One chat. Each chunk of a stream is noted when it is pulled, which happens inside the attempt."""
 
     def __init__(self, chat: Any) -> None:

@@ -11,7 +11,7 @@ from llamaindex_router.fleet.description import homes_of
 _OPENAI = "llama_index.llms.openai"
 
 
-def keeps_its_own(llm: Any, temperature: float) -> bool:
+def keeps_own_temperature(llm: Any, temperature: float) -> bool:
     """Whether a router's default is not for this LLM."""
     chain_model = getattr(llm, "chain_model", None)
     if chain_model is not None:

@@ -16,7 +16,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from capability_router.endpoints.chain_usage import Tally, cost_of, counted, states, with_cached
+from capability_router.endpoints.chain_usage import StreamUsage, cost_of, counted, states, with_cached
 from capability_router.endpoints.usage import written_out
 from capability_router.json_text import parsed
 from capability_router.request import Usage
@@ -33,7 +33,7 @@ def chain_messages(messages: Sequence[ChatMessage]) -> list[Any]:
     return convert_to_messages(message_dicts(messages))
 
 
-def response_of(message: Any, delta: Any = None, tally: Tally | None = None) -> ChatResponse:
+def response_of(message: Any, delta: Any = None, tally: StreamUsage | None = None) -> ChatResponse:
     """A LangChain reply (so far) as a response; `delta` is the newest chunk of a stream, `tally` reads its counts."""
     calls = list(_calls(message))
     thinking = _reasoning(message)
@@ -91,7 +91,7 @@ def _calls(message: Any) -> Iterator[tuple[dict[str, Any], Any]]:
         yield {"id": id, "type": "function", "function": {"name": name, "arguments": text}}, args
 
 
-def _tallied(delta: Any, tally: Tally | None) -> Usage | None:
+def _tallied(delta: Any, tally: StreamUsage | None) -> Usage | None:
     """The counts so far, if LangChain's sum over the chunks is wrong."""
     if tally is None or delta is None:
         return None

@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from capability_router.endpoints.assembly import Assembly
+from capability_router.endpoints.reply_assembler import ReplyAssembler
 from capability_router.endpoints.strict_schema import strict_form
 from capability_router.endpoints.wire import Delta
 from capability_router.request import Finish
@@ -102,7 +102,7 @@ def _data_url(data: Any, mimetype: str) -> str:
     return f"data:{mimetype};base64,{base64.b64encode(data.read()).decode()}"
 
 
-def response_of(assembly: Assembly, delta: Delta, *, stream: bool) -> ChatResponse:
+def response_of(assembly: ReplyAssembler, delta: Delta, *, stream: bool) -> ChatResponse:
     """The reply so far: the message contains all text so far, `delta` only this chunk's."""
     reasoning, calls = assembly.reasoning, [call.to_dict() for call in assembly.calls]
     blocks: list[ContentBlock] = [ThinkingBlock(content=reasoning)] if reasoning else []

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 
-class _Way(Enum):
+class _FieldAccess(Enum):
     ITEM = "an item of a mapping"
     ATTRIBUTE = "an attribute, wherever it comes from"
     HELD = "a field of a pydantic model"
@@ -37,7 +37,7 @@ def field(thing: Any, name: str) -> Any:
     return (getattr(thing, "__pydantic_extra__", None) or held).get(name)
 
 
-def may_have(thing: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+def possible_fields(thing: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the names that may have a value; for an SDK's object mostly none."""
     kind: Any = type(thing)
     if not _is_plain_model(kind) or getattr(thing, "__pydantic_extra__", None):
@@ -45,11 +45,11 @@ def may_have(thing: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     return _among(kind, names)
 
 
-_ITEM, _ATTRIBUTE, _HELD, _EXTRA = _Way
+_ITEM, _ATTRIBUTE, _HELD, _EXTRA = _FieldAccess
 
 
 @lru_cache(maxsize=4096)
-def _way(kind: Any, name: str) -> _Way:
+def _way(kind: Any, name: str) -> _FieldAccess:
     if issubclass(kind, Mapping):
         return _ITEM
     if not _is_plain_model(kind) or name in kind.__private_attributes__:

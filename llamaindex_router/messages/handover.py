@@ -19,7 +19,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole, ThinkingB
 
 from capability_router.concurrency.latch import Latch
 from llamaindex_router.call import Rewrite
-from llamaindex_router.messages.tool_calls import ToolCall, arguments_of, tool_calls_of
+from llamaindex_router.messages.tool_calls import ParsedToolCall, arguments_of, tool_calls_of
 
 _KEPT = 8_192
 _FOREIGN = ("thinking", "cache")
@@ -31,7 +31,7 @@ _USABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
 
 
-def key_of(call: ToolCall) -> str:
+def key_of(call: ParsedToolCall) -> str:
     """The key of a call: its id, or a digest if the integration gives no id but the tool's name."""
     if call.id and call.id != call.name:
         return call.id

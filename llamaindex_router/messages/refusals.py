@@ -9,14 +9,14 @@ from __future__ import annotations
 from types import GeneratorType
 from typing import Any
 
-from llamaindex_router.errors import Refused
+from llamaindex_router.errors import RefusedAnswer
 from llamaindex_router.messages.fields import field
 
 _HELD = "rsp"
 """The variable of the generator."""
 
 
-def refusal_in(raw: Any) -> Refused | None:
+def refusal_in(raw: Any) -> RefusedAnswer | None:
     """The refusal in a raw reply; None if it is none."""
     if type(raw) is GeneratorType:
         frame = raw.gi_frame
@@ -24,4 +24,4 @@ def refusal_in(raw: Any) -> Refused | None:
     status = field(raw, "status_code") if raw is not None else None
     if not isinstance(status, int) or status < 400 or field(raw, "output"):
         return None
-    return Refused(int(status), *(str(field(raw, name) or "") for name in ("code", "message")))
+    return RefusedAnswer(int(status), *(str(field(raw, name) or "") for name in ("code", "message")))

@@ -9,7 +9,7 @@ from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, T
 Response = ChatResponse | CompletionResponse
 
 
-def words_of(response: Response) -> str:
+def chunk_text(response: Response) -> str:
     """The text in a chunk: all so far, or only its own piece.
 
     LlamaIndex's MistralAI adds, with each chunk, a block with all text so far; then only the last block counts.
@@ -39,7 +39,7 @@ class StreamText:
 
     def take(self, response: Response) -> str:
         """Read a chunk; returns the text so far."""
-        whole, piece = words_of(response), response.delta or ""
+        whole, piece = chunk_text(response), response.delta or ""
         self._said += piece
         self._unsaid += 0 if piece else max(len(whole) - self._whole, 0)
         self._whole = max(len(whole), self._whole)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llamaindex_router.messages.fields import field
-from llamaindex_router.messages.tool_calls import ToolCall
+from llamaindex_router.messages.tool_calls import ParsedToolCall
 
 
 class StreamedArguments:
@@ -34,4 +34,4 @@ class StreamedArguments:
     @property
     def broken(self) -> int:
         """How many calls have arguments, as received so far, that are not a JSON object."""
-        return sum(ToolCall("", "", "".join(pieces)).malformed for pieces in self._blocks.values())
+        return sum(ParsedToolCall("", "", "".join(pieces)).malformed for pieces in self._blocks.values())

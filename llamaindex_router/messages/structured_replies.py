@@ -16,14 +16,14 @@ from llama_index.core.instrumentation.events.llm import (
 from capability_router.json_text import parsed
 from capability_router.request import Finish
 from llamaindex_router.messages.stream_text import Response, StreamText
-from llamaindex_router.messages.tool_calls import ToolCall, tool_calls_of
+from llamaindex_router.messages.tool_calls import ParsedToolCall, tool_calls_of
 from llamaindex_router.messages.usage import finish_of, refuses
 
 _UNDER_WAY = (LLMChatInProgressEvent, LLMCompletionInProgressEvent)
 _OVER = (LLMChatEndEvent, LLMCompletionEndEvent)
 
 
-class Tapped:
+class CapturedResponses:
     """`responses`: the final responses of the calls; for a stream its last chunk, which contains no refusal.
 
     `latest`: the last chunk so far of a stream; None = nothing was streamed. `finish`: the terminal reason of that
@@ -67,7 +67,7 @@ class Tapped:
         return "".join(held if isinstance(held, str) else json.dumps(held, default=str) for held in told)
 
     @property
-    def _calls(self) -> list[ToolCall]:
+    def _calls(self) -> list[ParsedToolCall]:
         return tool_calls_of(self.latest.message) if isinstance(self.latest, ChatResponse) else []
 
     @property

@@ -13,7 +13,7 @@ from capability_router.json_text import parsed, parsed_by
 from llamaindex_router.messages.fields import field
 
 
-class ToolCall(NamedTuple):
+class ParsedToolCall(NamedTuple):
     """One call. `arguments`: a mapping, or the model's JSON text."""
 
     id: str
@@ -46,11 +46,11 @@ def arguments_of(arguments: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def tool_calls_of(message: ChatMessage) -> list[ToolCall]:
+def tool_calls_of(message: ChatMessage) -> list[ParsedToolCall]:
     """The calls in a message's blocks, else in its kwargs."""
     blocks = [b for b in message.blocks if isinstance(b, ToolCallBlock)]
     if blocks:
-        return [ToolCall(b.tool_call_id or "", b.tool_name, b.tool_kwargs) for b in blocks]
+        return [ParsedToolCall(b.tool_call_id or "", b.tool_name, b.tool_kwargs) for b in blocks]
     return list(_from_kwargs(message.additional_kwargs.get("tool_calls")))
 
 
@@ -62,14 +62,14 @@ def selections(message: ChatMessage, *, required: bool) -> list[ToolSelection]:
     return found
 
 
-def _from_kwargs(calls: Any) -> Iterator[ToolCall]:
+def _from_kwargs(calls: Any) -> Iterator[ParsedToolCall]:
     for call in calls if isinstance(calls, (list, tuple)) else ():
         if isinstance(call, ToolSelection):
-            yield ToolCall(call.tool_id, call.tool_name, call.tool_kwargs)
+            yield ParsedToolCall(call.tool_id, call.tool_name, call.tool_kwargs)
             continue
         function = field(call, "function") or call
         arguments = field(function, "arguments")
-        yield ToolCall(
+        yield ParsedToolCall(
             str(field(call, "id") or ""),
             str(field(function, "name") or ""),
             _otherwise_named(function) if arguments is None else arguments,

@@ -11,11 +11,11 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from capability_router.endpoints.usage import impossible, usage_from
+from capability_router.endpoints.usage import has_negative_count, usage_from
 from capability_router.faults.error_event import ErrorEvent
 from capability_router.money.bill import billed
 from capability_router.request import ENDS, Finish, Usage, service_tier
-from llamaindex_router.messages.fields import field, may_have
+from llamaindex_router.messages.fields import field, possible_fields
 
 _INPUT = (
     "prompt_tokens", "input_tokens", "prompt_token_count", "inputTokens", "prompt_eval_count", "input_token_count",
@@ -69,7 +69,7 @@ def finish_of(raw: Any, *kwargs: Mapping[str, Any]) -> Finish | None:
     if raw is not None and field(raw, "done_reason") == "load":
         return None  # Ollama has loaded the model and answered nothing
     for place in filter(None, (raw, *_held(raw), *kwargs)):
-        for name in may_have(place, REASONS):
+        for name in possible_fields(place, REASONS):
             finish = finish_word(field(place, name))
             if finish is not None:
                 return finish
@@ -130,7 +130,7 @@ def _declines(response: Any) -> bool:
 
 
 def _held(raw: Any) -> Iterator[Any]:
-    for name in may_have(raw, _HOLDERS) if raw is not None else ():
+    for name in possible_fields(raw, _HOLDERS) if raw is not None else ():
         inner = field(raw, name)
         if name == "output":  # what DashScope's SDK has around the choices
             inner = field(inner, "choices") if isinstance(inner, Mapping) else None
@@ -155,7 +155,7 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The counts in this response under the provider's own names; {} if there are none."""
     raw = unwrapped(raw)
     for place in filter(None, (raw, *kwargs)):
-        for name in may_have(place, _PARTS):
+        for name in possible_fields(place, _PARTS):
             if (counts := field(place, name)) is not None and (counts := _plain(counts)):
                 return counts
     if raw is not None and (counts := _deeper(raw)):
@@ -163,14 +163,14 @@ def counts_of(raw: Any, *kwargs: Mapping[str, Any]) -> dict[str, Any]:
     flat = next((k for k in kwargs if k and any(_count(k.get(n)) is not None for n in _INPUT)), None)
     if flat is not None:
         return {n: _count(v) for n, v in flat.items() if n in _INPUT or n in _OUTPUT}
-    if raw is None or not any(field(raw, name) for name in may_have(raw, _WHOLE_RAW)):
+    if raw is None or not any(field(raw, name) for name in possible_fields(raw, _WHOLE_RAW)):
         return {}
     return _flat(raw)
 
 
 def _deeper(raw: Any) -> dict[str, Any]:
     """Cohere's billed counts, those of watsonx's first result, or those of a Bedrock stream."""
-    for name in may_have(raw, _DEEPER):
+    for name in possible_fields(raw, _DEEPER):
         if (held := field(raw, name)) and (counts := _beneath(held)):
             return counts
     return {}
@@ -207,8 +207,10 @@ def tier_of(raw: Any) -> str:
     """The service tier in a raw reply or chunk: beside its counts or among them."""
     if raw is None:
         return ""
-    places = [raw, *[part for name in may_have(raw, _PARTS) if (part := field(raw, name)) is not None]]
-    told = [word for place in places for name in may_have(place, _TIERS) if (word := field(place, name)) is not None]
+    places = [raw, *[part for name in possible_fields(raw, _PARTS) if (part := field(raw, name)) is not None]]
+    told = [
+        word for place in places for name in possible_fields(place, _TIERS) if (word := field(place, name)) is not None
+    ]
     return next((tier for word in told if (tier := service_tier(word))), "") if told else ""
 
 
@@ -222,7 +224,7 @@ def bill_of(raw: Any, counts: Mapping[str, Any]) -> Decimal | None:
 
 def usage_of(counts: Mapping[str, Any], tier: str = "") -> Usage | None:
     """The counts as a Usage: the input with cached tokens, the output with reasoning. None if there are none."""
-    if not counts or impossible(counts, *_INPUT, *_OUTPUT):
+    if not counts or has_negative_count(counts, *_INPUT, *_OUTPUT):
         return None
     chat = "prompt_tokens" in counts and "prompt_token_count" not in counts
     usage = usage_from(_deeply_plain(counts), tier) if chat else _other(counts, tier)

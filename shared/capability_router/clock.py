@@ -15,10 +15,10 @@ from threading import RLock
 from typing import Protocol
 
 from capability_router.concurrency.longest_wait import at_most
-from capability_router.concurrency.loop_lag import count_beside, lag_s
+from capability_router.concurrency.loop_lag import exclude_cpu_time, lag_s
 from capability_router.concurrency.wakeup import Wakeup
 
-count_beside(time.process_time)
+exclude_cpu_time(time.process_time)
 
 
 class Clock(Protocol):

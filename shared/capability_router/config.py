@@ -13,7 +13,7 @@ from typing import Any
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.registry import Registry
 from capability_router.errors import ConfigError
-from capability_router.settings.screen import spelled_out
+from capability_router.settings.screen import expanded_screen
 from capability_router.settings.settings import Settings
 from capability_router.settings.source import read
 
@@ -57,5 +57,5 @@ def _overlaid(written: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[
 
 def _long(name: str, value: Any) -> Any:
     if name == "screen" and value is not None:
-        return spelled_out(value)
+        return expanded_screen(value)
     return {"name": value} if name in ("policy", "shadow") and isinstance(value, str) else value

@@ -16,10 +16,10 @@ from typing import Literal, NamedTuple, Protocol
 from capability_router.amounts import exact
 from capability_router.catalog.card import CAPABILITIES, ModelCard
 from capability_router.catalog.excerpt import Excerpt, excerpt_of
-from capability_router.learning.sizes import Scale
-from capability_router.learning.windows import Learned
+from capability_router.learning.context_windows import LearnedWindow
+from capability_router.learning.token_scales import TokenScale
 from capability_router.money.price import pico, usd
-from capability_router.request import Request, Screened
+from capability_router.request import Request, ScreenResult
 from capability_router.routing import retention_days
 
 UnknownMode = Literal["prefer_known", "allow", "refuse"]
@@ -38,7 +38,7 @@ class Refusal(NamedTuple):
     detail: str
 
 
-class Bar(Protocol):
+class Unavailability(Protocol):
     """Why a model is out of use. `what` is one of OUT_OF_USE; `told` is the reason as a text."""
 
     @property
@@ -46,15 +46,15 @@ class Bar(Protocol):
     def told(self, id: str, now: float) -> str: ...
 
 
-class Sizes(Protocol):
+class ModelTokenCounts(Protocol):
     """The input tokens of one request by each model's own count."""
 
     def tokens(self, card: ModelCard) -> int: ...
-    def scale(self, card: ModelCard) -> Scale: ...
+    def scale(self, card: ModelCard) -> TokenScale: ...
 
 
 @dataclass(slots=True)
-class Ask:
+class EligibilityQuery:
     """A request as the rules see it; made once per request, and never changed. All tokens are input tokens.
 
     `margin`: the share by which the tokens may exceed the estimate; 0 = they were counted. `sizes`: each model's own
@@ -71,8 +71,8 @@ class Ask:
     binding: bool = True
     """Whether any term of the request other than its cost cap may refuse models."""
     margin: float = 0.0
-    sizes: Sizes | None = None
-    learned: Mapping[str, Learned] | None = None
+    sizes: ModelTokenCounts | None = None
+    learned: Mapping[str, LearnedWindow] | None = None
     now: float = 0.0
 
     def tokens(self, card: ModelCard) -> int:
@@ -84,7 +84,7 @@ class Ask:
         return self.margin if self.sizes is None else self.sizes.scale(card).margin
 
 
-class Roster:
+class CardIndex:
     """The registered cards and their smallest limits, by which whole rules can be skipped. Made once per registry."""
 
     __slots__ = (
@@ -130,7 +130,7 @@ class Eligible(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class EligibilityRule:
     """A named rule. `applies`: whether this request and these models need the check. `check`: None, or why it refuses.
 
     `term`: the field of Routing that it is about; "" for one about sizes. See RULES for where a row goes. `of`: what
@@ -140,11 +140,11 @@ class Rule:
     name: str
     of: Of
     term: str
-    applies: Callable[[Ask, Roster], bool]
-    check: Callable[[Ask, ModelCard], str | None]
+    applies: Callable[[EligibilityQuery, CardIndex], bool]
+    check: Callable[[EligibilityQuery, ModelCard], str | None]
 
 
-Active = tuple[str, Callable[[Ask, ModelCard], str | None]]
+Active = tuple[str, Callable[[EligibilityQuery, ModelCard], str | None]]
 
 
 def default_reserve(card: ModelCard) -> int:
@@ -180,14 +180,14 @@ def unlimited(card: ModelCard, input_tokens: int = 0) -> int:
     return max(card.context_window - input_tokens * 3 // 4, default_reserve(card))
 
 
-def window_of(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
+def window_of(card: ModelCard, learned: Mapping[str, LearnedWindow] | None) -> int | None:
     """The model's window in tokens: the smaller of its card's and the one in its own error message; None = unknown."""
     told = learned[card.id].told if learned and card.id in learned else None
     stated = card.context_window
     return stated if told is None or (stated is not None and stated < told) else told
 
 
-def _needs(ask: Ask, card: ModelCard, tokens: int) -> str:
+def _needs(ask: EligibilityQuery, card: ModelCard, tokens: int) -> str:
     """For details, "needs about 41,200 input tokens (estimated, +12 %)", with the margin if it was added."""
     if not ask.margin:
         return f"needs {tokens:,} input tokens"
@@ -195,22 +195,22 @@ def _needs(ask: Ask, card: ModelCard, tokens: int) -> str:
     return f"needs about {tokens:,} input tokens (estimated{added})"
 
 
-def _input(ask: Ask, card: ModelCard) -> str | None:
+def _input(ask: EligibilityQuery, card: ModelCard) -> str | None:
     return _over_input(ask, card, ask.tokens(card))
 
 
-def _over_input(ask: Ask, card: ModelCard, tokens: int) -> str | None:
+def _over_input(ask: EligibilityQuery, card: ModelCard, tokens: int) -> str | None:
     most = card.max_input_tokens
     if most is None or tokens <= most:
         return None
     return f"{_needs(ask, card, tokens)}, accepts at most {most:,}"
 
 
-def _window(ask: Ask, card: ModelCard) -> str | None:
+def _window(ask: EligibilityQuery, card: ModelCard) -> str | None:
     return _over_window(ask, card, ask.tokens(card))
 
 
-def _over_window(ask: Ask, card: ModelCard, tokens: int) -> str | None:
+def _over_window(ask: EligibilityQuery, card: ModelCard, tokens: int) -> str | None:
     window = window_of(card, ask.learned)
     if window is None:
         return None
@@ -221,11 +221,11 @@ def _over_window(ask: Ask, card: ModelCard, tokens: int) -> str | None:
     return f"{_needs(ask, card, tokens)} and {kept:,} for the output, {told}"
 
 
-def _learned(ask: Ask, card: ModelCard) -> str | None:
+def _learned(ask: EligibilityQuery, card: ModelCard) -> str | None:
     return _over_bound(ask, card, int(ask.tokens(card) / _SURELY))
 
 
-def _over_bound(ask: Ask, card: ModelCard, tokens: int) -> str | None:
+def _over_bound(ask: EligibilityQuery, card: ModelCard, tokens: int) -> str | None:
     """Check against the size of a prompt that the model rejected as too long without stating its window."""
     seen = ask.learned.get(card.id) if ask.learned else None
     limit = seen.limit(ask.now) if seen else None
@@ -234,21 +234,21 @@ def _over_bound(ask: Ask, card: ModelCard, tokens: int) -> str | None:
     return f"{_needs(ask, card, ask.tokens(card))}, rejected about {limit:,} as too long before"
 
 
-def _tight(ask: Ask, card: ModelCard) -> str | None:
+def _tight(ask: EligibilityQuery, card: ModelCard) -> str | None:
     """Why the request may not fit if it is larger than estimated; None = it fits in any case."""
     tokens = ask.tokens(card)
     most = math.ceil(tokens * (1 + ask.margin_of(card)))
     return _over_input(ask, card, most) or _over_window(ask, card, most) or _over_bound(ask, card, tokens)
 
 
-def _output(ask: Ask, card: ModelCard) -> str | None:
+def _output(ask: EligibilityQuery, card: ModelCard) -> str | None:
     most, wanted = card.max_output_tokens, ask.request.max_tokens or 0
     if most is None or wanted <= most:
         return None
     return f"asks for up to {wanted:,} output tokens, gives at most {most:,}"
 
 
-def _max_cost(ask: Ask, card: ModelCard) -> str | None:
+def _max_cost(ask: EligibilityQuery, card: ModelCard) -> str | None:
     cap = ask.request.routing.max_cost_usd or 0.0
     several = answers(ask.request, card)
     kept = reserve(ask.request, card) * several
@@ -264,7 +264,7 @@ def _max_cost(ask: Ask, card: ModelCard) -> str | None:
     return f"{told} ({tokens:,} input and up to {kept:,} output tokens{of}), cap {exact(cap)}"
 
 
-def _regions(ask: Ask, card: ModelCard) -> str | None:
+def _regions(ask: EligibilityQuery, card: ModelCard) -> str | None:
     allowed, regions = ask.request.routing.regions, card.data.get("regions")
     if not regions:
         return f"its regions are not stated, allowed: {', '.join(allowed)}"
@@ -272,7 +272,7 @@ def _regions(ask: Ask, card: ModelCard) -> str | None:
     return f"may process in {', '.join(outside)}, allowed: {', '.join(allowed)}" if outside else None
 
 
-def _retention(ask: Ask, card: ModelCard) -> str | None:
+def _retention(ask: EligibilityQuery, card: ModelCard) -> str | None:
     asked, stated = ask.request.routing.retention, card.data.get("retention")
     if stated is None:
         return f"its retention is not stated, at most {asked} is allowed"
@@ -281,31 +281,31 @@ def _retention(ask: Ask, card: ModelCard) -> str | None:
     )
 
 
-def _training(ask: Ask, card: ModelCard) -> str | None:
+def _training(ask: EligibilityQuery, card: ModelCard) -> str | None:
     stated = card.data.get("training")
     if stated is False:
         return None
     return "may train on the data" if stated else "whether it trains on the data is not stated"
 
 
-def _pin(ask: Ask, card: ModelCard) -> str | None:
+def _pin(ask: EligibilityQuery, card: ModelCard) -> str | None:
     return None if card.id == ask.pin else f"pinned to {ask.pin!r}"
 
 
-def _allow(ask: Ask, card: ModelCard) -> str | None:
+def _allow(ask: EligibilityQuery, card: ModelCard) -> str | None:
     return None if card.id in ask.allow else f"not among the allowed: {', '.join(sorted(ask.allow))}"
 
 
-def _deny(ask: Ask, card: ModelCard) -> str | None:
+def _deny(ask: EligibilityQuery, card: ModelCard) -> str | None:
     return "denied by the request" if card.id in ask.deny else None
 
 
-def _require_tags(ask: Ask, card: ModelCard) -> str | None:
+def _require_tags(ask: EligibilityQuery, card: ModelCard) -> str | None:
     lacks = [t for t in ask.request.routing.require_tags if t not in card.tags]
     return f"lacks the tag {', '.join(map(repr, lacks))}, has {list(card.tags)}" if lacks else None
 
 
-def _tenant(ask: Ask, card: ModelCard) -> str | None:
+def _tenant(ask: EligibilityQuery, card: ModelCard) -> str | None:
     own = ask.tenant_models
     if own is not None and card.id not in own:
         return f"tenant {ask.request.routing.tenant!r} may use only {', '.join(sorted(own))}"
@@ -314,7 +314,7 @@ def _tenant(ask: Ask, card: ModelCard) -> str | None:
     return f"reserved for other tenants than {ask.request.routing.tenant!r}"
 
 
-def _may_be_tight(ask: Ask, roster: Roster) -> bool:
+def _may_be_tight(ask: EligibilityQuery, roster: CardIndex) -> bool:
     if ask.sizes is not None or ask.learned:
         return True
     tokens, wanted = ask.input_tokens * (1 + ask.margin), ask.request.max_tokens
@@ -323,24 +323,34 @@ def _may_be_tight(ask: Ask, roster: Roster) -> bool:
     return tokens > roster.smallest_input or tokens + wanted > roster.smallest_window
 
 
-_BY_TERMS: tuple[Rule, ...] = (
-    Rule("pin", "request", "pin", lambda a, _: a.pin is not None, _pin),
-    Rule("allow", "request", "allow", lambda a, _: bool(a.request.routing.allow), _allow),
-    Rule("deny", "request", "deny", lambda a, _: bool(a.deny), _deny),
-    Rule("tenant", "tenant", "tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
-    Rule("require_tags", "request", "require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags),
-    Rule("data.regions", "request", "regions", lambda a, _: bool(a.request.routing.regions), _regions),
-    Rule("data.retention", "request", "retention", lambda a, _: a.request.routing.retention is not None, _retention),
-    Rule("data.training", "request", "training", lambda a, _: a.request.routing.training is False, _training),
+_BY_TERMS: tuple[EligibilityRule, ...] = (
+    EligibilityRule("pin", "request", "pin", lambda a, _: a.pin is not None, _pin),
+    EligibilityRule("allow", "request", "allow", lambda a, _: bool(a.request.routing.allow), _allow),
+    EligibilityRule("deny", "request", "deny", lambda a, _: bool(a.deny), _deny),
+    EligibilityRule("tenant", "tenant", "tenant", lambda a, r: r.has_tenants or a.tenant_models is not None, _tenant),
+    EligibilityRule(
+        "require_tags", "request", "require_tags", lambda a, _: bool(a.request.routing.require_tags), _require_tags
+    ),
+    EligibilityRule("data.regions", "request", "regions", lambda a, _: bool(a.request.routing.regions), _regions),
+    EligibilityRule(
+        "data.retention", "request", "retention", lambda a, _: a.request.routing.retention is not None, _retention
+    ),
+    EligibilityRule(
+        "data.training", "request", "training", lambda a, _: a.request.routing.training is False, _training
+    ),
 )
-_BY_ROOM: tuple[Rule, ...] = (
-    Rule("max_input_tokens", "model", "", _may_be_tight, _input),
-    Rule("context_window", "model", "", _may_be_tight, _window),
-    Rule("learned_window", "moment", "", lambda a, _: bool(a.learned), _learned),
+_BY_ROOM: tuple[EligibilityRule, ...] = (
+    EligibilityRule("max_input_tokens", "model", "", _may_be_tight, _input),
+    EligibilityRule("context_window", "model", "", _may_be_tight, _window),
+    EligibilityRule("learned_window", "moment", "", lambda a, _: bool(a.learned), _learned),
 )
-_BY_SIZE: tuple[Rule, ...] = (
-    Rule("max_output_tokens", "model", "", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output),
-    Rule("max_cost", "request", "max_cost_usd", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost),
+_BY_SIZE: tuple[EligibilityRule, ...] = (
+    EligibilityRule(
+        "max_output_tokens", "model", "", lambda a, r: (a.request.max_tokens or 0) > r.smallest_output, _output
+    ),
+    EligibilityRule(
+        "max_cost", "request", "max_cost_usd", lambda a, _: a.request.routing.max_cost_usd is not None, _max_cost
+    ),
 )
 RULES = _BY_TERMS + _BY_ROOM + _BY_SIZE
 """All rules, in the order in which they are checked; a refusal names the first that fails. Capabilities come last.
@@ -365,14 +375,14 @@ WINDOWS = frozenset({"max_input_tokens", "context_window", "learned_window"})
 
 
 def screen(
-    ask: Ask,
-    models: Roster | Sequence[ModelCard],
+    ask: EligibilityQuery,
+    models: CardIndex | Sequence[ModelCard],
     *,
     unknown: UnknownMode = "prefer_known",
-    barred: Mapping[str, Bar] = MappingProxyType({}),
+    barred: Mapping[str, Unavailability] = MappingProxyType({}),
 ) -> Eligible:
     """Split the cards into usable and refused ones. `barred`: models out of use (credential or model disabled)."""
-    roster = models if isinstance(models, Roster) else Roster(models)
+    roster = models if isinstance(models, CardIndex) else CardIndex(models)
     tight = _may_be_tight(ask, roster)
     rules = _BY_ROOM + _BY_SIZE if tight else _BY_SIZE
     if ask.binding or roster.has_tenants:
@@ -396,7 +406,7 @@ def screen(
     return _marked(ask, found) if tight and (ask.margin or ask.learned) else found
 
 
-def under(screened: Screened, found: Eligible, cards: Sequence[ModelCard]) -> Eligible:
+def under(screened: ScreenResult, found: Eligible, cards: Sequence[ModelCard]) -> Eligible:
     """The result after a screen has read the request: its refusals and notes name the labels that the screen found."""
     if screened.barred:
         return Eligible([], [Refusal(card.id, BARRED, screened.barred) for card in cards], found.notes)
@@ -408,12 +418,12 @@ def under(screened: Screened, found: Eligible, cards: Sequence[ModelCard]) -> El
     return found._replace(refusals=[_found_out(screened, each) for each in found.refusals], notes=(*found.notes, note))
 
 
-def _found_out(screened: Screened, refusal: Refusal) -> Refusal:
+def _found_out(screened: ScreenResult, refusal: Refusal) -> Refusal:
     labels = screened.asked.get(_TERMS.get(refusal.rule, ""))
     return refusal._replace(detail=f"{refusal.detail} (asked for by {', '.join(labels)})") if labels else refusal
 
 
-def _marked(ask: Ask, found: Eligible) -> Eligible:
+def _marked(ask: EligibilityQuery, found: Eligible) -> Eligible:
     """The result with the `tight` models marked: they are not refused, but tried after the others."""
     tight = {card.id: why for card in found.cards if (why := _tight(ask, card)) is not None}
     if not tight:
@@ -422,7 +432,9 @@ def _marked(ask: Ask, found: Eligible) -> Eligible:
     return found._replace(notes=(*found.notes, *notes), tight=tight)
 
 
-def _refusal(ask: Ask, card: ModelCard, active: Sequence[Active], barred: Mapping[str, Bar]) -> Refusal | None:
+def _refusal(
+    ask: EligibilityQuery, card: ModelCard, active: Sequence[Active], barred: Mapping[str, Unavailability]
+) -> Refusal | None:
     if barred and card.id in barred:
         bar = barred[card.id]
         return Refusal(card.id, bar.what, bar.told(card.id, ask.now))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 
-class Refused(Protocol):
+class RefusalLike(Protocol):
     """A refusal as errors need it: model, rule, numbers."""
 
     @property
@@ -34,7 +34,7 @@ class Refused(Protocol):
     def detail(self) -> str: ...
 
 
-class Failed(Protocol):
+class FailedAttempt(Protocol):
     """A failed attempt as errors need it."""
 
     @property
@@ -70,7 +70,7 @@ class ConfigError(RouterError, ValueError):
 class NoEligibleModel(RouterError):
     """No registered model can take the request. Nothing was sent, nothing was booked."""
 
-    def __init__(self, refusals: Sequence[Refused]) -> None:
+    def __init__(self, refusals: Sequence[RefusalLike]) -> None:
         self.refusals = tuple(refusals)
         reasons = "".join(f"\n  {r.model}: {r.rule}: {r.detail}" for r in self.refusals)
         super().__init__(f"no model can take this request; nothing was sent.{reasons}")
@@ -126,7 +126,7 @@ class AllCandidatesFailed(RouterError):
     retry_after_s: float | None = None
 
     def __init__(
-        self, failures: Sequence[Failed], *, tenant: str = "", elapsed_s: float = 0.0, advice: str = "",
+        self, failures: Sequence[FailedAttempt], *, tenant: str = "", elapsed_s: float = 0.0, advice: str = "",
         held_by: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self.failures = tuple(failures)
@@ -152,7 +152,12 @@ class StreamInterrupted(AllCandidatesFailed):
     partial: str = ""
 
     def __init__(
-        self, failures: Sequence[Failed], *, parts: Sequence[Failed] = (), text: bool = True, advice: str = ""
+        self,
+        failures: Sequence[FailedAttempt],
+        *,
+        parts: Sequence[FailedAttempt] = (),
+        text: bool = True,
+        advice: str = "",
     ) -> None:
         self._parts = tuple(parts or failures)
         self._given = "text" if text else "content other than text"
@@ -175,6 +180,6 @@ class StreamInterrupted(AllCandidatesFailed):
         )
 
 
-def _told(vain: Sequence[Failed]) -> str:
+def _told(vain: Sequence[FailedAttempt]) -> str:
     told = "; ".join(f"{f.model} {f.detail or f.fault}" for f in vain)
     return f": {told}." if told else "."

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from capability_router.request import Need, Request
-from capability_router.tokens.attached import Attached
+from capability_router.tokens.attached import AttachedPart
 from capability_router.tokens.estimate import estimate_tokens, measure
 from capability_router.tokens.families import media_tokens
 
@@ -65,9 +65,9 @@ def features(request: Request, count: Callable[[Request], int | None] | None = N
 _tool_tokens = lru_cache(maxsize=64)(estimate_tokens)  # each call of an agent has the same tools
 
 
-def attached_parts(request: Request) -> tuple[Attached, ...]:
+def attached_parts(request: Request) -> tuple[AttachedPart, ...]:
     """The attached parts, with their sizes as far as known."""
-    return request.attached or tuple(Attached(kind) for kind in request.media)
+    return request.attached or tuple(AttachedPart(kind) for kind in request.media)
 
 
 _TASK_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (

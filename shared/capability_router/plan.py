@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from capability_router.drawing.table import Table, data_frame, folded, printable
 from capability_router.eligibility import Refusal
 from capability_router.errors import NoEligibleModel
-from capability_router.value import quickly_made
+from capability_router.frozen_value import fast_frozen
 
 SCHEMA_VERSION = 1
 
@@ -79,7 +79,7 @@ class Candidate(_Fields):
         }  # fmt: skip
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A decision before anything is sent. `candidates` are ranked, best first.

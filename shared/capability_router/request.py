@@ -13,9 +13,9 @@ from decimal import Decimal
 from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
+from capability_router.frozen_value import fast_frozen
 from capability_router.routing import Routing, current_routing
-from capability_router.tokens.attached import Attached
-from capability_router.value import quickly_made
+from capability_router.tokens.attached import AttachedPart
 
 
 class Need(IntFlag):
@@ -41,7 +41,7 @@ class ProviderTool(NamedTuple):
     homes: tuple[str, ...]
 
 
-class Screened(NamedTuple):
+class ScreenResult(NamedTuple):
     """What a screen found in a request: the count of each label, never the text. It narrows the routing terms.
 
     `asked`: for each term, the labels that require it. `barred`: why no model may read it; "" = some may.
@@ -113,7 +113,7 @@ def _new_id() -> str:
         return drawn[:size]
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, independent of the framework.
@@ -136,7 +136,7 @@ class Request:
     texts: tuple[str, ...]
     needs: Need = Need.NONE
     media: tuple[str, ...] = ()
-    attached: tuple[Attached, ...] = ()
+    attached: tuple[AttachedPart, ...] = ()
     tools: str = ""
     tool_names: tuple[str, ...] = ()
     provider_tools: tuple[ProviderTool, ...] = ()
@@ -157,7 +157,7 @@ class Request:
     answers: int | None = None
     roles: tuple[str, ...] = ()
     own_key: bool = False
-    screened: Screened | None = None
+    screened: ScreenResult | None = None
     beside: tuple[str, ...] = field(default=(), repr=False)
     own_prompt: str = field(default="", repr=False)
     prepared_s: float = 0.0
@@ -183,7 +183,7 @@ SERVICE_TIERS = ("batch", "flex", "priority")
 _USUAL = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand", "none", "unspecified"})
 
 
-def asked_service(keywords: Mapping[str, Any]) -> str:
+def requested_service_tier(keywords: Mapping[str, Any]) -> str:
     """The service tier that a call's keywords ask for."""
     word = keywords.get("service_tier")
     extra = keywords.get("extra_body") if word is None else None
@@ -194,19 +194,19 @@ KEY_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-ke
 """The headers in which providers look for a key, in lower case."""
 
 
-def brings_key(keywords: Mapping[str, Any]) -> bool:
+def has_api_key(keywords: Mapping[str, Any]) -> bool:
     """Whether a call's keywords hold an API key, as a keyword or a header."""
     headers = keywords.get("extra_headers")
     among = isinstance(headers, Mapping) and any(str(name).lower() in KEY_HEADERS for name in headers)
     return among or bool(keywords.get("api_key"))
 
 
-def own_service(model: object) -> str:
+def default_service_tier(model: object) -> str:
     """The service tier that a framework's model asks for by itself, in a field or in what it adds to each call."""
-    return next((tier for place in _of_its_own(model, "service_tier") if (tier := asked_service(place))), "")
+    return next((tier for place in _of_its_own(model, "service_tier") if (tier := requested_service_tier(place))), "")
 
 
-def asked_answers(keywords: Mapping[str, Any]) -> int | None:
+def requested_answers(keywords: Mapping[str, Any]) -> int | None:
     """How many answers a call's keywords ask for (OpenAI's `n`, Google's `candidate_count`); None = not stated."""
     nested = (keywords.get(name) for name in ("extra_body", "generation_config"))
     places = (keywords, *(place for place in nested if isinstance(place, Mapping)))
@@ -214,9 +214,9 @@ def asked_answers(keywords: Mapping[str, Any]) -> int | None:
     return next((n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
 
 
-def own_answers(model: object) -> int | None:
-    """How many answers a framework's model asks for by itself, as `own_service` finds it."""
-    return next((n for place in _of_its_own(model, *_ANSWERS) if (n := asked_answers(place))), None)
+def default_answers(model: object) -> int | None:
+    """How many answers a framework's model asks for by itself, as `default_service_tier` finds it."""
+    return next((n for place in _of_its_own(model, *_ANSWERS) if (n := requested_answers(place))), None)
 
 
 _ANSWERS = ("n", "candidate_count")
@@ -238,7 +238,7 @@ def service_tier(word: object) -> str:
     return "" if text in _USUAL else "priority" if text == "fast" else text
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one attempt. `input_tokens` includes cached ones, `output_tokens` includes reasoning.
@@ -295,7 +295,7 @@ TOKENS = tuple(f.name for f in fields(Usage) if f.name not in ("service_tier", "
 """The counts of a Usage."""
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What an attempt has returned so far; complete once its stream has ended.
@@ -306,7 +306,7 @@ class Reply:
     `carried`: it had content, even if only reasoning or a block without text.
     `mute`: its client may have dropped the terminal reason.
     `other`: it had content other than text, reasoning and tool calls (an image, sound, a provider's own block).
-    `misfit_shown`: it has a `parse_error` and ended well, and the caller of the stream sees that it does not fit.
+    `mismatch_streamed`: it has a `parse_error` and ended well, and the caller of the stream sees that it does not fit.
     `unoffered_tool_calls`: how many of the malformed tool calls name a tool that the request does not have.
     """
 
@@ -326,7 +326,7 @@ class Reply:
     mute: bool = False
     unoffered_tool_calls: int = 0
     other: bool = False
-    misfit_shown: bool = False
+    mismatch_streamed: bool = False
 
     @property
     def empty(self) -> bool:
@@ -334,7 +334,7 @@ class Reply:
         return not (self.tool_calls or self.malformed_tool_calls or self.other or self.text.strip())
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One attempt, ended. `fault` is None for the one that answered; times in seconds.
@@ -368,7 +368,7 @@ class AttemptRecord:
         }  # fmt: skip
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of one request: which model answered, after which attempts, at what cost.

@@ -15,39 +15,39 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from capability_router.assembly import wiring
 from capability_router.assembly.accounting import Accounting
 from capability_router.assembly.dispatch import Dispatch
+from capability_router.assembly.second_policies import RoutingDecision, SecondPolicies
 from capability_router.assembly.shadow_calls import Again, ShadowCalls, will_be_called
-from capability_router.assembly.trials import Decided, Trials
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.entry import Describe
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock, SystemClock
-from capability_router.counter import Count, Counter
 from capability_router.errors import ConfigError, NoEligibleModel
 from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint
-from capability_router.execution.probing import PROBE_S, PROBE_TAG, ProbeGate, Prober
+from capability_router.execution.prober import PROBE_S, PROBE_TAG, ProbeGate, Prober
 from capability_router.execution.run import Run
-from capability_router.execution.targets import Gate
-from capability_router.health.board import QUIET, Board, HealthEvent
+from capability_router.execution.target_selector import AdmissionControl
+from capability_router.frozen_value import altered
+from capability_router.health.board import QUIET, HealthBoard, HealthEvent
 from capability_router.health.health_table import HealthTable
-from capability_router.learning.guard import Guard
+from capability_router.learning.guard import BaselineGuard
 from capability_router.learning.outcomes import Forgotten, score_of
 from capability_router.log_lines import listener_failed
-from capability_router.money.budget.coverage import scopes_of
+from capability_router.money.budget.cap_index import scopes_of
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
 from capability_router.policies.affordable import within_budgets
-from capability_router.policies.base import Knowledge
+from capability_router.policies.base import LearnedModel
 from capability_router.policies.exploration.budget import exploration_money
-from capability_router.policies.exploration.explorer import PICKED, Explored, explorer_of
+from capability_router.policies.exploration.explorer import PICKED, ExplorationChoice, explorer_of
 from capability_router.policies.second_policy.shadow import ShadowDecision
 from capability_router.request import Outcome, Request
 from capability_router.routing import EVALUATION_TAG
 from capability_router.stores.base import Store
 from capability_router.telemetry.recorder import Traces
 from capability_router.telemetry.sinks import Sink, Sinks, configured_sinks
-from capability_router.value import altered
+from capability_router.token_counter import Count, TokenCounter
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
@@ -82,7 +82,7 @@ class Router:
         self._accounting = Accounting(s, registry, self.clock)
         self.ledger, self.budgets = self._accounting.ledger, self._accounting.budgets
         self._accounts = Accounts(registry, self.ledger, self.budgets, self.clock.unix)
-        self.board = Board(
+        self.board = HealthBoard(
             s.health, seed=s.policy.seed, learns_limits=s.learns_limits, on_event=self._tell,
             worked=self.clock.worked,
         )  # fmt: skip
@@ -104,7 +104,7 @@ class Router:
         self.planner = wiring.planner_of(registry, s, self.board, known, pace, self._dispatch.wait_s)
         self._trying(known)
         self._lessons = wiring.lessons_of(self.planner, registry)
-        self._trials = Trials(s, registry.named, learned, self._accounting.pace)
+        self._trials = SecondPolicies(s, registry.named, learned, self._accounting.pace)
         self._evaluation = wiring.evaluation_of(s, self.clock)
         self._shadow_calls = ShadowCalls(self._accounts, self._dispatch, self.clock, self._recorder, self._evaluation)
         self._listeners: list[Callable[[Request, Outcome], None]] = []
@@ -144,8 +144,13 @@ class Router:
         return within_budgets(plan, self._accounts.open(request, plan).foreseen) if self.budgets else plan
 
     def start(
-        self, request: Request, endpoint: Endpoint[C], *, gate: Gate | None = None, again: Again | None = None
-    ) -> Run[C]:  # fmt: skip
+        self,
+        request: Request,
+        endpoint: Endpoint[C],
+        *,
+        gate: AdmissionControl | None = None,
+        again: Again | None = None,
+    ) -> Run[C]:
         """Plan a request. Iterate the Run that is returned, to carry it out.
 
         Raises NoEligibleModel or StoreError before anything is sent. `gate` replaces the health board in admitting the
@@ -166,7 +171,7 @@ class Router:
             made = self._decide(request, alongside=alongside, exploring=False)
             plan, aside = made.plan, made.aside
         self._trials.carried_out(made.policy, made.scene, plan)
-        self.planner.balance.took_turn()
+        self.planner.balance.count_request()
         machine = self._dispatch.machine(request, plan, self._accounts.open(request, plan), gate)
         ended: Ended = (
             self._ended if aside is None and not made.explored.at
@@ -271,7 +276,7 @@ class Router:
     def _left(self, model: str) -> float | None:
         entry = self.registry.entry(model)
         scopes = scopes_of(model, canonical(entry.card.provider), entry.address.credential)
-        pico = self.budgets.left_here(scopes) if self.budgets else None
+        pico = self.budgets.local_left(scopes) if self.budgets else None
         return None if pico is None else pico / 1e12
 
     def on_health(self, listener: Callable[[HealthEvent], None]) -> None:
@@ -309,7 +314,7 @@ class Router:
     def count_with(self, count: Count, name: str) -> None:
         """Count tokens with an adapter's function, if `tokens.counter` is "model". The first one given is kept."""
         if self.settings.counter == "model" and self.planner.count is None:
-            self.planner = replace(self.planner, count=Counter(count, name))
+            self.planner = replace(self.planner, count=TokenCounter(count, name))
 
     def probe(self, id: str) -> None:
         """Probe a model that has an `endpoint` by asking for one token.
@@ -317,13 +322,15 @@ class Router:
         Raises AllCandidatesFailed, RouterBusy, NoEligibleModel, BudgetExceeded or StoreError, and ConfigError for an
         unknown id.
         """
-        from capability_router.endpoints.calls import ChatCalls  # here, because it loads the HTTP client
         from capability_router.endpoints.chat import request_from_chat
+        from capability_router.endpoints.chat_completions_endpoint import (
+            ChatCompletionsEndpoint,  # here, because it loads the HTTP client
+        )
         from capability_router.endpoints.openai_compatible import client_for
 
         card = self.registry.entry(id).card
         request = request_from_chat("ping", max_tokens=1, pin=id, tags=[PROBE_TAG], deadline_s=PROBE_S)
-        calls = ChatCalls(request, {id: client_for(card.endpoint or {}, owner=id, model=card.model)})
+        calls = ChatCompletionsEndpoint(request, {id: client_for(card.endpoint or {}, owner=id, model=card.model)})
         for _ in self.start(request, calls, gate=ProbeGate(self.board)):
             pass
 
@@ -354,7 +361,7 @@ class Router:
         if self._reporter is not None:
             self._reporter.start()
 
-    def _decide(self, request: Request, *, alongside: bool = False, exploring: bool = True) -> Decided:
+    def _decide(self, request: Request, *, alongside: bool = False, exploring: bool = True) -> RoutingDecision:
         now = self.clock.now()
         stay = self._lessons.affinity.of(request, now)
         planner = self.planner if exploring else replace(self.planner, explorer=None)
@@ -362,7 +369,7 @@ class Router:
 
     def _ended(
         self, run: Run[Any], aside: ShadowDecision | None = None, again: Again | None = None,
-        explored: Explored = PICKED,
+        explored: ExplorationChoice = PICKED,
     ) -> None:  # fmt: skip
         outcome, request, plan = run.outcome, run.request, run.plan
         if outcome is None:
@@ -402,11 +409,11 @@ class Router:
         self._recorder.scored(request_id, answered.model, float(score), source)
         return True
 
-    def _trying(self, known: Knowledge | None) -> None:
+    def _trying(self, known: LearnedModel | None) -> None:
         """Add exploration and the guard, if there is a learner. The guard also sees what other processes learn."""
         if known is not None:
             policy = self.settings.policy
-            guard = Guard(targets=policy.quality_target is not None or policy.quality_share is not None)
+            guard = BaselineGuard(targets=policy.quality_target is not None or policy.quality_share is not None)
             money = partial(exploration_money, known, self.store.budgets, self.name, self.clock)
             known.tell(guard)
             self.planner = replace(self.planner, guard=guard, explorer=explorer_of(policy, money))

@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from capability_router.errors import ConfigError
+from capability_router.frozen_value import fast_frozen
 from capability_router.nearest import nearest
-from capability_router.value import quickly_made
 
 DATA_TERMS = ("regions", "retention", "training")
 RETENTION = "'zero' or days such as '30d'"
@@ -60,7 +60,7 @@ def check_keywords(names: Iterable[str], otherwise: str = "") -> None:
         many = len(found) > 1
         raise ConfigError(
             f"{', '.join(found)} {'are routing terms' if many else 'is a routing term'}, no keyword of a model's call; "
-            f"{how_to_say(found[0], otherwise)}"
+            f"{routing_hint(found[0], otherwise)}"
         )
 
 
@@ -82,13 +82,13 @@ def check_terms(keywords: Mapping[str, Any]) -> None:
 _TYPO = 0.8  # the keywords that models' calls are known to take stay below it: 'thinking' is like 'training' by 0.75
 
 
-def how_to_say(term: str, otherwise: str = "") -> str:
+def routing_hint(term: str, otherwise: str = "") -> str:
     """'say `with routing(tenant=...):` around the call', and the other way, which has {} for the term."""
     also = f", or {otherwise.format(term)}" if otherwise else ""
     return f"say `with routing({term}=...):` around the call{also}"
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Routing:
     """The terms of one request. Empty means: no such term.

@@ -1,6 +1,6 @@
 """Screens: hooks that read each request before it is planned. What they find can forbid models, never allow one.
 
-A hook takes the Request or its text and returns what it found (screening/answer.py), once per request. If it fails or
+A hook takes the Request or its text and returns what it found (screening/findings.py), once per request. If it fails or
 returns something invalid, the request is refused for every model: a text that was not checked is not sent.
 """
 
@@ -18,11 +18,11 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from capability_router.errors import ConfigError
-from capability_router.request import Request, Screened
-from capability_router.screening.answer import Answer, Unreadable, read
-from capability_router.screening.demand import Demand, Meant, Narrowing
-from capability_router.screening.rules import Rules
-from capability_router.value import altered
+from capability_router.frozen_value import altered
+from capability_router.request import Request, ScreenResult
+from capability_router.screening.findings import HookFindings, InvalidFindings, read
+from capability_router.screening.label_rules import LabelRules
+from capability_router.screening.requirement import LabelRequirement, Meant, NarrowedTerms
 
 if TYPE_CHECKING:
     from capability_router.screening.detector import Detector
@@ -34,7 +34,7 @@ _UNSEEN = "what was not looked at is not sent"
 log = logging.getLogger("capability_router")
 
 
-class Hook(NamedTuple):
+class ScreenHook(NamedTuple):
     """A function that reads requests. `awaited`: it returns an awaitable, so calling it takes no time."""
 
     name: str
@@ -43,12 +43,12 @@ class Hook(NamedTuple):
     quick: Callable[[Request], bool] = lambda _: False
 
 
-class _Failed(NamedTuple):
+class _HookFailure(NamedTuple):
     why: str
 
 
-def hook_of(given: Any) -> Hook:
-    """A Hook from a function, sync or async, of a text or of the Request. Raises ConfigError for anything else.
+def hook_of(given: Any) -> ScreenHook:
+    """A ScreenHook from a function, sync or async, of a text or of the Request. Raises ConfigError for anything else.
 
     It takes a text if its first parameter is annotated `str`, or named text, content or prompt.
     """
@@ -58,8 +58,8 @@ def hook_of(given: Any) -> Hook:
     awaited = inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(getattr(given, "__call__", None))  # noqa: B004 - its own kind of function is asked for
     name = str(getattr(given, "__name__", type(given).__name__))
     if _takes_text(given):
-        return Hook(name, lambda request: given(text_of(request)), awaited)
-    return Hook(name, given, awaited)
+        return ScreenHook(name, lambda request: given(text_of(request)), awaited)
+    return ScreenHook(name, given, awaited)
 
 
 def _takes_text(given: Callable[..., Any]) -> bool:
@@ -72,10 +72,10 @@ def _takes_text(given: Callable[..., Any]) -> bool:
     return first.annotation in (str, "str") or (first.annotation is first.empty and first.name in _OF_TEXT)
 
 
-def builtin(detector: Detector) -> Hook:
+def builtin(detector: Detector) -> ScreenHook:
     """The built-in detector as a hook."""
-    return Hook(
-        BUILTIN, lambda request: Answer(detector.found(_sent(request))),
+    return ScreenHook(
+        BUILTIN, lambda request: HookFindings(detector.found(_sent(request))),
         quick=lambda request: sum(map(len, _sent(request))) <= _AT_ONCE,
     )  # fmt: skip
 
@@ -92,9 +92,9 @@ def _sent(request: Request) -> tuple[str, ...]:
 class Screen:
     """`rules`: what each label requires. `meant`: the ids that a model's name stands for."""
 
-    def __init__(self, hooks: Sequence[Hook], rules: Rules, meant: Meant) -> None:
+    def __init__(self, hooks: Sequence[ScreenHook], rules: LabelRules, meant: Meant) -> None:
         self._hooks, self._rules, self._meant = tuple(hooks), rules, meant
-        self._nothing = Screened({}, {}, by=self)
+        self._nothing = ScreenResult({}, {}, by=self)
 
     def before(self, request: Request) -> Request:
         """The request with the terms that the findings require. An async hook runs here, in a loop of its own."""
@@ -116,14 +116,14 @@ class Screen:
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # as above
 
-    def _steps(self, request: Request) -> Generator[Hook, Answer | _Failed, Request]:
+    def _steps(self, request: Request) -> Generator[ScreenHook, HookFindings | _HookFailure, Request]:
         """A generator: yields each hook to ask and receives its answer. A request is read once."""
         if request.screened is not None and request.screened.by is self:
             return request
-        found, asked = dict[str, int](), list[tuple[str, Demand]]()
+        found, asked = dict[str, int](), list[tuple[str, LabelRequirement]]()
         for hook in self._hooks:
             answer = yield hook
-            if isinstance(answer, _Failed):
+            if isinstance(answer, _HookFailure):
                 log.warning("the screen %s: %s", hook.name, answer.why)
                 return _barred(request, f"the screen {hook.name} {answer.why}; {_UNSEEN}", self)
             asked += self._asking(hook, answer)
@@ -131,7 +131,7 @@ class Screen:
                 found[label] = found.get(label, 0) + count
         return self._narrowed(request, found, asked) if found or asked else altered(request, screened=self._nothing)
 
-    def _asking(self, hook: Hook, answer: Answer) -> Iterator[tuple[str, Demand]]:
+    def _asking(self, hook: ScreenHook, answer: HookFindings) -> Iterator[tuple[str, LabelRequirement]]:
         """The required terms and what requires them: the hook itself, and its labels, unless these only repeat it."""
         demand = answer.demand
         if demand is not None:
@@ -140,20 +140,22 @@ class Screen:
             if demand is None or self._rules.names(label):
                 yield label, self._rules.of(label)
 
-    def _narrowed(self, request: Request, found: dict[str, int], asked: Iterable[tuple[str, Demand]]) -> Request:
-        narrowing = Narrowing(request.routing, self._meant)
+    def _narrowed(
+        self, request: Request, found: dict[str, int], asked: Iterable[tuple[str, LabelRequirement]]
+    ) -> Request:
+        narrowing = NarrowedTerms(request.routing, self._meant)
         for label, demand in asked:
             narrowing.add(label, demand)
         by_term = {name: tuple(labels) for name, labels in narrowing.asked.items()}
-        screened = Screened(dict(sorted(found.items())), by_term, narrowing.barred, narrowing.told(), self)
+        screened = ScreenResult(dict(sorted(found.items())), by_term, narrowing.barred, narrowing.told(), self)
         return altered(request, routing=narrowing.terms, screened=screened)
 
 
 def _barred(request: Request, why: str, by: Screen) -> Request:
-    return altered(request, screened=Screened({}, {}, why, "", by))
+    return altered(request, screened=ScreenResult({}, {}, why, "", by))
 
 
-def _looked(hook: Hook, request: Request) -> Any:
+def _looked(hook: ScreenHook, request: Request) -> Any:
     """The hook's answer, or an awaitable. It is read here, where the hook runs, because it may be a generator.
 
     It raises nothing: a StopIteration can't be passed from a thread to a waiting task, which would wait for ever.
@@ -165,20 +167,20 @@ def _looked(hook: Hook, request: Request) -> Any:
     return given if _waits(given) else _answer(given)
 
 
-def _answer(given: Any) -> Answer | _Failed:
-    if isinstance(given, _Failed):
+def _answer(given: Any) -> HookFindings | _HookFailure:
+    if isinstance(given, _HookFailure):
         return given
     try:
         return read(given)
-    except Unreadable as error:
-        return _Failed(f"can't be read: {error}")
+    except InvalidFindings as error:
+        return _HookFailure(f"can't be read: {error}")
     except Exception as error:  # noqa: BLE001 - an answer of a foreign kind may raise anything when it is read
         return _failed(error)
 
 
-def _asked(hook: Hook, request: Request) -> Answer | _Failed:
+def _asked(hook: ScreenHook, request: Request) -> HookFindings | _HookFailure:
     given = _looked(hook, request)
-    if isinstance(given, (Answer, _Failed)):
+    if isinstance(given, (HookFindings, _HookFailure)):
         return given
     try:
         given = _finished(given)
@@ -187,10 +189,10 @@ def _asked(hook: Hook, request: Request) -> Answer | _Failed:
     return _answer(given)
 
 
-async def _awaited(hook: Hook, request: Request) -> Answer | _Failed:
+async def _awaited(hook: ScreenHook, request: Request) -> HookFindings | _HookFailure:
     here = hook.awaited or hook.quick(request)
     given = _looked(hook, request) if here else await asyncio.to_thread(_looked, hook, request)
-    if isinstance(given, (Answer, _Failed)):
+    if isinstance(given, (HookFindings, _HookFailure)):
         return given
     try:
         given = await given
@@ -200,14 +202,14 @@ async def _awaited(hook: Hook, request: Request) -> Answer | _Failed:
 
 
 def _waits(given: Any) -> bool:
-    return given.__class__ is not Answer and inspect.isawaitable(given)
+    return given.__class__ is not HookFindings and inspect.isawaitable(given)
 
 
-def _failed(error: Exception) -> _Failed:
+def _failed(error: Exception) -> _HookFailure:
     """The failure without the error's message, which may quote the text."""
     place = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)][-1:]
     where = "".join(f" at {Path(name).name}:{line}" for name, line in place)
-    return _Failed(f"raised {type(error).__name__}{where}")
+    return _HookFailure(f"raised {type(error).__name__}{where}")
 
 
 def _finished(given: Awaitable[Any]) -> Any:
@@ -229,7 +231,9 @@ def _to_its_end(given: Awaitable[Any], ends: list[Any]) -> None:
     try:
         ends.append(asyncio.run(_whole(given)))
     except BaseException as error:  # noqa: BLE001 - handed to the waiting task
-        ends.append(_Failed(f"raised {type(error).__name__}") if not isinstance(error, Exception) else _failed(error))
+        ends.append(
+            _HookFailure(f"raised {type(error).__name__}") if not isinstance(error, Exception) else _failed(error)
+        )
 
 
 async def _whole(given: Awaitable[Any]) -> Any:

@@ -14,7 +14,7 @@ import importlib, sys
 importlib.import_module(sys.argv[1])
 print(*sorted(name for name in sys.modules if name.startswith(sys.argv[1] + ".")))
 """
-NEEDED = {"capability_router.errors", "capability_router.nearest", "capability_router.value"}
+NEEDED = {"capability_router.errors", "capability_router.nearest", "capability_router.frozen_value"}
 """What `routing(...)` is made with."""
 
 

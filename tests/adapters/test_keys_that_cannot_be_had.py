@@ -12,8 +12,8 @@ from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from loopback.chat_server import ChatServer, completion, reply
 
 from capability_router import AllCandidatesFailed, Router
-from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
+from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
 from capability_router.endpoints.openai_compatible import client_for
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
@@ -96,7 +96,7 @@ def test_the_next_model_of_the_core_alone_answers(server: ChatServer, error: Exc
     router = Router(_models(_endpoint(server.base_url, error), server.base_url), policy="single")
     clients = {c.id: client_for(c.endpoint or {}, owner=c.id) for c in router.registry.cards}
     request = request_from_chat("hi", tools=[])
-    assert [delta.text for delta in router.start(request, ChatCalls(request, clients))] == ["good"]
+    assert [delta.text for delta in router.start(request, ChatCompletionsEndpoint(request, clients))] == ["good"]
     assert [call.fault for call in router.ledger.calls()] == [kind, None]
 
 

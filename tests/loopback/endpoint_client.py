@@ -12,13 +12,13 @@ from loopback.chat_server import (
     Step,
 )
 
-from capability_router.endpoints.clocks import Clocks
 from capability_router.endpoints.errors import (
     EndpointError,
 )
 from capability_router.endpoints.exchange import Exchange
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.spec import EndpointSpec
+from capability_router.endpoints.timeouts import ClientTimeouts
 from capability_router.endpoints.wire import Delta
 
 BODY = {"messages": [{"role": "user", "content": "say it"}]}
@@ -43,7 +43,7 @@ def client(server: ChatServer, **spec: Any) -> OpenAICompatible:
 
 def failure(read: Read, *script: Step, stream: bool = False, body: Any = BODY, **clocks: float) -> Any:
     with ChatServer(*script) as server:
-        exchange = client(server).start(body, stream=stream, timeouts=Clocks(**clocks))
+        exchange = client(server).start(body, stream=stream, timeouts=ClientTimeouts(**clocks))
         with pytest.raises(EndpointError) as caught:
             read(exchange)
     return caught.value

@@ -20,7 +20,6 @@ from loopback.chat_server import (
 )
 from loopback.endpoint_client import BODY, Read, client, failure, read_blocking
 
-from capability_router.endpoints.clocks import Clocks
 from capability_router.endpoints.errors import (
     EndpointConnectionError,
     EndpointReplyError,
@@ -30,6 +29,7 @@ from capability_router.endpoints.errors import (
 )
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.spec import EndpointSpec
+from capability_router.endpoints.timeouts import ClientTimeouts
 
 # Errors
 
@@ -86,7 +86,7 @@ def test_a_stream_that_is_asked_for_again_has_its_clocks_from_the_start() -> Non
     refused = reply({"error": {"message": "unknown option stream_options"}}, 400)
     late = sse(1.2, piece("a", role="assistant"), piece(finish="stop"))
     with ChatServer(refused, late) as server:
-        exchange = client(server).start(BODY, stream=True, timeouts=Clocks(total=60.0))
+        exchange = client(server).start(BODY, stream=True, timeouts=ClientTimeouts(total=60.0))
         assert [delta.text for delta in read_blocking(exchange) if delta.text] == ["a"]
 
 
@@ -214,7 +214,7 @@ def test_first_token_is_for_streams_alone(read: Read) -> None:
 
 def test_a_slow_caller_is_not_a_slow_server() -> None:
     with ChatServer(sse(piece("a"), 0.05, piece("b"), piece(finish="stop"))) as server:
-        exchange = client(server).start(BODY, stream=True, timeouts=Clocks(between_tokens=0.15))
+        exchange = client(server).start(BODY, stream=True, timeouts=ClientTimeouts(between_tokens=0.15))
         texts = []
         for delta in exchange.chunks():
             texts.append(delta.text)
@@ -226,5 +226,5 @@ def test_connect_has_its_own_clock(read: Read) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # takes the connection, never says a word of TLS
         caller = OpenAICompatible(EndpointSpec(f"https://127.0.0.1:{mute.getsockname()[1]}/v1", "m"))
         with pytest.raises(EndpointTimeout) as caught:
-            read(caller.start(BODY, timeouts=Clocks(connect=0.1, total=30.0)))
+            read(caller.start(BODY, timeouts=ClientTimeouts(connect=0.1, total=30.0)))
     assert (caught.value.clock, caught.value.limit_s) == ("connect", 0.1)

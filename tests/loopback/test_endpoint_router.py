@@ -11,8 +11,8 @@ import pytest
 from loopback.chat_server import ChatServer, completion, piece, reply, sse
 
 from capability_router import AllCandidatesFailed, Router
-from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
+from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
 from capability_router.endpoints.openai_compatible import OpenAICompatible, client_for
 from capability_router.endpoints.wire import Delta
 from capability_router.execution.run import Run
@@ -38,7 +38,7 @@ def test_a_failed_model_is_replaced_and_the_books_hold() -> None:
     with ChatServer(reply({"error": {"message": "no"}}, 503)) as bad, ChatServer(reply(completion())) as good:
         router, clients = router_over(bad, good)
         request = request_from_chat("hi", tenant="acme", tools=[])
-        run = router.start(request, ChatCalls(request, clients))
+        run = router.start(request, ChatCompletionsEndpoint(request, clients))
         assert [delta.text for delta in run] == ["hello"]
     assert run.outcome is not None
     assert (run.outcome.model, run.outcome.fallback) == ("m1", True)
@@ -57,7 +57,7 @@ def test_a_free_quota_of_one_model_bars_no_other_of_its_key() -> None:
 
         def answered_by() -> str:
             request = request_from_chat("hi", tools=[])
-            run = router.start(request, ChatCalls(request, clients))
+            run = router.start(request, ChatCompletionsEndpoint(request, clients))
             assert [delta.text for delta in run] == ["hello"]
             assert run.outcome is not None
             return run.outcome.model
@@ -71,7 +71,7 @@ async def test_a_stream_that_breaks_before_its_first_text_falls_back() -> None:
     with ChatServer(sse(piece("", role="assistant"), end="cut")) as bad, ChatServer(ok) as good:
         router, clients = router_over(bad, good)
         request = request_from_chat("hi", stream=True)
-        run = router.start(request, ChatCalls(request, clients))
+        run = router.start(request, ChatCompletionsEndpoint(request, clients))
         assert "".join([delta.text async for delta in run]) == "hello"
     assert run.outcome is not None
     assert run.outcome.model == "m1"
@@ -85,7 +85,7 @@ def test_a_stalled_model_is_left_at_its_clock() -> None:
             {"base_url": bad.base_url, "model": "m", "timeouts": {"first_token": 0.1, "total": 0.2}}, owner="m0"
         )
         request = request_from_chat("hi", stream=True)
-        run = router.start(request, ChatCalls(request, clients))
+        run = router.start(request, ChatCompletionsEndpoint(request, clients))
         assert "".join(delta.text for delta in run) == "hello"
     assert run.outcome is not None
     assert run.outcome.attempts[0].fault == "timeout"
@@ -96,7 +96,7 @@ def test_all_failing_is_told() -> None:
         router, clients = router_over(bad)
         request = request_from_chat("hi")
         with pytest.raises(AllCandidatesFailed, match="m0"):
-            list(router.start(request, ChatCalls(request, clients)))
+            list(router.start(request, ChatCompletionsEndpoint(request, clients)))
     assert len(bad.seen) == 1
 
 
@@ -107,7 +107,7 @@ def test_text_that_comes_together_with_the_error_behind_it_is_shown_before_anoth
     with ChatServer(sse(piece("one "), 0.02, burst, end="clean")) as bad, ChatServer(ok) as good:
         router, clients = router_over(bad, good, assistant_prefill=True, resume=True)
         request = replace(request_from_chat("hi", stream=True), resumable=True)
-        run = router.start(request, ChatCalls(request, clients))
+        run = router.start(request, ChatCompletionsEndpoint(request, clients))
         assert _read(run, awaited=awaited) == ["one ", "two ", "three ", "four", ""]
     assert run.begun == (1, "one two three ")
 

@@ -11,13 +11,13 @@ from urllib.parse import unquote
 import pytest
 from loopback.chat_server import ChatServer, Step, completion, hang_up, piece, raw, reply, sse, stall
 
-from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
-from capability_router.endpoints.clocks import Clocks
+from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
 from capability_router.endpoints.errors import EndpointError
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.scrub import scrub
 from capability_router.endpoints.spec import EndpointSpec
+from capability_router.endpoints.timeouts import ClientTimeouts
 from capability_router.errors import ConfigError
 from capability_router.faults.kinds import Fault
 
@@ -64,7 +64,7 @@ def test_no_failure_shows_the_key_or_the_prompt(
         spec = EndpointSpec(server.base_url, "m", KEY, headers={"x-secret": KEY})
         client = OpenAICompatible(spec)
         body = {"messages": [{"role": "user", "content": PROMPT}]}
-        exchange = client.start(body, stream="event" in name or name == "cut", timeouts=Clocks(total=0.5))
+        exchange = client.start(body, stream="event" in name or name == "cut", timeouts=ClientTimeouts(total=0.5))
 
         async def read() -> None:
             async for _ in exchange.achunks():
@@ -95,7 +95,7 @@ def test_no_repr_shows_the_key_or_the_prompt() -> None:
     def classify(error: BaseException) -> Fault:
         raise AssertionError
 
-    calls = ChatCalls(request, {"m": client}, classify)
+    calls = ChatCompletionsEndpoint(request, {"m": client}, classify)
     things: list[Any] = [spec, spec.api_key, spec.address, client, exchange, exchange.reply(), request, calls, *deltas]
     assert not leaks(*map(repr, things), *map(str, things))
 

@@ -10,8 +10,8 @@ import pytest
 from loopback.chat_server import ChatServer, completion, reply
 
 from capability_router import AllCandidatesFailed, ConfigError, Router
-from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
+from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
 from capability_router.endpoints.openai_compatible import client_for
 from capability_router.health.board import HealthEvent
 from capability_router.testing import assert_books_balanced
@@ -43,7 +43,9 @@ class Watched:
     def ask(self) -> str:
         request = request_from_chat("hi", tags=["mine"])
         client = client_for({"base_url": self.router.registry.cards[0].endpoint["base_url"], "model": "m"}, owner="m")
-        return "".join(delta.text for delta in self.router.start(request, ChatCalls(request, {"m": client})))
+        return "".join(
+            delta.text for delta in self.router.start(request, ChatCompletionsEndpoint(request, {"m": client}))
+        )
 
     def fail(self) -> None:
         for _ in range(2):

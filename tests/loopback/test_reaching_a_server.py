@@ -17,11 +17,11 @@ from loopback.endpoint_client import BODY, Read, client, failure, read_async
 
 from capability_router.clock import SystemClock
 from capability_router.endpoints import connection_pool
-from capability_router.endpoints.clocks import Clocks, Patience
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointTimeout
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.sockets import AsyncSockets, TimedSockets
 from capability_router.endpoints.spec import EndpointSpec
+from capability_router.endpoints.timeouts import CallDeadline, ClientTimeouts
 
 
 class Named:
@@ -62,7 +62,7 @@ def test_all_addresses_of_a_host_share_the_time_to_connect(
     caller = OpenAICompatible(EndpointSpec(f"http://model.test:{silent_port}/v1", "m"))
     begun = SystemClock().now()
     with pytest.raises(EndpointTimeout) as caught:
-        read(caller.start(BODY, timeouts=Clocks(connect=0.4, total=0.6)))
+        read(caller.start(BODY, timeouts=ClientTimeouts(connect=0.4, total=0.6)))
     assert caught.value.clock == "connect"
     assert SystemClock().now() - begun < 0.75
 
@@ -77,7 +77,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(read: Read, mo
             waiting.connect_ex(("127.0.0.2", server.port))
         Named(monkeypatch, "127.0.0.2", "127.0.0.1")
         caller = OpenAICompatible(EndpointSpec(f"http://model.test:{server.port}/v1", "m"))
-        exchange = caller.start(BODY, timeouts=Clocks(connect=3.0, total=2.0))
+        exchange = caller.start(BODY, timeouts=ClientTimeouts(connect=3.0, total=2.0))
         assert [delta.text for delta in read(exchange)] == ["there"]
 
 
@@ -97,7 +97,7 @@ def test_a_server_that_takes_a_large_request_slowly_does_not_put_the_limit_off(r
         body = {"messages": [{"role": "user", "content": "x" * 24_000_000}]}
         begun = SystemClock().now()
         with pytest.raises(EndpointTimeout) as caught:
-            read(caller.start(body, timeouts=Clocks(total=0.8)))
+            read(caller.start(body, timeouts=ClientTimeouts(total=0.8)))
         took = SystemClock().now() - begun
         done.set()
         thread.join(10)
@@ -119,7 +119,7 @@ def test_a_name_that_is_looked_up_slowly_does_not_put_the_limit_off(
     if read is read_async:
         monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", never)  # else its thread is waited for
     with pytest.raises(EndpointTimeout) as caught:
-        read(caller.start(BODY, timeouts=Clocks(connect=0.1, total=5.0)))
+        read(caller.start(BODY, timeouts=ClientTimeouts(connect=0.1, total=5.0)))
     took = SystemClock().now() - begun
     goes_on.set()
     assert caught.value.clock == "connect"
@@ -136,7 +136,7 @@ def test_a_name_that_nobody_knows(read: Read, monkeypatch: pytest.MonkeyPatch) -
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    for clocks in (Clocks(connect=5.0), Clocks(connect=None, total=None)):
+    for clocks in (ClientTimeouts(connect=5.0), ClientTimeouts(connect=None, total=None)):
         with pytest.raises(EndpointConnectionError, match="Name or service not known"):
             read(OpenAICompatible(EndpointSpec("http://model.test:1/v1", "m")).start(BODY, timeouts=clocks))
 
@@ -172,11 +172,11 @@ def test_more_calls_than_ten_go_through_a_proxy_at_once(monkeypatch: pytest.Monk
         caller = OpenAICompatible(EndpointSpec("http://model.invalid/v1", "m"))
 
         async def aside() -> str:
-            exchange = caller.start(BODY, timeouts=Clocks(total=10.0))
+            exchange = caller.start(BODY, timeouts=ClientTimeouts(total=10.0))
             return "".join([delta.text async for delta in exchange.achunks()])
 
         def blocking() -> str:
-            return "".join(delta.text for delta in caller.start(BODY, timeouts=Clocks(total=10.0)).chunks())
+            return "".join(delta.text for delta in caller.start(BODY, timeouts=ClientTimeouts(total=10.0)).chunks())
 
         async def in_tasks() -> list[str]:
             return await asyncio.gather(*(aside() for _ in range(12)))
@@ -190,7 +190,7 @@ async def test_what_is_read_without_a_limit_before_the_call_is_bounded_by_that_f
     """As httpcore talks to a SOCKS proxy."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        patience = Patience(Clocks(connect=0.1, total=None), stream=False, now=SystemClock().now)
+        patience = CallDeadline(ClientTimeouts(connect=0.1, total=None), stream=False, now=SystemClock().now)
         blocking = TimedSockets().connect_tcp("127.0.0.1", port, patience.connect())
         with pytest.raises(httpcore.ReadTimeout):
             blocking.read(10)

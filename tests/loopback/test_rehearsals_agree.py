@@ -10,9 +10,9 @@ import pytest
 from langchain_openai import ChatOpenAI
 
 from capability_router.errors import RouterError, StreamInterrupted
-from capability_router.rehearsal.rehearsal import Asked, rehearse
+from capability_router.rehearsal.rehearsal import RehearsalOptions, rehearse
 from capability_router.rehearsal.result import RequestResult
-from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.traffic.shape import RequestShape
 from capability_router.rehearsal.traffic.traffic import Traffic
 from capability_router.simulator import Fleet
 from langchain_router import ChatRouter
@@ -68,9 +68,9 @@ def real(llm: ChatRouter, *, stream: bool) -> Seen:
 
 
 def rehearsed(llm: ChatRouter, faults: list[str], *, stream: bool) -> Seen:
-    shapes = tuple(Shape(float(n), 20, 8, stream=stream) for n in range(REQUESTS))
+    shapes = tuple(RequestShape(float(n), 20, 8, stream=stream) for n in range(REQUESTS))
     traffic = Traffic(shapes, float(REQUESTS), "one by one")
-    found = rehearse(llm.router, Asked(faults, traffic=traffic, latency=QUICK, advise=False))
+    found = rehearse(llm.router, RehearsalOptions(faults, traffic=traffic, latency=QUICK, advise=False))
     changes = Counter((change.kind, change.model) for change in found.run.changes)
     calls = Counter(tried.model for tried in found.run.tries())
     return Seen(list(map(_end, found.run.rows)), calls, changes)

@@ -12,8 +12,8 @@ from loopback.chat_server import ChatServer, Seen, completion, reply
 from pydantic import SecretStr
 
 from capability_router import Router
-from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
+from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
 from capability_router.endpoints.errors import EndpointError
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.spec import EndpointSpec
@@ -41,7 +41,7 @@ def _core(url: str, **keywords: Any) -> None:
     router = Router([{"id": "m", "provider": "p", "endpoint": {"base_url": url, "model": "m"}}], policy="single")
     request = request_from_chat("hi", **keywords)
     assert request.own_key
-    assert [delta.text for delta in router.start(request, ChatCalls(request, {"m": client}))] == ["hello"]
+    assert [delta.text for delta in router.start(request, ChatCompletionsEndpoint(request, {"m": client}))] == ["hello"]
 
 
 def _seen(ask: Callable[..., None], **keywords: Any) -> Seen:

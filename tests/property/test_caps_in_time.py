@@ -57,7 +57,7 @@ def look(caps: Caps, what: str) -> None:
     elif what == "fits":
         caps.fits(["tenant:0"], 1)
     else:
-        caps.settle_up()
+        caps.sync_leases()
 
 
 @settings(max_examples=40, deadline=None)

@@ -9,9 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from capability_router.address import Address
 from capability_router.faults.rate_limit_headers import RateLimits
-from capability_router.health.board import Board, BreakerConfig, HealthEvent, Permit, Verdict
+from capability_router.health.board import BreakerConfig, HealthBoard, HealthEvent, Permit, Verdict
 from capability_router.health.breaker import HALF_OPEN, ISOLATED, OPEN
-from capability_router.health.permit import Ahead
+from capability_router.health.permit import RequestsAhead
 
 ADDRESSES = {
     "a": Address("u", "m", "1"), "b": Address("u", "m", "2"), "c": Address("u", "n", "1"), "d": Address("v", "m", "1"),
@@ -38,7 +38,7 @@ class HealthMachine(RuleBasedStateMachine):
         self.now = 1000.0
         self.told: list[HealthEvent] = []
         config = BreakerConfig(consecutive=3, min_calls=6, slow_after_s=slow_after, half_open_permits=permits)
-        self.board = Board(config, seed=seed, on_event=self.told.append)
+        self.board = HealthBoard(config, seed=seed, on_event=self.told.append)
         for id, address in ADDRESSES.items():
             self.board.register(id, address, limits=LIMITS.get(id, {}), latency={"ttft_s": 0.3})
         self.out: list[Permit] = []
@@ -77,7 +77,7 @@ class HealthMachine(RuleBasedStateMachine):
         """Whoever is let in behind others would have been let in alone, and leaves them a place."""
         lane = self.lane(id)
         alone, most = lane.check.hold(self.now, tokens), lane.limiter.most
-        found = self.board.admit(id, self.now, tokens, ahead=Ahead(calls, more))
+        found = self.board.admit(id, self.now, tokens, ahead=RequestsAhead(calls, more))
         if isinstance(found, Permit):
             assert alone is None
             assert lane.limiter.in_flight + calls <= most
@@ -243,7 +243,7 @@ class HealthMachine(RuleBasedStateMachine):
     def calm_is_true_until_its_end(self) -> None:
         for id in ADDRESSES:
             lane = self.lane(id)
-            if self.now < min(lane.calm_until, lane.silence.look_at):
+            if self.now < min(lane.calm_until, lane.silence.next_check_at):
                 assert lane.check.hold(self.now, 1) is None
                 assert lane.condition.queue_s == 0.0
                 degraded = lane.breaker.degradation.until > self.now or bool(lane.silence.why)

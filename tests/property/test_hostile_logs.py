@@ -19,10 +19,10 @@ from unit.report.decisions import BEGAN, attempt, decision
 from unit.report.outline import Outline
 
 from capability_router.cli.main import main
-from capability_router.decision_log.following import LONGEST
 from capability_router.decision_log.lines import GZIP
-from capability_router.decision_log.reading import Reading
-from capability_router.decision_log.shapes import flaw
+from capability_router.decision_log.reading import DecisionLogReader
+from capability_router.decision_log.record_validation import flaw
+from capability_router.decision_log.tail import LONGEST
 from capability_router.report.page import page
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -171,7 +171,7 @@ def _unharmed(source: str) -> None:
 @QUIET
 @given(st.lists(records(), max_size=6))
 def test_every_line_is_a_record_or_counted(found: list[dict[str, Any]]) -> None:
-    reading = Reading()
+    reading = DecisionLogReader()
     kept = list(reading.records(json.dumps(record) for record in found))
     assert len(kept) + reading.omitted.total() == len(found)
     assert all(flaw(record) is None for record in kept)

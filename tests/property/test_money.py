@@ -13,10 +13,10 @@ from unit.money.ledger.calls import T0, call
 
 from capability_router import Usage
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Reservation, Short
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.window import span
-from capability_router.money.ledger.call import Line
+from capability_router.money.ledger.call import LaunchKey
 from capability_router.money.ledger.ledger import Ledger
 
 LIMIT = 1_000
@@ -51,7 +51,7 @@ class World:
     def reserve(self, who: int, scopes: list[str], amount: int) -> None:
         budgets = self.budgets[who]
         found = budgets.reserve(scopes, amount)
-        found = budgets.borrow(found) if isinstance(found, Short) else found
+        found = budgets.borrow(found) if isinstance(found, FundsShortfall) else found
         if isinstance(found, Reservation):
             self.open.append((budgets, found, set(scopes), amount))
 
@@ -67,13 +67,13 @@ class World:
             budgets.settle(hold, LIMIT)
 
     def tell(self, who: int, final: bool) -> None:
-        assert self.budgets[who].settle_up(final=final)
+        assert self.budgets[who].sync_leases(final=final)
 
     def wait(self, seconds: float) -> None:
         """Loans are renewed in time, as a router's thread does."""
         self.clock.advance(seconds)
         for budgets in self.budgets:
-            budgets.settle_up()
+            budgets.sync_leases()
 
     def balanced(self) -> None:
         held: Counter[str] = Counter()
@@ -86,7 +86,7 @@ class World:
         while self.open:
             self.settle(0, 0.5, False)
         for budgets in self.budgets:
-            assert budgets.settle_up(final=True)
+            assert budgets.sync_leases(final=True)
             assert budgets.reserved == 0
         for row in self.budgets[0].rows():
             assert row["reserved_usd"] == 0.0
@@ -142,13 +142,13 @@ def test_each_launch_is_settled_once_and_every_sum_is_that_of_its_calls(
     calls: list[Any], by: list[str], opened: int
 ) -> None:
     ledger = Ledger()
-    lines = {Line(c.request_id, c.attempt) for c in calls[:opened]}
+    lines = {LaunchKey(c.request_id, c.attempt) for c in calls[:opened]}
     for line in lines:
         ledger.open(line)
     booked = []
     for c in calls:
-        if Line(c.request_id, c.attempt) in lines:
-            lines.remove(Line(c.request_id, c.attempt))
+        if LaunchKey(c.request_id, c.attempt) in lines:
+            lines.remove(LaunchKey(c.request_id, c.attempt))
             booked.append(c)
         ledger.settle(c)
     assert (ledger.refused_settlements, ledger.unsettled) == (len(calls) - len(booked), len(lines))

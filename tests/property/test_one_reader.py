@@ -24,12 +24,12 @@ from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.cli.main import main
 from capability_router.decision_log.file_order import files_of
-from capability_router.decision_log.reading import Reading, told_omitted
+from capability_router.decision_log.reading import DecisionLogReader, omissions_text
 from capability_router.errors import ConfigError
-from capability_router.learning.logs.decisions import SAME_ID
-from capability_router.learning.logs.reading import read as train_read
+from capability_router.learning.logs.decision_rows import SAME_ID
+from capability_router.learning.logs.training_log import read as train_read
 from capability_router.rehearsal.traffic.logged import logged
-from capability_router.replay.log.reading import read as replay_read
+from capability_router.replay.log.replay_log import read as replay_read
 from capability_router.report.data import ReportData
 
 NEWEST = "log.jsonl"
@@ -80,7 +80,7 @@ def test_report_trials_replay_rehearsal_and_train_say_the_same(made: dict[str, b
         log = written(Path(folder), made)
         expected = plainly(Path(folder) / name for name in made)
         assert {name: read(log) for name, read in READERS.items()} == dict.fromkeys(READERS, expected)
-        assert trials(log) == told_omitted(expected.omitted)
+        assert trials(log) == omissions_text(expected.omitted)
 
 
 @QUIET
@@ -91,7 +91,7 @@ def test_tail_says_the_same_of_a_file(made: dict[str, bytes]) -> None:
         shown = CliRunner().invoke(main, ["tail", str(log), "-n", "1000", "--no-follow", "--json"])
         expected = plainly([log])
         assert shown.stdout.count("\n") == expected.decisions  # a name may hold what `splitlines` takes for an end
-        assert shown.stderr.rpartition(f"{log}: ")[2].strip() == told_omitted(expected.omitted)
+        assert shown.stderr.rpartition(f"{log}: ")[2].strip() == omissions_text(expected.omitted)
 
 
 @QUIET
@@ -125,13 +125,13 @@ def written(folder: Path, made: dict[str, bytes]) -> Path:
 
 def plainly(paths: Iterable[Path]) -> Counts:
     """The files in the order in which they were written."""
-    reading = Reading()
+    reading = DecisionLogReader()
     kinds = Counter(record["kind"] for record in reading.files(paths))
     return Counts(kinds["decision"], dict(reading.omitted))
 
 
 def gathered(log: Path) -> ReportData:
-    reading = Reading()
+    reading = DecisionLogReader()
     traffic = ReportData(reading.omitted)
     for record in reading.files(files_of([log])):
         traffic.take(record)
@@ -162,9 +162,11 @@ def rehearsal(log: Path) -> Counts:
     try:
         found = logged(log)
     except ConfigError as error:
-        return Counts(0, expected if f"no decision in it ({told_omitted(expected)})" in str(error) else {str(error): 1})
+        return Counts(
+            0, expected if f"no decision in it ({omissions_text(expected)})" in str(error) else {str(error): 1}
+        )
     notes = [note for note in found.notes if "left out" in note]
-    assert notes == ([f"{log.name}: {told_omitted(expected)}"] if expected else [])
+    assert notes == ([f"{log.name}: {omissions_text(expected)}"] if expected else [])
     return Counts(len(found.shapes), expected)
 
 

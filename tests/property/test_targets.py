@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.policies.averages.target import COLD, Target, beyond
+from capability_router.policies.averages.average_target import COLD, AverageTarget, beyond
 
 
 class Point(NamedTuple):
@@ -34,9 +34,9 @@ def mean(window: list[list[Point]], price: float, name: str) -> float:
     return sum(getattr(picked(points, price), name) for points in window) / len(window)
 
 
-def observed(window: list[list[Point]], target: float) -> tuple[Target, list[list[Point]]]:
+def observed(window: list[list[Point]], target: float) -> tuple[AverageTarget, list[list[Point]]]:
     """A target that has seen the window so often that it is warm; what is booked is the target, so nothing is owed."""
-    made, seen = Target(), []
+    made, seen = AverageTarget(), []
     for _ in range(-(-COLD // len(window)) + 1):
         for points in window:
             made.took(target, points, target)
@@ -88,7 +88,7 @@ def test_one_who_has_seen_nothing_keeps_the_target_with_the_request_at_hand(
     points = window[0]
     cheapest, dearest = min(p.usd for p in points), max(p.usd for p in points)
     target = cheapest + share * (dearest - cheapest)
-    price = Target().price(target, lambda: points)
+    price = AverageTarget().price(target, lambda: points)
     assert picked(points, price.value * (1 + 1e-6)).usd <= target + 1e-9
 
 

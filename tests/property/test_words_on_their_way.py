@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from capability_router.clock import ManualClock
 from capability_router.errors import StoreError
-from capability_router.money.budget.budgets import Budgets, Reservation, Short
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation
 from capability_router.money.budget.cap import BudgetSpec
-from capability_router.stores.base import Claim, Grant, PotBalance
-from capability_router.stores.lending import Till, lend
+from capability_router.stores.base import BudgetBalance, LeaseClaim, LeaseGrant
+from capability_router.stores.lending import BudgetState, lend
 
 ONE = 10**12
 LIMIT_USD, LIMIT = 1.0, ONE
@@ -24,13 +24,13 @@ class Post:
 
     inline = False
 
-    def __init__(self, till: Till, clock: ManualClock) -> None:
+    def __init__(self, till: BudgetState, clock: ManualClock) -> None:
         self._till, self._clock = till, clock
         self.before: Callable[[], None] = _nothing
         self.after: Callable[[], None] = _nothing
         self.loses = ""
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         before, after, loses = self.before, self.after, self.loses
         self.before, self.after, self.loses = _nothing, _nothing, ""
         before()
@@ -42,7 +42,7 @@ class Post:
             raise StoreError("away")
         return grant
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         raise NotImplementedError
 
 
@@ -53,7 +53,7 @@ def _nothing() -> None:
 class Process:
     """Budgets over the shared pot; `spent` and `held` are what it has in truth."""
 
-    def __init__(self, till: Till, clock: ManualClock) -> None:
+    def __init__(self, till: BudgetState, clock: ManualClock) -> None:
         self.post = Post(till, clock)
         self.budgets = Budgets([BudgetSpec("global", LIMIT_USD)], room=self.post, clock=clock)
         self.holds: list[Reservation] = []
@@ -61,7 +61,7 @@ class Process:
 
     def reserve(self, amount: int, *, borrows: bool) -> bool:
         found = self.budgets.reserve(["global"], amount)
-        if isinstance(found, Short) and borrows:
+        if isinstance(found, FundsShortfall) and borrows:
             found = self.budgets.borrow(found)
         if isinstance(found, Reservation):
             self.holds.append(found)
@@ -103,7 +103,7 @@ class World:
     """Three processes and the pot."""
 
     def __init__(self) -> None:
-        self.clock, self.till = ManualClock(), Till()
+        self.clock, self.till = ManualClock(), BudgetState()
         self.processes = [Process(self.till, self.clock) for _ in range(3)]
         self._telling: set[int] = set()
 
@@ -122,7 +122,7 @@ class World:
             process.settle()
         elif step.does == "tell" and alone:
             for _ in self._meanwhile(step):
-                process.budgets.settle_up()
+                process.budgets.sync_leases()
         elif step.does in ("reserve", "spend"):
             for _ in self._meanwhile(step) if alone else [None]:
                 held = process.reserve(step.amount, borrows=alone)

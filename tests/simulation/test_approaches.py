@@ -12,35 +12,45 @@ from random import Random
 import pytest
 
 from benchmarks.approaches.anatomy import BACK, FAILED_OVER, FAIR, GONE, LONG_INPUT, OTHERS, SHORT, STRONG, anatomy
-from benchmarks.approaches.bounds import Choice, Foreseen, cheapest_usd, least_p95, least_usd, quickest_s, unseen_p95
-from benchmarks.approaches.cast import Member
+from benchmarks.approaches.bounds import (
+    Choice,
+    ForeseenOutcome,
+    cheapest_usd,
+    least_p95,
+    least_usd,
+    quickest_s,
+    unseen_p95,
+)
 from benchmarks.approaches.estimate import estimate
 from benchmarks.approaches.fitting import Fit, Trial, asked_of, at_share, best, compared, one_cut
+from benchmarks.approaches.fleet_models import FleetModel
 from benchmarks.approaches.foreseen import foreseen_p95
-from benchmarks.approaches.provider import Outage, Recorded, outages
-from benchmarks.approaches.questions import CLASSIFY, READ, Answer, Question
-from benchmarks.approaches.reach import Row, run_of, tried
-from benchmarks.approaches.sheet import Line, Sheet, sheet
+from benchmarks.approaches.provider import Outage, RecordedProvider, outages
+from benchmarks.approaches.questions import CLASSIFY, READ, Question, RecordedAnswer
+from benchmarks.approaches.reach import ReachRow, run_of, tried
+from benchmarks.approaches.recorded_simulation import RecordedSimulation
+from benchmarks.approaches.sheet import RequestLine, RunSheet, sheet
 from benchmarks.approaches.speeds import Speed
-from benchmarks.approaches.stage import Stage
 from benchmarks.approaches.verdict import beside
-from benchmarks.approaches.workload import Mix, Posed, Workload
+from benchmarks.approaches.workload import Mix, PosedQuestion, Workload
 
 ROOT = Path(__file__).parents[2]
-GOOD = Answer(1.0, 100, 50)
-ANSWERS = {"dear": GOOD, "cheap": Answer(0.0, 100, 20)}
-DEAR = Member("dear", (10.0, 30.0), None, 10_000, 1_000, Speed(1.0, 50.0, ""))
-CHEAP = Member("cheap", (1.0, 2.0), (400, 2.0, 4.0), 1_000, 1_000, Speed(0.5, 100.0, ""))
+GOOD = RecordedAnswer(1.0, 100, 50)
+ANSWERS = {"dear": GOOD, "cheap": RecordedAnswer(0.0, 100, 20)}
+DEAR = FleetModel("dear", (10.0, 30.0), None, 10_000, 1_000, Speed(1.0, 50.0, ""))
+CHEAP = FleetModel("cheap", (1.0, 2.0), (400, 2.0, 4.0), 1_000, 1_000, Speed(0.5, 100.0, ""))
 
 
-def asked(at: float, extra: int = 0, text: str = "Which of the following is it?") -> Posed:
-    return Posed(at, READ if extra else CLASSIFY, text, extra, Question("q", CLASSIFY, text, ANSWERS))
+def asked(at: float, extra: int = 0, text: str = "Which of the following is it?") -> PosedQuestion:
+    return PosedQuestion(at, READ if extra else CLASSIFY, text, extra, Question("q", CLASSIFY, text, ANSWERS))
 
 
-def played(members: list[Member], posed: list[Posed], away: list[Outage], **policy: object) -> Sheet:
-    providers = [Recorded(m, [o for o in away if o.model == m.name], 1, 0.0) for m in members]
+def played(members: list[FleetModel], posed: list[PosedQuestion], away: list[Outage], **policy: object) -> RunSheet:
+    providers = [RecordedProvider(m, [o for o in away if o.model == m.name], 1, 0.0) for m in members]
     clocks = {"first_token": 12.0}
-    return sheet(Stage(providers, 1, policy=policy or {"name": "single"}, timeouts=clocks).play(posed), away)
+    return sheet(
+        RecordedSimulation(providers, 1, policy=policy or {"name": "single"}, timeouts=clocks).play(posed), away
+    )
 
 
 def test_one_model_costs_what_its_tokens_cost_and_takes_what_its_speed_takes() -> None:
@@ -79,7 +89,7 @@ def test_resilience_is_of_the_favourite_s_outage_alone() -> None:
 
 
 def test_more_than_the_limit_in_a_minute_is_refused_and_counted() -> None:
-    provider = Recorded(DEAR._replace(rpm=3), [], 1, 0.0)
+    provider = RecordedProvider(DEAR._replace(rpm=3), [], 1, 0.0)
     scripts = [provider.play(at, "x", (100, 50)) for at in (0.0, 1.0, 2.0, 3.0, 60.5)]
     refused = [script.fault for script in scripts if script.fault is not None]
     assert [fault.retry_after_s for fault in refused] == [57.0]
@@ -88,10 +98,10 @@ def test_more_than_the_limit_in_a_minute_is_refused_and_counted() -> None:
 
 def test_the_columns_by_hand() -> None:
     lines = [
-        Line(0.0, CLASSIFY, "a", 1.0, 2_000_000_000, 1.0, 500, 0, 1),
-        Line(1.0, CLASSIFY, "a", 0.5, 1_000_000_000, 3.0, 500, 2, 3),
-        Line(2.0, CLASSIFY, None, 0.0, 1_000_000_000, 9.0, 0, 1, 2),
-        Line(3.0, CLASSIFY, "b", 0.0, 0, 2.0, 1_000, 0, 1),
+        RequestLine(0.0, CLASSIFY, "a", 1.0, 2_000_000_000, 1.0, 500, 0, 1),
+        RequestLine(1.0, CLASSIFY, "a", 0.5, 1_000_000_000, 3.0, 500, 2, 3),
+        RequestLine(2.0, CLASSIFY, None, 0.0, 1_000_000_000, 9.0, 0, 1, 2),
+        RequestLine(3.0, CLASSIFY, "b", 0.0, 0, 2.0, 1_000, 0, 1),
     ]
     found = sheet(lines, [Outage("a", "down", 0.5, 2.5), Outage("b", "down", 2.9, 3.5)])
     assert found.usd_per_request == pytest.approx(0.004 / 3)
@@ -167,8 +177,8 @@ def test_speeds_that_are_not_known_are_met_by_their_spread() -> None:
     assert unseen_p95([[writes, dearer]], 0.35) == pytest.approx(3.0 + exp(0.35 * 1.645), abs=0.03)
 
 
-def line(at: float, took_s: float, *, kind: str = CLASSIFY, model: str | None = "dear", calls: int = 1) -> Line:
-    return Line(at, kind, model, 1.0, 10**12, took_s, 100, 0, calls)
+def line(at: float, took_s: float, *, kind: str = CLASSIFY, model: str | None = "dear", calls: int = 1) -> RequestLine:
+    return RequestLine(at, kind, model, 1.0, 10**12, took_s, 100, 0, calls)
 
 
 def test_of_each_of_the_slowest_it_is_told_why() -> None:
@@ -199,10 +209,10 @@ def test_documents_alone_take_what_all_but_the_slowest_take() -> None:
 
 def test_who_only_foresees_scores_buys_them_where_they_are_foreseen() -> None:
     """Of a hundred a slow model answers a few rightly, and a quick one none: who can't tell which has to ask it all."""
-    quick = Choice(1.0, 0.0, 0.0, 1e-9, 1.0, 0.0, Foreseen(0.2, 1.0, 1.0))
+    quick = Choice(1.0, 0.0, 0.0, 1e-9, 1.0, 0.0, ForeseenOutcome(0.2, 1.0, 1.0))
 
     def asked(right: float, foreseen: float) -> list[Choice]:
-        return [quick, Choice(1.0, right, 0.0, 1e-9, 10.0, 0.0, Foreseen(foreseen, 1.0, 10.0))]
+        return [quick, Choice(1.0, right, 0.0, 1e-9, 10.0, 0.0, ForeseenOutcome(foreseen, 1.0, 10.0))]
 
     for few, least in ((4, 2.24), (7, 8.2)):  # of four all may be late, and one of the others; of seven five
         known = [asked(1.0, 0.9)] * few + [asked(0.0, 0.3)] * (100 - few)
@@ -248,8 +258,8 @@ def test_a_share_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count()
     """Of five requests each may be answered better for 1 USD; by how much differs, and one takes its time."""
 
     def asked(gain: float, seconds: float = 0.0) -> list[Choice]:
-        cheap = Choice(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5, 0.0, 0.0))
-        return [cheap, Choice(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, Foreseen(0.5 + gain, 1.0, seconds))]
+        cheap = Choice(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ForeseenOutcome(0.5, 0.0, 0.0))
+        return [cheap, Choice(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, ForeseenOutcome(0.5 + gain, 1.0, seconds))]
 
     requests = [asked(gain / 10, 9.0 if gain == 4 else 0.0) for gain in range(5)]
     share = 3.0 / 3.5  # the best come to 3.5 in all
@@ -258,7 +268,7 @@ def test_a_share_is_met_on_foreseen_scores_at_the_least_cost_and_seconds_count()
 
 
 def test_a_model_that_a_request_is_too_long_for_is_not_picked_for_being_free() -> None:
-    seen, unforeseen = Foreseen(0.5, 1.0, 1.0), Choice(9.0, 1.0, 1.0, 1.0, 1.0, 0.0)  # a plan without it
+    seen, unforeseen = ForeseenOutcome(0.5, 1.0, 1.0), Choice(9.0, 1.0, 1.0, 1.0, 1.0, 0.0)  # a plan without it
     requests = [[Choice(1.0, 0.5, 1.0, 1.0, 1.0, 0.0, seen), unforeseen], [unforeseen._replace(foreseen=seen)]]
     assert at_share(asked_of(requests), 0.9, 0.9).tolist() == [0, 0]
 
@@ -270,13 +280,13 @@ def test_what_prices_that_are_chosen_afterwards_come_to() -> None:
     def asked(number: int) -> list[Choice]:
         brief = number < 10  # of the slow one's answers: half take 1 s, half 30 s, and 5 s are foreseen of each
         took = 1.0 if brief else 30.0
-        good = Choice(2.0, 1.0, took, 0.0, took, 0.0, Foreseen(0.9, 2.0, 5.0, 5.0, 0.6))
-        return [good, Choice(0.5, 0.5, 0.5, 0.0, 0.5, 0.0, Foreseen(0.5, 0.5, 0.5, 0.5, 0.6))]
+        good = Choice(2.0, 1.0, took, 0.0, took, 0.0, ForeseenOutcome(0.9, 2.0, 5.0, 5.0, 0.6))
+        return [good, Choice(0.5, 0.5, 0.5, 0.0, 0.5, 0.0, ForeseenOutcome(0.5, 0.5, 0.5, 0.5, 0.6))]
 
     every = [asked(number) for number in range(20)]
     foreseen, known = (list(tried([run_of(every, rules, rules, known=known)])) for known in (False, True))
     assert {(row.success, row.cost) for row in foreseen} == {(1.0, 2.0), (0.5, 0.5)}, "all alike: all or none"
-    assert Row(0.75, 1.25, 0.1) in known, "the brief ones to the good model, and nobody is late"
+    assert ReachRow(0.75, 1.25, 0.1) in known, "the brief ones to the good model, and nobody is late"
     assert min(row.p95 for row in known if row.success > 0.75) == 3.0
 
 
@@ -284,7 +294,7 @@ def test_how_likely_an_answer_is_late_is_by_its_own_model_s_spread() -> None:
     rules = sheet([line(0.0, 10.0)], [])  # 0.6 to 0.9 of 10 s is late
 
     def chance(median_s: float, spread: float) -> float:
-        choice = Choice(1.0, 1.0, 1.0, 0.0, 1.0, 0.0, Foreseen(0.9, 1.0, 5.0, median_s, spread))
+        choice = Choice(1.0, 1.0, 1.0, 0.0, 1.0, 0.0, ForeseenOutcome(0.9, 1.0, 5.0, median_s, spread))
         return float(run_of([[choice]], rules, rules, known=False).late[0.6][0, 0])
 
     assert chance(6.0, 1.3) == pytest.approx(0.5)

@@ -14,13 +14,13 @@ from benchmarks.approaches.approach import ADAPTIVE, NAMES, SINGLE
 from benchmarks.approaches.provider import Outage
 from benchmarks.approaches.scatter import drawn
 from benchmarks.approaches.sensitivity import COMPARED, rows
-from benchmarks.approaches.sheet import Line, sheet
+from benchmarks.approaches.sheet import RequestLine, sheet
 
 PAGE = "Before.\n<!-- bench http -->\nold\n<!-- /bench -->\nAfter.\n"
 
 
-def line(took_s: float) -> Line:
-    return Line(0.0, "classify", "m", 1.0, 10**9, took_s, 100, 0, 1)
+def line(took_s: float) -> RequestLine:
+    return RequestLine(0.0, "classify", "m", 1.0, 10**9, took_s, 100, 0, 1)
 
 
 def test_each_workload_has_its_cost_and_its_p95_beside_each_other() -> None:

@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from benchmarks.figures.ground.virtual_fleet import NEVER, Provider, Script, Spell
-from benchmarks.figures.ground.virtual_time import Ask, Simulation
+from benchmarks.figures.ground.virtual_fleet import NEVER, CallScript, VirtualProvider, WeatherPeriod
+from benchmarks.figures.ground.virtual_time import ArrivingRequest, Simulation
 from capability_router.request import Request
 
 SINCE, UNTIL, END = 60.0, 100.0, 130.0
 PER_S = 5
-HANGS = Script(NEVER, NEVER, 0)
+HANGS = CallScript(NEVER, NEVER, 0)
 
 
-class Hung(Provider):
+class Hung(VirtualProvider):
     """`asked`: when its calls came."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.asked: list[float] = []
 
-    def answer(self, now: float, chance: Random) -> Script:
+    def answer(self, now: float, chance: Random) -> CallScript:
         self.asked.append(now)
         if self.weather(now) == "hung":
             return HANGS
@@ -35,17 +35,17 @@ class Fleet(Simulation):
     """`first` falls silent for 40 s: all its calls hang. A call is given up after 12 s."""
 
     def __init__(self, **settings: Any) -> None:
-        spells = [Spell(0.0, "fair"), Spell(SINCE, "hung"), Spell(UNTIL, "fair")]
+        spells = [WeatherPeriod(0.0, "fair"), WeatherPeriod(SINCE, "hung"), WeatherPeriod(UNTIL, "fair")]
         self.first = Hung("first", spells, (100, 100), tells_early=False)
-        second = Provider("second", [Spell(0.0, "fair")], (200, 200), tells_early=False)
+        second = VirtualProvider("second", [WeatherPeriod(0.0, "fair")], (200, 200), tells_early=False)
         super().__init__([self.first, second], 7, policy="single", timeouts={"first_token": 12.0}, **settings)
         self.events: list[tuple[str, float]] = []
         self.router.on_health(lambda event: self.events.append((event.kind, event.at)))
 
 
-def asks() -> Iterator[Ask]:
+def asks() -> Iterator[ArrivingRequest]:
     for number in range(int(END * PER_S)):
-        yield Ask(number / PER_S, Request(("hello",), stream=True, input_tokens=100), 20)
+        yield ArrivingRequest(number / PER_S, Request(("hello",), stream=True, input_tokens=100), 20)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.figures import fleet
-from benchmarks.figures.finding import regressions
+from benchmarks.figures.figure_result import regressions
 
 
 @pytest.mark.parametrize("seed", range(9_001, 9_013))

@@ -11,7 +11,7 @@ import sys
 import time
 
 from capability_router.clock import SystemClock
-from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.store_sync import StoreSync
 from capability_router.stores.opening import open_store
@@ -21,7 +21,7 @@ COST = 10**8
 
 def hold(budgets: Budgets) -> bool | Reservation:
     found = budgets.reserve(["global"], 3 * COST)
-    found = budgets.borrow(found) if isinstance(found, Short) else found
+    found = budgets.borrow(found) if isinstance(found, FundsShortfall) else found
     return found if isinstance(found, Reservation) else False
 
 
@@ -46,7 +46,7 @@ def main(url: str, limit: str, calls: str, end: str) -> None:
     if end == "close":
         sync.close()
     if end == "hang":
-        budgets.settle_up()
+        budgets.sync_leases()
         print("holding" if hold(budgets) else "refused", flush=True)
         time.sleep(600)
 

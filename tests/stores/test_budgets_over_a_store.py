@@ -14,10 +14,10 @@ import pytest
 
 from capability_router import BudgetExceeded, Request, StoreError, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms, WhenAway
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation, StoreTerms, WhenAway
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial
-from capability_router.stores.base import Claim, Grant, PotBalance, Store
+from capability_router.stores.base import BudgetBalance, LeaseClaim, LeaseGrant, Store
 from capability_router.stores.redis.store import RedisStore
 
 ONE = 10**12
@@ -32,13 +32,13 @@ class Moody:
     def __init__(self, store: Store) -> None:
         self._room, self.claims, self.away = store.budgets, 0, False
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         self.claims += 1
         if self.away:
             raise StoreError("the store redis://u:***@h/0 can't be used: TimeoutError")
         return self._room.claim(claim)
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         return self._room.standings(budgets)
 
 
@@ -54,7 +54,7 @@ class Process:
 
     def hold(self, amount: int, *scopes: str) -> Reservation | Denial:
         found = self.budgets.reserve(scopes or ["global"], amount)
-        return self.budgets.borrow(found) if isinstance(found, Short) else found
+        return self.budgets.borrow(found) if isinstance(found, FundsShortfall) else found
 
     def spend(self, amount: int, cost: int | None = None, *scopes: str) -> bool:
         hold = self.hold(amount, *scopes)
@@ -89,8 +89,8 @@ def test_two_processes_spend_the_cap_whole_and_never_more(room: Moody, clock: Ma
         clock.advance(0.01)
         assert spent <= ONE
     assert ONE - spent < ONE // 100 + ONE // 150
-    one.budgets.settle_up(final=True)
-    two.budgets.settle_up(final=True)
+    one.budgets.sync_leases(final=True)
+    two.budgets.sync_leases(final=True)
     (row,) = one.budgets.rows()
     assert (row["spent_usd"], row["reserved_usd"]) == (spent / 1e12, 0.0)
 
@@ -99,7 +99,7 @@ def test_what_a_lone_call_does_not_need_is_given_back_with_the_next_word(room: M
     one, two = Process(room, clock), Process(room, clock)
     assert one.spend(ONE, ONE // 10)
     assert not two.spend(ONE * 9 // 10)
-    assert one.budgets.settle_up()
+    assert one.budgets.sync_leases()
     clock.advance(0.1)  # for so long a refusal holds
     assert two.spend(ONE * 9 // 10)
 
@@ -107,7 +107,7 @@ def test_what_a_lone_call_does_not_need_is_given_back_with_the_next_word(room: M
 def test_spending_survives_the_process(room: Moody, clock: ManualClock) -> None:
     first = Process(room, clock)
     assert first.spend(ONE // 2)
-    first.budgets.settle_up(final=True)
+    first.budgets.sync_leases(final=True)
     second = Process(room, clock)
     assert not second.spend(ONE // 2 + 1)
     assert second.spend(ONE // 2)
@@ -119,7 +119,7 @@ def test_spending_survives_the_process(room: Moody, clock: ManualClock) -> None:
 def test_a_process_that_was_killed_holds_nothing_beyond_its_lease(room: Moody, clock: ManualClock) -> None:
     killed, other = Process(room, clock), Process(room, clock)
     assert killed.spend(ONE // 10)
-    assert killed.budgets.settle_up()
+    assert killed.budgets.sync_leases()
     assert isinstance(killed.hold(ONE * 9 // 10), Reservation)
     assert not other.spend(1)
     clock.advance(29.9)
@@ -134,12 +134,12 @@ def test_a_call_that_outlives_its_lease_is_renewed_or_booked_late(room: Moody, c
     hold = slow.hold(ONE // 2)
     for _ in range(5):
         clock.advance(20.0)
-        slow.budgets.settle_up()
+        slow.budgets.sync_leases()
         assert not other.spend(ONE // 2 + 1)
     clock.advance(40.0)  # asleep, say: its lease ends
     assert other.spend(ONE)
     slow.budgets.settle(hold, ONE // 4)  # type: ignore[arg-type]
-    assert slow.budgets.settle_up()
+    assert slow.budgets.sync_leases()
     assert [row["spent_usd"] for row in other.budgets.rows()] == [1.25]
 
 
@@ -147,12 +147,12 @@ def test_a_process_that_rests_for_days_is_not_booked_twice(room: Moody, clock: M
     spec = BudgetSpec("global", 1.0)
     one, two = Process(room, clock, spec), Process(room, clock, spec)
     assert one.spend(ONE // 4)
-    assert one.budgets.settle_up()
+    assert one.budgets.sync_leases()
     clock.advance(3 * 86_400)
     assert two.spend(ONE // 8)  # the store forgets who has long gone
     assert one.spend(ONE // 8)
     for process in (one, two):
-        assert process.budgets.settle_up()
+        assert process.budgets.sync_leases()
     assert [row["spent_usd"] for row in one.budgets.rows()] == [0.5]
 
 
@@ -160,12 +160,12 @@ def test_a_call_that_is_under_way_when_its_process_closes_is_booked_once(room: M
     one, two = Process(room, clock), Process(room, clock)
     assert one.spend(ONE // 4)
     hold = one.hold(ONE // 4)
-    assert one.budgets.settle_up(final=True)
+    assert one.budgets.sync_leases(final=True)
     clock.advance(700)
     assert two.spend(ONE // 4)
     one.budgets.settle(hold, ONE // 4)  # type: ignore[arg-type]
     for process in (one, two):
-        assert process.budgets.settle_up(final=True)
+        assert process.budgets.sync_leases(final=True)
     assert [(row["spent_usd"], row["reserved_usd"]) for row in one.budgets.rows()] == [(0.75, 0.0)]
 
 
@@ -188,7 +188,7 @@ def test_a_loan_ends_by_both_clocks(room: Moody, clock: ManualClock, odd: type[M
     own = odd()
     one, two = Process(room, own), Process(room, clock)
     assert one.spend(ONE // 100)
-    (purse,) = one.budgets.purses()
+    (purse,) = one.budgets.leases()
     while purse.free(0.0, 0.0) < ONE // 1_000:
         assert one.spend(ONE // 100)
     claims = room.claims
@@ -213,8 +213,8 @@ def test_the_window_turns_under_a_loan(room: Moody, clock: ManualClock) -> None:
     assert two.spend(ONE // 2)
     assert one.spend(ONE // 2)
     one.budgets.settle(late, ONE // 2)  # type: ignore[arg-type]
-    assert one.budgets.settle_up()
-    assert two.budgets.settle_up()
+    assert one.budgets.sync_leases()
+    assert two.budgets.sync_leases()
     assert not one.spend(1)
     assert [row["spent_usd"] for row in one.budgets.rows()] == [1.0]
 
@@ -241,11 +241,11 @@ def test_what_was_lent_can_be_spent_while_the_store_is_away(room: Moody, clock: 
         assert one.spend(ONE // 10)
     room.away = True
     assert one.spend(ONE // 10)
-    assert not one.budgets.settle_up()
+    assert not one.budgets.sync_leases()
     clock.advance(31)
     assert not one.spend(ONE // 10)
     room.away = False
-    assert one.budgets.settle_up()
+    assert one.budgets.sync_leases()
     assert [row["spent_usd"] for row in one.budgets.rows()] == [1.1]
 
 
@@ -255,7 +255,7 @@ def test_fail_open_lets_calls_through_and_tells_them_later(room: Moody, clock: M
     for _ in range(3):
         assert one.spend(ONE // 2)
     room.away = False
-    assert one.budgets.settle_up()
+    assert one.budgets.sync_leases()
     assert not one.spend(1)
     assert [row["spent_usd"] for row in one.budgets.rows()] == [1.5]
 
@@ -273,7 +273,7 @@ def test_a_forked_child_spends_nothing_that_its_parent_was_lent(room: Moody, clo
     hold = one.hold(ONE // 2)
     one.budgets.forked()  # as the child sees it
     one.budgets.settle(hold, ONE // 2)  # type: ignore[arg-type]
-    assert one.budgets.settle_up()
+    assert one.budgets.sync_leases()
     assert [row["spent_usd"] for row in one.budgets.rows()] == [0.0]
     assert not one.spend(ONE // 2 + 1)
 
@@ -282,7 +282,7 @@ def test_rows_of_each_come_from_the_store(room: Moody, clock: ManualClock) -> No
     spec = BudgetSpec("tenant:*", 1.0, "day")
     one, two = Process(room, clock, spec), Process(room, clock, spec)
     one.spend(ONE // 4, None, "tenant:a")
-    one.budgets.settle_up()
+    one.budgets.sync_leases()
     assert [(r["scope"], r["spent_usd"]) for r in two.budgets.rows()] == [("tenant:a", 0.25)]
     assert two.budgets.rows(tenant="b") == []
 
@@ -306,14 +306,16 @@ class Crowd:
         self._gate.wait()
         for _ in range(20):
             found = budgets.reserve(["global"], 2 * self.cost)
-            self._settled(n, budgets.borrow(found) if isinstance(found, Short) else found)
+            self._settled(n, budgets.borrow(found) if isinstance(found, FundsShortfall) else found)
 
     async def _awork(self, n: int) -> None:
         budgets = self.routers[n % 2]
         await asyncio.to_thread(self._gate.wait)
         for _ in range(20):
             found = budgets.reserve(["global"], 2 * self.cost)
-            self._settled(n, await asyncio.to_thread(budgets.borrow, found) if isinstance(found, Short) else found)
+            self._settled(
+                n, await asyncio.to_thread(budgets.borrow, found) if isinstance(found, FundsShortfall) else found
+            )
 
     def _settled(self, n: int, hold: object) -> None:
         if isinstance(hold, Reservation):
@@ -328,7 +330,7 @@ def test_64_threads_and_4_event_loops_over_one_store(shared: Store, clock: Manua
     crowd = Crowd(routers, cost)
     crowd.run()
     for budgets in routers:
-        assert budgets.settle_up(final=True)
+        assert budgets.sync_leases(final=True)
         assert budgets.reserved == 0
     (row,) = shared.budgets.standings()
     assert (row.spent, row.reserved) == (sum(crowd.done) * cost, 0)
@@ -382,7 +384,7 @@ def test_what_was_spent_is_told_also_if_nobody_holds_the_router_any_more(shared:
         budgets = Budgets([CAP], room=shared.budgets, clock=clock, terms=StoreTerms("shared"))
         sync = StoreSync(budgets)
         found = budgets.reserve(["global"], ONE // 2)
-        assert isinstance(found, Short)
+        assert isinstance(found, FundsShortfall)
         hold = budgets.borrow(found)
         assert isinstance(hold, Reservation)
         budgets.settle(hold, ONE // 4)
@@ -401,7 +403,7 @@ def test_a_cap_goes_on_when_another_one_is_written_above_it(room: Moody, clock: 
     cap, milder = BudgetSpec("global", 1.0), BudgetSpec("global", 0.5, on_exceed="warn")
     one = Process(room, clock, cap)
     assert one.spend(ONE * 3 // 4)
-    assert one.budgets.settle_up(final=True)
+    assert one.budgets.sync_leases(final=True)
     for specs in ([milder, cap], [cap, milder], [cap]):
         assert not Process(room, clock, *specs).spend(ONE // 2)
 
@@ -412,6 +414,6 @@ def test_a_name_that_was_cut_within_an_emoji_stops_nothing(room: Moody, clock: M
     one = Process(room, clock, each, BudgetSpec("global", 1.0))
     assert one.spend(ONE // 4, None, "tenant:\ud83d", "global")
     assert one.spend(ONE // 4, None, "tenant:acme", "global")
-    assert one.budgets.settle_up()
+    assert one.budgets.sync_leases()
     spent = {row["scope"]: row["spent_usd"] for row in one.budgets.rows()}
     assert spent == {"tenant:?": 0.25, "tenant:acme": 0.25, "global": 0.5}

@@ -16,12 +16,12 @@ import pytest
 from capability_router.clock import ManualClock
 from capability_router.errors import ConfigError, StoreError
 from capability_router.stores.address import shown_url
-from capability_router.stores.base import Claim, Pot
+from capability_router.stores.base import BudgetPeriod, LeaseClaim
 from capability_router.stores.opening import open_store
 from capability_router.stores.sqlite.database import CorruptStore, Database
 from capability_router.stores.sqlite.store import SqliteStore
 
-POT = Pot("total|global", "", 10**15)
+POT = BudgetPeriod("total|global", "", 10**15)
 COUNTS = ("CREATE TABLE counts (n INTEGER)", "INSERT INTO counts VALUES (0)")
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -36,7 +36,7 @@ def database(tmp_path: Path) -> Database:
 
 def test_the_file_and_its_companions_are_the_owner_s_alone(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "router.db", ManualClock().unix)
-    store.budgets.claim(Claim(POT, "a", 1))
+    store.budgets.claim(LeaseClaim(POT, "a", 1))
     assert {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()} == {
         "router.db": 0o600, "router.db-wal": 0o600, "router.db-shm": 0o600,
     }  # fmt: skip
@@ -130,10 +130,10 @@ def test_a_store_is_made_at_its_first_use(tmp_path: Path) -> None:
 
 def test_a_file_that_is_taken_away_between_two_uses_is_made_again(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "router.db", ManualClock().unix)
-    store.budgets.claim(Claim(POT, "a", 1))
+    store.budgets.claim(LeaseClaim(POT, "a", 1))
     store.close()
     (tmp_path / "router.db").unlink()
-    assert store.budgets.claim(Claim(POT, "a", 1)).spent == 1
+    assert store.budgets.claim(LeaseClaim(POT, "a", 1)).spent == 1
     assert stat.S_IMODE((tmp_path / "router.db").stat().st_mode) == 0o600
     store.close()
 
@@ -145,24 +145,24 @@ def test_a_reader_writes_nothing_and_leaves_no_companions(tmp_path: Path) -> Non
         reader.open()
     assert list(tmp_path.iterdir()) == []
     writer = SqliteStore(path, ManualClock().unix)
-    writer.budgets.claim(Claim(POT, "a", 1))
+    writer.budgets.claim(LeaseClaim(POT, "a", 1))
     assert [row.spent for row in reader.budgets.standings()] == [1]  # beside the writer
     writer.close()
     reader.close()
     assert [row.spent for row in reader.budgets.standings()] == [1]  # and without it
     with pytest.raises(StoreError, match="readonly"):
-        reader.budgets.claim(Claim(POT, "a", 2))
+        reader.budgets.claim(LeaseClaim(POT, "a", 2))
     reader.close()
     assert [p.name for p in tmp_path.iterdir()] == ["router.db"]
 
 
 def test_a_damaged_row_is_told(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "router.db", ManualClock().unix)
-    store.budgets.claim(Claim(POT, "a", 1))
+    store.budgets.claim(LeaseClaim(POT, "a", 1))
     with store.database.writing() as connection:
         connection.execute("UPDATE pots SET till = '{half'")
     with pytest.raises(CorruptStore, match="can't be read"):
-        store.budgets.claim(Claim(POT, "a", 1))
+        store.budgets.claim(LeaseClaim(POT, "a", 1))
     store.close()
 
 
@@ -227,7 +227,7 @@ def test_a_path_is_relative_to_where_the_process_stood(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     store = open_store("sqlite:///here.db", ManualClock())
     monkeypatch.chdir("/")
-    store.budgets.claim(Claim(POT, "a", 1))
+    store.budgets.claim(LeaseClaim(POT, "a", 1))
     assert (tmp_path / "here.db").exists()
     assert store.name == "sqlite:///here.db"
     store.close()

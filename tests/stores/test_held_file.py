@@ -10,11 +10,11 @@ import pytest
 
 from capability_router.clock import ManualClock
 from capability_router.errors import StoreError
-from capability_router.stores.base import Claim, Pot
+from capability_router.stores.base import BudgetPeriod, LeaseClaim
 from capability_router.stores.sqlite import store as store_module
 from capability_router.stores.sqlite.store import SqliteStore
 
-BORROWS = Claim(Pot("global|total", "", 1_000), "a", 0, least=100, wish=100)
+BORROWS = LeaseClaim(BudgetPeriod("global|total", "", 1_000), "a", 0, least=100, wish=100)
 
 
 def test_a_file_that_somebody_holds_is_not_waited_for_by_every_call(

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from capability_router.clock import ManualClock
-from capability_router.stores.base import Claim, Grant, Pot
-from capability_router.stores.lending import Till, lend
+from capability_router.stores.base import BudgetPeriod, LeaseClaim, LeaseGrant
+from capability_router.stores.lending import BudgetState, lend
 from capability_router.stores.memory import MemoryStore
 from capability_router.stores.redis.store import RedisStore
 from capability_router.stores.sqlite.store import SqliteStore
@@ -29,22 +29,26 @@ STEPS = st.lists(
 )  # fmt: skip
 POTS = st.sampled_from(
     [
-        Pot("p", "", 1_000), Pot("p", "", 10**18), Pot("p", "", 3 * 10**19), Pot("p", "", 1_000, rolls_s=60.0),
-        Pot("p", "", 10**18, rolls_s=7.3), Pot("p", "w", 10**18, 1_800_000_000.0, 1_800_000_100.0),
+        BudgetPeriod("p", "", 1_000),
+        BudgetPeriod("p", "", 10**18),
+        BudgetPeriod("p", "", 3 * 10**19),
+        BudgetPeriod("p", "", 1_000, rolls_s=60.0),
+        BudgetPeriod("p", "", 10**18, rolls_s=7.3),
+        BudgetPeriod("p", "w", 10**18, 1_800_000_000.0, 1_800_000_100.0),
     ]
-)  # fmt: skip
+)
 
 
-def _stepped(pot: Pot, step: Step, told: dict[str, int]) -> Claim:
+def _stepped(pot: BudgetPeriod, step: Step, told: dict[str, int]) -> LeaseClaim:
     holder, more, kept, least, wish, _, final, number = step
     told[holder] = told.get(holder, 0) + more
-    return Claim(pot, holder, told[holder], kept, kept + least, kept + least + wish, 30.0, final, number)
+    return LeaseClaim(pot, holder, told[holder], kept, kept + least, kept + least + wish, 30.0, final, number)
 
 
 @settings(max_examples=200, deadline=None)
 @given(pot=POTS, steps=STEPS)
-def test_lua_lends_as_python_does(server: str, pot: Pot, steps: list[Step]) -> None:
-    clock, till, told = ManualClock(), Till(), dict[str, int]()
+def test_lua_lends_as_python_does(server: str, pot: BudgetPeriod, steps: list[Step]) -> None:
+    clock, till, told = ManualClock(), BudgetState(), dict[str, int]()
     store = RedisStore(server, clock.now, timeout_s=5.0, unix=clock.unix)
     pot = pot._replace(budget=f"p{next(NUMBERS)}")
     for step in steps:
@@ -69,7 +73,7 @@ class Lending(RuleBasedStateMachine):
         super().__init__()
         self.clock = ManualClock()
         name = f"m{next(NUMBERS)}"
-        self.pot = Pot(name, "", self.LIMIT)
+        self.pot = BudgetPeriod(name, "", self.LIMIT)
         if self.kind == "redis":
             with redis.Redis.from_url(self.url) as client:
                 client.flushall()
@@ -84,12 +88,12 @@ class Lending(RuleBasedStateMachine):
         self.spent = dict.fromkeys("abc", 0)
         self.told = dict.fromkeys("abc", 0)
         self.late = 0  # spent on a loan that had ended: or beyond it: the one way above the cap
-        self.grant = Grant(0, 0, 0, 0.0)
+        self.grant = LeaseGrant(0, 0, 0, 0.0)
 
     def _claim(self, holder: str, extra: int, wish: int) -> bool:
         held, lent = self.held[holder], self.lent[holder] if self.clock.unix() < self.until[holder] else 0
         self.late += max(self.spent[holder] - self.told[holder] - lent, 0)
-        claim = Claim(self.pot, holder, self.spent[holder], held, held + extra, held + extra + wish, 30.0)
+        claim = LeaseClaim(self.pot, holder, self.spent[holder], held, held + extra, held + extra + wish, 30.0)
         for _ in range(2):  # said twice, as after a lost answer
             self.grant = self.store.budgets.claim(claim)
         self.lent[holder], self.told[holder] = self.grant.lent, self.spent[holder]

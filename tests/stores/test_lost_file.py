@@ -9,14 +9,14 @@ import pytest
 
 from capability_router.clock import ManualClock
 from capability_router.errors import StoreError
-from capability_router.stores.base import Claim, Pot
+from capability_router.stores.base import BudgetPeriod, LeaseClaim
 from capability_router.stores.sqlite.store import SqliteStore
 
-POT = Pot("global|total", "", 1_000)
+POT = BudgetPeriod("global|total", "", 1_000)
 
 
-def claim(spent: int, number: int, least: int = 0) -> Claim:
-    return Claim(POT, "a", spent, least=least, wish=least, number=number)
+def claim(spent: int, number: int, least: int = 0) -> LeaseClaim:
+    return LeaseClaim(POT, "a", spent, least=least, wish=least, number=number)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_file_that_takes_its_place_is_the_store(
     store: SqliteStore, tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     copy = SqliteStore(tmp_path / "copy.db", clock.unix)
-    copy.budgets.claim(Claim(POT, "b", 500))
+    copy.budgets.claim(LeaseClaim(POT, "b", 500))
     copy.close()
     assert store.budgets.claim(claim(10, 1)).spent == 10
     for tail in ("-wal", "-shm"):

@@ -14,9 +14,9 @@ import pytest
 from stores.child import COST
 
 from capability_router.clock import SystemClock
-from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
-from capability_router.stores.base import PotBalance
+from capability_router.stores.base import BudgetBalance
 from capability_router.stores.opening import open_store
 
 CHILD = Path(__file__).with_name("child.py")
@@ -36,7 +36,7 @@ def ended(process: subprocess.Popen[str]) -> Counter[str]:
     return Counter(out.split())
 
 
-def standing(url: str) -> PotBalance:
+def standing(url: str) -> BudgetBalance:
     store = open_store(url, SystemClock())
     (row,) = store.budgets.standings()
     store.close()
@@ -103,7 +103,7 @@ def test_a_forked_child_borrows_for_itself(url: str) -> None:
     sync = StoreSync(budgets)
     sync.start()
     found = budgets.reserve(["global"], 30 * COST)
-    assert isinstance(found, Short)
+    assert isinstance(found, FundsShortfall)
     hold = budgets.borrow(found)
     assert isinstance(hold, Reservation)
     pid = os.fork()
@@ -111,12 +111,12 @@ def test_a_forked_child_borrows_for_itself(url: str) -> None:
         code = 1
         try:
             small = budgets.reserve(["global"], 70 * COST)
-            mine = budgets.borrow(small) if isinstance(small, Short) else small
+            mine = budgets.borrow(small) if isinstance(small, FundsShortfall) else small
             more = budgets.reserve(["global"], COST)
-            too_much = budgets.borrow(more) if isinstance(more, Short) else more
+            too_much = budgets.borrow(more) if isinstance(more, FundsShortfall) else more
             if isinstance(mine, Reservation) and not isinstance(too_much, Reservation):
                 budgets.settle(mine, 70 * COST)
-                code = 0 if budgets.settle_up(final=True) else 2
+                code = 0 if budgets.sync_leases(final=True) else 2
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -11,12 +11,12 @@ from stores.servers import running
 
 from capability_router.clock import ManualClock
 from capability_router.errors import StoreError
-from capability_router.stores.base import Claim, Pot
-from capability_router.stores.lessons import NONE, Kept, Line, Summary
+from capability_router.stores.base import BudgetPeriod, LeaseClaim
+from capability_router.stores.lessons import NONE, LessonLine, LogSummary, ScorableAnswer
 from capability_router.stores.redis.reason import reason
 from capability_router.stores.redis.store import RedisStore
 
-CLAIM = Claim(Pot("global", "total", 10**12), "a", 0, 0, 10**6, 10**6, 30.0)
+CLAIM = LeaseClaim(BudgetPeriod("global", "total", 10**12), "a", 0, 0, 10**6, 10**6, 30.0)
 
 
 def told(url: str) -> str:
@@ -57,9 +57,9 @@ def test_what_a_user_must_be_allowed(redis_url: str) -> None:
     store = RedisStore(f"redis://me:geheim@{host}", ManualClock().now, timeout_s=5.0)
     assert store.budgets.claim(CLAIM).lent >= CLAIM.least
     assert len(store.budgets.standings()) == 1
-    store.lessons.append("log", "me", [Line(1, "a")])
-    assert store.lessons.sum_up("log", Summary(store.lessons.since("log", 0, 9).head.epoch, 1, "text"), NONE)
-    store.lessons.keep("log", [Kept("a", "b")])
+    store.lessons.append("log", "me", [LessonLine(1, "a")])
+    assert store.lessons.sum_up("log", LogSummary(store.lessons.since("log", 0, 9).head.epoch, 1, "text"), NONE)
+    store.lessons.keep("log", [ScorableAnswer("a", "b")])
     assert (store.lessons.kept("log", "a"), len(store.lessons.since("log", 0, 9).entries)) == ("b", 0)
     assert store.reports is not None
     store.reports.tell("front", "me", "{}")

@@ -24,10 +24,10 @@ from capability_router.cli.main import main
 from capability_router.clock import ManualClock, SystemClock
 from capability_router.errors import StoreError
 from capability_router.health import reporter as reporter_module
-from capability_router.health.reporter import EVERY_S, Reporter
+from capability_router.health.reporter import EVERY_S, HealthReporter
 from capability_router.stores.base import Store
 from capability_router.stores.opening import open_store
-from capability_router.stores.reports import KEPT_S, ReportRoom
+from capability_router.stores.reports import KEPT_S, ReportStore
 from capability_router.stores.sqlite.store import SqliteStore
 from capability_router.testing import ask, scripted_router
 
@@ -178,7 +178,7 @@ def test_reports_can_be_switched_off(tmp_path: Path) -> None:
 class Slow:
     """A room that takes its time, or is away."""
 
-    def __init__(self, room: ReportRoom, *, away: bool = False) -> None:
+    def __init__(self, room: ReportStore, *, away: bool = False) -> None:
         self._room, self._away = room, away
         self.asked, self.go = threading.Event(), threading.Event()
         self.by: set[str] = set()
@@ -201,7 +201,7 @@ class Slow:
 def slowed(tmp_path: Path, *, away: bool = False) -> tuple[Router, Slow]:
     router = scripted_router({"a": ["ok"] * 50}, clock=SystemClock(), store=f"sqlite:///{tmp_path / 'r.db'}")
     reporter, room = router._reporter, router.store.reports
-    assert isinstance(reporter, Reporter)
+    assert isinstance(reporter, HealthReporter)
     assert room is not None
     slow = Slow(room, away=away)
     reporter._room = slow

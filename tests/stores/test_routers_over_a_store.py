@@ -22,7 +22,7 @@ from capability_router import (
     routing,
 )
 from capability_router.clock import ManualClock, SystemClock
-from capability_router.execution.driving import funding
+from capability_router.execution.driving import borrowing
 from capability_router.execution.effects import Effect, Fund, Launch
 from capability_router.execution.events import AlarmRang, Began, Cancelled, Faulted, Funded
 from capability_router.execution.machine import Execution
@@ -30,7 +30,7 @@ from capability_router.faults.kinds import Fault
 from capability_router.money.budget.budgets import Budgets
 from capability_router.request import Reply
 from capability_router.router import Router
-from capability_router.stores.base import Claim, Grant, PotBalance
+from capability_router.stores.base import BudgetBalance, LeaseClaim, LeaseGrant
 from capability_router.stores.sqlite.database import CorruptStore
 from capability_router.testing import ScriptedEndpoint, ask, assert_books_balanced, scripted_router
 
@@ -57,12 +57,12 @@ class Slow:
         self._room, self.asked, self.go = budgets.room, threading.Event(), threading.Event()
         budgets.room = self  # type: ignore[assignment]
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         self.asked.set()
         assert self.go.wait(30)
         return self._room.claim(claim)
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         return self._room.standings(budgets)
 
 
@@ -160,7 +160,7 @@ def test_without_a_thread_for_it_the_store_is_asked_in_the_caller_s(url: str, mo
         raise RuntimeError("can't start new thread")
 
     router = shared_router(url, clock=SystemClock(), deadline_s=30.0)
-    monkeypatch.setattr(funding._pool.threads, "submit", none_left)
+    monkeypatch.setattr(borrowing._pool.threads, "submit", none_left)
     assert ask(router).outcome.model == "a"
     (later,) = kept
     later()

@@ -20,13 +20,13 @@ from unit.learning.quality.world import World
 
 from capability_router import ConfigError, Request, Router, StoreError, routing
 from capability_router.clock import ManualClock
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.state import dumped
 from capability_router.learning.shared_learner import SharedLearner
 from capability_router.learning.tenants import hashed
-from capability_router.policies.exploration.budget import SharedMoney
+from capability_router.policies.exploration.budget import SharedExplorationBudget
 from capability_router.stores.base import Store
-from capability_router.stores.lessons import Kept
+from capability_router.stores.lessons import ScorableAnswer
 from capability_router.testing import ask
 
 CHILD = Path(__file__).with_name("learning_child.py")
@@ -53,8 +53,8 @@ def ended(process: subprocess.Popen[str]) -> list[str]:
 
 def written(path: Path, seed: int = 1) -> Path:
     """What a log of 200 requests teaches."""
-    quality = Quality()
-    quality.study(World(seed).log(200))
+    quality = QualityModel()
+    quality.learn_log(World(seed).log(200))
     path.write_text(dumped(quality), encoding="utf-8")
     return path
 
@@ -262,7 +262,7 @@ def test_a_damaged_summary_is_told_and_learning_begins_afresh(url: str, caplog: 
 
 
 def test_trials_of_all_processes_share_their_money(shared: Store, clock: ManualClock) -> None:
-    one, other = (SharedMoney(shared.budgets, "router", 1_000_000, clock.unix) for _ in range(2))
+    one, other = (SharedExplorationBudget(shared.budgets, "router", 1_000_000, clock.unix) for _ in range(2))
     assert one.left(clock.now()) == 0, "nothing was lent yet"
     spent = 0
     for _ in range(400):
@@ -282,7 +282,7 @@ def test_trials_of_all_processes_share_their_money(shared: Store, clock: ManualC
 
 
 def test_a_trial_dearer_than_a_loan_is_lent_for_if_the_day_has_it(shared: Store, clock: ManualClock) -> None:
-    money, other = (SharedMoney(shared.budgets, "router", 1_000_000, clock.unix) for _ in range(2))
+    money, other = (SharedExplorationBudget(shared.budgets, "router", 1_000_000, clock.unix) for _ in range(2))
     money.renew(clock.now())
     assert money.left(clock.now()) < 400_000, "a sixteenth"
     money.wants(700_000)
@@ -462,7 +462,7 @@ def test_what_is_kept_of_answers_may_be_damaged_or_away(
 ) -> None:
     router = made(url)
     known, room = learner(router), router.store.lessons
-    room.keep(known.scribe.name, [Kept("damaged", "0123456789abcdef{}")])
+    room.keep(known.scribe.name, [ScorableAnswer("damaged", "0123456789abcdef{}")])
     with pytest.raises(ConfigError, match="no such answered request"):
         router.feedback("damaged", 1.0)
     assert "who answered a request can't be read from the store" in caplog.text

@@ -14,10 +14,10 @@ import pytest
 from capability_router.catalog.known import snapshot
 from capability_router.faults.kinds import KINDS, FaultKind
 from capability_router.routing import RoutingTerms
+from capability_router.settings.backoff import WORDS
 from capability_router.settings.block import Block
-from capability_router.settings.keys import Words
-from capability_router.settings.policies import Policy
-from capability_router.settings.wait import WORDS
+from capability_router.settings.policies import PolicyBlock
+from capability_router.settings.router_yaml import RouterYaml
 from capability_router.settings.yaml_text import parsed
 
 ROOT = Path(__file__).parents[2]
@@ -49,8 +49,8 @@ def own(block: type[Block]) -> dict[str, Any]:
     return {key: inner for key, inner in block.model_fields.items() if key not in below}
 
 
-BLOCKS = {name: block for name, field in Words.model_fields.items() if (block := block_of(field.annotation))}
-PLAIN = sorted(set(Words.model_fields) - set(BLOCKS))
+BLOCKS = {name: block for name, field in RouterYaml.model_fields.items() if (block := block_of(field.annotation))}
+PLAIN = sorted(set(RouterYaml.model_fields) - set(BLOCKS))
 LISTED = "budgets"
 """The block of which there may be several."""
 
@@ -64,13 +64,13 @@ def given(name: str, key: str, written: str) -> Any:
         "shadow": {"name": "adaptive"},
     }.get(name, {})
     block = {**needed, key: value}
-    read = getattr(Words.model_validate({name: [block] if name == LISTED else block}), name)
+    read = getattr(RouterYaml.model_validate({name: [block] if name == LISTED else block}), name)
     return getattr(read[0] if name == LISTED else read, key)
 
 
 def default(name: str, key: str) -> Any:
     """What holds where a router.yaml says nothing of it."""
-    whole = getattr(Words(), name)
+    whole = getattr(RouterYaml(), name)
     field = BLOCKS[name].model_fields[key]
     return getattr(whole, key) if isinstance(whole, Block) else field.get_default(call_default_factory=True)
 
@@ -93,13 +93,13 @@ def test_each_key_that_is_no_block_has_a_row_and_its_default() -> None:
     assert sorted(told) == PLAIN
     for key, written in told.items():
         value = None if written == "–" else parsed(written.strip("`"), ROOT)
-        fallback = getattr(Words(), key)
+        fallback = getattr(RouterYaml(), key)
         assert (list(fallback) if isinstance(fallback, tuple) else fallback) == value, key
 
 
 @pytest.mark.parametrize("name", ["shadow", "canary"])
 def test_a_second_policy_has_the_keys_of_the_first(name: str) -> None:
-    assert issubclass(BLOCKS[name], Policy)
+    assert issubclass(BLOCKS[name], PolicyBlock)
     assert "the keys of `policy`" in " ".join(section(name).split())
 
 
@@ -136,7 +136,7 @@ def test_the_settings_that_a_page_shows_are_taken(page: Path) -> None:
     for text in fenced(page, "yaml"):
         settings = parsed(text, page)
         if "price" not in settings:  # a field of an entry alone
-            Words.model_validate(settings)
+            RouterYaml.model_validate(settings)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

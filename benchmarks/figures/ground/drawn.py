@@ -10,14 +10,14 @@ from capability_router.faults.kinds import Fault
 from capability_router.request import Reply
 
 
-class Drawn(Exception):
+class DrawnFault(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.kind)
         self.fault = fault
 
 
 class DrawnAttempt(ABC):
-    """Gives texts at once, or raises Drawn."""
+    """Gives texts at once, or raises DrawnFault."""
 
     keeps_time = True
 

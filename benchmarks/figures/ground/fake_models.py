@@ -22,7 +22,7 @@ PIECES = 3
 USED = {"input_tokens": 10, "output_tokens": 3, "total_tokens": 13}
 
 
-class Refused(Exception):
+class FakeHttpError(Exception):
     """What an SDK raises for an HTTP error."""
 
     def __init__(self, status: int) -> None:
@@ -46,7 +46,7 @@ class Steps:
         word = self.steps[min(self.calls, len(self.steps) - 1)]
         self.calls += 1
         if word.isdigit():
-            raise Refused(int(word))
+            raise FakeHttpError(int(word))
         return Ending(word)
 
 

@@ -50,7 +50,7 @@ def _named(path: str, body: dict[str, Any]) -> str:
     return first if first.startswith("dead-") else str(body.get("model") or path.rpartition("/")[2].partition(":")[0])
 
 
-class Quiet(ThreadingHTTPServer):
+class SilentHTTPServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
@@ -64,7 +64,7 @@ class Server:
         self.calls: Counter[str] = Counter()
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._http = Quiet(("127.0.0.1", 0), type("Bound", (_Handler,), {"owner": self}))
+        self._http = SilentHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"owner": self}))
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._http.server_port}"
 

@@ -23,7 +23,7 @@ LEAST_OUT = 8  # tokens of an answer: those of its text, of which a count that g
 
 
 @dataclass(slots=True)
-class Script:
+class CallScript:
     """One call, which nothing changes. `first_s`: seconds to its first text, `end_s`: to its end; NEVER = it hangs.
 
     `pieces` texts come until the end, then `fault`, or `finish` (None = it ends without a reason).
@@ -36,16 +36,16 @@ class Script:
     finish: Finish | None = Finish.STOP
 
 
-Weather = Callable[[Random], Script]
+Weather = Callable[[Random], CallScript]
 
 
-def fair(chance: Random) -> Script:
+def fair(chance: Random) -> CallScript:
     """A usual answer: 0.2 to 0.6 s to the first text, as long again for the rest."""
     first = 0.2 + 0.4 * chance.random()
-    return Script(first, first * (1.2 + 0.8 * chance.random()))
+    return CallScript(first, first * (1.2 + 0.8 * chance.random()))
 
 
-def slow(chance: Random) -> Script:
+def slow(chance: Random) -> CallScript:
     """Ten times as slow."""
     usual = fair(chance)
     return replace(usual, first_s=usual.first_s * 10, end_s=usual.end_s * 10)
@@ -53,29 +53,29 @@ def slow(chance: Random) -> Script:
 
 def failing(fault: Fault, after_s: float = 0.05) -> Weather:
     """Every call fails before its first text."""
-    return lambda _: Script(NEVER, after_s, 0, fault)
+    return lambda _: CallScript(NEVER, after_s, 0, fault)
 
 
-def stalled(chance: Random) -> Script:
+def stalled(chance: Random) -> CallScript:
     """No first text ever, or none after it."""
     first = NEVER if chance.random() < 0.5 else 0.3
-    return Script(first, NEVER, 1)
+    return CallScript(first, NEVER, 1)
 
 
-def cut(chance: Random) -> Script:
+def cut(chance: Random) -> CallScript:
     """The connection is lost after 0 to 2 texts."""
     pieces = int(chance.random() * PIECES)
-    return Script(0.3, 0.4, pieces, Fault("connection", "reset"))
+    return CallScript(0.3, 0.4, pieces, Fault("connection", "reset"))
 
 
-def hushed(chance: Random) -> Script:
+def hushed(chance: Random) -> CallScript:
     """It ends cleanly, too early, without a terminal reason."""
-    return Script(0.3, 0.4, int(chance.random() * PIECES), None, None)
+    return CallScript(0.3, 0.4, int(chance.random() * PIECES), None, None)
 
 
-def empty(_: Random) -> Script:
+def empty(_: Random) -> CallScript:
     """It ends well and says nothing."""
-    return Script(NEVER, 0.3, 0)
+    return CallScript(NEVER, 0.3, 0)
 
 
 def flaky(share: float, fault: Fault) -> Weather:
@@ -103,18 +103,18 @@ WEATHERS: Mapping[str, Weather] = {
 NEEDS_OPERATOR = ("locked", "spent", "gone")
 
 
-class Spell(NamedTuple):
+class WeatherPeriod(NamedTuple):
     """Weather from a moment on."""
 
     since: float
     weather: str
 
 
-class Provider:
+class VirtualProvider:
     """One target. Prices are whole picodollars per token. `tells_early`: its usage grows with each chunk."""
 
     def __init__(
-        self, name: str, spells: list[Spell], price: tuple[int, int], *, tells_early: bool, most: int = 1 << 30
+        self, name: str, spells: list[WeatherPeriod], price: tuple[int, int], *, tells_early: bool, most: int = 1 << 30
     ) -> None:
         self.name, self.spells, self.price, self.tells_early, self.most = name, spells, price, tells_early, most
         self._since = [spell.since for spell in spells]
@@ -124,10 +124,10 @@ class Provider:
     def weather(self, now: float) -> str:
         return self.spells[bisect_right(self._since, now) - 1].weather
 
-    def answer(self, now: float, chance: Random) -> Script:
+    def answer(self, now: float, chance: Random) -> CallScript:
         """The script of a call that begins now; beyond its capacity it says so."""
         if self.in_flight > self.most:
-            return Script(NEVER, 0.02, 0, Fault("rate_limited", status=429, retry_after_s=0.5))
+            return CallScript(NEVER, 0.02, 0, Fault("rate_limited", status=429, retry_after_s=0.5))
         return WEATHERS[self.weather(now)](chance)
 
 
@@ -144,7 +144,7 @@ class VirtualCall:
         """It holds nothing."""
 
     def __init__(
-        self, provider: Provider, script: Script, tokens: tuple[int, int], began: float, *, stream: bool
+        self, provider: VirtualProvider, script: CallScript, tokens: tuple[int, int], began: float, *, stream: bool
     ) -> None:
         self.provider, self.script, self.tokens, self.began, self.stream = provider, script, tokens, began, stream
         self.given = 0  # pieces

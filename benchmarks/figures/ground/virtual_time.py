@@ -1,7 +1,7 @@
 """A third driver, in virtual time: the real Router, machine, board and books; only providers and time are made up.
 
 Many requests are in flight at once. All that happens stands in one heap of moments; taking the earliest
-moves the clock. The core's own `Performance` stands between the machine and the calls, as in the two
+moves the clock. The core's own `EffectRunner` stands between the machine and the calls, as in the two
 drivers for threads and tasks, so what is simulated is no more than who waits for what.
 """
 
@@ -21,21 +21,21 @@ from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
 from capability_router.clock import ManualClock
 from capability_router.errors import NoEligibleModel
-from capability_router.execution.driving.performance import Performance
+from capability_router.execution.driving.effect_runner import EffectRunner
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.money.price import Price
 from capability_router.request import Request
 from capability_router.router import Router
 
-from .virtual_fleet import NEVER, Provider, VirtualCall
+from .virtual_fleet import NEVER, VirtualCall, VirtualProvider
 from .witness import Witness
 
 ARRIVAL, CANCEL, ALARM = -2, -1, 0
 """What a moment is about, where it isn't an attempt's number."""
 
 
-class Broke(Exception):
+class VirtualCallFailed(Exception):
     """A simulated call failed."""
 
     def __init__(self, fault: Fault) -> None:
@@ -44,7 +44,7 @@ class Broke(Exception):
 
 
 @dataclass(slots=True)
-class Ask:
+class ArrivingRequest:
     """A request that will arrive. `out`: tokens of a whole answer to it; `cancel_s`: when its caller goes away."""
 
     at: float
@@ -58,7 +58,7 @@ class Journey:
 
     __slots__ = ("alarm", "ask", "began", "calls", "given", "run", "show", "sim", "wake")
 
-    def __init__(self, sim: Simulation, ask: Ask) -> None:
+    def __init__(self, sim: Simulation, ask: ArrivingRequest) -> None:
         self.sim, self.ask = sim, ask
         self.calls: dict[int, VirtualCall] = {}
         self.given: list[str] = []
@@ -66,7 +66,7 @@ class Journey:
         self.began = sim.now
         # The run's machine is driven here as Run.__iter__ and Run.__aiter__ drive it. Both are None after the end.
         self.run: Any = sim.router.start(ask.request, self)
-        self.show: Any = Performance(self.run._machine, self, sim.clock)
+        self.show: Any = EffectRunner(self.run._machine, self, sim.clock)
         self.show.begin()
 
     def start(self, launch: Launch) -> VirtualCall:
@@ -79,7 +79,7 @@ class Journey:
         return call
 
     def fault(self, error: BaseException) -> Fault | None:
-        return error.fault if isinstance(error, Broke) else None
+        return error.fault if isinstance(error, VirtualCallFailed) else None
 
     def step(self) -> None:
         """After whatever happened: start what was launched, hand on what may be, note when to look again."""
@@ -133,7 +133,7 @@ class Journey:
             call.given = script.pieces
         if script.fault is not None:
             self._close(index)
-            show.raised(index, Broke(script.fault))
+            show.raised(index, VirtualCallFailed(script.fault))
         else:
             call.whole = True
             if not call.stream:
@@ -197,7 +197,7 @@ class Simulation:
     journey = Journey
 
     def __init__(
-        self, providers: list[Provider], seed: int, *, limits: Mapping[str, int] | None = None, **settings: Any
+        self, providers: list[VirtualProvider], seed: int, *, limits: Mapping[str, int] | None = None, **settings: Any
     ) -> None:  # fmt: skip
         random.seed(seed)  # tenacity's jitter draws from the module
         self.chance = Random(seed)
@@ -233,18 +233,18 @@ class Simulation:
                 what.ring(now)
             elif index == CANCEL:
                 what.cancel()
-            elif isinstance(what, Ask):
+            elif isinstance(what, ArrivingRequest):
                 self._next(coming)
                 self._arrive(what)
             else:
                 what()
         return self.witness
 
-    def entry(self, provider: Provider, limits: Mapping[str, int]) -> Entry:
+    def entry(self, provider: VirtualProvider, limits: Mapping[str, int]) -> Entry:
         """What the router is told of a provider."""
         return _entry(provider, limits)
 
-    def refused(self, ask: Ask) -> None:
+    def refused(self, ask: ArrivingRequest) -> None:
         """No model is eligible for it."""
 
     def _next(self, coming: Any) -> None:
@@ -252,7 +252,7 @@ class Simulation:
         if ask is not None:
             self.at(ask.at, ask, ARRIVAL)
 
-    def _arrive(self, ask: Ask) -> None:
+    def _arrive(self, ask: ArrivingRequest) -> None:
         self.witness.asked += 1
         try:
             journey = self.journey(self, ask)
@@ -265,7 +265,7 @@ class Simulation:
         journey.step()
 
 
-def _entry(provider: Provider, limits: Mapping[str, int]) -> Entry:
+def _entry(provider: VirtualProvider, limits: Mapping[str, int]) -> Entry:
     into, out = provider.price
     price = Price(input_mtok=into / 1e6, output_mtok=out / 1e6)
     card = ModelCard(

@@ -25,7 +25,7 @@ class Witness:
         self.launches = self.hedges = 0
         self.kinds: Counter[str] = Counter()
         self._permits, self._deadline_s = router.board.config.half_open_permits, router.settings.deadline_s
-        self._purses = router.budgets.purses if router.budgets.any else tuple
+        self._purses = router.budgets.leases if router.budgets.any else tuple
         self._breakers = [lane.breaker for lane in router.board._lanes.values()]
 
     @property

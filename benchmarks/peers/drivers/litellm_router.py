@@ -14,7 +14,7 @@ from typing import Any
 
 import litellm
 
-from benchmarks.peers.driving.caller import TOOL, Answer
+from benchmarks.peers.driving.caller import TOOL, PeerAnswer
 from benchmarks.peers.driving.job import Job
 from benchmarks.peers.driving.session import serve
 
@@ -47,10 +47,10 @@ class RouterCaller:
         self._router = router(job)
         self._asked: dict[str, Any] = {"model": job.models[0].name, **({"tools": [TOOL]} if job.tool else {})}
 
-    def ask(self, prompt: str) -> Answer:
+    def ask(self, prompt: str) -> PeerAnswer:
         return _read(self._router.completion(messages=_said(prompt), **self._asked))
 
-    async def aask(self, prompt: str) -> Answer:
+    async def aask(self, prompt: str) -> PeerAnswer:
         return _read(await self._router.acompletion(messages=_said(prompt), **self._asked))
 
     def read(self, prompt: str) -> Iterator[str]:
@@ -66,12 +66,12 @@ def _said(prompt: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": prompt}]
 
 
-def _read(response: Any) -> Answer:
+def _read(response: Any) -> PeerAnswer:
     import json
 
     message = response.choices[0].message
     calls = message.tool_calls
-    return Answer(message.content or "", json.loads(calls[0].function.arguments) if calls else None)
+    return PeerAnswer(message.content or "", json.loads(calls[0].function.arguments) if calls else None)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware
 
-from benchmarks.peers.driving.caller import Answer
+from benchmarks.peers.driving.caller import PeerAnswer
 from benchmarks.peers.driving.chat_model import chat_openai
 from benchmarks.peers.driving.job import Job
 from benchmarks.peers.driving.session import serve
@@ -32,10 +32,10 @@ class Agent:
         tools = [lookup] if job.tool else []
         self._agent = create_agent(first, tools=tools, middleware=[ModelFallbackMiddleware(*others)])
 
-    def ask(self, prompt: str) -> Answer:
+    def ask(self, prompt: str) -> PeerAnswer:
         return _read(self._agent.invoke(_said(prompt)))
 
-    async def aask(self, prompt: str) -> Answer:
+    async def aask(self, prompt: str) -> PeerAnswer:
         return _read(await self._agent.ainvoke(_said(prompt)))
 
     def read(self, prompt: str) -> Iterator[str]:
@@ -51,9 +51,9 @@ def _said(prompt: str) -> Any:
     return {"messages": [{"role": "user", "content": prompt}]}
 
 
-def _read(state: Any) -> Answer:
+def _read(state: Any) -> PeerAnswer:
     calls = [call for message in state["messages"] for call in getattr(message, "tool_calls", [])]
-    return Answer(state["messages"][-1].text, calls[0]["args"] if calls else None)
+    return PeerAnswer(state["messages"][-1].text, calls[0]["args"] if calls else None)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from benchmarks.peers.driving.caller import Answer
+from benchmarks.peers.driving.caller import PeerAnswer
 from benchmarks.peers.driving.job import Job
 from benchmarks.peers.driving.session import serve
 
@@ -32,10 +32,10 @@ class AgentCaller:
         if job.tool:
             self._agent.tool_plain(lookup)
 
-    def ask(self, prompt: str) -> Answer:
+    def ask(self, prompt: str) -> PeerAnswer:
         return _read(self._agent.run_sync(prompt))
 
-    async def aask(self, prompt: str) -> Answer:
+    async def aask(self, prompt: str) -> PeerAnswer:
         return _read(await self._agent.run(prompt))
 
     def read(self, prompt: str) -> Iterator[str]:
@@ -56,10 +56,10 @@ def _client(model: Any, job: Job) -> AsyncOpenAI:
     return AsyncOpenAI(base_url=model.base_url, api_key="made-up", timeout=job.timeout_s, max_retries=0)
 
 
-def _read(result: Any) -> Answer:
+def _read(result: Any) -> PeerAnswer:
     responses = [message for message in result.all_messages() if isinstance(message, ModelResponse)]
     ran = [call.args_as_dict() for response in responses for call in response.tool_calls if _sound(call)]
-    return Answer(result.output, ran[0] if ran else None)
+    return PeerAnswer(result.output, ran[0] if ran else None)
 
 
 def _sound(call: Any) -> bool:

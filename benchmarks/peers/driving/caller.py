@@ -15,17 +15,17 @@ TOOL = {
 }
 
 
-class Answer(NamedTuple):
+class PeerAnswer(NamedTuple):
     """What the user gets. `arguments`: those of the tool call, as the peer parsed them."""
 
     text: str
     arguments: dict[str, Any] | None = None
 
 
-class Caller(Protocol):
+class PeerCaller(Protocol):
     """A peer, set up for one job."""
 
-    def ask(self, prompt: str) -> Answer: ...
-    async def aask(self, prompt: str) -> Answer: ...
+    def ask(self, prompt: str) -> PeerAnswer: ...
+    async def aask(self, prompt: str) -> PeerAnswer: ...
     def read(self, prompt: str) -> Iterator[str]: ...
     def aread(self, prompt: str) -> AsyncIterator[str]: ...

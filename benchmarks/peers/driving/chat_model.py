@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from benchmarks.peers.driving.caller import TOOL, Answer
+from benchmarks.peers.driving.caller import TOOL, PeerAnswer
 from benchmarks.peers.driving.job import Job
 
 
@@ -15,11 +15,11 @@ class ChatModelCaller:
     def __init__(self, model: Any, job: Job) -> None:
         self._model = model.bind_tools([TOOL]) if job.tool else model
 
-    def ask(self, prompt: str) -> Answer:
+    def ask(self, prompt: str) -> PeerAnswer:
         """One whole answer."""
         return _read(self._model.invoke(prompt))
 
-    async def aask(self, prompt: str) -> Answer:
+    async def aask(self, prompt: str) -> PeerAnswer:
         """One whole answer."""
         return _read(await self._model.ainvoke(prompt))
 
@@ -34,9 +34,9 @@ class ChatModelCaller:
             yield chunk.text
 
 
-def _read(message: Any) -> Answer:
+def _read(message: Any) -> PeerAnswer:
     calls = message.tool_calls
-    return Answer(str(message.text), calls[0]["args"] if calls else None)
+    return PeerAnswer(str(message.text), calls[0]["args"] if calls else None)
 
 
 def chat_openai(job: Job, **options: Any) -> list[Any]:

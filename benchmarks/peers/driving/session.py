@@ -17,14 +17,14 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.peers.driving import loopback
-from benchmarks.peers.driving.caller import Answer, Caller
+from benchmarks.peers.driving.caller import PeerAnswer, PeerCaller
 from benchmarks.peers.driving.job import QUESTION, Job
 
 _WARM_WAVES = 2
 Tell = Callable[[dict[str, Any]], None]
 
 
-def serve(build: Callable[[Job], Caller]) -> None:
+def serve(build: Callable[[Job], PeerCaller]) -> None:
     """Work off jobs until stdin ends. What libraries print goes to stderr."""
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -46,7 +46,7 @@ class Session:
         self._job, self._tell = job, tell
         self._began = 0.0
 
-    def run(self, build: Callable[[Job], Caller]) -> None:
+    def run(self, build: Callable[[Job], PeerCaller]) -> None:
         """Warm up, let the faults begin, ask; one request at a time in sync, more in async."""
         port = self._job.models[0].port
         try:
@@ -58,7 +58,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - a peer that can't even be set up is a result, too
             self._tell({"end": True, "broken": _named(error)})
 
-    def _sync(self, caller: Caller, port: int) -> int:
+    def _sync(self, caller: PeerCaller, port: int) -> int:
         job = self._job
         for _ in range(_WARM_WAVES):
             with contextlib.suppress(Exception):
@@ -73,7 +73,7 @@ class Session:
                 self._failed(start, error)
         return before
 
-    async def _async(self, build: Callable[[Job], Caller], port: int) -> int:
+    async def _async(self, build: Callable[[Job], PeerCaller], port: int) -> int:
         job, caller = self._job, build(self._job)
         for _ in range(_WARM_WAVES):
             calls = [_aanswer(caller, job, QUESTION) for _ in range(job.at_once)]
@@ -84,7 +84,7 @@ class Session:
             await asyncio.gather(*(self._one(caller) for _ in range(job.at_once)))
         return before
 
-    async def _one(self, caller: Caller) -> None:
+    async def _one(self, caller: PeerCaller) -> None:
         start = time.perf_counter()
         try:
             self._done(start, await _aanswer(caller, self._job, self._job.prompt))
@@ -112,7 +112,7 @@ class Session:
         self._began = time.perf_counter()
         return loopback.connects[port]
 
-    def _done(self, start: float, answer: Answer) -> None:
+    def _done(self, start: float, answer: PeerAnswer) -> None:
         self._tell({**self._times(start), "text": answer.text, "arguments": answer.arguments})
 
     def _failed(self, start: float, error: Exception) -> None:
@@ -123,14 +123,14 @@ class Session:
         return {"at": round(start - self._began, 4), "took": round(now - start, 5)}
 
 
-def _answer(caller: Caller, job: Job, prompt: str) -> Answer:
-    return Answer("".join(caller.read(prompt))) if job.streamed else caller.ask(prompt)
+def _answer(caller: PeerCaller, job: Job, prompt: str) -> PeerAnswer:
+    return PeerAnswer("".join(caller.read(prompt))) if job.streamed else caller.ask(prompt)
 
 
-async def _aanswer(caller: Caller, job: Job, prompt: str) -> Answer:
+async def _aanswer(caller: PeerCaller, job: Job, prompt: str) -> PeerAnswer:
     if not job.streamed:
         return await caller.aask(prompt)
-    return Answer("".join([piece async for piece in caller.aread(prompt)]))
+    return PeerAnswer("".join([piece async for piece in caller.aread(prompt)]))
 
 
 def _named(error: BaseException) -> str:

@@ -13,10 +13,10 @@ import asyncio
 import json
 from typing import Any
 
-from benchmarks.peers.server.target import Plan, Target
+from benchmarks.peers.server.target import FaultPlan, Target
 
 
-class Desk:
+class ControlServer:
     """Opens and closes runs."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Desk:
         return told
 
     async def _open(self, plans: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        targets = {name: Target(Plan(**plan)) for name, plan in plans.items()}
+        targets = {name: Target(FaultPlan(**plan)) for name, plan in plans.items()}
         for target in targets.values():
             await target.open()
         self._count += 1
@@ -54,7 +54,7 @@ class Desk:
 
 async def main() -> None:
     """Serve until killed."""
-    server = await asyncio.start_server(Desk().serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(ControlServer().serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from benchmarks.peers.server import answers
-from benchmarks.peers.server.wire import Wire
+from benchmarks.peers.server.wire import HttpWriter
 
 THINKS_S = 0.005
 SLOW_S = 3.0
@@ -16,7 +16,7 @@ _SHOWN = 3
 """Words that are sent before a stream breaks."""
 
 
-class Asked(NamedTuple):
+class ServerRequest(NamedTuple):
     """A request, as far as the acts read it."""
 
     model: str
@@ -24,22 +24,22 @@ class Asked(NamedTuple):
     wants_tool: bool
 
     @classmethod
-    def read(cls, body: dict[str, Any]) -> Asked:
+    def read(cls, body: dict[str, Any]) -> ServerRequest:
         """From the JSON of a request."""
         wants = bool(body.get("tools")) and body["messages"][-1]["role"] != "tool"
         return cls(body["model"], bool(body.get("stream")), wants)
 
 
-Act = Callable[[Wire, Asked], Awaitable[None]]
+Act = Callable[[HttpWriter, ServerRequest], Awaitable[None]]
 
 
-async def well(wire: Wire, asked: Asked) -> None:
+async def well(wire: HttpWriter, asked: ServerRequest) -> None:
     """A sound answer."""
     await wire.pause(THINKS_S)
     await _give(wire, asked, json.dumps(answers.ARGUMENTS))
 
 
-async def _give(wire: Wire, asked: Asked, arguments: str) -> None:
+async def _give(wire: HttpWriter, asked: ServerRequest, arguments: str) -> None:
     model = asked.model
     if asked.streamed:
         await wire.begin_stream()
@@ -52,7 +52,7 @@ async def _give(wire: Wire, asked: Asked, arguments: str) -> None:
         await wire.answer(answers.completion(model, content=answers.text(model)))
 
 
-async def _finish(wire: Wire, asked: Asked, sent: int, arguments: str = "") -> None:
+async def _finish(wire: HttpWriter, asked: ServerRequest, sent: int, arguments: str = "") -> None:
     model, finish = asked.model, "stop"
     if asked.wants_tool:
         finish = "tool_calls"
@@ -63,7 +63,7 @@ async def _finish(wire: Wire, asked: Asked, sent: int, arguments: str = "") -> N
     await wire.end_stream()
 
 
-async def _open(wire: Wire, asked: Asked, shown: int) -> None:
+async def _open(wire: HttpWriter, asked: ServerRequest, shown: int) -> None:
     """A stream of which so many words have been sent."""
     await wire.begin_stream()
     await wire.send(answers.chunk(asked.model, role="assistant", content=""))
@@ -74,7 +74,7 @@ async def _open(wire: Wire, asked: Asked, shown: int) -> None:
 def status(code: int, body: bytes, headers: dict[str, str] | None = None) -> Act:
     """An error response."""
 
-    async def act(wire: Wire, asked: Asked) -> None:
+    async def act(wire: HttpWriter, asked: ServerRequest) -> None:
         await wire.answer(body, code, headers=headers)
 
     return act
@@ -83,21 +83,21 @@ def status(code: int, body: bytes, headers: dict[str, str] | None = None) -> Act
 def page(body: bytes, kind: str) -> Act:
     """A 200 that is no completion."""
 
-    async def act(wire: Wire, asked: Asked) -> None:
+    async def act(wire: HttpWriter, asked: ServerRequest) -> None:
         await wire.answer(body, 200, kind)
 
     return act
 
 
-async def _reset(wire: Wire, asked: Asked) -> None:
+async def _reset(wire: HttpWriter, asked: ServerRequest) -> None:
     wire.reset()
 
 
-async def _hang(wire: Wire, asked: Asked) -> None:
+async def _hang(wire: HttpWriter, asked: ServerRequest) -> None:
     await wire.pause()
 
 
-async def _empty(wire: Wire, asked: Asked) -> None:
+async def _empty(wire: HttpWriter, asked: ServerRequest) -> None:
     if not asked.streamed:
         return await wire.answer(answers.completion(asked.model, content=""))
     await _open(wire, asked, 0)
@@ -105,7 +105,7 @@ async def _empty(wire: Wire, asked: Asked) -> None:
     return await wire.end_stream()
 
 
-async def _filtered_reply(wire: Wire, asked: Asked) -> None:
+async def _filtered_reply(wire: HttpWriter, asked: ServerRequest) -> None:
     if not asked.streamed:
         return await wire.answer(answers.completion(asked.model, "content_filter", content=""))
     await _open(wire, asked, 0)
@@ -113,12 +113,12 @@ async def _filtered_reply(wire: Wire, asked: Asked) -> None:
     return await wire.end_stream()
 
 
-async def _bad_tool(wire: Wire, asked: Asked) -> None:
+async def _bad_tool(wire: HttpWriter, asked: ServerRequest) -> None:
     await wire.pause(THINKS_S)
     await _give(wire, asked, '{"city": "Par')
 
 
-async def _slow_first(wire: Wire, asked: Asked) -> None:
+async def _slow_first(wire: HttpWriter, asked: ServerRequest) -> None:
     await _open(wire, asked, 0)
     for _ in range(round(SLOW_S / _PING_S)):
         await wire.send(b": still thinking\n\n")
@@ -129,7 +129,7 @@ async def _slow_first(wire: Wire, asked: Asked) -> None:
 def stalled(shown: int) -> Act:
     """A stream that falls silent."""
 
-    async def act(wire: Wire, asked: Asked) -> None:
+    async def act(wire: HttpWriter, asked: ServerRequest) -> None:
         await _open(wire, asked, shown)
         await wire.pause()
 
@@ -139,7 +139,7 @@ def stalled(shown: int) -> Act:
 def cut(shown: int, how: str) -> Act:
     """A stream that breaks: "reset", "clean" (ended without a reason), "event" (an error inside it)."""
 
-    async def act(wire: Wire, asked: Asked) -> None:
+    async def act(wire: HttpWriter, asked: ServerRequest) -> None:
         await _open(wire, asked, shown)
         if how == "reset":
             wire.reset()

@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.peers.server.acts import ACTS, Asked, well
-from benchmarks.peers.server.wire import Wire
+from benchmarks.peers.server.acts import ACTS, ServerRequest, well
+from benchmarks.peers.server.wire import HttpWriter
 
 
 @dataclass(frozen=True)
-class Plan:
+class FaultPlan:
     """`fault` hits a `share` of the calls, for `lasts_s` seconds from the start (None = for good)."""
 
     fault: str = "well"
@@ -28,7 +28,7 @@ class Plan:
 class Target:
     """Listens on a port of its own. Well until `begin`, then as planned."""
 
-    plan: Plan
+    plan: FaultPlan
     port: int = 0
     calls: int = 0
     wasted: int = 0
@@ -83,7 +83,7 @@ class Target:
         self._callers[task] = writer
         try:
             while True:
-                await self._answer(await _request(reader), Wire(writer))
+                await self._answer(await _request(reader), HttpWriter(writer))
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             return  # the client went away, or was made to
         finally:
@@ -91,11 +91,11 @@ class Target:
             with contextlib.suppress(OSError):
                 writer.close()
 
-    async def _answer(self, body: dict[str, Any], wire: Wire) -> None:
+    async def _answer(self, body: dict[str, Any], wire: HttpWriter) -> None:
         fails = self._fails()
         self.calls += 1
         self.wasted += fails
-        await (ACTS[self.plan.fault] if fails else well)(wire, Asked.read(body))
+        await (ACTS[self.plan.fault] if fails else well)(wire, ServerRequest.read(body))
         if not fails:
             self.good_at.append(time.monotonic())
 

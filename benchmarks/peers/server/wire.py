@@ -10,7 +10,7 @@ from collections.abc import Mapping
 FOREVER_S = 3600.0
 
 
-class Wire:
+class HttpWriter:
     """Writes HTTP/1.1 to one client."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock
-from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.process_hooks import ProcessHooks, watch
 from capability_router.money.budget.budgets import Budgets, StoreTerms
 from capability_router.money.budget.store_sync import StoreSync
-from capability_router.money.ledger.books import CALLS_KEPT
 from capability_router.money.ledger.ledger import Ledger
-from capability_router.policies.averages.pace import Pace
+from capability_router.money.ledger.ledger_backend import CALLS_KEPT
+from capability_router.policies.averages.budget_pacer import BudgetPacer
 from capability_router.stores.base import Store
 from capability_router.stores.opening import open_store
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from capability_router.settings.money import LedgerBlock
 
 
-class Accounting(Lasting):
+class Accounting(ProcessHooks):
     """Opens no store and starts no thread before the first request (`open`)."""
 
     def __init__(self, settings: Settings, registry: Registry, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class Accounting(Lasting):
             settings.budgets, registry.matches, room=self.store.budgets, clock=clock, terms=terms,
             marks=registry.marks,
         )  # fmt: skip
-        self.pace = Pace(self.budgets.rests, clock) if settings.paced else None
+        self.pace = BudgetPacer(self.budgets.rests, clock) if settings.paced else None
         told = settings.budgets and not self.store.budgets.inline
         self._store_sync = StoreSync(self.budgets) if told else None
         watch(self)

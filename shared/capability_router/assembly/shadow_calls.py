@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from capability_router.assembly.dispatch import Dispatch
 from capability_router.clock import Clock
 from capability_router.concurrency.latch import Latch
-from capability_router.concurrency.lifetime import ending
+from capability_router.concurrency.process_hooks import ending
 from capability_router.errors import RouterError
 from capability_router.execution.accounts import Accounts
 from capability_router.execution.endpoint import Endpoint

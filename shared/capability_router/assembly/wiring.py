@@ -9,46 +9,51 @@ from weakref import WeakMethod
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.registry import Registry
 from capability_router.clock import Clock
-from capability_router.counter import counter_of
-from capability_router.eligibility import Roster
+from capability_router.eligibility import CardIndex
 from capability_router.errors import ConfigError
-from capability_router.health.board import Board
-from capability_router.learning.lengths import Lengths
+from capability_router.health.board import HealthBoard
+from capability_router.learning.implicit_signs import ImplicitSigns
 from capability_router.learning.outcomes import Outcomes
-from capability_router.learning.prior import Prior, Stated
-from capability_router.learning.retries import Retries
-from capability_router.learning.signs import Signs
+from capability_router.learning.output_lengths import OutputLengths
+from capability_router.learning.prior import Prior, StatedQuality
+from capability_router.learning.repeat_detector import RepeatDetector
 from capability_router.policies.affinity import Affinity
-from capability_router.policies.averages.pace import Pace
-from capability_router.policies.balance import Balance
-from capability_router.policies.base import Knowledge
-from capability_router.policies.choice import choose_policy
+from capability_router.policies.averages.budget_pacer import BudgetPacer
+from capability_router.policies.balance import LoadBalancer
+from capability_router.policies.base import LearnedModel
 from capability_router.policies.lessons import OutcomeLessons
 from capability_router.policies.planner import Planner, Standing
+from capability_router.policies.policy_factory import choose_policy
 from capability_router.request import Request
 from capability_router.stores.base import Store
 from capability_router.telemetry.recorder import Recorder
 from capability_router.telemetry.sinks import Sinks
+from capability_router.token_counter import counter_of
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
     from capability_router.evaluation.evaluation import Evaluation
-    from capability_router.health.reporter import Reporter
-    from capability_router.learning.embeddings import Embeddings
+    from capability_router.health.reporter import HealthReporter
+    from capability_router.learning.embedding_cache import EmbeddingCache
     from capability_router.screen import Screen
 
 _TYPICAL = (1_000, 300)  # tokens in and out of the call by which unstated strengths are compared
 
 
 def planner_of(
-    registry: Registry, s: Settings, board: Board, known: Knowledge | None, pace: Pace | None, standing: Standing
-) -> Planner:  # fmt: skip
+    registry: Registry,
+    s: Settings,
+    board: HealthBoard,
+    known: LearnedModel | None,
+    pace: BudgetPacer | None,
+    standing: Standing,
+) -> Planner:
     """With nothing learned yet but what `known` knows."""
     if known is not None:
         known.registered(list(registry.entries))
     return Planner(
-        registry, Roster(registry.cards), choose_policy(s.policy, registry.named, pace), Prior(_stated(registry)),
-        Lengths(), board, Balance(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
+        registry, CardIndex(registry.cards), choose_policy(s.policy, registry.named, pace), Prior(_stated(registry)),
+        OutputLengths(), board, LoadBalancer(registry.cards), s.unknown, s.tenants, count=counter_of(s.counter),
         learned=known, signs=_signs(s, known), reads_signs=s.policy.reads_signs, standing=standing,
     )  # fmt: skip
 
@@ -57,7 +62,7 @@ def lessons_of(known: Planner, registry: Registry) -> OutcomeLessons:
     """What is taught is what the planner knows by."""
     lessons = OutcomeLessons(
         known.lengths, known.sizes, known.windows, known.prior, Affinity(registry.entries), Outcomes(),
-        known.learned, known.guard, known.signs, None if known.signs is None else Retries(),
+        known.learned, known.guard, known.signs, None if known.signs is None else RepeatDetector(),
     )  # fmt: skip
     if known.learned is not None:
         known.learned.hears(lessons.heard)
@@ -66,12 +71,12 @@ def lessons_of(known: Planner, registry: Registry) -> OutcomeLessons:
 
 def reporter_of(
     s: Settings, store: Store, registry: Registry, health: Callable[[], list[dict[str, Any]]], clock: Clock
-) -> Reporter | None:  # fmt: skip
+) -> HealthReporter | None:  # fmt: skip
     """The health reporter; None if the store is this process's own. It keeps no reference to the router of `health`."""
     room = store.reports
     if room is None or not s.reports:
         return None
-    from capability_router.health.reporter import Reporter  # here, because few need its thread
+    from capability_router.health.reporter import HealthReporter  # here, because few need its thread
 
     told = WeakMethod(health)
     payees = {
@@ -83,27 +88,27 @@ def reporter_of(
         asked = told()
         return [{**row, **payees[row["model"]]} for row in asked()] if asked else []
 
-    return Reporter(room, s.name, rows, clock.unix)
+    return HealthReporter(room, s.name, rows, clock.unix)
 
 
-def _signs(s: Settings, known: Knowledge | None) -> Signs | None:
+def _signs(s: Settings, known: LearnedModel | None) -> ImplicitSigns | None:
     """The implicit signs, begun with those of the training logs; None if no policy reads any."""
     read = any(block is not None and block.reads_signs for block in (s.policy, s.shadow, s.canary))
-    return Signs(None if known is None else known.signs) if read else None
+    return ImplicitSigns(None if known is None else known.signs) if read else None
 
 
-def meanings_of(s: Settings, clock: Clock) -> Embeddings | None:
+def meanings_of(s: Settings, clock: Clock) -> EmbeddingCache | None:
     """What embeds requests for the learned model; None where nothing is set."""
     if s.embedding.embedder is None or s.policy.state is None:
         return None
     try:
-        from capability_router.learning.embeddings import meanings_of as made  # here, because it loads numpy
+        from capability_router.learning.embedding_cache import meanings_of as made  # here, because it loads numpy
     except ModuleNotFoundError as error:
         raise ConfigError("embedder needs numpy: install capability-router[learn]") from error
     return made(s.embedding, clock)
 
 
-def learner_of(s: Settings, store: Store, meanings: Embeddings | None, state: str | None) -> Knowledge | None:
+def learner_of(s: Settings, store: Store, meanings: EmbeddingCache | None, state: str | None) -> LearnedModel | None:
     """What was learned: in a file, or in a store that lasts. ConfigError where numpy is not installed."""
     if state is None:
         return None
@@ -137,7 +142,9 @@ def screen_of(s: Settings, registry: Registry) -> Screen | None:
     return Screen([*own, *told.hooks()], rules, registry.matches)
 
 
-def recorder_of(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: Embeddings | None) -> Recorder:
+def recorder_of(
+    sinks: Sinks, registry: Registry, s: Settings, clock: Clock, meanings: EmbeddingCache | None
+) -> Recorder:
     """Of everything that is decided; ConfigError where hashed words are wanted without numpy."""
     return Recorder(
         sinks, s.name, clock.unix, cards=registry.cards, policy=(s.policy.model_dump(), s.rules), seed=s.policy.seed,
@@ -149,11 +156,11 @@ def recorder_of(sinks: Sinks, registry: Registry, s: Settings, clock: Clock, mea
 def _hasher() -> Callable[[Request], dict[str, Any]]:
     """What is seen of a request, for its decision record; ConfigError where numpy is not installed."""
     try:
-        from capability_router.learning.logs.sketched import hashed  # here, because it loads numpy
+        from capability_router.learning.logs.sketch_json import hashed  # here, because it loads numpy
     except ModuleNotFoundError as error:
         raise ConfigError("telemetry.hashed_words needs numpy: install capability-router[learn]") from error
     return hashed
 
 
-def _stated(registry: Registry) -> list[Stated]:
-    return [Stated(c.id, c.quality, c.price.estimate(*_TYPICAL) if c.price else None) for c in registry.cards]
+def _stated(registry: Registry) -> list[StatedQuality]:
+    return [StatedQuality(c.id, c.quality, c.price.estimate(*_TYPICAL) if c.price else None) for c in registry.cards]

@@ -99,7 +99,7 @@ def provider_of(base_url: str) -> str:
 _MARKED = frozenset({"mistral", "deepseek"})
 
 
-def marks_beginnings(provider: str) -> bool:
+def needs_prefix_mark(provider: str) -> bool:
     """Whether the provider wants the beginning of an answer, which it must continue, marked with `prefix: true`."""
     return canonical(provider) in _MARKED
 

@@ -23,7 +23,7 @@ ENDPOINT_KEYS = (*_ENDPOINT_KINDS, "api_key", "timeouts")
 FORMS = "a model object, 'provider:model', a ModelCard, (model, card or overrides) or {id, model | endpoint, ...}"
 
 
-class Description(NamedTuple):
+class ModelDescription(NamedTuple):
     """What a framework's model says of itself: card fields, its address.
 
     `gives_reason`: whether its answers always end with a terminal reason, so that a missing one is a fault.
@@ -34,7 +34,7 @@ class Description(NamedTuple):
     gives_reason: bool = False
 
 
-Describe = Callable[[Any], Description | None]
+Describe = Callable[[Any], ModelDescription | None]
 """An adapter's hook: what this object says of itself; None = it is no model of that framework."""
 
 
@@ -43,9 +43,9 @@ class Entry:
     """A registered model.
 
     `source` makes its calls: a framework's model, a 'provider:model' string, or None, when the built-in client reaches
-    `card.endpoint`. `gives_reason`: see Description. `sources`: card field -> 'user', 'profile' or 'catalog litellm
-    1.110.2 (2026-11-20)'. `key_variable`: the environment variable that its key was read from, or would have been; '' =
-    none, or it isn't known.
+    `card.endpoint`. `gives_reason`: see ModelDescription. `sources`: card field -> 'user', 'profile' or 'catalog
+    litellm 1.110.2 (2026-11-20)'. `key_variable`: the environment variable that its key was read from, or would have
+    been; '' = none, or it isn't known.
     """
 
     card: ModelCard
@@ -262,10 +262,10 @@ def _instead(item: Any) -> str:
     return f"give the {type(inner).__name__} in it, and set what it adds at that model or bind it to the router; "
 
 
-def _plainly(item: Any) -> Description | None:
+def _plainly(item: Any) -> ModelDescription | None:
     """Without an adapter: an object with a chat model's methods, described by its class alone."""
     kind = type(item)
     talks = any(callable(getattr(kind, name, None)) for name in ("invoke", "chat", "complete"))
     if isinstance(item, type) or not talks:
         return None
-    return Description({}, Address("", ""))
+    return ModelDescription({}, Address("", ""))

@@ -14,12 +14,12 @@ from capability_router.address import fingerprint
 from capability_router.catalog import prices
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import ModelCard, card_fields
-from capability_router.catalog.entry import FORMS, Describe, Description, Draft, Entry, key_variable, keyed, read
+from capability_router.catalog.entry import FORMS, Describe, Draft, Entry, ModelDescription, key_variable, keyed, read
 from capability_router.catalog.known import snapshot
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 
-__all__ = ["Description", "Entry", "Registry"]
+__all__ = ["Entry", "ModelDescription", "Registry"]
 
 _NOTHING: tuple[Any, ...] = (None, "", (), [], {})
 

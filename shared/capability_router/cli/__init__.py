@@ -6,9 +6,9 @@ from __future__ import annotations
 def run() -> None:
     """The command `capability-router`, or in a line what it needs."""
     try:
-        from capability_router.cli.alphabet import spell_out
         from capability_router.cli.main import main
+        from capability_router.cli.output_encoding import replace_unencodable
     except ImportError as missing:
         raise SystemExit(f"Error: {missing}") from missing
-    spell_out()
+    replace_unencodable()
     main()

@@ -9,13 +9,13 @@ import click
 
 from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
-from capability_router.cli.store import NoStore, existing
+from capability_router.cli.store import NoStore, open_existing
 from capability_router.drawing.table import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from capability_router.money.budget.standing import CapRow
+    from capability_router.money.budget.cap_rows import CapRow
 
 _HEAD = ("scope", "window", "at limit", "limit", "spent", "reserved", "left", "resets (UTC)")
 _AMOUNTS = range(3, 7)
@@ -52,7 +52,7 @@ def _configured(config: Path, url: str | None, tenant: str | None) -> list[CapRo
 
     settings, room = load(config), None
     try:
-        room = existing(url or settings.store).budgets
+        room = open_existing(url or settings.store).budgets
     except NoStore as none:
         if url:
             raise
@@ -61,9 +61,9 @@ def _configured(config: Path, url: str | None, tenant: str | None) -> list[CapRo
 
 
 def _stored(url: str, tenant: str | None) -> list[CapRow]:
-    from capability_router.money.budget.standing import known
+    from capability_router.money.budget.cap_rows import known
 
-    return known(existing(url).budgets.standings(), tenant)
+    return known(open_existing(url).budgets.standings(), tenant)
 
 
 def _cells(row: CapRow) -> tuple[str, ...]:

@@ -11,13 +11,13 @@ import click
 from capability_router.amounts import counted
 from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
-from capability_router.cli.silence import silence
+from capability_router.cli.log_silencer import silence
 from capability_router.drawing.table import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from capability_router.catalog.audit import Finding
+    from capability_router.catalog.audit import AuditFinding
     from capability_router.router import Router
 
 
@@ -47,11 +47,11 @@ def check(config: Path | None, max_age: str, strict: bool, as_json: bool) -> Non
     raise SystemExit(1 if any(finding.grave or strict for finding in found) else 0)
 
 
-def _findings(router: Router, max_age: str) -> Iterator[Finding]:
+def _findings(router: Router, max_age: str) -> Iterator[AuditFinding]:
     from capability_router.catalog import audit
     from capability_router.catalog.registry import Registry
     from capability_router.cli.catalogs.catalog import days_of, today
-    from capability_router.cli.surroundings import adapters, lacking, log_file, missing_key, packages, store, told
+    from capability_router.cli.environment import adapters, lacking, log_file, missing_key, packages, store, told
     from capability_router.settings.warnings import about_prices
 
     settings = router.settings
@@ -66,7 +66,7 @@ def _findings(router: Router, max_age: str) -> Iterator[Finding]:
     yield from log_file(settings.telemetry.jsonl)
 
 
-def _show(found: Iterable[Finding], models: Collection[str], as_json: bool) -> None:
+def _show(found: Iterable[AuditFinding], models: Collection[str], as_json: bool) -> None:
     rows = sorted(found, key=lambda finding: not finding.grave)
     grave = sum(finding.grave for finding in rows)
     if as_json:
@@ -81,7 +81,7 @@ def _show(found: Iterable[Finding], models: Collection[str], as_json: bool) -> N
     terminal.tell("; ".join(_sums(rows, models)))
 
 
-def _sums(rows: Sequence[Finding], models: Collection[str]) -> Iterator[str]:
+def _sums(rows: Sequence[AuditFinding], models: Collection[str]) -> Iterator[str]:
     """How many findings there are about the models, and about what is around them: a store, settings, packages."""
     about = [row for row in rows if row.model in models]
     yield f"{counted(len(models), 'model')}: {_summed(about)}"
@@ -89,12 +89,12 @@ def _sums(rows: Sequence[Finding], models: Collection[str]) -> Iterator[str]:
         yield f"around them: {_summed(around)}"
 
 
-def _summed(rows: Sequence[Finding]) -> str:
+def _summed(rows: Sequence[AuditFinding]) -> str:
     grave = sum(row.grave for row in rows)
     return f"{_counted(grave, 'would fail')} (!), {_counted(len(rows) - grave, 'to know')}"
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
+def _as_json(finding: AuditFinding) -> dict[str, Any]:
     return {"where": finding.model, "what": finding.kind, "detail": finding.detail, "fails": finding.grave}
 
 

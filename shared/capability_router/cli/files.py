@@ -47,13 +47,13 @@ def write_page(output: Path, page: str) -> bool:
 
     Raises ConfigError where it can't be written.
     """
-    from capability_router.whole_file import text_replaced
+    from capability_router.atomic_file import write_text_atomically
 
     if output == STANDARD_OUTPUT:
         click.echo(page.encode("utf-8"), nl=False)
         return False
     try:
-        text_replaced(output, page)
+        write_text_atomically(output, page)
     except OSError as error:
         raise ConfigError(f"cannot write {str(output)!r}: {error.strerror or error}; choose another -o") from error
     return True

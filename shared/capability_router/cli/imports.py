@@ -14,7 +14,7 @@ from capability_router.cli import terminal
 from capability_router.cli.files import FILE
 
 if TYPE_CHECKING:
-    from capability_router.migration.litellm import Imported
+    from capability_router.migration.litellm import ImportResult
 
 
 @click.group()
@@ -62,16 +62,16 @@ def litellm(
 
 
 def _write(output: Path, text: str) -> None:
+    from capability_router.atomic_file import write_text_atomically
     from capability_router.errors import ConfigError
-    from capability_router.whole_file import text_replaced
 
     try:
-        text_replaced(output, text)
+        write_text_atomically(output, text)
     except OSError as error:
         raise ConfigError(f"{output} can't be written: {error.strerror or error}") from error
 
 
-def _show(found: Imported, output: Path) -> None:
+def _show(found: ImportResult, output: Path) -> None:
     from capability_router.migration.page import sections, variables
 
     for head, told in sections(found.notes, terminal.width()):
@@ -83,7 +83,7 @@ def _show(found: Imported, output: Path) -> None:
     terminal.tell(_summary(found, output))
 
 
-def _summary(found: Imported, output: Path | None) -> str:
+def _summary(found: ImportResult, output: Path | None) -> str:
     counts = {kind: sum(note.kind == kind for note in found.notes) for kind in ("left out", "differs", "secret")}
     models = len(found.settings["models"])
     where = f"{output}: " if output else ""

@@ -12,7 +12,7 @@ import click
 
 from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
-from capability_router.cli.store import existing
+from capability_router.cli.store import open_existing
 from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _opened(store: str | None, config: Path | None) -> Ledger:
 
     url = store or _of_config(config or ROUTER_YAML)
     scheme = url.partition("://")[0]
-    room = existing(url).calls if scheme == "sqlite" else None
+    room = open_existing(url).calls if scheme == "sqlite" else None
     if room is None:
         raise ConfigError(
             f"a {scheme} store keeps no ledger to be read from outside; set `store: sqlite:///router.db`, or "

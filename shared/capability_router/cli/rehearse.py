@@ -15,7 +15,7 @@ from capability_router.cli.files import FILE, IS_PAGE, ROUTER_YAML, STANDARD_OUT
 from capability_router.cli.progress import progress
 
 if TYPE_CHECKING:
-    from capability_router.rehearsal.rehearsal import Asked, Rehearsal
+    from capability_router.rehearsal.rehearsal import Rehearsal, RehearsalOptions
     from capability_router.rehearsal.script.fault_line import FaultLine
 
 _LONG, _LARGE = 2_000, 1 << 24  # requests, and bytes of a log, from which on a bar is shown
@@ -86,7 +86,7 @@ def rehearse(config: Path | None, as_json: bool, output: Path | None, **stated: 
     try:
         spare(output, IS_PAGE, "no page")
         asked = _asked(**stated)
-        with _Bars() as bars:
+        with _ProgressBars() as bars:
             found = day.rehearse(config or ROUTER_YAML, asked, bars.of("rehearsing", _LONG), bars.of("reading", _LARGE))
         if output is not None:
             _write(found, output)
@@ -102,9 +102,9 @@ def _asked(
     log: Path | None, faults: tuple[str, ...], scripts: tuple[Path, ...], presets: tuple[str, ...], speed: float,
     seconds: float | None, latencies: tuple[str, ...], alone: str | None, seed: int, expect: str, no_advice: bool,
     **made_up: Any,
-) -> Asked:  # fmt: skip
+) -> RehearsalOptions:  # fmt: skip
     from capability_router.errors import ConfigError
-    from capability_router.rehearsal.rehearsal import Asked
+    from capability_router.rehearsal.rehearsal import RehearsalOptions
     from capability_router.rehearsal.script.fault_line import read_lines
     from capability_router.rehearsal.traffic.synthetic import SyntheticTraffic, parse_tenants
 
@@ -119,7 +119,7 @@ def _asked(
         stated["tenants"] = parse_tenants(stated["tenants"])
     lines: list[str | FaultLine] = [*faults, *(line for path in scripts for line in read_lines(path))]
     traffic = log or SyntheticTraffic(**stated)
-    return Asked(
+    return RehearsalOptions(
         lines, presets, traffic, seconds, speed, seed, dict(map(_latency, latencies)), alone, expect, not no_advice
     )
 
@@ -138,14 +138,14 @@ def _latency(written: str) -> tuple[str, tuple[float, float]]:
     return model, (wait, speed)
 
 
-class _Bars:
+class _ProgressBars:
     """One after the other, each once it is known that it takes long."""
 
     def __init__(self) -> None:
         self._shown, self._stack = "", ExitStack()
         self._told: Callable[[int], None] = _nothing
 
-    def __enter__(self) -> _Bars:
+    def __enter__(self) -> _ProgressBars:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,7 +14,7 @@ import click
 from capability_router.cli.files import FILE, IS_PAGE, LogFile, spare, write_page
 
 if TYPE_CHECKING:
-    from capability_router.decision_log.reading import Reading
+    from capability_router.decision_log.reading import DecisionLogReader
     from capability_router.report.data import ReportData
 
 
@@ -55,13 +55,13 @@ def report(
 
 
 def _tell_omitted(name: str, omitted: Counter[str]) -> None:
-    from capability_router.decision_log.reading import told_omitted
+    from capability_router.decision_log.reading import omissions_text
 
-    if told := told_omitted(omitted):
+    if told := omissions_text(omitted):
         click.echo(f"{name}: {told}", err=True)
 
 
-def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]:
+def _records(logs: Sequence[Path], reading: DecisionLogReader) -> Iterator[dict[str, Any]]:
     """Of all files, the oldest first, with a bar where a person looks."""
     from capability_router.cli.progress import progress
     from capability_router.decision_log.file_order import files_of, size_of
@@ -73,12 +73,12 @@ def _records(logs: Sequence[Path], reading: Reading) -> Iterator[dict[str, Any]]
 
 def _gathered(logs: Sequence[Path], strongest: str | None = None) -> ReportData:
     """ConfigError where nothing is known of the model that savings shall be told against."""
-    from capability_router.decision_log.reading import Reading
+    from capability_router.decision_log.reading import DecisionLogReader
     from capability_router.errors import ConfigError
     from capability_router.nearest import nearest
     from capability_router.report.data import ReportData
 
-    reading = Reading()
+    reading = DecisionLogReader()
     traffic = ReportData(reading.omitted)
     for record in _records(logs, reading):
         traffic.take(record)
@@ -126,11 +126,11 @@ def _named(logs: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 
 def _compare(logs: Sequence[Path], as_json: bool) -> Counter[str]:
     from capability_router.cli import terminal
-    from capability_router.decision_log.reading import Reading
+    from capability_router.decision_log.reading import DecisionLogReader
     from capability_router.report.trial_records import TrialRecords
     from capability_router.report.trials import compared
 
-    reading = Reading()
+    reading = DecisionLogReader()
     kept = TrialRecords(reading.omitted)
     for record in _records(logs, reading):
         kept.take(record)

@@ -11,7 +11,7 @@ import click
 from capability_router.amounts import counted
 from capability_router.cli import terminal
 from capability_router.cli.files import ROUTER_YAML, takes_config
-from capability_router.cli.store import NoStore, existing
+from capability_router.cli.store import NoStore, open_existing
 from capability_router.health.health_table import HEAD, cells, standings
 from capability_router.stores.reports import KEPT_S
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
     from capability_router.catalog.registry import Registry
     from capability_router.config import Settings
-    from capability_router.health.overview import ModelStatus, Process
+    from capability_router.health.overview import ModelStatus, RouterProcess
     from capability_router.stores.base import Store
 
 _EVERY_S = 2.0
 _PROCESSES = 8
 
 
-class View(NamedTuple):
+class StatusView(NamedTuple):
     """All that is shown at one time. `unheard`: models of the configuration that no process reports."""
 
     models: Sequence[ModelStatus]
     left: Mapping[str, float]
-    processes: Sequence[Process]
+    processes: Sequence[RouterProcess]
     unreadable: int
     unheard: Sequence[str]
 
@@ -52,7 +52,7 @@ def status(config: Path | None, url: str | None, watch: bool, as_json: bool) -> 
     from capability_router.clock import SystemClock
 
     settings = None if url and config is None else _settings(config or ROUTER_YAML)
-    store = existing(url or (settings.store if settings else ""))
+    store = open_existing(url or (settings.store if settings else ""))
     clock = SystemClock()
     if not watch:
         _show(_view(store, settings), clock.unix(), as_json, one_line=False)
@@ -85,7 +85,7 @@ def _settings(config: Path) -> Settings:
     return load(config)
 
 
-def _view(store: Store, settings: Settings | None) -> View:
+def _view(store: Store, settings: Settings | None) -> StatusView:
     from capability_router.catalog.registry import Registry
     from capability_router.health.overview import overview, processes_of
 
@@ -99,13 +99,13 @@ def _view(store: Store, settings: Settings | None) -> View:
     models = overview(found)
     heard = {row["model"] for row in models}
     usd = _left(store, settings, registry, {row["model"]: _scopes(row, registry) for row in models})
-    return View(models, usd, found, odd, [id for id in registry.entries if id not in heard])
+    return StatusView(models, usd, found, odd, [id for id in registry.entries if id not in heard])
 
 
 def _scopes(row: ModelStatus, registry: Registry) -> list[str]:
     """Of a call of this model, as caps name them; its key also by the variable that it is looked for in."""
     from capability_router.catalog.aliases import canonical
-    from capability_router.money.budget.coverage import scopes_of
+    from capability_router.money.budget.cap_index import scopes_of
 
     entry = registry.entries.get(row["model"])
     keys = (row["credential"], "" if entry is None else entry.variable)
@@ -118,7 +118,7 @@ def _left(
     """USD by model. With a configuration also of caps of which nothing was spent yet."""
     from capability_router.clock import SystemClock
     from capability_router.money.budget.budgets import Budgets
-    from capability_router.money.budget.standing import known, known_left
+    from capability_router.money.budget.cap_rows import known, known_left
 
     if settings is None:
         rows = known(store.budgets.standings(), None)
@@ -130,7 +130,7 @@ def _left(
     return caps.left(scopes)
 
 
-def _show(view: View, unix: float, as_json: bool, *, one_line: bool) -> None:
+def _show(view: StatusView, unix: float, as_json: bool, *, one_line: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(view, unix), indent=None if one_line else 2))
         return
@@ -155,7 +155,7 @@ def _nothing(model: str) -> tuple[str, ...]:
     return (model, *["-"] * (len(HEAD) - 2), "no process reports it")
 
 
-def _who(view: View, unix: float) -> Iterable[str]:
+def _who(view: StatusView, unix: float) -> Iterable[str]:
     alive = [each for each in view.processes if not each.silent]
     gone = [each for each in view.processes if each.silent]
     if not alive:
@@ -176,7 +176,7 @@ def _who(view: View, unix: float) -> Iterable[str]:
         yield f"{counted(view.unreadable, 'report', 'reports')} of another release could not be read"
 
 
-def _as_json(view: View, unix: float) -> dict[str, Any]:
+def _as_json(view: StatusView, unix: float) -> dict[str, Any]:
     return {
         "at": round(unix, 3),
         "models": [{**row, "left_usd": view.left.get(row["model"])} for row in view.models],

@@ -16,7 +16,7 @@ class NoStore(ConfigError):
     """There is nothing to look at there."""
 
 
-def existing(url: str) -> Store:
+def open_existing(url: str) -> Store:
     """The store at this URL, to be read until the command ends. Raises NoStore where none can be seen from outside."""
     from capability_router.clock import SystemClock
     from capability_router.stores.opening import file_of, open_store

@@ -35,16 +35,16 @@ def tail(
     Of each request in LOG (JSONL): who answered, at what cost, after how long, and why. Goes on with the new file
     when the log is rotated, and waits for one that is not there yet. What can't be read is counted.
     """
-    from capability_router.decision_log.reading import Reading, told_omitted
+    from capability_router.decision_log.reading import DecisionLogReader, omissions_text
 
     def shown(record: Mapping[str, Any] | None) -> bool:
         return record is not None and record["kind"] == "decision" and _asked_for(record, model, tenant, troubled)
 
-    reading = Reading()
-    lines = _lines(log, last, follow, reading.omitted, lambda line: shown(Reading().line(line)))
+    reading = DecisionLogReader()
+    lines = _lines(log, last, follow, reading.omitted, lambda line: shown(DecisionLogReader().line(line)))
     for record in filter(shown, reading.records(lines)):
         _show(record, as_json)
-    if told := told_omitted(reading.omitted):
+    if told := omissions_text(reading.omitted):
         click.echo(f"{log}: {told}", err=True)
 
 
@@ -52,9 +52,9 @@ def _lines(
     log: Path, last: int, follows: bool, omitted: Counter[str], counts: Callable[[bytes], bool]
 ) -> Iterator[bytes]:  # fmt: skip
     from capability_router.clock import SystemClock
-    from capability_router.decision_log.following import follow
     from capability_router.decision_log.lines import GZIP
     from capability_router.decision_log.reading import unreadable
+    from capability_router.decision_log.tail import follow
     from capability_router.errors import ConfigError
 
     def wait() -> bool:

@@ -15,9 +15,9 @@ from capability_router.cli.progress import progress
 from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
-    from capability_router.cli.train_view import Finding, State
-    from capability_router.learning.logs.reading import Log
+    from capability_router.cli.train_view import SavedState, TrainingResult
     from capability_router.learning.logs.scored_request import ScoredRequest
+    from capability_router.learning.logs.training_log import TrainingLog
 
 NO_ROUTING = 3
 """Exit status where the logs don't support routing."""
@@ -80,52 +80,56 @@ def train(
     click.get_current_context().exit(0 if any(finding.verdict.routes for finding in every) else NO_ROUTING)
 
 
-def _draw(plot: Path, found: list[Finding]) -> None:
+def _draw(plot: Path, found: list[TrainingResult]) -> None:
     from capability_router.cli import train_view
 
     if drawing := train_view.drawn(found):
         _write(plot, drawing)
     else:
-        from capability_router.learning.comparison.verdict import without_costs
+        from capability_router.learning.comparison.recommendation import without_costs
 
         whys = (without_costs(finding.panel) for finding in found if finding.contest is not None)
         why = next(filter(None, whys), "no group has two models with enough outcomes and costs")
         click.echo(f"{plot} is not drawn: {why}", err=True)
 
 
-class _Lot(NamedTuple):
+class _TrainingSet(NamedTuple):
     """Rows that are learned from together, and where to write what they teach."""
 
     rows: list[ScoredRequest]
     output: Path | None
 
 
-def _lots(rows: list[ScoredRequest], output: Path | None, each: bool) -> list[_Lot]:
+def _lots(rows: list[ScoredRequest], output: Path | None, each: bool) -> list[_TrainingSet]:
     groups = list(dict.fromkeys(row.group for row in rows))
     if not each or len(groups) < 2:
-        return [_Lot(rows, output)]
+        return [_TrainingSet(rows, output)]
     names = [re.sub(r"[^A-Za-z0-9_-]+", "-", group) or "rest" for group in groups]
     if output is not None and len(set(names)) < len(names):
         raise ConfigError("two groups would be written to one file: train on their logs one after the other")
     return [
-        _Lot([row for row in rows if row.group == group], output and output.with_suffix(f".{name}{output.suffix}"))
+        _TrainingSet(
+            [row for row in rows if row.group == group], output and output.with_suffix(f".{name}{output.suffix}")
+        )
         for group, name in zip(groups, names, strict=True)
     ]
 
 
-def _kept(output: Path, rows: list[ScoredRequest], log: Log, found: list[Finding], anyway: bool) -> State:
-    from capability_router.cli.train_view import State
+def _kept(
+    output: Path, rows: list[ScoredRequest], log: TrainingLog, found: list[TrainingResult], anyway: bool
+) -> SavedState:
+    from capability_router.cli.train_view import SavedState
 
     writes = bool(rows) and (anyway or any(finding.verdict.routes for finding in found))
     if writes:
         _write(output, _state(rows, log), _OWNERS)
-    return State(output, len(rows), writes)
+    return SavedState(output, len(rows), writes)
 
 
-def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample: int) -> Log:
+def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample: int) -> TrainingLog:
     from capability_router.decision_log.file_order import files_of, size_of
     from capability_router.learning.embedder import embedder_of
-    from capability_router.learning.logs.reading import read
+    from capability_router.learning.logs.training_log import read
 
     if embedder is not None and "" not in sys.path:
         sys.path.insert(0, "")  # a module of the working directory, as `python -m` would find it
@@ -137,7 +141,7 @@ def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample:
     return log
 
 
-def _check_scale(log: Log) -> None:
+def _check_scale(log: TrainingLog) -> None:
     """What is left of another scale, such as the +1 of thumbs up and down, would say something else than all of it."""
     from capability_router.learning.logs.values import NO_SCORE, OUTSIDE
 
@@ -153,16 +157,16 @@ def _check_scale(log: Log) -> None:
             )
 
 
-def _compared(rows: list[ScoredRequest], folds: int) -> list[Finding]:
+def _compared(rows: list[ScoredRequest], folds: int) -> list[TrainingResult]:
     """A finding per group of the rows."""
-    from capability_router.cli.train_view import Finding
-    from capability_router.learning.comparison.contest import DRAWS, contest
+    from capability_router.cli.train_view import TrainingResult
     from capability_router.learning.comparison.held_out import STUDYING, foresight
     from capability_router.learning.comparison.panel import panels
-    from capability_router.learning.comparison.verdict import verdict, without_contest
+    from capability_router.learning.comparison.recommendation import small_panel_recommendation, verdict
+    from capability_router.learning.comparison.router_comparison import DRAWS, contest
 
-    settled = [(panel, without_contest(panel)) for panel in panels(rows)]
-    found = [Finding(panel, None, told) for panel, told in settled if told is not None]
+    settled = [(panel, small_panel_recommendation(panel)) for panel in panels(rows)]
+    found = [TrainingResult(panel, None, told) for panel, told in settled if told is not None]
     unsettled = [panel for panel, told in settled if told is None]
     if unsettled:
         asked, drawing = sum(len(panel.rows) for panel in unsettled), DRAWS * len(unsettled)
@@ -170,16 +174,16 @@ def _compared(rows: list[ScoredRequest], folds: int) -> list[Finding]:
             foreseen = foresight(unsettled, rows, folds, tick)
         with progress(drawing, "comparing ") as tick:
             contests = [contest(panel, seen, tick=tick) for panel, seen in zip(unsettled, foreseen, strict=True)]
-        found = [*(Finding(each.panel, each, verdict(each)) for each in contests), *found]
+        found = [*(TrainingResult(each.panel, each, verdict(each)) for each in contests), *found]
     return found
 
 
-def _state(rows: list[ScoredRequest], log: Log) -> str:
-    from capability_router.learning.comparison.held_out import STUDYING, studied
+def _state(rows: list[ScoredRequest], log: TrainingLog) -> str:
+    from capability_router.learning.comparison.held_out import STUDYING, trained_model
     from capability_router.learning.quality.state import dumped
 
     with progress(len(rows) + STUDYING, "learning  ") as tick:
-        quality = studied(rows, log.origin, tick)
+        quality = trained_model(rows, log.origin, tick)
         quality.signs = log.signs
         text = dumped(quality)
         tick(STUDYING)
@@ -187,9 +191,9 @@ def _state(rows: list[ScoredRequest], log: Log) -> str:
 
 
 def _write(path: Path, text: str, mode: int = 0o666) -> None:
-    from capability_router.whole_file import text_replaced
+    from capability_router.atomic_file import write_text_atomically
 
     try:
-        text_replaced(path, text, mode)
+        write_text_atomically(path, text, mode)
     except OSError as error:
         raise ConfigError(f"cannot write {str(path)!r}: {error.strerror or error}; choose another path") from error

@@ -11,13 +11,18 @@ from typing import Any, NamedTuple
 import click
 
 from capability_router.cli import terminal
-from capability_router.drawing.frontier import Place, Plane, frontiers
+from capability_router.drawing.frontier import FrontierPlot, PlotPoint, frontiers
 from capability_router.drawing.table import Table, printable
-from capability_router.learning.comparison.contest import USUAL, Contest, Figure, Point
 from capability_router.learning.comparison.panel import Panel
-from capability_router.learning.comparison.verdict import NO_OVERLAP, Verdict, remarks
-from capability_router.learning.logs.reading import Log
-from capability_router.learning.signs import ALL
+from capability_router.learning.comparison.recommendation import NO_OVERLAP, RoutingRecommendation, remarks
+from capability_router.learning.comparison.router_comparison import (
+    USUAL,
+    CostQualityPoint,
+    MetricEstimate,
+    RouterComparison,
+)
+from capability_router.learning.implicit_signs import ALL
+from capability_router.learning.logs.training_log import TrainingLog
 
 FIGURES = {
     "score": ("score", f"mean score at the usual cost weight ({USUAL:g})"),
@@ -38,15 +43,15 @@ _SPARE = ("random", "length")  # columns, where there is no room
 
 
 @dataclass(frozen=True)
-class Finding:
+class TrainingResult:
     """A group, the contest in it (None = too little for one), and the verdict."""
 
     panel: Panel
-    contest: Contest | None
-    verdict: Verdict
+    contest: RouterComparison | None
+    verdict: RoutingRecommendation
 
 
-class State(NamedTuple):
+class SavedState(NamedTuple):
     """A state that was asked for; `written`: it was, from so many requests."""
 
     path: Path
@@ -54,7 +59,9 @@ class State(NamedTuple):
     written: bool
 
 
-def tell(log: Log, found: list[Finding], states: list[State], *, together: bool, as_json: bool) -> None:
+def tell(
+    log: TrainingLog, found: list[TrainingResult], states: list[SavedState], *, together: bool, as_json: bool
+) -> None:
     """Print everything. `together`: groups that have little in common were learned from at once."""
     if as_json:
         click.echo(json.dumps(_json(log, found, states), indent=2))
@@ -84,7 +91,7 @@ def tell(log: Log, found: list[Finding], states: list[State], *, together: bool,
         click.echo(_kept(state))
 
 
-def _kept(state: State) -> str:
+def _kept(state: SavedState) -> str:
     path = state.path
     if state.written:
         return f"{path}: learned from {state.requests:,} requests; in router.yaml: policy: {{state: {path}}}"
@@ -93,7 +100,7 @@ def _kept(state: State) -> str:
     return f"{path} is not written: the logs don't support routing; --anyway writes it nonetheless"
 
 
-def _groups(found: list[Finding]) -> None:
+def _groups(found: list[TrainingResult]) -> None:
     for finding in found[:_SHOWN]:
         _group(finding)
     if len(found) > _SHOWN:
@@ -102,7 +109,7 @@ def _groups(found: list[Finding]) -> None:
         _legend()
 
 
-def _group(finding: Finding) -> None:
+def _group(finding: TrainingResult) -> None:
     panel, contest = finding.panel, finding.contest
     click.echo(f"{printable(panel.name) or 'all requests'}: {len(panel.rows):,} scored requests, {_models(panel)}")
     if contest is not None:
@@ -125,7 +132,7 @@ def _models(panel: Panel) -> str:
     return "one model or none with enough outcomes"
 
 
-def told(verdict: Verdict) -> str:
+def told(verdict: RoutingRecommendation) -> str:
     """The verdict in a sentence."""
     if verdict.routes:
         return f"Routing pays: {verdict.why}."
@@ -136,7 +143,7 @@ def told(verdict: Verdict) -> str:
     return f"Use {printable(verdict.use)} always: {verdict.why}."
 
 
-def _table(contest: Contest) -> Table:
+def _table(contest: RouterComparison) -> Table:
     names = list(contest.figures)
     table = Table("", *names, right=range(1, len(names) + 1), spare=[names.index(n) + 1 for n in _SPARE])
     for key, (label, _) in FIGURES.items():
@@ -146,7 +153,7 @@ def _table(contest: Contest) -> Table:
     return table
 
 
-def _cell(key: str, figure: Figure | None) -> str:
+def _cell(key: str, figure: MetricEstimate | None) -> str:
     if figure is None or figure.value != figure.value:
         return _NONE
     if key == "usd":
@@ -169,7 +176,7 @@ def _legend() -> None:
     click.echo("± is a standard error over requests; the learned router is judged on requests it has not seen.\n")
 
 
-def _json(log: Log, found: list[Finding], states: list[State]) -> dict[str, Any]:
+def _json(log: TrainingLog, found: list[TrainingResult], states: list[SavedState]) -> dict[str, Any]:
     return {
         "requests": len(log.rows),
         "beyond_the_sample": log.beyond,
@@ -180,7 +187,7 @@ def _json(log: Log, found: list[Finding], states: list[State]) -> dict[str, Any]
     }
 
 
-def _group_json(finding: Finding) -> dict[str, Any]:
+def _group_json(finding: TrainingResult) -> dict[str, Any]:
     panel, contest = finding.panel, finding.contest
     told = {
         "group": panel.name, "requests": len(panel.rows), "models": panel.models,
@@ -202,25 +209,25 @@ def _group_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
+def _figures(figures: Mapping[str, MetricEstimate]) -> dict[str, Any]:
     known = {name: figure for name, figure in figures.items() if figure.value == figure.value}
     return {name: {"value": f.value, "error": f.error if f.error == f.error else None} for name, f in known.items()}
 
 
-def drawn(found: Iterable[Finding]) -> str:
+def drawn(found: Iterable[TrainingResult]) -> str:
     """The SVG of all groups whose costs are known; "" where there is none."""
     planes = [_plane(f.contest, f) for f in found if f.contest is not None and f.contest.priced]
     return frontiers(planes) if planes else ""
 
 
-def _plane(contest: Contest, finding: Finding) -> Plane:
+def _plane(contest: RouterComparison, finding: TrainingResult) -> FrontierPlot:
     title = finding.panel.name or "All requests"
     note = f"{len(finding.panel.rows):,} requests. Blue: learned, cross-validated. Dashed: mixing single models. "
     note += "Routing pays." if finding.verdict.routes else f"Use {finding.verdict.use} always."
     models = [_place(p)._replace(error=e) for p, e in zip(contest.models, contest.errors, strict=True)]
     mixed, learned = ([_place(point) for point in line] for line in (contest.mixed, contest.learned))
-    return Plane(title, note, models, mixed, learned, _place(contest.usual))
+    return FrontierPlot(title, note, models, mixed, learned, _place(contest.usual))
 
 
-def _place(point: Point) -> Place:
-    return Place(point.name, _PER * point.usd, point.score)
+def _place(point: CostQualityPoint) -> PlotPoint:
+    return PlotPoint(point.name, _PER * point.usd, point.score)

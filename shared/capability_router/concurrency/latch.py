@@ -18,10 +18,10 @@ from weakref import WeakSet
 
 _LOOK_S = 1.0
 """A waiting thread looks again after this time, even if no other thread has woken it."""
-_all: WeakSet[_Shared] = WeakSet()
+_all: WeakSet[_LatchBase] = WeakSet()
 
 
-class _Shared:
+class _LatchBase:
     """The common part of both kinds: how to wait, and how to start anew in a forked child."""
 
     __slots__ = ("__weakref__", "_lock", "_waiting")
@@ -83,7 +83,7 @@ class _Shared:
             return
 
 
-class Latch(_Shared):
+class Latch(_LatchBase):
     """Held for a few instructions at a time; not re-entrant. `take()` takes it if it is free, and returns whether it
     did.
     """
@@ -106,7 +106,7 @@ class Latch(_Shared):
             self._tell()
 
 
-class InnerLatch(_Shared):
+class ReentrantLatch(_LatchBase):
     """A latch that its own thread may take again: the garbage collector may end a request in the middle of
     another's.
 

@@ -12,13 +12,13 @@ import asyncio
 from collections.abc import Callable
 from weakref import WeakKeyDictionary, ref
 
-from capability_router.concurrency.latch import InnerLatch
+from capability_router.concurrency.latch import ReentrantLatch
 
 _LOOK_S = 0.05
 _LATE_S = 0.02  # a shorter delay is normal
 
 
-class LagWatch:
+class LoopLagMonitor:
     """One loop's timer, and how late it fires."""
 
     __slots__ = ("_calls", "_computed", "_due", "_handle", "_loop")
@@ -65,9 +65,9 @@ class LagWatch:
         self._handle = loop.call_at(self._due, self._look, loop)
 
 
-_WATCHES: WeakKeyDictionary[asyncio.AbstractEventLoop, LagWatch] = WeakKeyDictionary()
-_asked: LagWatch | None = None  # it holds no loop
-_LOCK = InnerLatch()  # the garbage collector may end a call in the middle of another's
+_WATCHES: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopLagMonitor] = WeakKeyDictionary()
+_asked: LoopLagMonitor | None = None  # it holds no loop
+_LOCK = ReentrantLatch()  # the garbage collector may end a call in the middle of another's
 _lag_s = 0.0
 
 
@@ -78,7 +78,7 @@ def _nothing() -> float:
 _computed_s: Callable[[], float] = _nothing
 
 
-def count_beside(computed_s: Callable[[], float]) -> None:
+def exclude_cpu_time(computed_s: Callable[[], float]) -> None:
     """Exclude processor time, which this clock gives in seconds."""
     global _computed_s
     _computed_s = computed_s
@@ -90,16 +90,16 @@ def _add(seconds: float) -> None:
         _lag_s += seconds
 
 
-def watch() -> LagWatch:
+def watch() -> LoopLagMonitor:
     """The running loop's watch."""
     loop = asyncio.get_running_loop()
     found = _watch_of(loop)
     if found is None:
-        found = _WATCHES[loop] = LagWatch(loop)
+        found = _WATCHES[loop] = LoopLagMonitor(loop)
     return found
 
 
-def _watch_of(loop: asyncio.AbstractEventLoop) -> LagWatch | None:
+def _watch_of(loop: asyncio.AbstractEventLoop) -> LoopLagMonitor | None:
     """The loop's watch; usually the last one that was asked for."""
     global _asked
     if (last := _asked) is not None and last.is_of(loop):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from capability_router.decision_log.shapes import time_of
+from capability_router.decision_log.record_validation import time_of
 
 MOST = 1_000_000
 """At least this many of the last records are recognised; marks are kept for up to twice as many."""

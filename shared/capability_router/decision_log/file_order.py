@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from capability_router.decision_log.lines import lines
-from capability_router.decision_log.reading import Reading, unreadable
-from capability_router.decision_log.shapes import time_of
+from capability_router.decision_log.reading import DecisionLogReader, unreadable
+from capability_router.decision_log.record_validation import time_of
 
 _LOOKED_AT = 100  # lines that are searched for a time
 
@@ -61,7 +61,7 @@ def oldest_first(files: Iterable[Path]) -> list[Path]:
 
 def _began(path: Path) -> float:
     """Unix seconds; 0 = unknown."""
-    reading = Reading()
+    reading = DecisionLogReader()
     if not path.is_file():  # a pipe can be read only once
         return 0.0
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from capability_router.decision_log.following import LONGEST, TOO_LONG
+from capability_router.decision_log.tail import LONGEST, TOO_LONG
 
 GZIP = b"\x1f\x8b"
 """The first bytes of a compressed file."""
@@ -25,7 +25,7 @@ def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] |
     with path.open("rb") as file:
         packed = file.peek(len(GZIP)).startswith(GZIP)
         source = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
-        way = _Way(file, advanced)
+        way = _ReadProgress(file, advanced)
         try:
             for number, line in enumerate(_bounded(source, omitted)):
                 yield line
@@ -36,7 +36,7 @@ def lines(path: Path, omitted: Counter[str], advanced: Callable[[int], object] |
         way.told()
 
 
-class _Way:
+class _ReadProgress:
     """How much of a file is done; unknown for a pipe."""
 
     def __init__(self, file: IO[bytes], advanced: Callable[[int], object] | None) -> None:

@@ -1,7 +1,7 @@
 """Reads decision logs (JSONL) as far as possible: what can't be read is counted, by reason.
 
-All readers use `Reading`, so they all agree on what a valid line is (shapes.py), that a repeated record counts once,
-and how omissions are described.
+All readers use `DecisionLogReader`, so they all agree on what a valid line is (shapes.py), that a repeated record
+counts once, and how omissions are described.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from capability_router.decision_log.duplicates import Duplicates
 from capability_router.decision_log.lines import lines
-from capability_router.decision_log.shapes import KINDS, flaw, time_of
+from capability_router.decision_log.record_validation import KINDS, flaw, time_of
 from capability_router.errors import ConfigError
 from capability_router.json_text import parsed
 
@@ -56,7 +56,7 @@ class DecisionLog(NamedTuple):
         return sum(self.omitted.values())
 
 
-class Reading:
+class DecisionLogReader:
     """Turns lines into records. `omitted` counts the others by reason; the reasons contain nothing from the log."""
 
     def __init__(self, omitted: Counter[str] | None = None) -> None:
@@ -114,13 +114,13 @@ def unreadable(path: Path, why: str) -> ConfigError:
 
 def read_log(path: str | Path) -> DecisionLog:
     """All records of a file; a torn last line or a foreign line is counted. ConfigError if it can't be read."""
-    reading = Reading()
+    reading = DecisionLogReader()
     return gathered(reading.file(Path(path)), reading.omitted)
 
 
 def parse_log(found: Iterable[str | bytes]) -> DecisionLog:
     """The log in these lines; empty ones are skipped."""
-    reading = Reading()
+    reading = DecisionLogReader()
     return gathered(reading.records(found), reading.omitted)
 
 
@@ -135,7 +135,7 @@ def gathered(records: Iterable[Record], omitted: Mapping[str, int]) -> DecisionL
     )  # fmt: skip
 
 
-def told_omitted(omitted: Mapping[str, int]) -> str:
+def omissions_text(omitted: Mapping[str, int]) -> str:
     """How many lines were left out and why, the most frequent reasons first; "" if none."""
     if not (whole := sum(omitted.values())):
         return ""

@@ -33,7 +33,7 @@ text { fill: #e9ecef; stroke: #1b1e23; } .quiet, .tick { fill: #a2abb5; } .paper
 """
 
 
-class Place(NamedTuple):
+class PlotPoint(NamedTuple):
     """USD per 1,000 requests, mean score, and its standard error."""
 
     name: str
@@ -42,7 +42,7 @@ class Place(NamedTuple):
     error: float = 0.0
 
 
-class Plane(NamedTuple):
+class FrontierPlot(NamedTuple):
     """`mixed`, `learned`: corners of lines, in the order of cost; `usual`: where the learned router is by default.
 
     `router`, `usually`: the labels of the line `learned` and of the point `usual`.
@@ -53,12 +53,12 @@ class Plane(NamedTuple):
 
     title: str
     note: str
-    models: Sequence[Place]
-    mixed: Sequence[Place]
-    learned: Sequence[Place]
-    usual: Place
-    rule: Sequence[Place] = ()
-    marks: Sequence[Place] = ()
+    models: Sequence[PlotPoint]
+    mixed: Sequence[PlotPoint]
+    learned: Sequence[PlotPoint]
+    usual: PlotPoint
+    rule: Sequence[PlotPoint] = ()
+    marks: Sequence[PlotPoint] = ()
     across: str = "USD per 1,000 requests"
     router: str = "learned router"
     usually: str = "at the usual cost weight"
@@ -68,12 +68,12 @@ class Plane(NamedTuple):
         """The prefix of numbers on the x axis."""
         return "$" if self.across.startswith("USD") else ""
 
-    def figures(self, place: Place) -> str:
+    def figures(self, place: PlotPoint) -> str:
         """A place in words."""
         return f"score {place.score:.3f}, {self.sign}{place.usd:.4g} {self.across.removeprefix('USD ')}"
 
 
-def frontiers(planes: Sequence[Plane]) -> str:
+def frontiers(planes: Sequence[FrontierPlot]) -> str:
     """An SVG file with a chart per plane, one below the other."""
     height = _EACH * max(len(planes), 1)
     charts = [element("g", _chart(plane), transform=f"translate(0 {_EACH * i:g})") for i, plane in enumerate(planes)]
@@ -86,7 +86,7 @@ def frontiers(planes: Sequence[Plane]) -> str:
     return f"{drawing}\n"
 
 
-def _scales(plane: Plane) -> Scales:
+def _scales(plane: FrontierPlot) -> Scales:
     places = [*plane.models, *plane.learned, *plane.rule, *plane.marks, plane.usual]
     scores = [place.score for place in places]
     marks = score_marks(
@@ -104,7 +104,7 @@ def _costs(scales: Scales) -> list[float]:
     return [usd for usd in every if scales.low <= math.log10(usd) <= scales.high]
 
 
-def _chart(plane: Plane) -> Markup:
+def _chart(plane: FrontierPlot) -> Markup:
     scales = _scales(plane)
     told = f"{plane.router} {plane.usually}: {plane.figures(plane.usual)}"
     return join(
@@ -118,7 +118,7 @@ def _chart(plane: Plane) -> Markup:
     )  # fmt: skip
 
 
-def _axes(scales: Scales, plane: Plane) -> Markup:
+def _axes(scales: Scales, plane: FrontierPlot) -> Markup:
     bottom, right = _TOP + _HIGH, _LEFT + _WIDE
     across = [rule(_LEFT, scales.y(v), right, scales.y(v), "grid") for v in scales.marks]
     scores = [words(_LEFT - 8, scales.y(v) + 4, f"{v:.3g}", "tick", "end") for v in scales.marks]
@@ -129,31 +129,31 @@ def _axes(scales: Scales, plane: Plane) -> Markup:
     return join(beside, *across, *up, rule(_LEFT, bottom, right, bottom, "axis"), *scores, *costs, under)
 
 
-def _line(corners: Sequence[Place], scales: Scales, class_: str) -> Markup:
+def _line(corners: Sequence[PlotPoint], scales: Scales, class_: str) -> Markup:
     """Mixing is a straight line in USD, so a curve on this axis: each stretch is drawn in pieces."""
     points = [(scales.x(p.usd), scales.y(p.score)) for p in _pieces(corners)]
     return element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
 
 
-def _pieces(corners: Sequence[Place], count: int = 24) -> Iterable[Place]:
+def _pieces(corners: Sequence[PlotPoint], count: int = 24) -> Iterable[PlotPoint]:
     for low, high in pairwise(corners):
         for i in range(count):
             part = i / count
-            yield Place("", low.usd + part * (high.usd - low.usd), low.score + part * (high.score - low.score))
+            yield PlotPoint("", low.usd + part * (high.usd - low.usd), low.score + part * (high.score - low.score))
     yield from corners[-1:]
 
 
-def _model(model: Place, scales: Scales, plane: Plane) -> Markup:
+def _model(model: PlotPoint, scales: Scales, plane: FrontierPlot) -> Markup:
     x, y = scales.x(model.usd), scales.y(model.score)
     whisker = rule(x, scales.y(model.score - model.error), x, scales.y(model.score + model.error), "whisker")
     return join(whisker, dot(x, y, 4.0, "model", f"{model.name}: {plane.figures(model)}"))
 
 
-def _mark(mark: Place, scales: Scales, plane: Plane) -> Markup:
+def _mark(mark: PlotPoint, scales: Scales, plane: FrontierPlot) -> Markup:
     return cross(scales.x(mark.usd), scales.y(mark.score), "mark", f"{mark.name}: {plane.figures(mark)}")
 
 
-def _names(plane: Plane, scales: Scales) -> Markup:
+def _names(plane: FrontierPlot, scales: Scales) -> Markup:
     """A name beside each point, moved until it covers no point, no earlier name, and not the router's line."""
     points = [plane.usual, *plane.marks, *plane.models]
     taken = [(scales.x(p.usd) - _POINT, scales.y(p.score) + _BELOW, 2.0 * _POINT) for p in points]
@@ -164,7 +164,7 @@ def _names(plane: Plane, scales: Scales) -> Markup:
     return join(*parts)
 
 
-def _name(name: str, place: Place, scales: Scales, taken: list[Label], class_: str) -> Markup:
+def _name(name: str, place: PlotPoint, scales: Scales, taken: list[Label], class_: str) -> Markup:
     x, y = scales.x(place.usd), scales.y(place.score)
     text = clipped(name, WIDTH - _LEFT - 4.0)
     long = CHARACTER * len(text)

@@ -45,7 +45,7 @@ Counting = Literal["anew", "on", ""]
 """The meaning of a later chunk's counts: the total so far ("anew") or an increment ("on"); "" = unknown."""
 
 
-class Tally:
+class StreamUsage:
     """The counts of one streamed answer, from the counts in its chunks.
 
     Servers that report counts with every chunk, as vLLM, SGLang and Perplexity can, or twice at the end, report the
@@ -80,7 +80,7 @@ def states(usage: Usage) -> bool:
     return bool(usage.input_tokens or usage.output_tokens) or any(getattr(usage, name) for name in TOKENS)
 
 
-def counted_apart(metadata: Mapping[str, Any]) -> Usage | None:
+def usage_in_metadata(metadata: Mapping[str, Any]) -> Usage | None:
     """The counts that only a `response_metadata` has: ChatCohere's of a stream, and what langchain-community has.
 
     The latter's are the provider's own, under its names. None = there are none.

@@ -7,10 +7,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from capability_router.errors import ConfigError
-from capability_router.request import Need, Request, asked_answers, asked_service, brings_key
+from capability_router.request import Need, Request, has_api_key, requested_answers, requested_service_tier
 from capability_router.routing import RoutingTerms, current_routing
 from capability_router.strings import strings
-from capability_router.tokens.attached import Attached, attached_block
+from capability_router.tokens.attached import AttachedPart, attached_block
 
 _TERMS = frozenset(RoutingTerms.__annotations__)
 _MEDIA = {
@@ -51,9 +51,9 @@ def request_from_chat(
         tools=json.dumps(offered) if offered else "",
         tool_names=tuple(_tool_name(tool) for tool in offered),
         max_tokens=_max_tokens(options),
-        service=asked_service(options),
-        answers=asked_answers(options),
-        own_key=brings_key(options),
+        service=requested_service_tier(options),
+        answers=requested_answers(options),
+        own_key=has_api_key(options),
         stream=stream,
         turns=sum(message.get("role") == "user" for message in chat) or 1,
         in_tool_loop=bool(follows),
@@ -136,7 +136,7 @@ def _parts(message: Mapping[str, Any]) -> Sequence[Any]:
     return content if isinstance(content, (list, tuple)) else ()
 
 
-def _media(content: Any) -> Iterator[Attached]:
+def _media(content: Any) -> Iterator[AttachedPart]:
     for part in content if isinstance(content, (list, tuple)) else ():
         if isinstance(part, Mapping) and part.get("type") in _MEDIA:
             yield attached_block(_kind(part), part)

@@ -33,7 +33,7 @@ SyncLink = httpcore.HTTPConnection | httpcore.ConnectionPool
 AsyncLink = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
 
 
-class Server(NamedTuple):
+class ServerAddress(NamedTuple):
     """Where connections go; two endpoints at one server share them."""
 
     scheme: str
@@ -67,7 +67,7 @@ def _certificates() -> ssl.SSLContext:
         ) from error
 
 
-def _tls(server: Server) -> ssl.SSLContext | None:
+def _tls(server: ServerAddress) -> ssl.SSLContext | None:
     # Loading certificates takes some 20 ms, so it is done once, and only where TLS is used at all.
     return _certificates() if server.scheme == "https" else None
 
@@ -121,10 +121,10 @@ class _Stack(Generic[IdleT]):
         return dead
 
 
-class Pool:
+class SyncServerPool:
     """Blocking connections to one server."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerAddress) -> None:
         self._server, self._stack = server, _Stack[httpcore.HTTPConnection]()
         self._sockets = TimedSockets()
         proxy = server.proxy()
@@ -156,10 +156,10 @@ class Pool:
             self._proxy.close()
 
 
-class AsyncPool:
+class AsyncServerPool:
     """Connections to one server in one event loop."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerAddress) -> None:
         self._server, self._stack = server, _Stack[httpcore.AsyncHTTPConnection]()
         self._sockets = AsyncSockets()
         proxy = server.proxy()
@@ -197,13 +197,13 @@ _UNBOUNDED: Mapping[str, Any] = {
 """httpcore's own pools would let ten calls through a proxy, and have the eleventh wait for `timeouts.connect`."""
 
 
-def _proxy(url: str, server: Server, sockets: TimedSockets) -> httpcore.ConnectionPool:
+def _proxy(url: str, server: ServerAddress, sockets: TimedSockets) -> httpcore.ConnectionPool:
     bare, user = _proxy_parts(url)
     kind = httpcore.SOCKSProxy if bare.startswith("socks") else httpcore.HTTPProxy
     return kind(bare, proxy_auth=user, ssl_context=_tls(server), network_backend=sockets, **_UNBOUNDED)
 
 
-def _async_proxy(url: str, server: Server, sockets: AsyncSockets) -> httpcore.AsyncConnectionPool:
+def _async_proxy(url: str, server: ServerAddress, sockets: AsyncSockets) -> httpcore.AsyncConnectionPool:
     bare, user = _proxy_parts(url)
     kind = httpcore.AsyncSOCKSProxy if bare.startswith("socks") else httpcore.AsyncHTTPProxy
     return kind(bare, proxy_auth=user, ssl_context=_tls(server), network_backend=sockets, **_UNBOUNDED)
@@ -215,7 +215,7 @@ def _proxy_parts(url: str) -> tuple[str, tuple[str, str] | None]:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", user
 
 
-_by_server: dict[Server, Pool] = {}
+_by_server: dict[ServerAddress, SyncServerPool] = {}
 _by_loop: dict[asyncio.AbstractEventLoop, _LoopPool] = {}
 
 
@@ -227,7 +227,7 @@ class _LoopPool:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.by_server: dict[Server, AsyncPool] = {}
+        self.by_server: dict[ServerAddress, AsyncServerPool] = {}
         self.end = self._until_the_end(loop)
 
     async def _until_the_end(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
@@ -240,18 +240,18 @@ class _LoopPool:
             await asyncio.sleep(0)  # the sockets are closed in the loop's next round
 
 
-def sync_pool(server: Server) -> Pool:
+def sync_pool(server: ServerAddress) -> SyncServerPool:
     """This process's blocking connections to the server."""
     found = _by_server.get(server)
-    return found or _by_server.setdefault(server, Pool(server))
+    return found or _by_server.setdefault(server, SyncServerPool(server))
 
 
-async def async_pool(server: Server) -> AsyncPool:
+async def async_pool(server: ServerAddress) -> AsyncServerPool:
     """The running loop's connections to the server."""
     loop = asyncio.get_running_loop()
     mine = _by_loop.get(loop) or await _enter(loop)
     found = mine.by_server.get(server)
-    return found or mine.by_server.setdefault(server, AsyncPool(server))
+    return found or mine.by_server.setdefault(server, AsyncServerPool(server))
 
 
 async def _enter(loop: asyncio.AbstractEventLoop) -> _LoopPool:

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from capability_router.errors import RouterError
-from capability_router.faults.meaning import Meaning
+from capability_router.faults.error_classification import ErrorClassification
 from capability_router.request import Usage
 
 
-class Answer(NamedTuple):
+class ErrorResponse(NamedTuple):
     """The status and the hint headers of an error answer, under the names HTTP clients use."""
 
     status_code: int | None
@@ -32,14 +32,14 @@ class EndpointError(RouterError):
 
     `status_code` is None if there is no error status. `code`, `type` and `param` are the provider's own, "" if it gave
     none. `headers`: only rate-limit and retry hints. `usage`: the tokens reported before or with the error; None =
-    none. `page`: the answer was an HTML page. `told`: the Meaning of the whole answer, of which this error contains
-    only what may be shown; None = it contains all. `whole`: the answer itself, in errors that are only classified,
-    never raised.
+    none. `page`: the answer was an HTML page. `told`: the ErrorClassification of the whole answer, of which this error
+    contains only what may be shown; None = it contains all. `whole`: the answer itself, in errors that are only
+    classified, never raised.
     """
 
     usage: Usage | None = None
     page: bool = False
-    told: Meaning | None = None
+    told: ErrorClassification | None = None
     whole: Any = None
 
     def __init__(
@@ -53,9 +53,9 @@ class EndpointError(RouterError):
         self.request_id = request_id
 
     @property
-    def response(self) -> Answer:
+    def response(self) -> ErrorResponse:
         """Status and hint headers, in the attribute where HTTP clients have them."""
-        return Answer(self.status_code, self.headers)
+        return ErrorResponse(self.status_code, self.headers)
 
     @property
     def body(self) -> Any:

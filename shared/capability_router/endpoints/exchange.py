@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import httpcore
 
-from capability_router.endpoints import answers
-from capability_router.endpoints.assembly import Assembly
-from capability_router.endpoints.brought import NOTHING, Brought
-from capability_router.endpoints.clocks import Patience
-from capability_router.endpoints.connection_pool import Server, async_pool, sync_pool
+from capability_router.endpoints import error_answers
+from capability_router.endpoints.call_headers import NOTHING, CallHeaders
+from capability_router.endpoints.connection_pool import ServerAddress, async_pool, sync_pool
 from capability_router.endpoints.errors import EndpointConnectionError, EndpointError, EndpointTimeout
-from capability_router.endpoints.inflater import Broken, Inflater, packed
+from capability_router.endpoints.inflater import InflateError, Inflater, packed
+from capability_router.endpoints.reply_assembler import ReplyAssembler
 from capability_router.endpoints.sse import DONE, SseParser
+from capability_router.endpoints.timeouts import CallDeadline
 from capability_router.endpoints.wire import BROKEN_FINISHES, UNSTATED, Delta, delta_from, number_of
-from capability_router.faults.offered_tools import Offered, offered_in
+from capability_router.faults.offered_tools import Offered, tool_names_in
 from capability_router.json_text import parsed
 from capability_router.request import Reply, Usage
 
@@ -36,17 +36,17 @@ ERROR_BODY_MAX = 256 * 1024
 ERROR_BODY_S = 1.0
 
 
-class Caller(Protocol):
+class ExchangeClient(Protocol):
     """What an exchange needs of its endpoint."""
 
     model: str
-    server: Server
+    server: ServerAddress
     url: httpcore.URL
     sends_usage_option: bool
     gives_reason: bool
 
     def headers(
-        self, size: int, *, stream: bool, brought: Brought
+        self, size: int, *, stream: bool, brought: CallHeaders
     ) -> tuple[list[tuple[bytes, bytes]], tuple[str, ...]]:
         """The headers, and the keys that are in them and in the URL."""
         ...
@@ -71,8 +71,14 @@ class Exchange:
         self._patience.stop()
 
     def __init__(
-        self, caller: Caller, body: Mapping[str, Any], *, stream: bool, patience: Patience, brought: Brought = NOTHING
-    ) -> None:  # fmt: skip
+        self,
+        caller: ExchangeClient,
+        body: Mapping[str, Any],
+        *,
+        stream: bool,
+        patience: CallDeadline,
+        brought: CallHeaders = NOTHING,
+    ) -> None:
         self._caller, self._body, self._stream, self._brought = caller, body, stream, brought
         self._patience = patience
         self._sent, self._keys = b"", tuple[str, ...]()
@@ -83,7 +89,7 @@ class Exchange:
 
     def _start_reading(self) -> None:
         self.status: int | None = None
-        self.assembly = Assembly()
+        self.assembly = ReplyAssembler()
         self._events = SseParser()
         self._whole: list[bytes] | None = None
         self._size = 0
@@ -155,7 +161,10 @@ class Exchange:
     def _opened(self, response: httpcore.Response) -> None:
         self.status = response.status
         told = {name.lower(): value for name, value in response.headers}
-        self.headers, self.request_id = answers.hints(told, self._keys), answers.request_id(told, self._keys)
+        self.headers, self.request_id = (
+            error_answers.hints(told, self._keys),
+            error_answers.request_id(told, self._keys),
+        )
         kind = told.get(b"content-type", b"").lower()
         if self._is_refused or not self._stream or b"json" in kind or b"html" in kind:
             self._whole = []  # read to its end, then judged; some servers answer a stream request in one piece
@@ -165,7 +174,7 @@ class Exchange:
         if coding in Inflater.CODINGS:
             self._inflater = Inflater(coding)
         elif packed(coding):
-            raise self._tell(answers.packed(response.status))
+            raise self._tell(error_answers.packed(response.status))
 
     @property
     def _is_refused(self) -> bool:
@@ -186,8 +195,8 @@ class Exchange:
     def _inflated(self, inflater: Inflater, data: bytes) -> bytes:
         try:
             return inflater.feed(data)
-        except Broken:
-            raise self._tell(answers.not_a_reply("a body whose compression is broken")) from None
+        except InflateError:
+            raise self._tell(error_answers.not_a_reply("a body whose compression is broken")) from None
 
     def _deltas(self, payloads: list[bytes]) -> Iterable[Delta]:
         """Deltas that were read together with an error are given before it, because `reply` contains them.
@@ -220,11 +229,11 @@ class Exchange:
         try:
             body = parsed(payload)
         except ValueError:
-            raise self._tell(answers.not_a_reply(answers.kind_of(payload))) from None
+            raise self._tell(error_answers.not_a_reply(error_answers.kind_of(payload))) from None
         if not isinstance(body, dict):
-            raise self._tell(answers.not_a_reply("JSON that is no object"))
-        if error := body.get("error") or answers.bare_error(body):
-            raise self._tell(answers.error_event(error))
+            raise self._tell(error_answers.not_a_reply("JSON that is no object"))
+        if error := body.get("error") or error_answers.bare_error(body):
+            raise self._tell(error_answers.error_event(error))
         return body
 
     def _delta(self, body: dict[str, Any]) -> Delta:
@@ -235,9 +244,9 @@ class Exchange:
             if self._choice is None:  # a stream that begins with one goes on with that one
                 self._choice = number_of(body)
         except (AttributeError, TypeError, KeyError, IndexError):
-            raise self._tell(answers.not_a_reply("JSON of another shape")) from None
+            raise self._tell(error_answers.not_a_reply("JSON of another shape")) from None
         if delta.finish in BROKEN_FINISHES:
-            raise self._tell(answers.error_event({"type": BROKEN_FINISHES[delta.finish]}))
+            raise self._tell(error_answers.error_event({"type": BROKEN_FINISHES[delta.finish]}))
         self.assembly.add(delta)
         self._patience.event(self._patience.step == "first_token" and self.commits(delta))  # later on none of it counts
         return delta
@@ -246,7 +255,7 @@ class Exchange:
         if self._whole is None:
             left = () if self._done else self._deltas(self._last_event())
             if not self._events.events and self._events.seen:
-                raise self._tell(answers.not_a_reply("a stream without a single event"))
+                raise self._tell(error_answers.not_a_reply("a stream without a single event"))
             return left
         body = b"".join(self._whole)
         if self._is_refused:
@@ -255,7 +264,7 @@ class Exchange:
         if not reply.get("choices"):
             if reply.get("usage"):
                 self._delta(reply)
-            raise self._tell(answers.not_a_reply("JSON without choices"))
+            raise self._tell(error_answers.not_a_reply("JSON without choices"))
         return [self._delta(reply)]
 
     def _last_event(self) -> list[bytes]:
@@ -276,7 +285,7 @@ class Exchange:
 
     def _refusal(self) -> EndpointError:
         """A status other than 2xx, with as much of its body as has come."""
-        return self._tell(answers.refusal(self.status or 0, b"".join(self._whole or ())[:ERROR_BODY_MAX]))
+        return self._tell(error_answers.refusal(self.status or 0, b"".join(self._whole or ())[:ERROR_BODY_MAX]))
 
     def _broken(self, error: Exception) -> None:
         if self._done:
@@ -285,7 +294,7 @@ class Exchange:
             raise self._refusal() from None
         if isinstance(error, httpcore.TimeoutException):
             connecting = isinstance(error, (httpcore.ConnectTimeout, httpcore.PoolTimeout))
-            clock, limit = self._patience.ran_out(connecting=connecting)
+            clock, limit = self._patience.expired_timeout(connecting=connecting)
             setting, told = self._patience.setting(clock), "its limit" if limit is None else f"{round(limit, 3):g} s"
             raise EndpointTimeout(
                 f"{self._caller.model} did not answer in time: {clock} took longer than {told}; "
@@ -293,13 +302,13 @@ class Exchange:
                 clock=clock, limit_s=limit, **self._known(),
             ) from None  # fmt: skip
         sent = not isinstance(error, httpcore.ConnectError)
-        told = answers.connection(self._caller.model, error)
+        told = error_answers.connection(self._caller.model, error)
         raise EndpointConnectionError(told, sent=sent, **self._known()) from None
 
     def _known(self) -> dict[str, Any]:
         return {"model": self._caller.model, "headers": self.headers, "request_id": self.request_id}
 
-    def _tell(self, answer: answers.Told) -> EndpointError:
+    def _tell(self, answer: error_answers.ErrorContent) -> EndpointError:
         known = self._caller.model, self._sent, self._keys, self.status, self.headers, self.request_id
         error = answer.error(*known)
         error.usage = self.assembly.usage
@@ -331,7 +340,7 @@ class Exchange:
 
     @cached_property
     def _offered(self) -> Offered:
-        return offered_in(self._body.get("tools"))
+        return tool_names_in(self._body.get("tools"))
 
 
 def _breaks_off(payload: bytes) -> bool:

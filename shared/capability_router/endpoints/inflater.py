@@ -8,7 +8,7 @@ from typing import Any
 _PACKED = frozenset({b"br", b"zstd", b"compress", b"x-compress", b"dcb", b"dcz"})
 
 
-class Broken(ValueError):
+class InflateError(ValueError):
     """The compressed data is damaged."""
 
 
@@ -24,7 +24,7 @@ class Inflater:
         self._held = b""  # zlib's frame is known by two bytes
 
     def feed(self, data: bytes) -> bytes:
-        """What these bytes give; raises Broken. What follows the end and is no gzip is left out."""
+        """What these bytes give; raises InflateError. What follows the end and is no gzip is left out."""
         data, self._held = self._held + data, b""
         if self._bare and len(data) < 2:
             self._held = data
@@ -41,7 +41,7 @@ class Inflater:
             return bytes(self._unpacks.decompress(data))
         except zlib.error:
             if not bare:
-                raise Broken from None
+                raise InflateError from None
         self._unpacks = zlib.decompressobj(wbits=-15)
         return self._fed_on(data)
 

@@ -10,12 +10,12 @@ import httpcore
 
 from capability_router.address import secrets_in
 from capability_router.clock import SystemClock
-from capability_router.endpoints.brought import CLIENTS_OWN, NOTHING, Brought, taken_out
-from capability_router.endpoints.clocks import Patience, TimeoutsLike
-from capability_router.endpoints.connection_pool import Server
+from capability_router.endpoints.call_headers import CLIENTS_OWN, NOTHING, CallHeaders, split_call_headers
+from capability_router.endpoints.connection_pool import ServerAddress
 from capability_router.endpoints.exchange import Exchange
 from capability_router.endpoints.providers import is_known
 from capability_router.endpoints.spec import EndpointSpec
+from capability_router.endpoints.timeouts import CallDeadline, TimeoutsLike
 from capability_router.endpoints.wire import request_body
 from capability_router.errors import ConfigError
 
@@ -40,7 +40,7 @@ class OpenAICompatible:
         host = (parts.hostname or "").encode("idna").decode()
         self.gives_reason = is_known(parts.netloc)
         """Whether its answers state why they end: those of known servers, and of any that has done so once."""
-        self.server = Server(parts.scheme, host, parts.port or _PORTS[parts.scheme])
+        self.server = ServerAddress(parts.scheme, host, parts.port or _PORTS[parts.scheme])
         path = quote(f"{parts.path}/chat/completions", safe="/%:@!$&'()*+,;=~")
         target = f"{path}?{parts.query}" if parts.query else path
         self.url = httpcore.URL(
@@ -71,8 +71,8 @@ class OpenAICompatible:
         clocks, told = self.spec.timeouts.under(timeouts), {}
         if timeouts is not None and timeouts.total is not None:
             told = {"total_by": getattr(timeouts, "total_by", "timeouts.total")}  # the router's timeouts name it
-        patience = Patience(clocks, stream=stream, now=self._clock.now, **told)
-        whole, brought = taken_out(body, self.model)
+        patience = CallDeadline(clocks, stream=stream, now=self._clock.now, **told)
+        whole, brought = split_call_headers(body, self.model)
         return Exchange(self, whole, stream=stream, patience=patience, brought=brought)
 
     def encode(self, body: Mapping[str, Any], *, stream: bool) -> bytes:
@@ -80,7 +80,7 @@ class OpenAICompatible:
         return request_body(body, model=self.model, stream=stream, include_usage=self.sends_usage_option)
 
     def headers(
-        self, size: int, *, stream: bool, brought: Brought = NOTHING
+        self, size: int, *, stream: bool, brought: CallHeaders = NOTHING
     ) -> tuple[list[tuple[bytes, bytes]], tuple[str, ...]]:
         """The headers of a call with a body of `size` bytes, and the keys in them and in the URL (to be scrubbed)."""
         key = brought.key or ((self.spec.key() or "") if self._rotates else self._key)

@@ -1,6 +1,6 @@
-"""The sockets of the connections: each read and write asks the call's Patience how long it may take.
+"""The sockets of the connections: each read and write asks the call's CallDeadline how long it may take.
 
-httpcore passes its timeout argument on to its network streams unchanged; these take a Patience instead. So all four
+httpcore passes its timeout argument on to its network streams unchanged; these take a CallDeadline instead. So all four
 timeouts are exact, also in blocking code and in the middle of a response.
 """
 
@@ -19,40 +19,40 @@ import httpcore
 from capability_router.concurrency.longest_wait import limited
 from capability_router.concurrency.loop_timer import Lateness, LoopTimer
 from capability_router.concurrency.thread_pool import THREADS
-from capability_router.endpoints.clocks import Patience
+from capability_router.endpoints.timeouts import CallDeadline
 
 
-class Left(Protocol):
+class Deadline(Protocol):
     """Something that runs out: `left` gives seconds, None = it does not."""
 
     def left(self) -> float | None: ...
 
 
-Limit = Left | float | None
+TimeLimit = Deadline | float | None
 READ_AHEAD = 256 * 1024
 PIECE = 64 * 1024  # bytes of a request for which the clock is asked anew
 
 
-def seconds(limit: Limit, *, reading: bool = False) -> float | None:
+def seconds(limit: TimeLimit, *, reading: bool = False) -> float | None:
     """Seconds left, as far as a socket counts; None = no limit. Raises httpcore.ReadTimeout if there are none.
 
     `reading`: what came in time may still be read.
     """
     left = limit if limit is None or isinstance(limit, (int, float)) else limit.left()
     if left is not None and left <= 0:
-        left = limit.grace_s(-left) if reading and isinstance(limit, Patience) else None
+        left = limit.grace_s(-left) if reading and isinstance(limit, CallDeadline) else None
         if left is None:
             raise httpcore.ReadTimeout("no time left")
     return limited(left)
 
 
-def _note(limit: Limit) -> None:
+def _note(limit: TimeLimit) -> None:
     """Its call goes out: from now on it may be billed."""
-    if isinstance(limit, Patience):
+    if isinstance(limit, CallDeadline):
         limit.wrote = True
 
 
-def _to_connect(limit: Limit) -> float | None:
+def _to_connect(limit: TimeLimit) -> float | None:
     """The same; raises httpcore.ConnectTimeout."""
     try:
         return seconds(limit)
@@ -61,16 +61,19 @@ def _to_connect(limit: Limit) -> float | None:
 
 
 class TimedStream(httpcore.NetworkStream):
-    """A blocking socket under a Patience. `opening`: the limit where none is told, as for a word with a SOCKS proxy."""
+    """A blocking socket under a CallDeadline.
 
-    def __init__(self, inner: httpcore.NetworkStream, opening: Limit = None) -> None:
+    `opening`: the limit where none is told, as for a word with a SOCKS proxy.
+    """
+
+    def __init__(self, inner: httpcore.NetworkStream, opening: TimeLimit = None) -> None:
         self._inner, self._opening = inner, opening
 
-    def read(self, max_bytes: int, timeout: Limit = None) -> bytes:
+    def read(self, max_bytes: int, timeout: TimeLimit = None) -> bytes:
         """Some bytes, b"" at the end. What came while the program was busy is read although the time is over since."""
         return self._inner.read(max_bytes, seconds(self._opening if timeout is None else timeout, reading=True))
 
-    def write(self, buffer: bytes, timeout: Limit = None) -> None:
+    def write(self, buffer: bytes, timeout: TimeLimit = None) -> None:
         """All the bytes; a reader that takes a few at a time does not put the limit off."""
         _note(timeout)
         for at in range(0, len(buffer), PIECE):
@@ -82,7 +85,7 @@ class TimedStream(httpcore.NetworkStream):
         self._inner.close()
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Limit = None
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: TimeLimit = None
     ) -> httpcore.NetworkStream:
         """The same socket, encrypted."""
         return TimedStream(self._inner.start_tls(ssl_context, server_hostname, _to_connect(timeout)), self._opening)
@@ -99,7 +102,7 @@ class TimedSockets(httpcore.NetworkBackend):
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
-        self, host: str, port: int, timeout: Limit = None, local_address: str | None = None,
+        self, host: str, port: int, timeout: TimeLimit = None, local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:  # fmt: skip
         """A connected socket. A host's addresses share the time: one that does not answer leaves some to the others."""
@@ -113,14 +116,14 @@ class TimedSockets(httpcore.NetworkBackend):
         raise failed
 
 
-def _turns(addresses: Sequence[str], limit: Limit) -> Iterator[tuple[str, float | None]]:
+def _turns(addresses: Sequence[str], limit: TimeLimit) -> Iterator[tuple[str, float | None]]:
     """Each address with its share, in seconds, of the time that is left; None = there is no limit."""
     for tried, address in enumerate(addresses):
         left = _to_connect(limit)
         yield address, None if left is None else left / (len(addresses) - tried)
 
 
-def _resolved(host: str, port: int, limit: Limit) -> list[str]:
+def _resolved(host: str, port: int, limit: TimeLimit) -> list[str]:
     """The host's addresses; itself if it is one. Raises httpcore.ConnectError if it is not known.
 
     A look-up can't be interrupted. So it is done in a thread, which is left to itself if it takes too long.
@@ -185,7 +188,7 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._ended = self._held = self._choked = False
         self._lost: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self.opening: Limit = None
+        self.opening: TimeLimit = None
         """The limit where none is told, as when it talks to a SOCKS proxy."""
 
     # What asyncio tells us
@@ -227,10 +230,10 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _wait(self, limit: Limit) -> None:
+    async def _wait(self, limit: TimeLimit) -> None:
         limit = self.opening if limit is None else limit
         left = limit if limit is None or isinstance(limit, (int, float)) else limit.left()
-        lateness = limit.lateness if isinstance(limit, Patience) else Lateness()
+        lateness = limit.lateness if isinstance(limit, CallDeadline) else Lateness()
         waiter = self._waiter = self._loop.create_future()
         alarm = None if left is None else LoopTimer(left, partial(_expire, waiter), lateness)
         try:
@@ -242,7 +245,7 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     # What httpcore asks of us
 
-    async def read(self, max_bytes: int, timeout: Limit = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+    async def read(self, max_bytes: int, timeout: TimeLimit = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
         """Some bytes, b"" at the end. Raises httpcore.ReadError when what came before a reset has been read."""
         while not self._pieces and not self._ended:
             await self._wait(timeout)
@@ -255,7 +258,7 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._transport.resume_reading()
         return data
 
-    async def write(self, buffer: bytes, timeout: Limit = None) -> None:  # noqa: ASYNC109 - httpcore's signature
+    async def write(self, buffer: bytes, timeout: TimeLimit = None) -> None:  # noqa: ASYNC109 - httpcore's signature
         """All the bytes, as fast as they are taken."""
         if not buffer:
             return
@@ -273,7 +276,7 @@ class AsyncSocket(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None,
-        timeout: Limit = None,  # noqa: ASYNC109 - httpcore's signature
+        timeout: TimeLimit = None,  # noqa: ASYNC109 - httpcore's signature
     ) -> httpcore.AsyncNetworkStream:  # fmt: skip
         """The same socket, encrypted."""
         if self._transport is None:
@@ -311,7 +314,7 @@ class AsyncSockets(httpcore.AsyncNetworkBackend):
     """Opens asyncio sockets."""
 
     async def connect_tcp(
-        self, host: str, port: int, timeout: Limit = None,  # noqa: ASYNC109 - httpcore's signature
+        self, host: str, port: int, timeout: TimeLimit = None,  # noqa: ASYNC109 - httpcore's signature
         local_address: str | None = None, socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:  # fmt: skip
         """A connected socket. A host's addresses share the time."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeGuard
 from urllib.parse import urlsplit
 
 from capability_router.address import Address, account_of, fingerprint, shown
-from capability_router.endpoints.clocks import Clocks
+from capability_router.endpoints.timeouts import ClientTimeouts
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 
@@ -62,7 +62,7 @@ class EndpointSpec:
     api_key: ApiKey | None = None
     api_key_env: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    timeouts: Clocks = field(default_factory=Clocks)
+    timeouts: ClientTimeouts = field(default_factory=ClientTimeouts)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -70,7 +70,7 @@ class EndpointSpec:
             raise ConfigError(f"endpoint {shown(self.base_url)!r}: needs `model`, the model's name at this server")
         put(self, "base_url", _checked_url(self.base_url, self.model))
         put(self, "headers", checked_headers(self.headers, self.model))
-        put(self, "timeouts", Clocks.parse(self.timeouts, self.model))
+        put(self, "timeouts", ClientTimeouts.parse(self.timeouts, self.model))
         if isinstance(self.api_key, str):
             put(self, "api_key", Secret(self.api_key) if self.api_key.strip() else None)
         if self.api_key is not None and not (_is_secret(self.api_key) or callable(self.api_key)):

@@ -15,7 +15,7 @@ _FORMATS = frozenset({"date-time", "date", "time", "duration", "email", "hostnam
 _DEFS = "#/$defs/"
 
 
-class _Beyond(Exception):
+class _UnsupportedSchema(Exception):
     """The schema has something that the strict form can't express."""
 
 
@@ -25,13 +25,13 @@ def strict_form(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     Free keys, tuples and unions of several objects can't be: a server would reject the call.
     """
     try:
-        whole = _Form(schema.get("$defs", {})).node(schema)
-    except _Beyond:
+        whole = _StrictConverter(schema.get("$defs", {})).node(schema)
+    except _UnsupportedSchema:
         return None
     return whole if whole.get("type") == "object" else None
 
 
-class _Form:
+class _StrictConverter:
     """Converts a schema's nodes. `within`: the definitions that are being written in place of their reference."""
 
     __slots__ = ("_defs",)
@@ -41,12 +41,12 @@ class _Form:
 
     def node(self, node: Any, within: tuple[str, ...] = ()) -> dict[str, Any]:
         if not isinstance(node, Mapping) or not node.keys() <= _DROPPED | _KEPT | _READ:
-            raise _Beyond
+            raise _UnsupportedSchema
         told = {key: value for key, value in node.items() if key not in _DROPPED}
         if "$ref" in told:
             return self._reference(told, within)
         if not ("type" in told or "anyOf" in told) or told.get("format", "date") not in _FORMATS:
-            raise _Beyond
+            raise _UnsupportedSchema
         if told.get("type") == "object":
             told |= self._object(told, within)
         elif told.get("type") == "array":
@@ -63,18 +63,18 @@ class _Form:
             return {"$ref": ref}
         meant = self._defs.get(ref.removeprefix(_DEFS))
         if meant is None or ref in within:
-            raise _Beyond
+            raise _UnsupportedSchema
         return self.node({**meant, **told}, (*within, ref))  # nothing may stand beside a reference
 
     def _object(self, told: Mapping[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
         properties = told.get("properties")
         if not properties or told.get("additionalProperties", False) is not False:
-            raise _Beyond
+            raise _UnsupportedSchema
         fields = {name: self.node(one, within) for name, one in properties.items()}
         return {"properties": fields, "required": list(fields), "additionalProperties": False}
 
     def _union(self, members: Any, within: tuple[str, ...]) -> list[dict[str, Any]]:
         told = [self.node(member, within) for member in members]
         if sum("$ref" in member or member.get("type") == "object" for member in told) > 1:
-            raise _Beyond
+            raise _UnsupportedSchema
         return told

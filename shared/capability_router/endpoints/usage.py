@@ -47,7 +47,7 @@ def usage_from(usage: Mapping[str, Any], tier: object = None) -> Usage:
     )
 
 
-def impossible(usage: Mapping[str, Any], *names: str) -> bool:
+def has_negative_count(usage: Mapping[str, Any], *names: str) -> bool:
     """Whether one of these counts is below 0: then none of them tells anything."""
     for name in names or ("prompt_tokens", "completion_tokens"):
         count = usage.get(name)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from capability_router.endpoints.usage import impossible, usage_from
+from capability_router.endpoints.usage import has_negative_count, usage_from
 from capability_router.money.bill import billed
 from capability_router.request import ENDS, Finish, Usage
 
@@ -108,7 +108,7 @@ def delta_from(chunk: Mapping[str, Any], number: int | None = None) -> Delta:
         _tool_calls(calls, whole=not choice.get("delta")) if calls else (),
         finish_from(raw_finish) if raw_finish else None,
         raw_finish,
-        usage_from(usage, chunk.get("service_tier")) if usage and not impossible(usage) else None,
+        usage_from(usage, chunk.get("service_tier")) if usage and not has_negative_count(usage) else None,
         chunk.get("model") or "",
         chunk.get("id") or "",
         _text(refusal) if refusal else "",

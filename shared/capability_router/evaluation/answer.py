@@ -31,16 +31,16 @@ class Answer:
     value: Any = field(default=None, repr=False)
 
 
-class Keeping(Generic[C]):
+class RecordingEndpoint(Generic[C]):
     """Wraps an endpoint and keeps the chunks of its attempts."""
 
     def __init__(self, inner: Endpoint[C]) -> None:
         self._inner = inner
         self._chunks: dict[int, list[C]] = {}
 
-    def start(self, launch: Launch) -> Kept[C]:
+    def start(self, launch: Launch) -> RecordingAttempt[C]:
         """As the endpoint's own."""
-        return Kept(self._inner.start(launch), self._chunks.setdefault(launch.attempt, []))
+        return RecordingAttempt(self._inner.start(launch), self._chunks.setdefault(launch.attempt, []))
 
     def fault(self, error: BaseException) -> Fault | None:
         """As the endpoint's own."""
@@ -58,7 +58,7 @@ class Keeping(Generic[C]):
         )  # fmt: skip
 
 
-class Kept(Generic[C]):
+class RecordingAttempt(Generic[C]):
     """Wraps an attempt and keeps its chunks."""
 
     __slots__ = ("_chunks", "_inner")

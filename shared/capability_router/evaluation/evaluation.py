@@ -22,10 +22,10 @@ from threading import Condition, RLock
 from typing import Any, Protocol
 
 from capability_router.clock import Clock
-from capability_router.concurrency import lifetime
+from capability_router.concurrency import process_hooks
 from capability_router.concurrency.longest_wait import at_most
 from capability_router.errors import BudgetExceeded
-from capability_router.evaluation.answer import Keeping
+from capability_router.evaluation.answer import RecordingEndpoint
 from capability_router.evaluation.counts import Counts
 from capability_router.evaluation.evaluator import Evaluator
 from capability_router.evaluation.grade import Scale, Ungraded, graded
@@ -46,7 +46,7 @@ log = logging.getLogger("capability_router")
 _within: ContextVar[bool] = ContextVar("capability_router_evaluating", default=False)
 
 
-class Terms(Protocol):
+class EvaluationSettings(Protocol):
     """The settings: `share` of answers, 0 to 1; `at_once` under way, `waiting` beside them; seconds for each; scale."""
 
     @property
@@ -66,7 +66,7 @@ class _Item:
     """One answer to evaluate, in `loop`; `outcome` once it has been given."""
 
     request: Request
-    kept: Keeping[Any]
+    kept: RecordingEndpoint[Any]
     teach: Teach
     loop: asyncio.AbstractEventLoop
     run: Run[Any] | None = None
@@ -74,10 +74,10 @@ class _Item:
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
-class Evaluation(lifetime.Lasting):
+class Evaluation(process_hooks.ProcessHooks):
     """Thread-safe. The garbage collector may end a request, so handing an answer in never waits."""
 
-    def __init__(self, evaluator: Evaluator, terms: Terms, seed: int | None, clock: Clock) -> None:
+    def __init__(self, evaluator: Evaluator, terms: EvaluationSettings, seed: int | None, clock: Clock) -> None:
         self._evaluator, self._terms, self._seed, self._clock = evaluator, terms, seed, clock
         self._loop_thread, self._counts = LoopThread(), Counts()
         self._line: deque[_Item] = deque()
@@ -86,7 +86,7 @@ class Evaluation(lifetime.Lasting):
         self._spent_until = 0.0  # Unix seconds: before that its cap leaves no room
         self._most = terms.at_once  # lower while those under way hold what its cap has left
         self._inside = 0  # threads with a blocking evaluation, abandoned ones included
-        lifetime.watch(self)
+        process_hooks.watch(self)
 
     def marked(self, request: Request) -> Request:
         """The request; with the evaluator's tag if the evaluator makes it, whatever tags are set inside."""
@@ -110,7 +110,7 @@ class Evaluation(lifetime.Lasting):
         except RuntimeError:  # no more threads can be started, or the process is ending
             self._counts.failed("no_thread", "has no thread to work in; none can be started now")
             return endpoint, ended
-        kept: Keeping[Any] = Keeping(endpoint)
+        kept: RecordingEndpoint[Any] = RecordingEndpoint(endpoint)
         item = _Item(request, kept, teach, loop)
         return kept, partial(self._ended, item, ended)
 
@@ -232,15 +232,15 @@ class Evaluation(lifetime.Lasting):
             try:
                 return ask()
             finally:
-                self._left_one()
+                self._release_slot()
 
         try:
             return in_thread(copy_context(), counted)
         except RuntimeError:  # it never started
-            self._left_one()
+            self._release_slot()
             raise Ungraded("no_thread", "has no thread to work in; none can be started now") from None
 
-    def _left_one(self) -> None:
+    def _release_slot(self) -> None:
         with self._changed:
             self._inside -= 1
 

@@ -9,9 +9,9 @@ from capability_router.catalog.prices import price_of
 from capability_router.catalog.registry import Registry
 from capability_router.eligibility import answers, longest, reserve
 from capability_router.money.account import Account
-from capability_router.money.allowance import Limit
 from capability_router.money.budget.budgets import Budgets
-from capability_router.money.ledger.call import Booked
+from capability_router.money.cost_limit import CostLimit
+from capability_router.money.ledger.call import CostAttribution
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Price, pico
 from capability_router.plan import Plan
@@ -44,15 +44,15 @@ class Accounts:
         if cap is None and not self._budgets.any:  # no cap and no budget, so no bounds are needed
             return self._account(request, plan, prices, _unbounded, _unbounded, None)
         foreseen = CostBounds(request, plan, prices, self._registry)
-        limit = None if cap is None else Limit(pico(cap), foreseen.likely)
+        limit = None if cap is None else CostLimit(pico(cap), foreseen.likely)
         return self._account(request, plan, prices, foreseen.most, foreseen.unlimited, limit)
 
     def _account(
         self, request: Request, plan: Plan, prices: Mapping[str, Price | None], most: Bound, unlimited: Bound,
-        limit: Limit | None,
+        limit: CostLimit | None,
     ) -> Account:  # fmt: skip
         terms = request.routing
-        booked = Booked(terms.tenant, plan.task, terms.tags, terms.chain, terms.framework, terms.session)
+        booked = CostAttribution(terms.tenant, plan.task, terms.tags, terms.chain, terms.framework, terms.session)
         return Account(
             request.id, booked, plan.input_tokens, self._ledger, self._budgets, prices, most, self._unix,
             self._credentials, self._providers, limit, plan.candidates, unlimited,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Verdict
-from capability_router.money.budget.budgets import Short
+from capability_router.money.budget.budgets import FundsShortfall
 from capability_router.money.budget.denial import Denial
 from capability_router.plan import Candidate
 from capability_router.request import Reply, Usage
@@ -17,18 +17,18 @@ class Bookkeeper(Protocol):
 
     tenant: str
 
-    def open(self, attempt: int, candidate: Candidate) -> Denial | Short | None:
+    def open(self, attempt: int, candidate: Candidate) -> Denial | FundsShortfall | None:
         """Open a line and reserve what the call may cost (None).
 
-        Else a Denial by the budget that forbids it, or the Short sum that a store must lend first.
+        Else a Denial by the budget that forbids it, or the FundsShortfall sum that a store must lend first.
         """
         ...
 
-    def borrow(self, attempt: int, short: Short) -> None:
+    def borrow(self, attempt: int, short: FundsShortfall) -> None:
         """Borrow the missing sum from a store, for the next `open` of this attempt. Blocks while the store answers."""
         ...
 
-    def forgo(self) -> None:
+    def release_loans(self) -> None:
         """Give back borrowed money that was not used, also what a store is still about to lend."""
         ...
 

@@ -14,7 +14,7 @@ _LEAST_S = 0.001
 _SAVED = 10.0  # unused hedges that the budget may hold
 
 
-class Silence(Protocol):
+class SilencePercentile(Protocol):
     """Seconds within which nearly all calls with this many input tokens answer; None = unknown.
 
     Measured to the first content of a stream, or to the end of a `whole` (unary) reply.
@@ -26,7 +26,7 @@ class Silence(Protocol):
 class Hedging:
     """When to hedge. `after_s`: seconds of silence; None = measured for the model and the input size."""
 
-    def __init__(self, after_s: float | None, extra: float, usual: Silence) -> None:
+    def __init__(self, after_s: float | None, extra: float, usual: SilencePercentile) -> None:
         self._after_s, self._usual = after_s, usual
         self.budget = RetryBudget(extra, floor=0, cap=_SAVED)
 

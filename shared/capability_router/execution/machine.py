@@ -42,9 +42,9 @@ from typing import Any, Protocol
 
 from capability_router.concurrency.wakeup import Wakeup
 from capability_router.execution.admission import Admission
+from capability_router.execution.attempt_in_flight import AttemptInFlight
 from capability_router.execution.bookkeeper import Bookkeeper, verdict
 from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm, Timeouts
-from capability_router.execution.endings import Cut, failure, instead, interrupted, rejected, summed, together, why
 from capability_router.execution.events import (
     NEVER_ASKED,
     AlarmRang,
@@ -57,10 +57,19 @@ from capability_router.execution.events import (
     Funded,
     Replies,
 )
+from capability_router.execution.execution_limits import ExecutionLimits
 from capability_router.execution.hedge import Hedging
-from capability_router.execution.limits import Limits
-from capability_router.execution.running import Running
-from capability_router.execution.targets import Pick, Targets, Wait
+from capability_router.execution.outcome_texts import (
+    InterruptedAnswer,
+    failure,
+    interrupted,
+    rejected,
+    skipped_reason,
+    summed,
+    together,
+    why,
+)
+from capability_router.execution.target_selector import AdmittedTarget, TargetSelector, TargetWait
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
@@ -84,7 +93,7 @@ _EARLY_S = 0.001  # an alarm may ring up to this much too early
 _ENDLESS = float("inf")
 
 
-class Settles(Protocol):
+class PermitSettler(Protocol):
     """The part of the health board that ending an attempt needs."""
 
     def settle(self, permit: Permit, verdict: Verdict, now: float) -> None: ...
@@ -102,21 +111,21 @@ class Execution:
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, limits: Limits, targets: Targets, gate: Settles, books: Bookkeeper,
-        streaming: bool, reason_givers: MutableSet[str], whole_givers: MutableSet[str],
+        self, plan: Plan, limits: ExecutionLimits, targets: TargetSelector, gate: PermitSettler, books: Bookkeeper,
+        streaming: bool, finish_reason_models: MutableSet[str], unary_reason_models: MutableSet[str],
         hedging: Hedging | None = None, brought: Collection[str] = (),
         prepared_s: float = 0.0,
     ) -> None:  # fmt: skip
         self._plan, self._limits, self._targets, self._gate, self._books = plan, limits, targets, gate, books
         self.streaming, self._hedging, self._brought = streaming, hedging, brought
-        self._givers, self._whole_givers = reason_givers, whole_givers
+        self._givers, self._whole_givers = finish_reason_models, unary_reason_models
         self._admission = Admission(targets, books)
         self._cut: Fault | None = None  # why the last part of the answer broke off
-        self._runs: dict[int, Running] = {}
+        self._runs: dict[int, AttemptInFlight] = {}
         self._records: dict[int, AttemptRecord] = {}
         self._faults: list[Fault] = []
         self._final: Fault | None = None  # after it no further target is tried
-        self._poor: tuple[Running, Reply] | None = None
+        self._poor: tuple[AttemptInFlight, Reply] | None = None
         self._answered: Candidate | None = None
         self._start, self._deadline = -prepared_s, _ENDLESS
         self._idle_since = 0.0  # the time since which no attempt is in flight
@@ -194,13 +203,13 @@ class Execution:
         if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
         latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
-        pick: Pick | Wait | Fund | None = self._admission.pick(at, latest, self.launched + 1)
-        if isinstance(pick, Wait):
+        pick: AdmittedTarget | TargetWait | Fund | None = self._admission.pick(at, latest, self.launched + 1)
+        if isinstance(pick, TargetWait):
             if pick.look is not None:
                 self._until = min(pick.look, latest)
                 return NOTHING
             pick = None if self._limits.elsewhere else self._admission.beyond_learned_limit(at, self.launched + 1)
-        if isinstance(pick, Pick):
+        if isinstance(pick, AdmittedTarget):
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
         if pick is None:
             return self._give_up(at)
@@ -216,7 +225,7 @@ class Execution:
         if left < _ENDLESS and (clocks.total is None or left < clocks.total):
             clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
         permit.whole = not self.streaming
-        self._runs[index] = Running(index, candidate, permit, at, clocks, hedged_after)
+        self._runs[index] = AttemptInFlight(index, candidate, permit, at, clocks, hedged_after)
         if self.committed is not None:
             self.committed = index
         elif self._hedging is not None and hedged_after is None:
@@ -246,9 +255,9 @@ class Execution:
         if not self.streaming:
             return NOTHING
         run.permit.heard()
-        return (*self._won(run, event.at, event.others), Deliver(run.index))
+        return (*self._commit_attempt(run, event.at, event.others), Deliver(run.index))
 
-    def _won(self, run: Running, at: float, others: Replies) -> tuple[Effect, ...]:
+    def _commit_attempt(self, run: AttemptInFlight, at: float, others: Replies) -> tuple[Effect, ...]:
         """Make this attempt the answer: abort the others and hedge no more, not even when the answer is resumed."""
         self.committed, self.hedged_after, self._hedge_at = run.index, run.hedged_after, None
         if len(self._runs) < 2:
@@ -258,7 +267,7 @@ class Execution:
             self._targets.spared(other.candidate)
         return self._aborted(beaten, at, others)
 
-    def _aborted(self, runs: list[Running], at: float, replies: Replies) -> tuple[Effect, ...]:
+    def _aborted(self, runs: list[AttemptInFlight], at: float, replies: Replies) -> tuple[Effect, ...]:
         if not runs:
             return NOTHING
         run, *rest = runs
@@ -282,13 +291,13 @@ class Execution:
             on_content_filter=self._limits.on_content_filter if alone else "fallback",
         )  # fmt: skip
         begun = self.committed is not None and run.first_at is not None
-        shown = begun and reply.misfit_shown and fault is not None and fault.kind == "unparsable"
+        shown = begun and reply.mismatch_streamed and fault is not None and fault.kind == "unparsable"
         if fault is not None and not shown and (not begun or fault.row.blame == "breaker" or fault.kind in _UNUSABLE):
             whole = fault.row.blame == "quality" or (fault.kind == "truncated" and not self.streaming)
             whole = whole or self._limits.keeps(fault)
             return self._faulted(event.at, run.index, fault, reply, event.others, whole=whole)
         late = NOTHING if begun else (Deliver(run.index),)
-        aborted = self._won(run, event.at, event.others)
+        aborted = self._commit_attempt(run, event.at, event.others)
         self._settle(run, event.at, fault if shown else None, reply)
         self.reply = reply
         return (*aborted, *late, *self._end(event.at, run.candidate, None))
@@ -332,7 +341,7 @@ class Execution:
         self._faults.sort(key=lambda fault: fault is final)
         return self._give_up(at)
 
-    def _broken_off(self, at: float, run: Running, fault: Fault, reply: Reply) -> tuple[Effect, ...]:
+    def _broken_off(self, at: float, run: AttemptInFlight, fault: Fault, reply: Reply) -> tuple[Effect, ...]:
         """The committed attempt failed: resume the answer on another target, or raise to the caller."""
         silent = run.first_at is None
         if not silent:
@@ -358,7 +367,7 @@ class Execution:
     def _interrupted(self, at: float) -> Exception:
         begun = self._parts[0]
         records = [r for r in self.records if r.index >= begun and r.fault != "cancelled"]
-        cut = Cut(self._cut or self._faults[-1], self._prefix, frozenset(self._parts))
+        cut = InterruptedAnswer(self._cut or self._faults[-1], self._prefix, frozenset(self._parts))
         left = self._targets.left(f"within {self._limits.attempts} attempts")
         return interrupted(records, cut, self._limits, at - self._start, left)
 
@@ -382,7 +391,7 @@ class Execution:
             effects = (*effects, *self._hedge(at))
         return effects
 
-    def _overdue(self, at: float) -> list[Running]:
+    def _overdue(self, at: float) -> list[AttemptInFlight]:
         """The attempts that have timed out. A committed one has at any alarm: the driver times the next token."""
         if self.committed is not None:
             return [self._runs[self.committed]]
@@ -443,11 +452,13 @@ class Execution:
         if answer is None:
             return planned
         if not self._targets.denials:
-            planned = instead(self._plan.candidates[0].id, answer.model, self._targets.held_by) or planned
+            planned = skipped_reason(self._plan.candidates[0].id, answer.model, self._targets.held_by) or planned
         cut = self._records[self._parts[-1]] if self._parts else None
         return why(planned, records, answer, self.hedged_after, cut)
 
-    def _settle(self, run: Running, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False) -> None:
+    def _settle(
+        self, run: AttemptInFlight, at: float, fault: Fault | None, reply: Reply, *, cancelled: bool = False
+    ) -> None:
         """End one attempt: give back its permit, close its line in the books and record it. Nothing else does."""
         del self._runs[run.index]
         self._idle_since = at

@@ -15,7 +15,7 @@ from capability_router.request import Outcome, Reply, Request
 C = TypeVar("C")
 
 
-class Caller(Protocol):
+class CallerTrace(Protocol):
     """What tracing needs to know of the code that made the request."""
 
     def asks(
@@ -42,7 +42,7 @@ class Run(Generic[C]):
         self.request, self.plan = request, plan
         self._machine, self._endpoint, self._clock, self._on_end = machine, endpoint, clock, on_end
         self._begun = False
-        self.caller: Caller | None = None  # only with tracing
+        self.caller: CallerTrace | None = None  # only with tracing
 
     def __iter__(self) -> Generator[C, None, None]:
         self._begin()

@@ -18,11 +18,11 @@ from functools import partial
 from itertools import count
 from typing import NamedTuple
 
-from capability_router.concurrency.latch import InnerLatch
-from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.latch import ReentrantLatch
+from capability_router.concurrency.process_hooks import ProcessHooks, watch
 from capability_router.concurrency.wakeup import Wakeup
 from capability_router.health.condition import EventKind, HealthEvent
-from capability_router.health.permit import NOBODY, Ahead
+from capability_router.health.permit import NOBODY, RequestsAhead
 from capability_router.routing import PRIORITIES
 
 _OPENED: tuple[EventKind, ...] = (
@@ -31,14 +31,14 @@ _OPENED: tuple[EventKind, ...] = (
 _LATE_S = 2.0  # a request that is this late for its next check has gone away
 
 
-class Place(NamedTuple):
+class QueuePosition(NamedTuple):
     """A place in the queue: by priority, then by arrival."""
 
     rank: int
     number: int
 
 
-class _Standing(NamedTuple):
+class _QueuedRequest(NamedTuple):
     """A request in the queue: the models it waits for, when it looks again, its tokens of input."""
 
     models: tuple[str, ...]
@@ -47,7 +47,7 @@ class _Standing(NamedTuple):
     wakeup: Wakeup
 
 
-class WaitQueue(Lasting):
+class WaitQueue(ProcessHooks):
     """Which requests wait for which models. Shared by all requests of a router; thread-safe. Times in seconds."""
 
     def __init__(self, most: int = 1_000) -> None:
@@ -57,11 +57,11 @@ class WaitQueue(Lasting):
         watch(self)
 
     def _begin(self) -> None:
-        self._order: list[Place] = []
-        self._waiting: defaultdict[str, list[Place]] = defaultdict(list)  # by model, in order
-        self._standing: dict[Place, _Standing] = {}
+        self._order: list[QueuePosition] = []
+        self._waiting: defaultdict[str, list[QueuePosition]] = defaultdict(list)  # by model, in order
+        self._standing: dict[QueuePosition, _QueuedRequest] = {}
         self._gone_at = float("inf")  # before this time no request can have gone away
-        self._lock = InnerLatch()  # the garbage collector may end a request in the middle of another's
+        self._lock = ReentrantLatch()  # the garbage collector may end a request in the middle of another's
 
     def after_fork(self) -> None:
         """The waiting requests belong to the parent, and one of its threads may have held the lock."""
@@ -70,17 +70,17 @@ class WaitQueue(Lasting):
     def __len__(self) -> int:
         return len(self._standing)
 
-    def place(self, priority: str) -> Place:
+    def place(self, priority: str) -> QueuePosition:
         """A new place, for `stand`."""
-        return Place(PRIORITIES.index(priority), next(self._numbers))
+        return QueuePosition(PRIORITIES.index(priority), next(self._numbers))
 
-    def stand(self, place: Place, models: Iterable[str], until: float, tokens: int = 0) -> Wakeup | None:
+    def stand(self, place: QueuePosition, models: Iterable[str], until: float, tokens: int = 0) -> Wakeup | None:
         """Wait for these models with so many tokens of input; None when the queue is full.
 
         The request promises to look again at `until`, or when the wakeup is set. In a full queue it replaces the last
         of a lower priority, which is woken.
         """
-        here = _Standing(tuple(models), until, tokens, Wakeup())
+        here = _QueuedRequest(tuple(models), until, tokens, Wakeup())
         with self._lock:
             before = self._standing.get(place)
             if before is None and not self._has_room(place):
@@ -96,7 +96,7 @@ class WaitQueue(Lasting):
                 insort(self._waiting[model], place)
         return here.wakeup
 
-    def _has_room(self, place: Place) -> bool:
+    def _has_room(self, place: QueuePosition) -> bool:
         """Whether the queue is not full, or the last in it could be replaced."""
         if len(self._order) < self._most:
             return True
@@ -124,33 +124,33 @@ class WaitQueue(Lasting):
                 for here in self._standing.copy().values():
                     here.wakeup.tell()
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: QueuePosition) -> None:
         """Leave the queue."""
         with self._lock:
             self._quit(place)
 
-    def ahead(self, model: str, place: Place | None, priority: str, now: float) -> int:
+    def ahead(self, model: str, place: QueuePosition | None, priority: str, now: float) -> int:
         """How many requests wait for this model before that place, or before a newcomer of that priority."""
         if not self._waiting.get(model):
             return 0
-        mine = place or Place(PRIORITIES.index(priority), 1 << 62)
+        mine = place or QueuePosition(PRIORITIES.index(priority), 1 << 62)
         if now > self._gone_at:
             with self._lock:
                 self._forget(mine, now)
         return bisect_left(self._waiting[model], mine)  # atomic: one step of the interpreter
 
-    def before(self, model: str, place: Place | None, priority: str, now: float) -> Ahead:
+    def before(self, model: str, place: QueuePosition | None, priority: str, now: float) -> RequestsAhead:
         """The same requests with their tokens."""
         if not self._waiting.get(model) or not (calls := self.ahead(model, place, priority, now)):
             return NOBODY
         places = self._waiting[model][:calls]
-        return Ahead(len(places), partial(_sum, self._standing, places))
+        return RequestsAhead(len(places), partial(_sum, self._standing, places))
 
     def ahead_of_newcomer(self, model: str, priority: str, now: float) -> int:
         """How many requests wait for this model before one that comes now."""
         return self.ahead(model, None, priority, now)
 
-    def _forget(self, mine: Place, now: float) -> None:
+    def _forget(self, mine: QueuePosition, now: float) -> None:
         """Drop requests that did not look when they promised to, except `mine`, which is looking now."""
         for place, here in self._standing.copy().items():
             if here.until + _LATE_S < now and place != mine:
@@ -158,7 +158,7 @@ class WaitQueue(Lasting):
         looks = [here.until for here in self._standing.copy().values()]
         self._gone_at = max(now, min(looks, default=float("inf")) + _LATE_S)
 
-    def _quit(self, place: Place) -> None:
+    def _quit(self, place: QueuePosition) -> None:
         """Each step leaves the queue in order: the garbage collector may end another request between two of them."""
         if (here := self._standing.get(place)) is not None:
             for places in (self._order, *map(self._waiting.__getitem__, here.models)):
@@ -170,6 +170,6 @@ class WaitQueue(Lasting):
         return f"<WaitQueue {len(self)} of {self._most} places taken>"
 
 
-def _sum(standing: Mapping[Place, _Standing], places: Iterable[Place]) -> int:
+def _sum(standing: Mapping[QueuePosition, _QueuedRequest], places: Iterable[QueuePosition]) -> int:
     """The tokens of these places; of those who have left meanwhile none."""
     return sum(here.tokens for here in map(standing.get, places) if here is not None)

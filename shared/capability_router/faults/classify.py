@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from capability_router.clock import SystemClock
 from capability_router.errors import RouterError
-from capability_router.faults.evidence import Evidence, Link, class_names, links, read
+from capability_router.faults.error_classification import ErrorClassification, prior_classification
+from capability_router.faults.evidence import Evidence, ExceptionLink, class_names, links, read
 from capability_router.faults.hints import (
     exceeds_limit,
     forbids_retry,
@@ -24,11 +25,10 @@ from capability_router.faults.hints import (
     window_tokens,
 )
 from capability_router.faults.kinds import KINDS, Fault
-from capability_router.faults.meaning import Meaning, told_before
-from capability_router.faults.phrases import EVENT, OF_VALUES, REGION, loose_rules, of_one_model, rules_for, told_by
-from capability_router.faults.proxies import put_before
-from capability_router.faults.senses import sense_of
-from capability_router.faults.unreached import why_unreached
+from capability_router.faults.phrases import EVENT, OF_VALUES, REGION, loose_rules, model_rules, rules_for, told_by
+from capability_router.faults.proxies import proxy_fault_kind
+from capability_router.faults.sentence_patterns import kind_by_sentences
+from capability_router.faults.unreachable_server import why_unreached
 from capability_router.faults.vocabulary import (
     BROAD,
     DECISIVE_NAMES,
@@ -90,7 +90,7 @@ def kind_of(evidence: Evidence, *, texts: bool = True) -> str:
 
 def _fault(error: BaseException, now_unix: float) -> Fault:
     evidence = links(error)
-    meant = told_before(evidence)
+    meant = prior_classification(evidence)
     shape = _shape(evidence, meant)
     kind, headers = shape.kind, headers_of(evidence)
     window = (meant.window if meant else window_tokens(evidence)) if kind == "context_overflow" else None
@@ -116,7 +116,7 @@ def _fault(error: BaseException, now_unix: float) -> Fault:
     )
 
 
-class _Shape(NamedTuple):
+class _CachedClassification(NamedTuple):
     """The result of classification that errors with the same attributes share."""
 
     kind: str
@@ -131,19 +131,25 @@ class _Shape(NamedTuple):
 
 
 _MOST_SHAPES = 256
-_shapes: dict[int, _Shape] = {}
+_shapes: dict[int, _CachedClassification] = {}
 """A cache, by the hash of an error's attributes. It keeps no text of a provider."""
 _TOLD = 240  # characters of one of the router's own errors that are passed on
 
 
-def _shape(evidence: Evidence, meant: Meaning | None) -> _Shape:
+def _shape(evidence: Evidence, meant: ErrorClassification | None) -> _CachedClassification:
     """The shape, from the cache if the same error came before: a model that fails mostly fails many times alike.
 
-    Not cached are errors whose result depends on more than the key: the router's own, those with a Meaning or with an
-    answer behind them, and answers of something in front of the provider.
+    Not cached are errors whose result depends on more than the key: the router's own, those with a ErrorClassification
+    or with an answer behind them, and answers of something in front of the provider.
     """
     link = evidence[0]
-    if meant or link.status is None or len(evidence) > 1 or isinstance(link.error, RouterError) or put_before(link):
+    if (
+        meant
+        or link.status is None
+        or len(evidence) > 1
+        or isinstance(link.error, RouterError)
+        or proxy_fault_kind(link)
+    ):
         return _worked_out(evidence, meant)
     key = hash((type(link.error), link.status, link.codes, link.texts, _place(evidence)))
     found = _shapes.get(key)
@@ -154,10 +160,10 @@ def _shape(evidence: Evidence, meant: Meaning | None) -> _Shape:
     return found
 
 
-def _worked_out(evidence: Evidence, meant: Meaning | None) -> _Shape:
+def _worked_out(evidence: Evidence, meant: ErrorClassification | None) -> _CachedClassification:
     codes = _told_codes(evidence)
     kind = meant.kind if meant else kind_of(evidence)
-    return _Shape(
+    return _CachedClassification(
         kind=kind,
         detail=_detail(evidence, kind, codes),
         code=codes[0] if codes else "",
@@ -174,7 +180,7 @@ def _first(kinds: Iterable[str]) -> str:
     return next(filter(None, kinds), "")
 
 
-def _answer(evidence: Evidence) -> Link:
+def _answer(evidence: Evidence) -> ExceptionLink:
     """The provider's answer, with the names and texts of what wraps it."""
     if len(evidence) == 1:
         return evidence[0]
@@ -182,18 +188,18 @@ def _answer(evidence: Evidence) -> Link:
     return evidence[-1]._replace(names=names, texts=tuple(text for link in evidence for text in link.texts))
 
 
-def _answered(link: Link, texts: bool) -> str:
+def _answered(link: ExceptionLink, texts: bool) -> str:
     """The kind by the provider's answer; "" = it does not tell."""
     codes = tuple(map(normal, link.codes))
     own = not ITS_OWN.isdisjoint(codes)
     return (
         (_looked_up(link.names, DECISIVE_NAMES) if link.status != 429 else "")
-        or put_before(link)
+        or proxy_fault_kind(link)
         or (told_by(link.texts, rules_for(link.status, money=True)) if texts and not own else "")
         or _looked_up(codes, TELLING)
         or (told_by(link.texts, OF_VALUES if own else rules_for(link.status)) if texts else "")
-        or (sense_of(link) if texts and not own else "")
-        or (told_by(link.texts, of_one_model(link.status)) if texts and not own else "")
+        or (kind_by_sentences(link) if texts and not own else "")
+        or (told_by(link.texts, model_rules(link.status)) if texts and not own else "")
         or _of_server(link.status, codes)
         or (status_kind(link.status) if link.status is not None else "")
         or _looked_up(codes, BROAD)
@@ -205,16 +211,16 @@ def _of_server(status: int | None, codes: tuple[str, ...]) -> str:
     return "server_error" if status in (400, 422) and "server_error" in map(BROAD.get, codes) else ""
 
 
-def _named(link: Link) -> str:
+def _named(link: ExceptionLink) -> str:
     known = _looked_up(link.names, NAMES)
     return known or _first(kind for part, kind in FRAGMENTS if any(part in name for name in link.names))
 
 
-def _hung_up(link: Link) -> bool:
+def _hung_up(link: ExceptionLink) -> bool:
     return not HUNG_UP.isdisjoint(link.names)
 
 
-def _loose(link: Link) -> str:
+def _loose(link: ExceptionLink) -> str:
     return "" if _plain(link) else told_by(link.texts, loose_rules()) or _first(map(_titled, link.texts[:1]))
 
 
@@ -224,7 +230,7 @@ def _titled(text: str) -> str:
     return NAMES.get(normal(title), "") if colon and title.isidentifier() else ""
 
 
-def _in_reply(link: Link) -> bool:
+def _in_reply(link: ExceptionLink) -> bool:
     """Whether the error came inside a successful response: an event in a stream, or the body of a 200.
 
     watsonx's SDK says so in its text, before the event's own words, which may state a status. ChatOpenAI raises a
@@ -241,7 +247,7 @@ def _in_reply(link: Link) -> bool:
     return in_body or bool(link.names and link.names[0] in IN_STREAM)
 
 
-def _over_a_reply(link: Link) -> bool:
+def _over_a_reply(link: ExceptionLink) -> bool:
     """Whether the SDK's error has the status of a successful response, or -1, as Ollama's has."""
     code = read(link.error, "status_code")
     return type(code) is int and (code == -1 or 200 <= code <= 299)
@@ -260,7 +266,7 @@ def _usage(evidence: Evidence) -> Usage | None:
     return next((usage for usage in told if isinstance(usage, Usage)), None)
 
 
-def _garbled(link: Link) -> bool:
+def _garbled(link: ExceptionLink) -> bool:
     """Whether an SDK's code failed on a body that is no reply: text in place of an object, no choices."""
     error = link.error
     if isinstance(error, AttributeError):
@@ -268,7 +274,7 @@ def _garbled(link: Link) -> bool:
     return _plain(link) and any(phrase in text for text in link.texts for phrase in GARBLED)
 
 
-def _plain(link: Link) -> bool:
+def _plain(link: ExceptionLink) -> bool:
     return type(link.error).__module__ == "builtins" and isinstance(link.error, _PLAIN_MISTAKES)
 
 

@@ -37,7 +37,7 @@ def wait_s(told: str, now_unix: float) -> float | None:
     return None
 
 
-def found_wait(text: str) -> float | None:
+def wait_in_text(text: str) -> float | None:
     """The wait in a sentence ("Please try again in 6m0s."); `text` is lower case and bounded."""
     if not any(word in text for word in _TELLING):
         return None

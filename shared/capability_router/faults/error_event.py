@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from capability_router.faults.durations import found_wait
+from capability_router.faults.durations import wait_in_text
 
 _READ = 2_000  # characters of the provider's text
 
@@ -21,5 +21,5 @@ class ErrorEvent(RuntimeError):
         super().__init__(f"an error event in the stream: {code or 'without a code'}")
         self.code = code
         error: dict[str, Any] = {"code": code, "type": "server_error"}
-        wait = found_wait(says[:_READ].lower()) if isinstance(says, str) else None
+        wait = wait_in_text(says[:_READ].lower()) if isinstance(says, str) else None
         self.body = {"error": error if wait is None else {**error, "retry_after": wait}}

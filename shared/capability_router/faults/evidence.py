@@ -37,7 +37,7 @@ _NOTHING: dict[Any, Any] = {}
 _TELLING_BUILTINS = (ConnectionError, TimeoutError, UnicodeDecodeError, UnicodeEncodeError)
 
 
-class Link(NamedTuple):
+class ExceptionLink(NamedTuple):
     """One exception of the chain. `names` are in normal form, `texts` in lower case, `codes` as they came."""
 
     error: BaseException
@@ -68,7 +68,7 @@ class Link(NamedTuple):
         )
 
 
-Evidence = tuple[Link, ...]
+Evidence = tuple[ExceptionLink, ...]
 
 
 def read(thing: object, name: str) -> Any:
@@ -87,7 +87,7 @@ def links(error: BaseException) -> Evidence:
     because then it belongs to another call. If there is no answer, a status at the beginning of a plain exception's
     text is used.
     """
-    found: list[Link] = []
+    found: list[ExceptionLink] = []
     for one, raised_from in _chain(error):
         if not raised_from and any(link.transport for link in found):
             break
@@ -111,7 +111,7 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
         here = here.__cause__ or (None if here.__suppress_context__ else _of_this_call(here.__context__))
 
 
-def _unsent(found: list[Link]) -> Iterator[Link]:
+def _unsent(found: list[ExceptionLink]) -> Iterator[ExceptionLink]:
     """The same links, and the transport's own error if the last one hides it, as Ollama's client does."""
     yield from found
     behind = hidden(found[-1].error)
@@ -119,7 +119,7 @@ def _unsent(found: list[Link]) -> Iterator[Link]:
         yield link
 
 
-def _as_stated(found: list[Link]) -> Iterator[Link]:
+def _as_stated(found: list[ExceptionLink]) -> Iterator[ExceptionLink]:
     """The same links; the last gets the status that its text states, and may be followed by the answer behind it.
 
     With a status, that is the exception hidden by a `from None`, if it has the same status: it has the headers
@@ -144,7 +144,7 @@ _STATED = re.compile(
 )
 
 
-def _stated(link: Link) -> int | None:
+def _stated(link: ExceptionLink) -> int | None:
     """The status at the beginning of a plain exception's text; None = there is none."""
     plain = link.texts and not link.bodies and type(link.error) in _SENTENCES
     text = link.texts[0] if plain else ""
@@ -194,14 +194,14 @@ def _names(kind: Any) -> tuple[str, ...]:
     return tuple(map(normal, _class_names(kind)))
 
 
-def _link(error: BaseException) -> Link:
+def _link(error: BaseException) -> ExceptionLink:
     bodies = _each_once(_bodies(error))
     kind: Any = type(error)
     if _restates(error):
         names = tuple(name for name in _names(kind)[:1] if name in IN_STREAM)
-        return Link(error, names, None, (), tuple(_texts(error, bodies)), bodies)
+        return ExceptionLink(error, names, None, (), tuple(_texts(error, bodies)), bodies)
     numbers = () if _unreadable(error) else _numbers(error, bodies)
-    return Link(
+    return ExceptionLink(
         error=error,
         names=_names(kind),
         status=next((s for s in map(_status, numbers) if s is not None), None),
@@ -225,7 +225,7 @@ def _restates(error: BaseException) -> bool:
     return bool(met) and all(link.status is None for link in met) and (ended or any(map(_no_answer, met)))
 
 
-def _no_answer(link: Link) -> bool:
+def _no_answer(link: ExceptionLink) -> bool:
     return link.transport or not (IN_STREAM | GARBLED_REPLY).isdisjoint(link.names)
 
 
@@ -265,7 +265,7 @@ def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterat
     yield read(error, "status_code")
     yield read(response, "status_code")
     yield read(error, "http_status")  # OpenAI's client before 1.0, Together's before 2
-    yield from (part_of(body, "ResponseMetadata").get("HTTPStatusCode") for body in bodies)
+    yield from (nested_object(body, "ResponseMetadata").get("HTTPStatusCode") for body in bodies)
     yield read(error, "code")
     yield read(error, "status")
     yield read(response, "status")
@@ -279,11 +279,16 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     told = read(error, "body") or read(error, "json_body")
     own = _parsed(told) if isinstance(told, str) else told
     if isinstance(own, dict) and own.keys().isdisjoint(_TEXT_KEYS):
-        own = part_of(own, "data") or own  # the `data` of an event, as in Mistral's SDK
+        own = nested_object(own, "data") or own  # the `data` of an event, as in Mistral's SDK
     for held in (own, read(error, "details"), response, _first(error.args), _unread(response)):
         body = held[0] if isinstance(held, list) and held else held
         if isinstance(body, dict) and body:
-            if inner := part_of(body, "error") or part_of(body, "Error") or _listed(body) or _detailed(body):
+            if (
+                inner := nested_object(body, "error")
+                or nested_object(body, "Error")
+                or _listed(body)
+                or _detailed(body)
+            ):
                 yield inner
             yield body
 
@@ -291,7 +296,7 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
 def _detailed(body: dict[Any, Any]) -> dict[Any, Any]:
     """FastAPI's `detail`: what an HTTPException was given, or the first of what its validation found."""
     told = body.get("detail")
-    return part_of(body, "detail") or _listed({"errors": told})
+    return nested_object(body, "detail") or _listed({"errors": told})
 
 
 def _listed(body: dict[Any, Any]) -> dict[Any, Any]:
@@ -348,7 +353,7 @@ def _codes(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str
     found: list[Any] = []
     for body in bodies:
         found += [body[key] for key in _CODE_KEYS if key in body and (key != "type" or body[key] != "error")]
-        found += (part_of(body, "innererror").get("code"), part_of(body, "details").get("error_code"))
+        found += (nested_object(body, "innererror").get("code"), nested_object(body, "details").get("error_code"))
         found += [detail.get("reason") for detail in details(body)]
         told = body.get("error")
         if isinstance(told, str) and _known(told):
@@ -367,7 +372,7 @@ def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str
     told = [_first(error.args), read(error, "message"), read(error, "body")]
     for body in bodies:
         told += [body[key] for key in _TEXT_KEYS if key in body]
-        told.append(part_of(body, "metadata").get("raw"))
+        told.append(nested_object(body, "metadata").get("raw"))
     texts = [_without_request(text[:LONGEST_TEXT].lower()) for text in told if isinstance(text, str)]
     return texts if texts or error.args or isinstance(error, ValueError) else _shown(error)
 
@@ -397,7 +402,7 @@ def _first(values: object) -> object:
     return values[0] if isinstance(values, tuple) and values else None
 
 
-def part_of(body: dict[Any, Any], key: str) -> dict[Any, Any]:
+def nested_object(body: dict[Any, Any], key: str) -> dict[Any, Any]:
     """The object under a key, empty if there is none."""
     value = body.get(key)
     return value if value and isinstance(value, dict) else _NOTHING

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
-from capability_router.faults.evidence import Evidence, Link, details, hidden, links, part_of, read
+from capability_router.faults.durations import A_DAY_S, wait_in_text, wait_s
+from capability_router.faults.evidence import Evidence, ExceptionLink, details, hidden, links, nested_object, read
 from capability_router.faults.phrases import STATED_WINDOWS, WINDOWS
 from capability_router.faults.rate_limit_headers import rate_limits
 
@@ -90,10 +90,13 @@ def _headers(source: Source) -> dict[str, str]:
     return headers_of(source) if isinstance(source, BaseException | tuple) else _kept(_pairs(source))
 
 
-def _header_pairs(link: Link) -> Iterator[list[tuple[Any, Any]]]:
+def _header_pairs(link: ExceptionLink) -> Iterator[list[tuple[Any, Any]]]:
     held = [read(read(link.error, "response"), "headers"), read(link.error, "headers")]
     for body in link.bodies:
-        held += (part_of(body, "ResponseMetadata").get("HTTPHeaders"), part_of(body, "metadata").get("headers"))
+        held += (
+            nested_object(body, "ResponseMetadata").get("HTTPHeaders"),
+            nested_object(body, "metadata").get("headers"),
+        )
     yield from [_pairs(headers) for headers in held if headers is not None]
     behind = hidden(link.error) if link.status else None  # as Ollama's client hides the answer
     answer = read(behind, "response") or read(link.error, "raw_response")  # the latter of Mistral's former one
@@ -101,7 +104,7 @@ def _header_pairs(link: Link) -> Iterator[list[tuple[Any, Any]]]:
         yield _pairs(read(answer, "headers"))
 
 
-def asks_for_proxy(link: Link) -> bool:
+def asks_for_proxy(link: ExceptionLink) -> bool:
     """Whether a proxy asks for authentication."""
     return any(str(name).lower() == "proxy-authenticate" for pairs in _header_pairs(link) for name, _ in pairs)
 
@@ -130,7 +133,7 @@ def _told_waits(evidence: Evidence, now_unix: float) -> Iterator[float | None]:
     for body in bodies:
         yield _wait_in(body, _BODY_WAITS, now_unix)
     for link in evidence:
-        yield from map(found_wait, link.texts)
+        yield from map(wait_in_text, link.texts)
 
 
 def _wait_in(told: Mapping[Any, Any], names: tuple[tuple[str, str], ...], now_unix: float) -> float | None:
@@ -165,7 +168,7 @@ def _until_reset(headers: Mapping[str, str], now_unix: float) -> float | None:
     return limits.reset_requests_s if limits.reset_tokens_s is None else limits.reset_tokens_s
 
 
-def _sizes(link: Link) -> Iterator[int]:
+def _sizes(link: ExceptionLink) -> Iterator[int]:
     yield from (n for n in (body.get("n_ctx") for body in link.bodies) if type(n) is int)
     for text in link.texts:
         found = (window.search(text) for window in (*WINDOWS, *STATED_WINDOWS))

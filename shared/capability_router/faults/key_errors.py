@@ -22,7 +22,7 @@ _ASKING = {
 _ON_THE_WAY = frozenset({"connection", "timeout", "overloaded", "server_error", "rate_limited"})
 
 
-def of_key(error: BaseException) -> Fault | None:
+def key_fault(error: BaseException) -> Fault | None:
     """The fault: "connection" if what gives the key could not be reached or failed, else "auth".
 
     None for an error from anywhere else, and for an interrupt.

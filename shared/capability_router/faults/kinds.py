@@ -10,11 +10,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from capability_router.frozen_value import fast_frozen
 from capability_router.request import Usage
-from capability_router.value import quickly_made
 
-Same = Literal["never", "at_once", "backoff", "pushback"]
-Other = Literal["yes", "larger_window", "unless_returned", "no"]
+RetryMode = Literal["never", "at_once", "backoff", "pushback"]
+FallbackMode = Literal["yes", "larger_window", "unless_returned", "no"]
 Blame = Literal["none", "breaker", "gate", "credential", "model", "quality"]
 
 
@@ -31,8 +31,8 @@ class FaultKind:
     """
 
     name: str
-    same: Same
-    other: Other
+    same: RetryMode
+    other: FallbackMode
     blame: Blame
     is_retryable: bool
     words: str
@@ -78,7 +78,7 @@ _TOO_LARGE = replace(
 _OWN = {name: replace(KINDS[name], blame="none", words=words) for name, words in _WORDS.items()}
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault of one attempt. `detail` is short and holds no prompt, key or header value.

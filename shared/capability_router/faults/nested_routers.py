@@ -9,7 +9,7 @@ _ALONE = {"auth": "server_error", "quota_exhausted": "overloaded", "not_found": 
 """By a fault that blames a credential or model, the kind used for the nested router, which has many of both."""
 
 
-def of_router(error: BaseException) -> Fault | None:
+def nested_router_fault(error: BaseException) -> Fault | None:
     """The fault of that candidate; None for an error that is not a router's."""
     if isinstance(error, NoEligibleModel):
         return Fault("unsupported", "none of its models can take the request", error=error)

@@ -26,7 +26,7 @@ def offered(names: Iterable[str]) -> Offered:
     return None if not found or "" in found else found
 
 
-def called_as(tool: Any) -> str:
+def tool_call_name(tool: Any) -> str:
     """The name by which a tool, given as JSON in any provider's form, is called; "" = unknown.
 
     Unknown are tools that contain others (MCP servers, namespaces, tool search, lists of declarations), and providers'
@@ -41,9 +41,9 @@ def called_as(tool: Any) -> str:
     return name if known and isinstance(name, str) else ""
 
 
-def offered_in(tools: Any) -> Offered:
+def tool_names_in(tools: Any) -> Offered:
     """The names of tools given as JSON."""
-    return offered(map(called_as, tools)) if isinstance(tools, (list, tuple)) else None
+    return offered(map(tool_call_name, tools)) if isinstance(tools, (list, tuple)) else None
 
 
 def strange(name: str, tools: Offered) -> bool:

@@ -21,7 +21,7 @@ _NOTHING: dict[str, Any] = {}
 _TOLD = frozenset({"error", "message", "detail", "code", "errors"})
 
 
-class Held(Exception):
+class OmittedResponse(Exception):
     """An exception with the found answer in the attributes `response` or `body`, as SDKs' own exceptions have it."""
 
     def __init__(self, *, response: Any = None, body: Any = None) -> None:
@@ -29,13 +29,13 @@ class Held(Exception):
         self.response, self.body = response, body
 
 
-def left_out(error: BaseException) -> Held | None:
+def left_out(error: BaseException) -> OmittedResponse | None:
     """The answer behind an error that has none in its attributes; None if none is found."""
     refusal = next((one for frame in _frames(error) for one in _responses(frame) if _refuses(one)), None)
     if refusal is not None:
-        return Held(response=refusal)
+        return OmittedResponse(response=refusal)
     body = None if type(error).__module__ == "builtins" and type(error) is not Exception else _quoted(error)
-    return None if body is None else Held(body=body)
+    return None if body is None else OmittedResponse(body=body)
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:

@@ -173,7 +173,7 @@ def rules_for(status: int | None, *, money: bool = False) -> Rules:
     return _BY_STATUS.get(status, _OPEN if status is None or status in _ASKED else ())
 
 
-def of_one_model(status: int | None) -> Rules:
+def model_rules(status: int | None) -> Rules:
     """The rule for what one model refuses, for texts that nothing else tells of."""
     return _ONE_MODELS if status in (400, 403, 422) else ()
 

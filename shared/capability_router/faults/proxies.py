@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from capability_router.faults.evidence import Link, held_texts, read
+from capability_router.faults.evidence import ExceptionLink, held_texts, read
 from capability_router.faults.hints import asks_for_proxy
 
 _MARKUP = r"<(?:!doctype|html|head|body|\?xml|!--)"
@@ -30,7 +30,7 @@ _ADDRESS = re.compile(
 _HEADERS = re.compile(r"request header or cookie too large|header fields? too long")
 
 
-def put_before(link: Link) -> str:
+def proxy_fault_kind(link: ExceptionLink) -> str:
     """The kind of fault of such an answer; "" if it is the provider's own."""
     if link.status == 407 or (link.status == 401 and asks_for_proxy(link)):
         return "connection"
@@ -49,7 +49,7 @@ def _of_network(text: str) -> bool:
     return bool(_RULES.search(text) or (_ADDRESS.search(text) and "key" not in text))
 
 
-def _is_page(link: Link) -> bool:
+def _is_page(link: ExceptionLink) -> bool:
     """Whether the body is markup. A text within JSON must begin with it, because it may quote the request."""
     if read(link.error, "page") is True:  # the built-in client keeps this flag instead of the page
         return True

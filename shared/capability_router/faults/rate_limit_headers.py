@@ -25,7 +25,7 @@ class RateLimits(NamedTuple):
     reset_tokens_s: float | None = None
 
 
-class _Limit(NamedTuple):
+class _ReportedLimit(NamedTuple):
     """One limit as reported. Each part may be missing."""
 
     remaining: int | None
@@ -76,37 +76,37 @@ def rate_limits(headers: Mapping[str, str], now_unix: float | None = None) -> Ra
     )
 
 
-def _tightest(limits: list[_Limit]) -> _Limit:
+def _tightest(limits: list[_ReportedLimit]) -> _ReportedLimit:
     """The limit with least left; of equals the one with the longest reset; one with an unknown rest comes last."""
     unknown = float("inf")
     return min(
         limits,
         key=lambda one: (unknown if one.remaining is None else one.remaining, -(one.reset_s or 0.0)),
-        default=_Limit(None, None, None),
+        default=_ReportedLimit(None, None, None),
     )
 
 
-def _told(headers: Mapping[str, str], kind: str, now: float) -> list[_Limit]:
+def _told(headers: Mapping[str, str], kind: str, now: float) -> list[_ReportedLimit]:
     found = []
     for remaining, limit, reset in _NAMES[kind]:
         if remaining in headers or limit in headers or reset in headers:
             wait = wait_s(headers[reset], now) if reset in headers else None
-            found.append(_Limit(_count(headers.get(remaining)), _count(headers.get(limit)), wait))
+            found.append(_ReportedLimit(_count(headers.get(remaining)), _count(headers.get(limit)), wait))
     return found
 
 
-def _combined(headers: Mapping[str, str]) -> Iterator[_Limit]:
+def _combined(headers: Mapping[str, str]) -> Iterator[_ReportedLimit]:
     """The limits in the IETF's single header `RateLimit`."""
     said = headers.get("ratelimit", "")[:_LONGEST].lower()
     for one in _BETWEEN.split(said) if said else ():
         remaining, limit, reset = (found[1] if (found := _IETF[fact].search(one)) else None for fact in _FACTS)
-        yield _Limit(_count(remaining), _count(limit), None if reset is None else float(reset))
+        yield _ReportedLimit(_count(remaining), _count(limit), None if reset is None else float(reset))
 
 
-def _unified(headers: Mapping[str, str], now: float) -> Iterator[_Limit]:
+def _unified(headers: Mapping[str, str], now: float) -> Iterator[_ReportedLimit]:
     """Anthropic's limit of a subscription, which reports only whether it is exhausted."""
     if headers.get("anthropic-ratelimit-unified-status", "").strip().lower() == "rejected":
-        yield _Limit(0, None, wait_s(headers.get("anthropic-ratelimit-unified-reset", ""), now))
+        yield _ReportedLimit(0, None, wait_s(headers.get("anthropic-ratelimit-unified-reset", ""), now))
 
 
 def _count(told: str | None) -> int | None:

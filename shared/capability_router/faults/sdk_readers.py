@@ -37,7 +37,7 @@ _PARSERS = {
 _CALLS = frozenset({"tool_calls", "functionCall", "function_call"})
 
 
-def sdk_reader(frames: list[FrameType]) -> FrameType | None:
+def parsing_frame(frames: list[FrameType]) -> FrameType | None:
     """The frame of an SDK's function that was parsing a reply; None if there is none."""
     if any(frame.f_code.co_name in _SENDING for frame in frames):
         return None
@@ -65,7 +65,7 @@ def unread(frames: list[FrameType], error: BaseException) -> str:
     return ("malformed_tool_call" if _TOOL_CHUNK in last.f_locals else "unparsable") if bare else ""
 
 
-def parsed_nothing(frames: list[FrameType], error: BaseException) -> str:
+def no_reply_kind(frames: list[FrameType], error: BaseException) -> str:
     """The kind of fault if OpenAI's SDK raised because the body it had to parse is no reply; else ""."""
     last = frames[-1] if frames else None
     if last is None or home(last) != "openai":
@@ -77,22 +77,22 @@ def _parses(frame: FrameType) -> bool:
     return frame.f_code.co_name in (_OF_CALLS, _OF_STREAMS) and home(frame) == "openai"
 
 
-def is_check(error: BaseException) -> bool:
+def is_validation_error(error: BaseException) -> bool:
     """Whether it is pydantic's ValidationError."""
     return isinstance(error, ValueError) and "ValidationError" in class_names(error)
 
 
-def about_a_call(error: BaseException) -> bool:
+def concerns_tool_call(error: BaseException) -> bool:
     """Whether the ValidationError is about a tool call in the reply."""
     return any(not _CALLS.isdisjoint(detail["loc"]) for detail in _details(error, inputs=False))
 
 
-def error_refused(error: BaseException) -> object:
+def rejected_error_value(error: BaseException) -> object:
     """The value under `error` in a body that failed validation, if no frame holds the body; None = there is none."""
     held = (detail.get("input") for detail in _details(error, inputs=True))
     return next((told for body in held if isinstance(body, Mapping) and (told := body.get("error"))), None)
 
 
 def _details(error: BaseException, *, inputs: bool) -> list[dict[str, Any]]:
-    tell = read(error, "errors") if is_check(error) else None
+    tell = read(error, "errors") if is_validation_error(error) else None
     return tell(include_url=False, include_context=False, include_input=inputs) if callable(tell) else []

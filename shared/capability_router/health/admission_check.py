@@ -6,10 +6,10 @@ from capability_router.address import Address
 from capability_router.health.bans import Bans
 from capability_router.health.breaker import HALF_OPEN, ISOLATED, OPEN, Breaker
 from capability_router.health.concurrency_limit import ConcurrencyLimit
-from capability_router.health.gates import Gate
+from capability_router.health.gates import RateLimitGate
 from capability_router.health.latency import Latency
 from capability_router.health.limiter import Limiter
-from capability_router.health.permit import NOBODY, Ahead, Hold
+from capability_router.health.permit import NOBODY, Hold, RequestsAhead
 
 _PROBE_S = 5.0
 """Seconds after an open time for which the first call is reserved for the probe."""
@@ -25,15 +25,22 @@ class AdmissionCheck:
     __slots__ = ("address", "bans", "breaker", "gate", "id", "latency", "learned_limit", "limiter", "probed")
 
     def __init__(
-        self, id: str, address: Address, breaker: Breaker, gate: Gate, bans: Bans, limiter: Limiter, latency: Latency,
+        self,
+        id: str,
+        address: Address,
+        breaker: Breaker,
+        gate: RateLimitGate,
+        bans: Bans,
+        limiter: Limiter,
+        latency: Latency,
         learned_limit: ConcurrencyLimit | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.id, self.address, self.breaker, self.gate, self.bans = id, address, breaker, gate, bans
         self.limiter, self.latency, self.learned_limit = limiter, latency, learned_limit
         self.probed = False
         """Whether active probes call it: for some seconds after an open time, the first call is left to them."""
 
-    def hold(self, now: float, tokens: int, *, probe: bool = False, ahead: Ahead = NOBODY) -> Hold | None:
+    def hold(self, now: float, tokens: int, *, probe: bool = False, ahead: RequestsAhead = NOBODY) -> Hold | None:
         """The hold that forbids a call of this many tokens now, or None."""
         return self.stopped(now, probe) or self.paused(now, probe) or self.full(now, tokens, ahead)
 
@@ -77,11 +84,11 @@ class AdmissionCheck:
         told = "half-open, its probes are under way" if half_open else f"open for another {seconds(broken - now)}"
         return Hold(f"breaker {told}", broken, "breaker", not_before=gated if gated > now else 0.0)
 
-    def full(self, now: float, tokens: int, ahead: Ahead) -> Hold | None:
+    def full(self, now: float, tokens: int, ahead: RequestsAhead) -> Hold | None:
         full = self.no_slot(now, tokens, ahead)
         return full or self.no_budget(now, tokens, ahead) or self.used_up(now, tokens, ahead)
 
-    def no_slot(self, now: float, tokens: int = 0, ahead: Ahead = NOBODY) -> Hold | None:
+    def no_slot(self, now: float, tokens: int = 0, ahead: RequestsAhead = NOBODY) -> Hold | None:
         if not self.limiter.full_behind(ahead.calls):
             return None
         wait = self.limiter.queue_s(now, self.latency.service_s(), ahead)
@@ -98,24 +105,24 @@ class AdmissionCheck:
         told = f"full: {flying} in flight, limit {limiter.stated}"
         return Hold(told, until, "full", "raise limits.concurrency", guessed=self.latency.unknown)
 
-    def no_budget(self, now: float, tokens: int, ahead: Ahead = NOBODY) -> Hold | None:
+    def no_budget(self, now: float, tokens: int, ahead: RequestsAhead = NOBODY) -> Hold | None:
         wait = self._budget_s(now, tokens, ahead)
         if not wait:
             return None
         told = ahead.told or f"full: limits.rpm or limits.tpm reached for another {seconds(wait)}"
         return Hold(told, now + wait, "full", "raise limits.rpm or limits.tpm")
 
-    def used_up(self, now: float, tokens: float, ahead: Ahead = NOBODY) -> Hold | None:
+    def used_up(self, now: float, tokens: float, ahead: RequestsAhead = NOBODY) -> Hold | None:
         wait = self._rest_s(now, tokens, ahead)
         if not wait:
             return None
         told = ahead.told or f"full: its provider reports nothing left for another {seconds(wait)}"
         return Hold(told, now + wait, "full", f"ask the provider of {self.id} for higher limits")
 
-    def _budget_s(self, now: float, tokens: float, ahead: Ahead) -> float:
+    def _budget_s(self, now: float, tokens: float, ahead: RequestsAhead) -> float:
         return self.limiter.budget_wait_s(tokens, now, ahead) if self.limiter.metered else 0.0
 
-    def _rest_s(self, now: float, tokens: float, ahead: Ahead) -> float:
+    def _rest_s(self, now: float, tokens: float, ahead: RequestsAhead) -> float:
         return self.gate.allowed_in_s(max(tokens, 1.0), now, ahead) if self.gate.counts else 0.0
 
 

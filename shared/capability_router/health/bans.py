@@ -25,10 +25,10 @@ from capability_router.address import Address
 from capability_router.health.breaker import BreakerConfig
 from capability_router.health.permit import Verdict
 
-What = Literal["credential", "model"]
+BanSubject = Literal["credential", "model"]
 _REFUSED_IN_S = 10.0
 """Seconds after which a trial is probably accepted, because rejections come at once; then other calls may try too."""
-_UNTOLD: dict[What, str] = {"credential": "rejected by the provider", "model": "unknown to the provider"}
+_UNTOLD: dict[BanSubject, str] = {"credential": "rejected by the provider", "model": "unknown to the provider"}
 
 
 class Ban:
@@ -40,7 +40,7 @@ class Ban:
 
     __slots__ = ("reason", "refusals", "since", "tried_until", "until", "what")
 
-    def __init__(self, what: What) -> None:
+    def __init__(self, what: BanSubject) -> None:
         self.what = what
         self.reason = ""
         self.refusals = 0
@@ -91,14 +91,14 @@ class Bans:
         """The ban of this address that another call is trying; None = there is none."""
         return next((ban for ban in self.of(address) if now < ban.tried_until), None)
 
-    def trying(self, address: Address, now: float) -> bool:
+    def begin_trial(self, address: Address, now: float) -> bool:
         """A call to this address begins: everything disabled there is on trial. Returns whether anything is."""
         tried = self.of(address)
         for ban in tried:
             ban.tried_until = now + _REFUSED_IN_S
         return bool(tried)
 
-    def refused(self, what: What, address: Address, verdict: Verdict, taken_at: float, now: float) -> Ban | None:
+    def refused(self, what: BanSubject, address: Address, verdict: Verdict, taken_at: float, now: float) -> Ban | None:
         """A call sent at `taken_at` was refused for its credential or model: the ban, if that is news."""
         key = _key(address, what)
         if taken_at < self._enabled.get(key, -inf):
@@ -145,7 +145,7 @@ class Bans:
         return full * (0.5 + 0.5 * self._draw())
 
 
-def _key(address: Address, what: What) -> tuple[str, str, str]:
+def _key(address: Address, what: BanSubject) -> tuple[str, str, str]:
     return what, address.base_url, address.credential if what == "credential" else address.model
 
 

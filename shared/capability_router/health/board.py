@@ -21,17 +21,17 @@ from typing import Any
 from capability_router.address import Address
 from capability_router.clock import seeded
 from capability_router.concurrency.latch import Latch
-from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.process_hooks import ProcessHooks, watch
 from capability_router.errors import ConfigError
 from capability_router.health.bans import Ban, Bans
 from capability_router.health.breaker import OPEN, Breaker, BreakerConfig
-from capability_router.health.condition import QUIET, Condition, HealthEvent
-from capability_router.health.gates import Gate
-from capability_router.health.lane import Lane, Shared
-from capability_router.health.permit import NOBODY, Ahead, Hold, Permit, Verdict
-from capability_router.health.window import Window
+from capability_router.health.candidate_health import CandidateHealth, SharedHealth
+from capability_router.health.condition import QUIET, CandidateCondition, HealthEvent
+from capability_router.health.gates import RateLimitGate
+from capability_router.health.permit import NOBODY, Hold, Permit, RequestsAhead, Verdict
+from capability_router.health.window import SlidingWindow
 
-__all__ = ["QUIET", "Board", "BreakerConfig", "Condition", "HealthEvent", "Hold", "Permit", "Verdict"]
+__all__ = ["QUIET", "BreakerConfig", "CandidateCondition", "HealthBoard", "HealthEvent", "Hold", "Permit", "Verdict"]
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -45,12 +45,12 @@ _UNTIMED_GATE_S = 1.0
 """Seconds for which a gate is closed if a provider reports that nothing is left, without a time."""
 
 
-class _Lanes(dict[str, Lane]):
-    def __missing__(self, id: str) -> Lane:
+class _HealthById(dict[str, CandidateHealth]):
+    def __missing__(self, id: str) -> CandidateHealth:
         raise ConfigError(f"model {id!r} is not registered with the health board; known: {', '.join(self) or 'none'}")
 
 
-class Board(Lasting):
+class HealthBoard(ProcessHooks):
     """The health of all candidates. `now` is monotonic seconds throughout.
 
     Candidates with equal address keys share a breaker (base_url, model, region), a gate (base_url,
@@ -75,10 +75,10 @@ class Board(Lasting):
         self._worked, self._learns_limits = worked, learns_limits
         self._random = seeded(seed)
         self._lock = Latch()
-        self._lanes = _Lanes()
-        self._kin: dict[str, list[Lane]] = {}
+        self._lanes = _HealthById()
+        self._kin: dict[str, list[CandidateHealth]] = {}
         self._breakers: dict[tuple[str, str, str], Breaker] = {}
-        self._gates: dict[tuple[str, str, str], Gate] = {}
+        self._gates: dict[tuple[str, str, str], RateLimitGate] = {}
         self._bans = Bans(self.config, self._random.random)
         self._barred: Mapping[str, Ban] = _NOTHING
         self._barred_until = float("inf")
@@ -98,7 +98,7 @@ class Board(Lasting):
         self._bans.forked()
 
     def __repr__(self) -> str:
-        return f"Board({len(self._lanes)} models)"
+        return f"HealthBoard({len(self._lanes)} models)"
 
     def register(
         self,
@@ -121,10 +121,10 @@ class Board(Lasting):
             self._barred_until = 0.0
         self._after()
 
-    def condition(self, id: str, now: float) -> Condition:
+    def condition(self, id: str, now: float) -> CandidateCondition:
         """The candidate's condition, as a live view: read it at once."""
         lane = self._lanes[id]
-        if now >= lane.calm_until or now >= lane.silence.look_at:
+        if now >= lane.calm_until or now >= lane.silence.next_check_at:
             with self._lock:
                 if self._line:
                     self._work_off()
@@ -133,12 +133,12 @@ class Board(Lasting):
                 self._after()
         return lane.condition
 
-    def conditions(self, ids: Iterable[str], now: float) -> list[Condition]:
+    def conditions(self, ids: Iterable[str], now: float) -> list[CandidateCondition]:
         """The conditions of several candidates, in order. Written out for speed: every request needs all of them."""
         found, lanes = [], self._lanes
         for id in ids:
             lane = lanes[id]
-            if now >= lane.calm_until or now >= lane.silence.look_at:
+            if now >= lane.calm_until or now >= lane.silence.next_check_at:
                 self.condition(id, now)
             found.append(lane.condition)
         return found
@@ -164,20 +164,20 @@ class Board(Lasting):
         found: dict[str, float] = {}
         for id, lane in list(self._lanes.items()):  # to read two counts takes no lock
             window = lane.breaker.window
-            if window.failed and window.lags(now):
+            if window.failed and window.has_stale_slices(now):
                 self._slide(window, now)
             if failed := window.failed:
                 found[id] = failed / (window.calls + _GONE_WELL)
         return found
 
-    def _slide(self, window: Window, now: float) -> None:
+    def _slide(self, window: SlidingWindow, now: float) -> None:
         with self._lock:
             self._work_off()
             window.slide(now)
         self._after()
 
     def admit(
-        self, id: str, now: float, tokens: int = 0, *, probe: bool = False, ahead: Ahead = NOBODY
+        self, id: str, now: float, tokens: int = 0, *, probe: bool = False, ahead: RequestsAhead = NOBODY
     ) -> Permit | Hold:  # fmt: skip
         """A permit for one call of about this many tokens, or the hold that forbids it now.
 
@@ -192,7 +192,7 @@ class Board(Lasting):
             self._after()
         return found
 
-    def force(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold:
+    def force(self, id: str, now: float, tokens: int = 0, *, ahead: RequestsAhead = NOBODY) -> Permit | Hold:
         """A permit for a held candidate, for use when all are held.
 
         Passes an open breaker and a closed gate; never a disabled credential or model before its trial is due, an
@@ -205,7 +205,9 @@ class Board(Lasting):
         self._after()
         return found
 
-    def surpass(self, id: str, now: float, tokens: int = 0, *, ahead: Ahead = NOBODY) -> Permit | Hold:
+    def admit_over_learned_limit(
+        self, id: str, now: float, tokens: int = 0, *, ahead: RequestsAhead = NOBODY
+    ) -> Permit | Hold:
         """A permit past a limit that is only learned, and past an open breaker, if nothing else is left; else the hold.
 
         It leaves to those `ahead` what they need of the limits that are stated.
@@ -213,7 +215,7 @@ class Board(Lasting):
         lane = self._lanes[id]
         with self._lock:
             self._work_off()
-            found = lane.surpass(now, tokens, ahead)
+            found = lane.admit_over_learned_limit(now, tokens, ahead)
         self._after()
         return found
 
@@ -282,7 +284,7 @@ class Board(Lasting):
         self._after()
         return found
 
-    def domain(self, id: str) -> tuple[str, str]:
+    def failure_domain(self, id: str) -> tuple[str, str]:
         """The failure domain: the candidate's base URL (or the SDK's endpoint) and region."""
         address = self._lanes[id].address
         return address.base_url, address.region
@@ -312,15 +314,17 @@ class Board(Lasting):
         self._after()
         return rows
 
-    def _new_lane(self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float]) -> Lane:
+    def _new_lane(
+        self, id: str, address: Address, limits: Mapping[str, int], latency: Mapping[str, float]
+    ) -> CandidateHealth:
         url, model, credential, region = address
         breaker = self._breakers.get((url, model, region))
         if breaker is None:
             breaker = self._breakers[url, model, region] = Breaker(self.config, self._random.random)
-        gate = self._gates.setdefault((url, credential, model), Gate())
+        gate = self._gates.setdefault((url, credential, model), RateLimitGate())
         kin = self._kin.setdefault(url, [])
-        shared = Shared(breaker, gate, self._bans, kin, self._tell, self._worked, self._learns_limits)
-        lane = Lane(id, address, limits, latency, shared)
+        shared = SharedHealth(breaker, gate, self._bans, kin, self._tell, self._worked, self._learns_limits)
+        lane = CandidateHealth(id, address, limits, latency, shared)
         kin.append(lane)
         return lane
 

@@ -40,8 +40,8 @@ from dataclasses import dataclass
 
 from capability_router.errors import ConfigError
 from capability_router.health.degradation import Degradation
-from capability_router.health.silence import Silence
-from capability_router.health.window import Window
+from capability_router.health.silence_detector import SilenceDetector
+from capability_router.health.window import SlidingWindow
 
 CLOSED, OPEN, HALF_OPEN, ISOLATED = "closed", "open", "half_open", "isolated"
 _DEGRADED = 0.5
@@ -104,9 +104,9 @@ class Breaker:
     def __init__(self, config: BreakerConfig, draw: Callable[[], float]) -> None:
         self._config, self._draw = config, draw
         self.slow_after_s = config.slow_after_s
-        self.window = Window(config.window_s)
+        self.window = SlidingWindow(config.window_s)
         self.degradation = Degradation(config.window_s, _DEGRADED * config.open_s)
-        self.silence = Silence(config.window_s)
+        self.silence = SilenceDetector(config.window_s)
         self.epoch = 0
         self.failed_probes = 0
         self._turn(CLOSED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from capability_router.health.latency import Peak
+from capability_router.health.latency import PeakEwma
 
 EventKind = Literal[
     "breaker_opened", "breaker_half_open", "breaker_closed", "credential_disabled", "model_disabled",
@@ -16,7 +16,7 @@ QUIET: tuple[EventKind, ...] = ("rate_limit_over", "degraded", "recovered")
 """Kinds that need no action."""
 
 
-class Condition:
+class CandidateCondition:
     """A live view: one object per candidate, brought up to date in place. Read, never keep or change.
 
     `held`: "" = usable now, else why not, as a text; `until`: when to check again (monotonic seconds,
@@ -30,8 +30,10 @@ class Condition:
         "_peak", "held", "in_flight", "queue_s", "s_per_input", "s_per_token", "ttft_s", "until", "wait_s", "waits",
     )  # fmt: skip
 
-    def __init__(self, wait_s: float | None = None, s_per_token: float | None = None, peak: Peak | None = None) -> None:
-        self._peak = peak or Peak()
+    def __init__(
+        self, wait_s: float | None = None, s_per_token: float | None = None, peak: PeakEwma | None = None
+    ) -> None:
+        self._peak = peak or PeakEwma()
         self.held = ""
         self.until = 0.0
         self.in_flight = 0
@@ -48,7 +50,7 @@ class Condition:
         return (self._peak.value(now) or busy) * (self.in_flight + 1)
 
     def __repr__(self) -> str:
-        return f"Condition(held={self.held!r}, in_flight={self.in_flight}, queue_s={self.queue_s:g})"
+        return f"CandidateCondition(held={self.held!r}, in_flight={self.in_flight}, queue_s={self.queue_s:g})"
 
 
 class HealthEvent(NamedTuple):
@@ -63,4 +65,4 @@ class HealthEvent(NamedTuple):
     at: float
 
 
-Tell = Callable[[HealthEvent], None]
+HealthListener = Callable[[HealthEvent], None]

@@ -7,7 +7,7 @@ Retry-After) closes it until then, and counts against the breaker all the same.
 
 Before that, headers of answers say how many requests and tokens are left until when. Admitted calls are subtracted, so
 that a burst does not run into a refusal. That is an estimate of the provider's own count: if no other model is left, a
-call is made all the same (`Board.surpass`).
+call is made all the same (`Board.admit_over_learned_limit`).
 
 A burst of calls in flight is refused all at once. Only a call that was sent after the gate was last closed says
 something new; the others never make the guess longer.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from math import inf
 
-from capability_router.health.permit import NOBODY, Ahead
+from capability_router.health.permit import NOBODY, RequestsAhead
 
 _FIRST_S, _LONGEST_GUESS_S, _LONGEST_S = 1.0, 60.0, 3600.0
 _SOON_S, _LASTS_S = 0.001, 60.0  # the least time until a limit is refilled; how long it is believed after that
@@ -25,7 +25,7 @@ _EPSILON = 1e-6  # below this, what is lacking is rounding
 _LIMITED, ASKED = "rate limited", "its provider asks to wait"
 
 
-class Allowance:
+class ReportedQuota:
     """What is left of a limit by the provider's report, less the calls under way. No lock, no clock; monotonic seconds.
 
     The provider may have counted a call under way or not; it is subtracted in any case. The answers of a burst may come
@@ -82,7 +82,7 @@ class Allowance:
         return min(short / self._per_s, self.until - now) if self._per_s > 0.0 else self.until - now
 
 
-class Gate:
+class RateLimitGate:
     """One account's gate for one model. Without a lock or clock; `now` and `until` are monotonic seconds.
 
     `until` 0.0 = open. A provider's hint is obeyed up to an hour, then looked at again. `counts`: whether the provider
@@ -92,13 +92,13 @@ class Gate:
     __slots__ = ("_closed_at", "_guesses", "counts", "requests", "tokens", "told", "until", "why")
 
     def __init__(self) -> None:
-        self.requests, self.tokens = Allowance(), Allowance()
+        self.requests, self.tokens = ReportedQuota(), ReportedQuota()
         self.counts = self.told = False
         self._closed_at = -inf
         self.open()
 
     def __repr__(self) -> str:
-        return f"Gate(until={self.until:g})"
+        return f"RateLimitGate(until={self.until:g})"
 
     def open(self) -> None:
         """Forget the guesses, but not when it was closed: refusals of calls that were sent before say nothing new."""
@@ -131,7 +131,7 @@ class Gate:
         """In the child of a fork: the calls under way are its parent's."""
         self.requests.under_way = self.tokens.under_way = 0.0
 
-    def allowed_in_s(self, tokens: float, now: float, ahead: Ahead = NOBODY) -> float:
+    def allowed_in_s(self, tokens: float, now: float, ahead: RequestsAhead = NOBODY) -> float:
         """Seconds until the reported rest allows a call of so many tokens behind those ahead."""
         return max(self.requests.wait_s(1.0, now, ahead.calls), self.tokens.wait_s(tokens, now, ahead.tokens))
 

@@ -31,7 +31,7 @@ _WRITING_S = 0.1  # per token at most: a reply that took longer has waited
 _TEXT, _AT_ONCE_S = 20, 0.0001  # so many tokens are a text; no model writes 10,000 of them in a second
 
 
-class Mean:
+class RunningMean:
     """A running mean of the recent; None until something is known."""
 
     __slots__ = ("_seen", "value")
@@ -47,7 +47,7 @@ class Mean:
         self.value = sample if self.value is None else self.value + (sample - self.value) / self._seen
 
 
-class Peak:
+class PeakEwma:
     """The recent peak of waits: it jumps up, and falls towards what comes, or nothing, within tens of seconds."""
 
     __slots__ = ("_at", "_value")
@@ -69,7 +69,7 @@ class Peak:
         return math.exp((self._at - now) / _PEAK_S) if now > self._at else 1.0
 
 
-class Recent:
+class RecentSamples:
     """The last 64 of something, in seconds."""
 
     __slots__ = ("_kept", "_next", "_p95")
@@ -112,15 +112,18 @@ class Latency:
     def __init__(self, prior: Mapping[str, float]) -> None:
         ttft, speed = prior.get("ttft_s"), prior.get("tokens_per_s")
         wait = _WAIT_S if ttft is None else ttft
-        self.ttft, self.begins = Mean(ttft), Mean(ttft)
+        self.ttft, self.begins = RunningMean(ttft), RunningMean(ttft)
         usual = wait + _TOKENS / speed if speed else None
-        self.took, self.lasts = Mean(usual), Mean(usual)
-        self.size = Mean(_TOKENS if speed else None)
+        self.took, self.lasts = RunningMean(usual), RunningMean(usual)
+        self.size = RunningMean(_TOKENS if speed else None)
         self.per_input = READING_S
         self._reading, self._readings = WaitBySize(), 0
-        self.peak = Peak()
-        self._firsts = Recent()
-        self._waits, self._lengths = Recent(), Recent()  # of those that answered, without the reading of the input
+        self.peak = PeakEwma()
+        self._firsts = RecentSamples()
+        self._waits, self._lengths = (
+            RecentSamples(),
+            RecentSamples(),
+        )  # of those that answered, without the reading of the input
 
     def answered(
         self, ttft_s: float | None, elapsed_s: float | None, output_tokens: int, input_tokens: int = 0

@@ -10,14 +10,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from capability_router.health.permit import NOBODY, Ahead
+from capability_router.health.permit import NOBODY, RequestsAhead
 
 _UNLIMITED = sys.maxsize
 _EPSILON = 1e-6
 """Below this, what a bucket lacks is rounding, not a shortage."""
 
 
-class Bucket:
+class TokenBucket:
     """An allowance per minute. `level` may fall below 0 when an estimate was too low."""
 
     __slots__ = ("_at", "_per_s", "capacity", "level")
@@ -65,7 +65,7 @@ class Bucket:
 class Limiter:
     """One candidate's limits: `concurrency`, `rpm`, `tpm`; a missing one doesn't limit.
 
-    `most` calls at once: the stated limit, or the learned one (`bear`) where that is lower.
+    `most` calls at once: the stated limit, or the learned one (`set_learned_limit`) where that is lower.
     """
 
     __slots__ = ("_tokens_per_call", "in_flight", "most", "requests", "stated", "tokens")
@@ -78,10 +78,10 @@ class Limiter:
     def relimit(self, limits: Mapping[str, int]) -> None:
         """Take new limits; what is in flight stays so, the buckets are full."""
         self.most = self.stated = limits.get("concurrency", _UNLIMITED)
-        self.requests = Bucket(limits["rpm"]) if "rpm" in limits else None
-        self.tokens = Bucket(limits["tpm"]) if "tpm" in limits else None
+        self.requests = TokenBucket(limits["rpm"]) if "rpm" in limits else None
+        self.tokens = TokenBucket(limits["tpm"]) if "tpm" in limits else None
 
-    def bear(self, calls: float) -> None:
+    def set_learned_limit(self, calls: float) -> None:
         """Set the learned limit of calls at once."""
         self.most = self.stated if calls >= self.stated else int(calls)
 
@@ -102,21 +102,21 @@ class Limiter:
         """Whether every slot is taken once so many more calls have started."""
         return self.in_flight + calls >= self.most
 
-    def budget_wait_s(self, tokens: float, now: float, ahead: Ahead = NOBODY) -> float:
+    def budget_wait_s(self, tokens: float, now: float, ahead: RequestsAhead = NOBODY) -> float:
         """Seconds until the limits per minute allow a call of this many tokens behind those ahead."""
         wait = 0.0 if self.requests is None else self.requests.wait_s(1.0, now, ahead.calls)
         more = 0.0 if self.tokens is None else self.tokens.wait_s(tokens, now, ahead.tokens)
         return more if more > wait else wait
 
-    def queue_s(self, now: float, service_s: float, ahead: Ahead = NOBODY) -> float:
+    def queue_s(self, now: float, service_s: float, ahead: RequestsAhead = NOBODY) -> float:
         """Seconds that a call of usual size would wait here behind those ahead, by the mean duration of a call."""
         lacking = min(self.in_flight, self.most) + ahead.calls + 1 - self.most  # slots
         slot = lacking * service_s / self.most if lacking > 0 else 0.0
         return max(slot, self.budget_wait_s(self._tokens_per_call, now, ahead)) if self.metered else slot
 
-    def usual(self, calls: int) -> Ahead:
+    def usual(self, calls: int) -> RequestsAhead:
         """So many requests of usual size."""
-        return Ahead(calls, round(calls * self._tokens_per_call))
+        return RequestsAhead(calls, round(calls * self._tokens_per_call))
 
     def enter(self, tokens: int, now: float) -> None:
         """A call starts; its tokens are an estimate."""

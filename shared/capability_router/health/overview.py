@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from capability_router.health.reporter import VERSION
 from capability_router.json_text import parsed
-from capability_router.stores.reports import Report
+from capability_router.stores.reports import HealthReport
 
 SILENT_AFTER = 3.5
 """Missing reports after which a process counts as gone."""
@@ -16,7 +16,7 @@ _COUNTS = ("in_flight", "recent_calls", "calls", "answered", "failed", "refused"
 _WORST = ("isolated", "open", "half_open", "closed")
 
 
-class Process(NamedTuple):
+class RouterProcess(NamedTuple):
     """One process. `age_s`: seconds since its last report; `silent`: it may have died and is not counted."""
 
     router: str
@@ -56,7 +56,7 @@ class ModelStatus(TypedDict):
     calls: int
 
 
-def processes_of(reports: Iterable[Report]) -> tuple[list[Process], int]:
+def processes_of(reports: Iterable[HealthReport]) -> tuple[list[RouterProcess], int]:
     """The processes that report, and the number of unreadable reports (another version, or damaged)."""
     found, odd = [], 0
     for report in reports:
@@ -67,14 +67,14 @@ def processes_of(reports: Iterable[Report]) -> tuple[list[Process], int]:
     return found, odd
 
 
-def _process(report: Report) -> Process:
+def _process(report: HealthReport) -> RouterProcess:
     said = parsed(report.text)
     if said["version"] != VERSION:
         raise ValueError("another version")
     silent = report.age_s > SILENT_AFTER * _figure(said["every_s"])
     models = [_row(row) for row in said["models"]]
     since = _figure(said["since"])
-    return Process(report.name, str(said["host"]), int(said["pid"]), since, report.age_s, silent, models)
+    return RouterProcess(report.name, str(said["host"]), int(said["pid"]), since, report.age_s, silent, models)
 
 
 def _figure(said: Any) -> float:
@@ -98,7 +98,7 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
     return {**texts, **counts, **shares, "state": said["state"]}
 
 
-def overview(found: Iterable[Process]) -> list[ModelStatus]:
+def overview(found: Iterable[RouterProcess]) -> list[ModelStatus]:
     """A row per router and model, over the live processes."""
     rows: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for process in found:

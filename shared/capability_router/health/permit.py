@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from capability_router.health.lane import Lane
+    from capability_router.health.candidate_health import CandidateHealth
 
 HoldKind = Literal["breaker", "rate_limit", "full", "disabled", "probing", "isolated"]
 
 
-class Ahead:
+class RequestsAhead:
     """The requests that wait for a model before another one, and their input tokens: it leaves them what they need.
 
     `tokens`: or what counts them, when they are first read: only a model with a limit of tokens asks for them.
@@ -38,7 +38,7 @@ class Ahead:
         return f"full: {calls} request{'s wait' if calls > 1 else ' waits'} before this one" if calls else ""
 
 
-NOBODY = Ahead()
+NOBODY = RequestsAhead()
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Permit:
     )  # fmt: skip
 
     def __init__(
-        self, lane: Lane, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False,
+        self, lane: CandidateHealth, epoch: int, half_open: bool, tokens: int, taken_at: float, forced: bool = False,
         trial: bool = False, worked: float = 0.0,
     ) -> None:  # fmt: skip
         self.lane = lane

@@ -18,23 +18,23 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from capability_router.concurrency.lifetime import Lasting, watch
-from capability_router.concurrency.rounds import Bell, Rounds
+from capability_router.concurrency.periodic_thread import PeriodicThread, ThreadSignal
+from capability_router.concurrency.process_hooks import ProcessHooks, watch
 from capability_router.errors import StoreError
 from capability_router.log_lines import worth_logging
-from capability_router.stores.reports import ReportRoom
+from capability_router.stores.reports import ReportStore
 
 log = logging.getLogger("capability_router")
 EVERY_S = 2.0
 VERSION = 1
-Told = Callable[[], list[dict[str, Any]]]
+HealthRows = Callable[[], list[dict[str, Any]]]
 """The rows of `router.health()`, JSON-safe."""
 
 
-class Reporter(Lasting):
+class HealthReporter(ProcessHooks):
     """The thread starts with the first request. It ends with the router, with the process, or with `close`."""
 
-    def __init__(self, room: ReportRoom, name: str, told: Told, unix: Callable[[], float]) -> None:
+    def __init__(self, room: ReportStore, name: str, told: HealthRows, unix: Callable[[], float]) -> None:
         self._room, self._name, self._told, self._unix = room, name, told, unix
         self._begin()
         watch(self)
@@ -42,7 +42,9 @@ class Reporter(Lasting):
     def _begin(self) -> None:
         self._writer = uuid4().hex
         self._since = self._unix()
-        self._rounds: Rounds[Reporter] = Rounds("router health reporter", partial(_run, whose=weakref.ref(self)))
+        self._rounds: PeriodicThread[HealthReporter] = PeriodicThread(
+            "router health reporter", partial(_run, whose=weakref.ref(self))
+        )
 
     def start(self) -> None:
         """Start the thread if it does not run. If no thread can be started now, the next request tries again."""
@@ -73,8 +75,8 @@ class Reporter(Lasting):
         self._begin()
 
 
-def _run(bell: Bell[Reporter], whose: weakref.ref[Reporter]) -> None:
-    defects, withdraw = _Defects(), None
+def _run(bell: ThreadSignal[HealthReporter], whose: weakref.ref[HealthReporter]) -> None:
+    defects, withdraw = _ReportErrors(), None
     while (found := whose()) is not None:
         withdraw = partial(found._room.withdraw, found._name, found._writer)
         defects.apart(found._tell)
@@ -85,7 +87,7 @@ def _run(bell: Bell[Reporter], whose: weakref.ref[Reporter]) -> None:
         defects.apart(withdraw)
 
 
-class _Defects:
+class _ReportErrors:
     """Errors of reporting. The first of each kind is logged in full, then the tenth, the hundredth, ..."""
 
     def __init__(self) -> None:

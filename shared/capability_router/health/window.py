@@ -10,7 +10,7 @@ from __future__ import annotations
 _SLICES = 10
 
 
-class Window:
+class SlidingWindow:
     """Counts of calls, failures and slow calls over `span_s` seconds. Times are monotonic seconds.
 
     A time earlier than the newest one seen (threads race) counts as the newest slice.
@@ -44,7 +44,7 @@ class Window:
             self.slow += 1
             self._slow[here] += 1
 
-    def lags(self, now: float) -> bool:
+    def has_stale_slices(self, now: float) -> bool:
         """Whether there may be something to let go of."""
         return now // self._slice_s != self._tick
 

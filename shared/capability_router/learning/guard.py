@@ -81,7 +81,7 @@ class _Offset(NamedTuple):
 _UNASKED = _Offset(0.0, 0.0, 0)
 
 
-class Guard:
+class BaselineGuard:
     """Thread-safe. `fixed` is the model to use instead of learned picks, None = the picks are good enough.
 
     `only`: the hash of the only tenant that this is for; "" = it is for all. `targets`: whether there is a target of

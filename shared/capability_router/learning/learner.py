@@ -15,29 +15,29 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import NamedTuple
 
-from capability_router.concurrency.lifetime import Lasting, ending, watch
+from capability_router.concurrency.process_hooks import ProcessHooks, ending, watch
 from capability_router.errors import ConfigError
 from capability_router.learning.drift import Drift, RequestPosition
-from capability_router.learning.embeddings import Embeddings
-from capability_router.learning.guard import Guard, PlanPrediction
-from capability_router.learning.quality.arrays import Unreadable
+from capability_router.learning.embedding_cache import EmbeddingCache
+from capability_router.learning.guard import BaselineGuard, PlanPrediction
+from capability_router.learning.implicit_signs import SignCounts
+from capability_router.learning.quality.arrays import UnreadableState
 from capability_router.learning.quality.embedding import Origin
-from capability_router.learning.quality.memory import FORMER, Remembered, Result
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.memory import FORMER, Remembered, ScoredResult
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.state import (
-    NotOurs,
+    IncompatibleState,
     base_of,
-    body_of,
     dumped,
     loaded,
     merged,
+    state_snapshot,
     text_of,
     unreadable,
 )
 from capability_router.learning.quality.traits import Traits, traits
 from capability_router.learning.sharing.lesson import USER, Lesson
-from capability_router.learning.signs import Counted
 from capability_router.learning.state_file import StateFile
 from capability_router.learning.tenants import hashed
 from capability_router.request import Request
@@ -49,7 +49,7 @@ _READ = 50_000  # of those that were in the file
 log = logging.getLogger("capability_router")
 
 
-class Judged(NamedTuple):
+class LearnedEstimate(NamedTuple):
     """What is expected of a model on a request.
 
     Its quality; its answer's tokens, None = unknown; the quality's standard error, which grows while the model gets no
@@ -62,10 +62,10 @@ class Judged(NamedTuple):
     bonus: float = 0.0
 
 
-class Pupil:
+class OnlineQualityModel:
     """The learned model and the tenants whose scores teach it. One thread at a time may `learn`."""
 
-    def __init__(self, quality: Quality) -> None:
+    def __init__(self, quality: QualityModel) -> None:
         self.quality = quality
 
     def learn(self, lesson: Lesson) -> list[str]:
@@ -76,7 +76,7 @@ class Pupil:
             tenants.told(tenant, model, score) if before is None
             else tenants.corrected(tenant, model, score - before, quality.memory.scored(model, tenant))
         )  # fmt: skip
-        row, results, apart = Remembered(id, seen, tenant), {model: Result(score, tokens)}, quality.apart
+        row, results, apart = Remembered(id, seen, tenant), {model: ScoredResult(score, tokens)}, quality.apart
         if apart is not None and tenant != apart.whose:
             apart.quality.learn(row, results)
         changed = quality.learn(row, results, weight)
@@ -95,7 +95,9 @@ class Pupil:
         )  # fmt: skip
         return [lesson.model]
 
-    def take_over(self, rows: Sequence[tuple[Remembered, Mapping[str, Result]]], other: Quality) -> list[str]:
+    def learn_remote(
+        self, rows: Sequence[tuple[Remembered, Mapping[str, ScoredResult]]], other: QualityModel
+    ) -> list[str]:
         """Learn other processes' scores, in the order in which they came; returns models that have changed."""
         has = self.quality.memory.has
         rows = [(row, results) for row, results in rows if not any(has(row.id, model) for model in results)]
@@ -112,14 +114,14 @@ class Pupil:
 
     def told(self) -> Callable[[], str]:
         """The present state; its text is made when the result is called."""
-        return partial(text_of, body_of(self.quality))
+        return partial(text_of, state_snapshot(self.quality))
 
     def forked(self) -> None:
         """This is the child of a fork."""
         self.quality.forked()
 
 
-def fitting(quality: Quality, meanings: Embeddings | None, path: Path) -> Embeddings | None:
+def fitting(quality: QualityModel, meanings: EmbeddingCache | None, path: Path) -> EmbeddingCache | None:
     """The embedder, if this state was learned with it or is still empty; else None, which is logged."""
     own, given = quality.origin, "" if meanings is None else meanings.embedder.name
     if own.name != given and (own.name or quality.scored):
@@ -135,7 +137,7 @@ def fitting(quality: Quality, meanings: Embeddings | None, path: Path) -> Embedd
     return meanings
 
 
-def agreed(quality: Quality, meanings: Embeddings | None) -> Quality:
+def agreed(quality: QualityModel, meanings: EmbeddingCache | None) -> QualityModel:
     """The same state, without embeddings of other embedders."""
     if meanings is None:
         if quality.origin.name:
@@ -145,7 +147,7 @@ def agreed(quality: Quality, meanings: Embeddings | None) -> Quality:
     return quality
 
 
-class Learner(Lasting):
+class Learner(ProcessHooks):
     """Thread-safe. `save` writes the file, and only if something was learned since.
 
     `base`: the state before any tenant scored, if there was one. `meanings`: requests' embeddings, if the model is
@@ -153,8 +155,8 @@ class Learner(Lasting):
     """
 
     def __init__(
-        self, path: Path, quality: Quality, *, damaged: bool = False, base: Quality | None = None,
-        meanings: Embeddings | None = None,
+        self, path: Path, quality: QualityModel, *, damaged: bool = False, base: QualityModel | None = None,
+        meanings: EmbeddingCache | None = None,
     ) -> None:  # fmt: skip
         self.path, self.quality, self.base, self._meanings = path, quality, base, meanings
         self._damaged, self._unsaved = damaged, False
@@ -163,18 +165,18 @@ class Learner(Lasting):
         self._read: dict[str, int] = {}  # requests in the file, by hash of their scores: these hold nothing new
         self._trained: str | None = None  # the text of `base`, written with the file
         self._drift = Drift()
-        self._guard: Guard | None = None
+        self._guard: BaselineGuard | None = None
         self._busy = Lock()  # while words are being learned
         self._writing = Lock()
         watch(self)
 
     @classmethod
-    def open(cls, path: Path, meanings: Embeddings | None = None) -> Learner:
+    def open(cls, path: Path, meanings: EmbeddingCache | None = None) -> Learner:
         """Read from its file; fresh if there is none, or if it is damaged, which is logged.
 
         Raises ConfigError if the file can't be opened, or can't be created.
         """
-        damaged, foreign, quality, base, file = False, "", Quality(), None, StateFile(path)
+        damaged, foreign, quality, base, file = False, "", QualityModel(), None, StateFile(path)
         try:
             text = file.read()
             quality, base = loaded(text), base_of(text)
@@ -185,7 +187,7 @@ class Learner(Lasting):
                 ) from error
         except OSError as error:
             raise ConfigError(f"policy.state: cannot read {str(path)!r}: {error.strerror or error}") from error
-        except (Unreadable, UnicodeDecodeError) as error:
+        except (UnreadableState, UnicodeDecodeError) as error:
             damaged, foreign = _reported(path, _why(error), "learning starts afresh")
         meanings = fitting(quality, meanings, path)
         learner = cls(path, agreed(quality, meanings), damaged=damaged, meanings=meanings)
@@ -201,7 +203,7 @@ class Learner(Lasting):
             return
         try:
             self.base, self._trained = agreed(loaded(base), self._meanings), base
-        except Unreadable as error:
+        except UnreadableState as error:
             log.warning("what the learned state %s began with is damaged (%s): it is left out", self.path, error)
 
     def registered(self, models: Sequence[str]) -> None:
@@ -222,17 +224,19 @@ class Learner(Lasting):
         return hashed(tenant) in self.quality.tenants.known
 
     @property
-    def signs(self) -> Mapping[str, Counted]:
+    def signs(self) -> Mapping[str, SignCounts]:
         """The sums of implicit signs by model, from the logs that it was trained on."""
         return self.quality.signs
 
-    def judge(self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]) -> list[Judged]:
+    def judge(
+        self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
+    ) -> list[LearnedEstimate]:
         """The prediction per model, given (id, quality before learning), which counts as `worth` scored answers."""
         return self.judged(self._seen(request), request.routing.tenant, believed, worth)
 
     def judged(
         self, seen: Traits, tenant: str, believed: Sequence[tuple[str, float]], worth: Sequence[float]
-    ) -> list[Judged]:  # fmt: skip
+    ) -> list[LearnedEstimate]:  # fmt: skip
         """The same for a tenant's request, from its traits."""
         known = self.quality
         binds = known.tenants.bind(tenant)
@@ -245,7 +249,7 @@ class Learner(Lasting):
         bonuses = known.bonuses([model for model, _ in believed], errors)
         found = zip(before, worth, quality.tolist(), tokens.tolist(), errors.tolist(), bonuses, strict=True)
         return [
-            Judged(
+            LearnedEstimate(
                 bounded(tenant, model, q, alone, counted) if binds else q, max(1, round(t)) if t == t else None,
                 math.sqrt(error * error + known.unseen(model)), more,
             )
@@ -304,7 +308,7 @@ class Learner(Lasting):
         return None
 
     def _take(self, lesson: Lesson) -> None:
-        self._changed(Pupil(self.quality).learn(lesson))
+        self._changed(OnlineQualityModel(self.quality).learn(lesson))
         self._unsaved = True
 
     def _changed(self, models: Iterable[str]) -> None:
@@ -354,7 +358,7 @@ class Learner(Lasting):
             except OSError as error:
                 self._unsaved = True
                 log.error("the learned state %s can't be written: %s", self.path, error.strerror or error)
-            except NotOurs:  # reported when it was read
+            except IncompatibleState:  # reported when it was read
                 self._unsaved = True
 
     def _written(self, others: bytes | None) -> str:
@@ -362,7 +366,7 @@ class Learner(Lasting):
         if others is not None:
             self._take_over(others)
         elif self._foreign and self.path.exists():
-            raise NotOurs(self._foreign)
+            raise IncompatibleState(self._foreign)
         elif self._damaged:
             self._file.move_aside()
         self._damaged, self._foreign = False, ""
@@ -370,16 +374,16 @@ class Learner(Lasting):
         return dumped(self.quality, self._trained)
 
     def _take_over(self, others: bytes) -> None:
-        """Learn what another process, or `train`, has written: each request once. Raises NotOurs."""
+        """Learn what another process, or `train`, has written: each request once. Raises IncompatibleState."""
         try:
             text = others.decode()
             other = loaded(text)
-        except (Unreadable, UnicodeDecodeError) as error:
+        except (UnreadableState, UnicodeDecodeError) as error:
             why = _why(error)
             if not self._foreign or str(why) != self._foreign:
                 _, self._foreign = _reported(self.path, why, "it is written anew")
             if self._foreign:
-                raise NotOurs(self._foreign) from error
+                raise IncompatibleState(self._foreign) from error
             self._file.move_aside()
             return
         if other.tenants.known and not self._told:
@@ -388,17 +392,17 @@ class Learner(Lasting):
                 "the learned state %s is another process's too: each takes over what the others have learned when it "
                 "writes. With a `store` that lasts they learn from each other at once (told once)", self.path,
             )  # fmt: skip
-        told, pupil = other.memory.told(), Pupil(self.quality)
+        told, pupil = other.memory.told(), OnlineQualityModel(self.quality)
         rows = [(row, results) for row, results in told if row.id not in self._read]
         corrected = [lesson for row, results in told for lesson in self._corrected(row, results)]
         self._note_read(told)
         if self.base is None:
             self._begin(base_of(text))
-        self._changed(pupil.take_over(rows, other))
+        self._changed(pupil.learn_remote(rows, other))
         for lesson in corrected:
             pupil.learn(lesson)
 
-    def _corrected(self, row: Remembered, results: Mapping[str, Result]) -> Iterator[Lesson]:
+    def _corrected(self, row: Remembered, results: Mapping[str, ScoredResult]) -> Iterator[Lesson]:
         """Scores that another process has replaced since they were read, unless this one has, too."""
         read = self._read.get(row.id)
         if read is None or read == _told(results) or read != _told(own := self.quality.memory.of(row.id)):
@@ -407,12 +411,12 @@ class Learner(Lasting):
             if model in own and own[model].score != score:
                 yield Lesson(row.id, model, score, tokens, row.whose, row.sketch)
 
-    def _note_read(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
+    def _note_read(self, rows: Iterable[tuple[Remembered, Mapping[str, ScoredResult]]]) -> None:
         self._read.update((row.id, _told(results)) for row, results in rows)
         for id in list(islice(self._read, max(len(self._read) - _READ, 0))):
             del self._read[id]
 
-    def tell(self, guard: Guard) -> None:
+    def tell(self, guard: BaselineGuard) -> None:
         """Connect the guard to changed models and other processes' scores; here there are no other processes."""
         self._guard = guard
 
@@ -428,18 +432,18 @@ class Learner(Lasting):
         self.quality.forked()
 
 
-def _told(results: Mapping[str, Result]) -> int:
+def _told(results: Mapping[str, ScoredResult]) -> int:
     """The same for the same scores of the same models, in this process."""
     return hash(frozenset((model, result.score) for model, result in results.items()))
 
 
-def _why(error: Unreadable | UnicodeDecodeError) -> Unreadable:
-    return error if isinstance(error, Unreadable) else unreadable(error.object, "no text")
+def _why(error: UnreadableState | UnicodeDecodeError) -> UnreadableState:
+    return error if isinstance(error, UnreadableState) else unreadable(error.object, "no text")
 
 
-def _reported(path: Path, why: Unreadable, then: str) -> tuple[bool, str]:
+def _reported(path: Path, why: UnreadableState, then: str) -> tuple[bool, str]:
     """Log what is wrong with the file; returns whether it is a damaged one of ours; if not, why it must stay."""
-    if not isinstance(why, NotOurs):
+    if not isinstance(why, IncompatibleState):
         log.warning("the learned state %s is damaged (%s): %s", path, why, then)
         return True, ""
     log.error(

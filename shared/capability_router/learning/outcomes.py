@@ -20,7 +20,7 @@ class Forgotten(ConfigError):
     """Feedback for a request that this process does not remember."""
 
 
-class Answered(NamedTuple):
+class AnsweredRequest(NamedTuple):
     """Which model answered, and what kind of task it was.
 
     If words are learned from, also its sketch, the answer's tokens and the prediction for each model.
@@ -39,16 +39,16 @@ class Outcomes:
     """The newest 10,000 answered requests; thread-safe."""
 
     def __init__(self) -> None:
-        self._answered: OrderedDict[str, Answered] = OrderedDict()
+        self._answered: OrderedDict[str, AnsweredRequest] = OrderedDict()
         self._scored: dict[str, float] = {}
         self._sources: dict[str, str] = {}
-        self._lock: DeferringLock[tuple[str, Answered]] = DeferringLock(self._noted)
+        self._lock: DeferringLock[tuple[str, AnsweredRequest]] = DeferringLock(self._noted)
 
-    def note(self, request_id: str, answered: Answered) -> None:
+    def note(self, request_id: str, answered: AnsweredRequest) -> None:
         """Record the answer of this request. Waits for no lock."""
         self._lock.post((request_id, answered))
 
-    def _noted(self, noted: tuple[str, Answered]) -> None:
+    def _noted(self, noted: tuple[str, AnsweredRequest]) -> None:
         request_id, self._answered[request_id] = noted
         if len(self._answered) > KEPT:
             oldest = self._answered.popitem(last=False)[0]
@@ -72,7 +72,7 @@ class Outcomes:
         answered = self._answered.get(request_id)
         return None if answered is None else answered.model
 
-    def heard(self, request_id: str, score: float, source: str) -> Answered | None:
+    def heard(self, request_id: str, score: float, source: str) -> AnsweredRequest | None:
         """Another process got this score. Returns the answer here, None = not remembered. A user's score stays."""
         with self._lock:
             answered = self._answered.get(request_id)
@@ -80,7 +80,7 @@ class Outcomes:
                 self._sources[request_id], self._scored[request_id] = source, score
         return answered
 
-    def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
+    def scored(self, request_id: str, score: float, source: str = "user") -> AnsweredRequest:
         """The answer that got this score; raises ConfigError for a bad score, Forgotten for an unknown id."""
         score_of(score)
         with self._lock:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from capability_router.concurrency.latch import Latch
 from capability_router.features import MOST_HARDNESS
-from capability_router.value import quickly_made
+from capability_router.frozen_value import fast_frozen
 
 UNSTATED = 0.6
 CARD_WEIGHT = 20.0  # a card counts as this many scored outcomes
@@ -28,7 +28,7 @@ _WIDENED = 2.0  # times the hardness, for the weakest model
 _SPREAD = 0.3  # from the cheapest to the dearest model when only prices are known
 
 
-class Stated(NamedTuple):
+class StatedQuality(NamedTuple):
     """What a card states: quality by task ("default" for the rest), picodollars for a typical call."""
 
     id: str
@@ -36,25 +36,25 @@ class Stated(NamedTuple):
     typical_cost: int | None
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Belief:
     """Predicted chance of success = level + slope * hardness; the slope depends on the sign of the hardness."""
 
     level: float
-    when_easy: float
-    when_hard: float
+    slope_easy: float
+    slope_hard: float
 
     def of(self, hardness: float) -> float:
         """The belief for a request of this hardness, within 0.01 to 0.99."""
-        quality = self.level + hardness * (self.when_easy if hardness < 0.0 else self.when_hard)
+        quality = self.level + hardness * (self.slope_easy if hardness < 0.0 else self.slope_hard)
         return min(max(quality, 0.01), 0.99)
 
 
 class Prior:
     """Levels and strengths of the registered models; thread-safe. Scores are kept for 1,000 tasks."""
 
-    def __init__(self, models: Sequence[Stated]) -> None:
+    def __init__(self, models: Sequence[StatedQuality]) -> None:
         self._strength = _strengths(models)
         self._quality = {m.id: dict(m.quality) for m in models}
         self._default = {m.id: self._level(m) for m in models}
@@ -100,7 +100,7 @@ class Prior:
                 self._on.pop(forgotten, None)
             self._on.pop(task, None)
 
-    def _level(self, stated: Stated) -> float:
+    def _level(self, stated: StatedQuality) -> float:
         if "default" in stated.quality:
             return stated.quality["default"]
         if stated.quality:
@@ -108,7 +108,7 @@ class Prior:
         return UNSTATED + _SPREAD * (self._strength[stated.id] - 0.5)
 
 
-def _strengths(models: Sequence[Stated]) -> dict[str, float]:
+def _strengths(models: Sequence[StatedQuality]) -> dict[str, float]:
     """0 for the weakest to 1 for the strongest; equals share the middle of their ranks."""
     keys = sorted(_rank_key(m) for m in models)
     last = len(keys) - 1
@@ -118,7 +118,7 @@ def _strengths(models: Sequence[Stated]) -> dict[str, float]:
     return {m.id: middle[_rank_key(m)] / last for m in models}
 
 
-def _rank_key(stated: Stated) -> tuple[float, int]:
+def _rank_key(stated: StatedQuality) -> tuple[float, int]:
     """A stated quality ranks by itself. Prices rank only models without one."""
     known = stated.quality.values()
     if not known:

@@ -12,19 +12,19 @@ from hashlib import blake2b
 from pathlib import Path
 
 from capability_router.errors import ConfigError
-from capability_router.learning.embeddings import Embeddings
-from capability_router.learning.guard import Guard, PlanPrediction
-from capability_router.learning.learner import Learner, Pupil, agreed, fitting
-from capability_router.learning.logs.sketched import sketched, written
-from capability_router.learning.quality.arrays import Unreadable
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.embedding_cache import EmbeddingCache
+from capability_router.learning.guard import BaselineGuard, PlanPrediction
+from capability_router.learning.learner import Learner, OnlineQualityModel, agreed, fitting
+from capability_router.learning.logs.sketch_json import sketched, written
+from capability_router.learning.quality.arrays import UnreadableState
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.state import SCHEMA, loaded
-from capability_router.learning.sharing.answers import Answers
+from capability_router.learning.sharing.answer_store import AnswerStore
 from capability_router.learning.sharing.lesson import FORMAT, Lesson
-from capability_router.learning.sharing.scribe import Course, Packing, Scribe
+from capability_router.learning.sharing.lesson_sync import LessonSync, SketchCodec, SyncHooks
 from capability_router.request import Request
-from capability_router.stores.lessons import LessonRoom
+from capability_router.stores.lessons import LessonStore
 from capability_router.stores.opening import file_of
 
 log = logging.getLogger("capability_router")
@@ -34,27 +34,27 @@ class SharedLearner(Learner):
     """Thread-safe. `save` writes to the store the scores that wait, and what a refit has learned."""
 
     def __init__(
-        self, path: Path, text: str | None, room: LessonRoom, owner: str, meanings: Embeddings | None = None
+        self, path: Path, text: str | None, room: LessonStore, owner: str, meanings: EmbeddingCache | None = None
     ) -> None:  # fmt: skip
         """`text`: of the file, None = there is none. `owner`: routers of the same name share what they learn."""
         self._text = text
-        base = Quality() if text is None else loaded(text)
+        base = QualityModel() if text is None else loaded(text)
         self._meanings = meanings = fitting(base, meanings, path)
         self._listener: Callable[[Lesson], None] | None = None
         began = "" if text is None else blake2b(text.encode(), digest_size=8).hexdigest()
         embedder = "" if meanings is None else meanings.embedder.name
-        course = Course(
-            self._made, Packing(written, sketched), self._adopted, self._hear, self._changed, self._work_out
+        course = SyncHooks(
+            self._made, SketchCodec(written, sketched), self._adopted, self._hear, self._changed, self._work_out
         )  # fmt: skip
-        self.scribe = Scribe(room, f"{owner}|{FORMAT}.{SCHEMA}|{began}|{embedder}", course)
+        self.scribe = LessonSync(room, f"{owner}|{FORMAT}.{SCHEMA}|{began}|{embedder}", course)
         known = None if text is None else agreed(base, meanings)
         super().__init__(path, self.scribe.pupil.quality, base=known, meanings=meanings)
-        self._answers = Answers(room, self.scribe.name, written, sketched, self.scribe.ring)
+        self._answers = AnswerStore(room, self.scribe.name, written, sketched, self.scribe.ring)
         self.scribe.errands.append(lambda _: self._answers.flush())
 
     @classmethod
     def over(
-        cls, path: Path | None, room: LessonRoom, owner: str, meanings: Embeddings | None = None
+        cls, path: Path | None, room: LessonStore, owner: str, meanings: EmbeddingCache | None = None
     ) -> SharedLearner:  # fmt: skip
         """Start from the file, if there is one. A damaged file is logged and left as it is."""
         text = None
@@ -66,7 +66,7 @@ class SharedLearner(Learner):
                 text = None
             except OSError as error:
                 raise ConfigError(f"policy.state: cannot read {str(path)!r}: {error.strerror or error}") from error
-            except (Unreadable, UnicodeDecodeError) as error:
+            except (UnreadableState, UnicodeDecodeError) as error:
                 log.warning("the learned state %s is damaged (%s): learning starts without it", path, error)
                 text = None
         return cls(path or Path(), text, room, owner, meanings)
@@ -100,11 +100,11 @@ class SharedLearner(Learner):
         """Write what waits to the store. Raises nothing: if the store is away, that is logged."""
         self.scribe.close()
 
-    def _made(self, text: str | None) -> Pupil:
+    def _made(self, text: str | None) -> OnlineQualityModel:
         text = self._text if text is None else text
-        return Pupil(agreed(Quality() if text is None else loaded(text), self._meanings))
+        return OnlineQualityModel(agreed(QualityModel() if text is None else loaded(text), self._meanings))
 
-    def tell(self, guard: Guard) -> None:
+    def tell(self, guard: BaselineGuard) -> None:
         """Connect the guard to other processes' scores, including earlier ones."""
         self._guard = guard
         guard.renew(_planned(self.scribe.recent))
@@ -119,7 +119,7 @@ class SharedLearner(Learner):
         """Run this in the background too, from time to time; the argument True means the last time."""
         self.scribe.errands.append(errand)
 
-    def _adopted(self, pupil: Pupil, recent: Iterable[Lesson]) -> None:
+    def _adopted(self, pupil: OnlineQualityModel, recent: Iterable[Lesson]) -> None:
         self.quality = pupil.quality
         if self._guard is not None:
             self._guard.renew(_planned(recent))
@@ -144,7 +144,7 @@ IN_STORE = "store"
 """The name of a state that is only in the router's store, and started empty."""
 
 
-def learner_of(state: str, url: str, room: LessonRoom, owner: str, meanings: Embeddings | None = None) -> Learner:
+def learner_of(state: str, url: str, room: LessonStore, owner: str, meanings: EmbeddingCache | None = None) -> Learner:
     """The learner for a state's name (a path or "store") and the router's store at this URL. Raises ConfigError.
 
     A store in memory keeps nothing, so then the file is written. A store that lasts is read at once, unless its file

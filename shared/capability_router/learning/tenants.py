@@ -25,7 +25,7 @@ Sums = tuple[float, float]
 
 
 @dataclass(slots=True)
-class Own:
+class TenantScores:
     """One tenant's scores: `levels` model -> faded sum and count; `mass` of all of them, as of score number `at`."""
 
     levels: dict[str, Sums] = field(default_factory=dict)
@@ -33,11 +33,11 @@ class Own:
     at: int = 0
 
 
-class Tenants:
+class TenantBounds:
     """The 1,000 tenants that scored last; thread-safe. The name "" is a tenant like any other."""
 
     def __init__(self) -> None:
-        self.known: OrderedDict[str, Own] = OrderedDict()
+        self.known: OrderedDict[str, TenantScores] = OrderedDict()
         self._scores = 0
         self._total = 0.0
         self._lock = Lock()
@@ -100,7 +100,7 @@ class Tenants:
         with self._lock:
             return [(name, own.mass, dict(own.levels)) for name, own in self.known.items()]
 
-    def put(self, name: str, own: Own) -> None:
+    def put(self, name: str, own: TenantScores) -> None:
         """Restore a tenant by its hashed name. An existing tenant is not changed."""
         with self._lock:
             if name in self.known:
@@ -113,8 +113,8 @@ class Tenants:
         """In a forked child: a thread of the parent may have held the lock."""
         self._lock = Lock()
 
-    def _own(self, name: str) -> Own:
-        own = self.known.setdefault(name, Own(at=self._scores))
+    def _own(self, name: str) -> TenantScores:
+        own = self.known.setdefault(name, TenantScores(at=self._scores))
         self.known.move_to_end(name)
         if len(self.known) > KEPT:
             self.known.popitem(last=False)

@@ -10,12 +10,12 @@ from typing import Any
 from capability_router.catalog.card import MOST_OF_LIMITS
 from capability_router.catalog.updates.sources.litellm import FLAGS, RATE, price
 from capability_router.migration.amount import number, tidy, whole
-from capability_router.migration.call import Caller, Fields
-from capability_router.migration.note import Notes
-from capability_router.migration.provider import Named, chats, parted
+from capability_router.migration.endpoint_resolver import EndpointResolver, Fields
+from capability_router.migration.note import ImportNotes
+from capability_router.migration.provider import ModelName, chats, parted
 from capability_router.migration.remarks import CALL_WORDS, DEPLOYMENT, MODEL_INFO, OTHER_MODES
 from capability_router.migration.source import Place
-from capability_router.migration.variables import put, refers
+from capability_router.migration.variables import is_reference, put
 
 _LIMITS = {"rpm": "rpm", "tpm": "tpm", "max_parallel_requests": "concurrency"}
 _CALL = frozenset({
@@ -45,7 +45,7 @@ class Deployment:
 
     group: str
     given_id: str
-    named: Named
+    named: ModelName
     fields: Fields
     place: Place
     order: float | None
@@ -56,10 +56,12 @@ class Deployment:
     id: str = ""
 
 
-class Reader:
+class DeploymentReader:
     """Reads deployments; an invalid one is reported and left out."""
 
-    def __init__(self, caller: Caller, notes: Notes, credentials: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, caller: EndpointResolver, notes: ImportNotes, credentials: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         self._caller, self._notes, self._credentials = caller, notes, credentials
 
     def read(self, item: Any, place: Place, defaults: Mapping[str, Any], name: str = "") -> Deployment | None:
@@ -88,7 +90,7 @@ class Reader:
         return self._made(str(group), found, source, params, info, place, item)
 
     def _made(
-        self, group: str, named: Named, source: Fields, params: Mapping[str, Any], info: Mapping[str, Any],
+        self, group: str, named: ModelName, source: Fields, params: Mapping[str, Any], info: Mapping[str, Any],
         place: Place, item: Mapping[str, Any],
     ) -> Deployment:  # fmt: skip
         inner = (*place, "litellm_params")
@@ -104,7 +106,7 @@ class Reader:
         order = number(params.get("order", info.get("order")))
         weights = {word: number(params.get(word, beside.get(word))) or 0.0 for word in ("weight", "rpm", "tpm")}
         given = info.get("id")
-        given_id = put(given) if isinstance(given, str) and given.strip() and not refers(given) else ""
+        given_id = put(given) if isinstance(given, str) and given.strip() and not is_reference(given) else ""
         return Deployment(
             group, given_id, named, fields, place, order, weights, self._tags(params, inner),
             self._timeouts(params, inner), self._budget(params, inner),
@@ -120,7 +122,7 @@ class Reader:
             self._notes.left_out((*place, "litellm_credential_name"), why, "set `endpoint` and its api_key_env by hand")
         return found or {}
 
-    def _wanted(self, named: Named, info: Mapping[str, Any], place: Place) -> bool:
+    def _wanted(self, named: ModelName, info: Mapping[str, Any], place: Place) -> bool:
         mode = info["mode"] if isinstance(info.get("mode"), str) else None
         inside = (*place, "model_info")
         if mode in OTHER_MODES or (mode is None and not chats(named.model)):
@@ -135,7 +137,7 @@ class Reader:
             return False
         return True
 
-    def _base(self, info: Mapping[str, Any], named: Named, source: Fields) -> Fields:
+    def _base(self, info: Mapping[str, Any], named: ModelName, source: Fields) -> Fields:
         """The provider and model that the catalog lists, if the name is that of a deployment."""
         base = info.get("base_model")
         if isinstance(base, str) and base.strip():
@@ -155,7 +157,7 @@ class Reader:
         return None
 
     def _odd(self, place: Place, value: Any, wanted: str) -> None:
-        if refers(value):
+        if is_reference(value):
             why = "a number here is no reference to a variable"
             self._notes.left_out(place, why, "write the number")
         else:
@@ -235,7 +237,7 @@ class Reader:
             if key in _CALL or key in _ROUTED or key in _PLACES or RATE.match(key) or key == "tiered_pricing":
                 continue
             why, todo = DEPLOYMENT.get(str(key), _unknown(str(key)))
-            if _SECRET.search(str(key)) and isinstance(params[key], str) and not refers(params[key]):
+            if _SECRET.search(str(key)) and isinstance(params[key], str) and not is_reference(params[key]):
                 self._notes.add(
                     "secret", (*place, str(key)), f"it stands in the file in plain, and was not copied; {why}", todo
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from capability_router.migration.note import Notes
+from capability_router.migration.note import ImportNotes
 from capability_router.migration.source import Place
 
 ANY = "*"
@@ -13,7 +13,7 @@ Chains = dict[str, list[str]]
 """Group -> the groups that are asked after it, in order; "*" -> after any that has none of its own."""
 
 
-def chains(value: Any, place: Place, notes: Notes) -> Chains:
+def chains(value: Any, place: Place, notes: ImportNotes) -> Chains:
     """From `[{group: [other, ...]}, ...]`; a list of names alone holds for every group."""
     found: Chains = {}
     if value is None:
@@ -30,7 +30,7 @@ def chains(value: Any, place: Place, notes: Notes) -> Chains:
     return found
 
 
-def _parted(item: Any, place: Place, notes: Notes) -> Iterator[tuple[str, Any, Place]]:
+def _parted(item: Any, place: Place, notes: ImportNotes) -> Iterator[tuple[str, Any, Place]]:
     """The groups of one item, with what is asked after them."""
     if isinstance(item, Mapping) and "model" in item and not isinstance(item.get("model"), list):
         yield ANY, [item], place
@@ -40,7 +40,7 @@ def _parted(item: Any, place: Place, notes: Notes) -> Iterator[tuple[str, Any, P
         notes.left_out(place, "it is no {group: [other group, ...]}", "write it so")
 
 
-def _targets(value: Any, place: Place, notes: Notes) -> Iterator[str]:
+def _targets(value: Any, place: Place, notes: ImportNotes) -> Iterator[str]:
     listed = value if isinstance(value, list) else [value]
     for number, target in enumerate(listed):
         at = (*place, number) if isinstance(value, list) else place

@@ -21,7 +21,7 @@ STRATEGIES = {
 DEFAULT_TAG = "default"
 
 
-class Way(NamedTuple):
+class GroupRoute(NamedTuple):
     """A name to ask for, the groups behind it, and which of their deployments count."""
 
     name: str
@@ -30,13 +30,13 @@ class Way(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class FallbackLists:
     """The three lists of fallbacks. An error with a list of its own goes by that list alone."""
 
     general: Chains = field(default_factory=dict)
     context: Chains = field(default_factory=dict)
     content: Chains = field(default_factory=dict)
-    deepest: int = 5
+    max_depth: int = 5
 
     def chain(self, name: str) -> list[str]:
         """All groups that may be asked after this one, those of certain errors last."""
@@ -48,7 +48,7 @@ class Lists:
 
     def _walk(self, group: str, original: str, found: dict[str, None], deep: int) -> None:
         """Group after group, each with what is asked after it; no group twice."""
-        for each in after(group, self.general, original) if deep < self.deepest else ():
+        for each in after(group, self.general, original) if deep < self.max_depth else ():
             if each not in found:
                 found[each], deep = None, deep + 1
                 self._walk(each, original, found, deep)
@@ -62,21 +62,21 @@ class Groups:
     how: Callable[[str], str]
     tagged: bool = False
 
-    def ways(self, names: Mapping[str, Sequence[str]]) -> list[Way]:
+    def ways(self, names: Mapping[str, Sequence[str]]) -> list[GroupRoute]:
         """`names`: name -> its own groups and those behind them. With tags, one more way for each tag."""
         found = []
         for name, groups in names.items():
             here = tuple(group for group in groups if group in self.deployments)
-            found.append(Way(name, here))
+            found.append(GroupRoute(name, here))
             own = [each for group in here for each in self.deployments[group]] if self.tagged else []
             tags = dict.fromkeys(tag for each in own for tag in each.tags if tag != DEFAULT_TAG)
-            found += [Way(f"{name}+{tag}", here, tag) for tag in tags if self._has(here[:1], tag)]
+            found += [GroupRoute(f"{name}+{tag}", here, tag) for tag in tags if self._has(here[:1], tag)]
         return [way for way in found if self.members(way)]
 
     def _has(self, groups: Sequence[str], tag: str) -> bool:
         return any(tag in each.tags for group in groups for each in self.deployments[group])
 
-    def members(self, way: Way) -> list[Deployment]:
+    def members(self, way: GroupRoute) -> list[Deployment]:
         """Every deployment that may serve it, each once."""
         found = {each.id: each for group in way.groups for each in self._chosen(group, way.tag)}
         return list(found.values())
@@ -91,7 +91,7 @@ class Groups:
             return default or own
         return [each for each in own if tag in each.tags] or default
 
-    def steps(self, way: Way) -> list[Step]:
+    def steps(self, way: GroupRoute) -> list[Step]:
         """How they are tried: group by group, within one by `order`, within that by the strategy."""
         found: list[Step] = []
         seen: set[str] = set()
@@ -141,7 +141,7 @@ def star(pattern: str, name: str) -> str | None:
     return found[1] if found is not None and found.groups() else None
 
 
-def tags(ways: Iterable[Way], groups: Groups) -> dict[str, list[str]]:
+def tags(ways: Iterable[GroupRoute], groups: Groups) -> dict[str, list[str]]:
     """Id -> the names by which a request may require it."""
     found: dict[str, list[str]] = {}
     for way in ways:

@@ -10,14 +10,24 @@ from typing import Any
 from capability_router.catalog.card import MOST_OF_LIMITS
 from capability_router.errors import ConfigError
 from capability_router.migration.amount import number, whole
-from capability_router.migration.blocks import Blocks, blocks
-from capability_router.migration.call import Caller
-from capability_router.migration.caps import Caps
-from capability_router.migration.deployment import CARRIED, Deployment, Reader, ids
+from capability_router.migration.budget_converter import BudgetConverter
+from capability_router.migration.deployment import CARRIED, Deployment, DeploymentReader, ids
+from capability_router.migration.endpoint_resolver import EndpointResolver
 from capability_router.migration.fallbacks import ANY, chains
-from capability_router.migration.group import STRATEGIES, Groups, Lists, Step, Way, ordered, star, tags, wild
-from capability_router.migration.note import Note, Notes
-from capability_router.migration.reliability import Chain, Reliability
+from capability_router.migration.group import (
+    STRATEGIES,
+    FallbackLists,
+    GroupRoute,
+    Groups,
+    Step,
+    ordered,
+    star,
+    tags,
+    wild,
+)
+from capability_router.migration.litellm_config import LiteLLMConfig, blocks
+from capability_router.migration.note import ImportNote, ImportNotes
+from capability_router.migration.reliability import FallbackChain, Reliability
 from capability_router.migration.shared_store import SharedStore
 from capability_router.migration.source import Place, read
 from capability_router.migration.timeouts import timed
@@ -33,7 +43,7 @@ _LISTS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """`settings`: the words of router.yaml. `names`: a name that LiteLLM was asked for -> the models behind it.
 
     `origins`: a model's id -> what LiteLLM called it, without its provider. `group`: what alone was imported, if so.
@@ -43,22 +53,22 @@ class Imported:
     settings: Mapping[str, Any]
     names: Mapping[str, Sequence[str]]
     origins: Mapping[str, str]
-    notes: Sequence[Note]
+    notes: Sequence[ImportNote]
     group: str | None = None
 
 
-def imported(path: Path, *, models: Sequence[str] = (), group: str | None = None) -> Imported:
+def imported(path: Path, *, models: Sequence[str] = (), group: str | None = None) -> ImportResult:
     """Reads a proxy's config.yaml, or a Router's keywords, from YAML or JSON.
 
     `models`: names that wildcards are to stand for. `group`: import only what is behind this name, for a router of that
     group alone. Raises ConfigError for an invalid file, or if no model could be kept.
     """
     source = read(path)
-    notes, variables = Notes(source), Variables()
+    notes, variables = ImportNotes(source), Variables()
     found = blocks(source, notes)
     for name in (*references(dict(source.values)), *found.implied()):
         variables.reserve(name)
-    work = _Work(found, notes, variables)
+    work = _ImportJob(found, notes, variables)
     work.collect(models)
     if not work.deployments:
         raise ConfigError(_nothing(path, notes))
@@ -67,32 +77,32 @@ def imported(path: Path, *, models: Sequence[str] = (), group: str | None = None
         ways = [_asked_for(group, ways)]
     settings = work.settings(ways, alone=group is not None)
     origins = {each.id: each.named.model for each in work.deployments}
-    return Imported(path, settings, work.names(ways), origins, tuple(notes), group)
+    return ImportResult(path, settings, work.names(ways), origins, tuple(notes), group)
 
 
-def _asked_for(group: str, ways: Sequence[Way]) -> Way:
+def _asked_for(group: str, ways: Sequence[GroupRoute]) -> GroupRoute:
     way = next((way for way in ways if way.name == group), None)
     if way is None:
         raise ConfigError(f"no group {group!r} was carried over{nearest(group, [way.name for way in ways])}")
     return way
 
 
-def _nothing(path: Path, notes: Iterable[Note]) -> str:
+def _nothing(path: Path, notes: Iterable[ImportNote]) -> str:
     told = [f"\n  line {note.line}: {note.what}: {note.told()}" for note in notes if note.what.startswith("model_list")]
     return f"{path}: none of its models can be carried over{''.join(told[:10]) or '; its model_list is empty'}"
 
 
-class _Work:
+class _ImportJob:
     """A running import."""
 
-    def __init__(self, found: Blocks, notes: Notes, variables: Variables) -> None:
+    def __init__(self, found: LiteLLMConfig, notes: ImportNotes, variables: Variables) -> None:
         self._blocks, self._notes, self._variables = found, notes, variables
-        self._reader = Reader(Caller(notes, variables), notes, found.credentials)
+        self._reader = DeploymentReader(EndpointResolver(notes, variables), notes, found.credentials)
         self._lists = self._read_lists()
         self._aliases = self._read_aliases()
         self.deployments: list[Deployment] = []
 
-    def _read_lists(self) -> Lists:
+    def _read_lists(self) -> FallbackLists:
         found = {}
         for word in _LISTS:
             said = self._blocks.setting(word)
@@ -100,9 +110,9 @@ class _Work:
         default = self._blocks.setting("default_fallbacks")
         if default is not None:
             found["fallbacks"].setdefault(ANY, chains(default[0], default[1], self._notes).get(ANY, []))
-        deepest = self._blocks.setting("max_fallbacks")
-        most = number(deepest[0]) if deepest else None
-        return Lists(found[_LISTS[0]], found[_LISTS[1]], found[_LISTS[2]], 5 if most is None else int(most))
+        max_depth = self._blocks.setting("max_fallbacks")
+        most = number(max_depth[0]) if max_depth else None
+        return FallbackLists(found[_LISTS[0]], found[_LISTS[1]], found[_LISTS[2]], 5 if most is None else int(most))
 
     def _read_aliases(self) -> dict[str, str]:
         said = self._blocks.setting("model_group_alias")
@@ -186,7 +196,7 @@ class _Work:
             self._notes.differs(said[1], "the predicted time to the end of the answer decides, queue included")
         return how or "share"
 
-    def ways(self) -> list[Way]:
+    def ways(self) -> list[GroupRoute]:
         """Every name to ask for."""
         said = self._blocks.setting("enable_tag_filtering")
         how = self._how()
@@ -262,11 +272,11 @@ class _Work:
                         "routing(tags=[...]) says what a request's cost is for",
                     )  # fmt: skip
 
-    def names(self, ways: Sequence[Way]) -> dict[str, list[str]]:
+    def names(self, ways: Sequence[GroupRoute]) -> dict[str, list[str]]:
         """A name to ask for -> the ids of its models, in the order of the file."""
         return {way.name: [each.id for each in self._groups.members(way)] for way in ways}
 
-    def settings(self, ways: Sequence[Way], *, alone: bool) -> dict[str, Any]:
+    def settings(self, ways: Sequence[GroupRoute], *, alone: bool) -> dict[str, Any]:
         """The words of router.yaml, in the order in which they are read."""
         kept = {each.id for way in ways for each in self._groups.members(way)}
         members = [each for each in self.deployments if each.id in kept]
@@ -290,7 +300,7 @@ class _Work:
         }
         return {name: value for name, value in settings.items() if value}
 
-    def _rules(self, ways: Sequence[Way], alone: bool) -> list[dict[str, Any]]:
+    def _rules(self, ways: Sequence[GroupRoute], alone: bool) -> list[dict[str, Any]]:
         """For each name with several models. The more specific names come first: each is a required tag."""
         rules: list[dict[str, Any]] = []
         for way in ways:
@@ -300,9 +310,9 @@ class _Work:
                 rules.append({**when, "then": steps})
         return rules
 
-    def _longest(self, ways: Sequence[Way]) -> Chain:
+    def _longest(self, ways: Sequence[GroupRoute]) -> FallbackChain:
         sizes = [len(members) for members in self._groups.deployments.values()]
-        return Chain(
+        return FallbackChain(
             max(len(way.groups) for way in ways), max(len(self._groups.members(way)) for way in ways), 1 in sizes
         )
 
@@ -311,7 +321,7 @@ class _Work:
         return "fallback" if self._lists.content or self._lists.general else ""
 
     def _caps(self, members: Sequence[Deployment]) -> list[dict[str, Any]]:
-        caps, found = Caps(self._notes), list[dict[str, Any]]()
+        caps, found = BudgetConverter(self._notes), list[dict[str, Any]]()
         library = self._blocks.library
         found += caps.whole(library, ("litellm_settings",))
         said = self._blocks.setting("provider_budget_config")

@@ -7,14 +7,14 @@ from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 from capability_router.drawing.table import printable
-from capability_router.migration.source import Place, Source
+from capability_router.migration.source import ConfigSource, Place
 
 Kind = Literal["left out", "differs", "secret", "to do"]
 """`secret`: it was in plain text in the file, and was not copied."""
 KINDS: tuple[Kind, ...] = ("secret", "to do", "left out", "differs")
 
 
-class Note(NamedTuple):
+class ImportNote(NamedTuple):
     """`line` of the source, None = not known; `what`: the setting's place; `todo`: "" = nothing."""
 
     kind: Kind
@@ -32,16 +32,16 @@ class Note(NamedTuple):
         return f"{self.why}; {self.todo}" if self.todo else self.why
 
 
-class Notes:
+class ImportNotes:
     """All notes of one import, in the order of the source's lines. They never contain a secret of the source."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ConfigSource) -> None:
         self._source = source
-        self._found: dict[Note, None] = {}
+        self._found: dict[ImportNote, None] = {}
 
     def add(self, kind: Kind, place: Place, why: str, todo: str = "") -> None:
         """Add a note; a repeated one changes nothing."""
-        self._found[Note(kind, self._source.line(place), shown(place), printable(why), printable(todo))] = None
+        self._found[ImportNote(kind, self._source.line(place), shown(place), printable(why), printable(todo))] = None
 
     def left_out(self, place: Place, why: str, todo: str = "") -> None:
         """The setting has no counterpart here."""
@@ -51,7 +51,7 @@ class Notes:
         """The setting was converted, but means something else in part."""
         self.add("differs", place, why, todo)
 
-    def __iter__(self) -> Iterator[Note]:
+    def __iter__(self) -> Iterator[ImportNote]:
         return iter(sorted(self._found, key=lambda note: (note.line is None, note.line or 0)))
 
     def __len__(self) -> int:
@@ -70,11 +70,11 @@ def _short(name: str) -> str:
     return plain if len(plain) <= 64 else f"{plain[:60]}..."
 
 
-def merged(notes: Iterable[Note]) -> list[Note]:
+def merged(notes: Iterable[ImportNote]) -> list[ImportNote]:
     """Notes of adjacent settings in one block with the same text, as one: `general_settings: master_key,
     database_url`.
     """
-    rows: list[Note] = []
+    rows: list[ImportNote] = []
     for (_, _, _, block), group in groupby(notes, lambda n: (n.kind, n.why, n.todo, n.what.rpartition(".")[0])):
         same = list(group)
         first = same[0]

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from capability_router.drawing.table import folded, printable
-from capability_router.migration.call import PACKAGES
-from capability_router.migration.litellm import Imported
-from capability_router.migration.note import KINDS, Note, merged
+from capability_router.migration.endpoint_resolver import PACKAGES
+from capability_router.migration.litellm import ImportResult
+from capability_router.migration.note import KINDS, ImportNote, merged
 from capability_router.migration.provider import own_keys
 from capability_router.settings.source import VARIABLE
 
@@ -24,7 +24,7 @@ _HEADS = {
 }
 
 
-def page(found: Imported) -> str:
+def page(found: ImportResult) -> str:
     """YAML with comments."""
     head = "\n".join("#" if not line else f"# {line}" for line in _comments(found))
     body = "".join(_block(name, value) for name, value in found.settings.items())
@@ -53,7 +53,7 @@ def _variables(value: Any) -> Iterator[str]:
             yield from _variables(inner)
 
 
-def _comments(found: Imported) -> Iterator[str]:
+def _comments(found: ImportResult) -> Iterator[str]:
     yield f"Made of {printable(found.source.name)} by `capability-router import litellm`. Look it over, then"
     yield "`capability-router check --config THIS_FILE`."
     yield ""
@@ -66,7 +66,7 @@ def _comments(found: Imported) -> Iterator[str]:
         yield from ("", head, *told)
 
 
-def sections(notes: Sequence[Note], width: int | None) -> Iterator[tuple[str, list[str]]]:
+def sections(notes: Sequence[ImportNote], width: int | None) -> Iterator[tuple[str, list[str]]]:
     """A head for each kind of note, and its notes, each with its line, what, why and what to do."""
     rows = merged(notes)
     for kind in KINDS:
@@ -75,7 +75,7 @@ def sections(notes: Sequence[Note], width: int | None) -> Iterator[tuple[str, li
             yield _HEADS[kind], told
 
 
-def _asking(found: Imported) -> Iterator[str]:
+def _asking(found: ImportResult) -> Iterator[str]:
     if found.group is not None:
         yield from folded(f"This router is what {printable(found.group)!r} was: ask it for nothing else.", _WIDTH)
         return
@@ -91,7 +91,7 @@ def _asking(found: Imported) -> Iterator[str]:
     yield from folded(f"Names: {shown}", _WIDTH)
 
 
-def _told(note: Note, width: int | None) -> Iterator[str]:
+def _told(note: ImportNote, width: int | None) -> Iterator[str]:
     where = f"line {note.line}: " if note.line else ""
     first, *rest = folded(f"{where}{note.what}: {note.told()}", None if width is None else width - 2)
     yield f"- {first}"
@@ -121,7 +121,7 @@ class _Dumper(yaml.SafeDumper):
         return super().increase_indent(flow, False)
 
 
-def as_json(found: Imported) -> dict[str, Any]:
+def as_json(found: ImportResult) -> dict[str, Any]:
     """The same for a program, JSON-safe."""
     names: dict[str, Sequence[str]] = dict(found.names)
     return {

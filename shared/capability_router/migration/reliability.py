@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from capability_router.migration.amount import number, tidy
-from capability_router.migration.note import Notes
+from capability_router.migration.note import ImportNotes
 from capability_router.migration.source import Place
 
 MOST_ATTEMPTS, MOST_REPEATS = 20, 10
@@ -15,7 +15,7 @@ _OURS = 4
 """Our default number of attempts."""
 
 
-class Chain(NamedTuple):
+class FallbackChain(NamedTuple):
     """The longest way of a request: its groups and deployments. `alone`: some group has only one deployment."""
 
     groups: int
@@ -31,7 +31,7 @@ Setting = Callable[[str], Found]
 class Reliability:
     """Reads numbers; an invalid one is reported and left out."""
 
-    def __init__(self, notes: Notes, setting: Setting) -> None:
+    def __init__(self, notes: ImportNotes, setting: Setting) -> None:
         self._notes, self._setting = notes, setting
 
     def _number(self, word: str, what: str = "a number of 0 or more") -> tuple[float | None, Place]:
@@ -44,7 +44,7 @@ class Reliability:
             self._notes.left_out(place, f"it is not {what}", "write one by hand")
         return parsed, place
 
-    def retry(self, chain: Chain) -> dict[str, Any]:
+    def retry(self, chain: FallbackChain) -> dict[str, Any]:
         """As many launches as LiteLLM would make at most, and enough to reach the last group."""
         retries, place = self._number("num_retries")
         wait, waits_at = self._number("retry_after")

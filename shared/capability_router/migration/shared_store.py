@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from capability_router.migration.note import Notes
+from capability_router.migration.note import ImportNotes
 from capability_router.migration.source import Place
 from capability_router.migration.variables import Variables, named, put
 
@@ -18,7 +18,7 @@ _HOST = re.compile(r"^[\w.-]+$")
 class SharedStore:
     """Finds the one Redis of a configuration."""
 
-    def __init__(self, notes: Notes, variables: Variables) -> None:
+    def __init__(self, notes: ImportNotes, variables: Variables) -> None:
         self._notes, self._variables = notes, variables
 
     def store(self, router: Block, at: Place, library: Block) -> dict[str, Any] | None:

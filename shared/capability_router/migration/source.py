@@ -18,7 +18,7 @@ _LARGEST, _MANY, _DEEP = 8_000_000, 200_000, 40
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigSource:
     """`values`: what the file holds, a mapping. `lines`: place -> line, counted from 1."""
 
     path: Path
@@ -30,14 +30,14 @@ class Source:
         return next((found for cut in range(len(place), 0, -1) if (found := self.lines.get(place[:cut]))), None)
 
 
-def read(path: Path) -> Source:
+def read(path: Path) -> ConfigSource:
     """The file as YAML or JSON. Raises ConfigError, which quotes nothing of it, because it may hold secrets."""
     text = _text(path)
     values, lines = _json(text, path) if text.lstrip()[:1] == "{" else _yaml(text, path)
     if not isinstance(values, Mapping):
         kind = "empty" if values is None else f"a {type(values).__name__}"
         raise ConfigError(f"{path} is {kind}; a configuration is a mapping with a `model_list`")
-    return Source(path, values, lines)
+    return ConfigSource(path, values, lines)
 
 
 def _text(path: Path) -> str:

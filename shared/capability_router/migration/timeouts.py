@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from capability_router.migration.call import Fields, as_endpoint
 from capability_router.migration.deployment import Deployment
-from capability_router.migration.note import Notes
+from capability_router.migration.endpoint_resolver import Fields, as_endpoint
+from capability_router.migration.note import ImportNotes
 
 Limits = Mapping[str, Any]
 
 
-def timed(members: Sequence[Deployment], common: Limits, notes: Notes) -> tuple[dict[str, Fields], Limits]:
+def timed(members: Sequence[Deployment], common: Limits, notes: ImportNotes) -> tuple[dict[str, Fields], Limits]:
     """(id -> its entry's fields, the timeouts for all). If they differ, each endpoint gets its own."""
     limits = {each.id: {**common, **each.timeouts} for each in members}
     first = limits[members[0].id]
@@ -21,7 +21,7 @@ def timed(members: Sequence[Deployment], common: Limits, notes: Notes) -> tuple[
     return {each.id: _limited(each, limits[each.id], notes) for each in members}, {}
 
 
-def _limited(each: Deployment, own: Limits, notes: Notes) -> Fields:
+def _limited(each: Deployment, own: Limits, notes: ImportNotes) -> Fields:
     fields = dict(each.fields)
     found = fields.get("endpoint") or as_endpoint(each.named)
     if not own:

@@ -18,7 +18,7 @@ def named(value: Any) -> str | None:
     return name if _NAME.match(name) else None
 
 
-def refers(value: Any) -> bool:
+def is_reference(value: Any) -> bool:
     """Whether it refers to a variable, even by an invalid name."""
     return isinstance(value, str) and value.startswith(_THEIRS)
 

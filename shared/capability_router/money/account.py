@@ -13,15 +13,15 @@ from itertools import count
 from typing import Protocol
 
 from capability_router.errors import ConfigError
-from capability_router.money.allowance import Limit, Loans
-from capability_router.money.budget.budgets import Budgets, Reservation, Short
+from capability_router.frozen_value import altered
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation
 from capability_router.money.budget.denial import Denial
-from capability_router.money.ledger.call import Booked, Call
+from capability_router.money.cost_limit import CostLimit, Loans
+from capability_router.money.ledger.call import Call, CostAttribution
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Number, Price, pico
 from capability_router.request import Reply, Usage
 from capability_router.tokens.estimate import estimate_tokens
-from capability_router.value import altered
 
 log = logging.getLogger("capability_router")
 _BEGUN = frozenset(
@@ -35,7 +35,7 @@ _UNMARKED: Mapping[str, str] = {}
 _EVERYBODY = ["global"]
 
 
-class Payee(Protocol):
+class BilledModel(Protocol):
     """The model that is paid for."""
 
     @property
@@ -48,7 +48,7 @@ class Payee(Protocol):
         ...
 
 
-class Broken(Protocol):
+class BilledFault(Protocol):
     """The part of a Fault that decides what the attempt costs."""
 
     @property
@@ -65,7 +65,7 @@ def _limited(_: str) -> None:
     """The default for `unlimited`: every model has an output limit."""
 
 
-def _may_be_billed(fault: Broken) -> bool:
+def _may_be_billed(fault: BilledFault) -> bool:
     turned_away = fault.status is not None and fault.status >= 400
     return fault.started or (fault.sent and not turned_away and fault.kind in _BEGUN)
 
@@ -100,10 +100,10 @@ class Account:
     """
 
     def __init__(
-        self, request_id: str, booked: Booked, input_tokens: int, ledger: Ledger, budgets: Budgets,
+        self, request_id: str, booked: CostAttribution, input_tokens: int, ledger: Ledger, budgets: Budgets,
         prices: Mapping[str, Price | None], most: Callable[[str], int | None], unix: Callable[[], float],
         credentials: Mapping[str, str] = _UNMARKED, providers: Mapping[str, str] = _UNMARKED,
-        limit: Limit | None = None, candidates: Sequence[Payee] = (),
+        limit: CostLimit | None = None, candidates: Sequence[BilledModel] = (),
         unlimited: Callable[[str], int | None] = _limited,
     ) -> None:  # fmt: skip
         self.tenant = booked.tenant
@@ -116,26 +116,26 @@ class Account:
         self._limit, self._candidates, self._unlimited = limit, candidates, unlimited
         self._loans: Loans | None = None
 
-    def open(self, attempt: int, candidate: Payee) -> Denial | Short | None:
+    def open(self, attempt: int, candidate: BilledModel) -> Denial | FundsShortfall | None:
         """Reserve the money and open a ledger entry (None).
 
-        Else a Denial by the budget that forbids it, or the Short sum that a store must lend first.
+        Else a Denial by the budget that forbids it, or the FundsShortfall sum that a store must lend first.
         """
         if self._limit is not None and (over := self._limit.forbids(attempt, candidate.id)):
             return over
         if self._budgets.any and (short := self._reserved(attempt, candidate)) is not None:
             if self._limit is not None:
-                self._limit.forgone(attempt)
+                self._limit.release_attempt(attempt)
             return short
         self._ledger.open((self._request_id, attempt, self._run))
         return None
 
-    def _reserved(self, attempt: int, candidate: Payee) -> Denial | Short | None:
+    def _reserved(self, attempt: int, candidate: BilledModel) -> Denial | FundsShortfall | None:
         if self._refused is not None:
             return self._refused
         lent = None if self._loans is None else self._loans.taken(attempt)
         hold = lent or self._budgets.reserve(self._scopes(candidate), self._most(candidate.id))
-        if isinstance(hold, Short):
+        if isinstance(hold, FundsShortfall):
             self._loans = self._loans or Loans(self._budgets)
             return hold
         if isinstance(hold, Denial):
@@ -143,22 +143,22 @@ class Account:
         self._holds[attempt] = hold
         return None
 
-    def foreseen(self, candidate: Payee) -> Denial | None:
+    def foreseen(self, candidate: BilledModel) -> Denial | None:
         """The Denial that `open` would return now, as far as is known without a store; None = it fits."""
         found = self._budgets.fits(self._scopes(candidate), self._most(candidate.id))
         return None if found is None else self._advised(found, candidate)
 
-    def borrow(self, attempt: int, short: Short) -> None:
+    def borrow(self, attempt: int, short: FundsShortfall) -> None:
         """Borrow the missing sum from a store, for the next `open` of the attempt. Blocks while the store answers."""
         if self._loans is not None:
             self._loans.borrow(attempt, short)
 
-    def forgo(self) -> None:
+    def release_loans(self) -> None:
         """Give back borrowed money that was not used, also what a store is still about to lend."""
         if self._loans is not None:
-            self._loans.forgo()
+            self._loans.release_loans()
 
-    def _advised(self, denial: Denial, candidate: Payee) -> Denial:
+    def _advised(self, denial: Denial, candidate: BilledModel) -> Denial:
         """The denial with advice on what to change.
 
         A model without a known output limit is only left out ("degrade"), because another model may fit the budget.
@@ -174,7 +174,7 @@ class Account:
         )
         return denial._replace(on_exceed="degrade", told=told)
 
-    def _denied(self, denial: Denial, candidate: Payee) -> Denial:
+    def _denied(self, denial: Denial, candidate: BilledModel) -> Denial:
         if not denial.final:
             return denial
         others = () if denial.store else [c for c in self._candidates if c.id != candidate.id]
@@ -183,7 +183,14 @@ class Account:
         return self._refused
 
     def close(
-        self, attempt: int, candidate: Payee, fault: Broken | None, reply: Reply, *, had_content: bool, cancelled: bool
+        self,
+        attempt: int,
+        candidate: BilledModel,
+        fault: BilledFault | None,
+        reply: Reply,
+        *,
+        had_content: bool,
+        cancelled: bool,
     ) -> tuple[Usage, int | None]:
         """Settle the entry and the reservation; returns the booked tokens and their cost in picodollars."""
         model = candidate.id
@@ -216,7 +223,9 @@ class Account:
             return usage
         return altered(usage, estimated=True)
 
-    def _usage(self, candidate: Payee, fault: Broken | None, reply: Reply, had_content: bool, *, cut: bool) -> Usage:
+    def _usage(
+        self, candidate: BilledModel, fault: BilledFault | None, reply: Reply, had_content: bool, *, cut: bool
+    ) -> Usage:
         usage = reply.usage
         if usage is not None and usage.credible:
             if reply.cached or reply.cost_usd is not None:
@@ -234,7 +243,7 @@ class Account:
             return _NOTHING
         return Usage(self._read_by(candidate), estimate_tokens(reply.text) if reply.text else 0, estimated=True)
 
-    def _read_by(self, candidate: Payee) -> int:
+    def _read_by(self, candidate: BilledModel) -> int:
         return candidate.input_tokens or self._input_tokens
 
     def _cost(self, model: str, usage: Usage, reply: Reply) -> int | None:
@@ -250,7 +259,7 @@ class Account:
         price = self._prices.get(model)
         return None if price is None else price.cost(usage)
 
-    def _scopes(self, candidate: Payee) -> list[str]:
+    def _scopes(self, candidate: BilledModel) -> list[str]:
         b = self._booked
         if self._budgets.only_global and not b.tenant:  # the usual case, without making the other names
             return _EVERYBODY

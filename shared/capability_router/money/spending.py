@@ -63,7 +63,7 @@ class Spending:
         return dict(sums)
 
 
-class ShowsSpending:
+class SpendingMixin:
     """What the callback handlers of both frameworks show of the calls that they have added up.
 
     Each call is kept, about a kB, until `clear()`: one for a whole process is cleared now and then.

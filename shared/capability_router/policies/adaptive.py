@@ -18,14 +18,20 @@ from operator import call
 
 from capability_router.concurrency.deferring_lock import DeferringLock
 from capability_router.plan import Candidate
-from capability_router.policies.averages.pace import Pace
+from capability_router.policies.averages.budget_pacer import BudgetPacer
 from capability_router.policies.averages.quality_price import QualityPrice
-from capability_router.policies.averages.sight import STAYING, Sight, Strongest, points_of, usable
-from capability_router.policies.averages.steering import Steering, Weights, told
-from capability_router.policies.base import BELOW, Judgement, Prospect, Scene, Terms, rounded, told_cost
-from capability_router.policies.dual import QUALITY, Point, Wish, worth
+from capability_router.policies.averages.target_candidates import (
+    STAYING,
+    Strongest,
+    TargetCandidates,
+    points_of,
+    usable,
+)
+from capability_router.policies.averages.target_controller import TargetController, UtilityWeights, told
+from capability_router.policies.base import BELOW, EligibleModel, PolicyContext, PolicyScores, Terms, cost_text, rounded
+from capability_router.policies.dual_solver import QUALITY, Point, QualityGoal, worth
 from capability_router.policies.lazy_tuple import LazyTuple
-from capability_router.policies.trade import Trade
+from capability_router.policies.trade_off import TradeOff
 from capability_router.request import Outcome
 
 COST_WEIGHT = 0.25
@@ -52,11 +58,11 @@ class Adaptive:
         latency_weight: float = LATENCY_WEIGHT,
         cost_target_usd: float | None = None,
         latency_target_s: float | None = None,
-        pace: Pace | None = None,
+        pace: BudgetPacer | None = None,
     ) -> None:
         self._floor = min_quality
-        self._wish = None if quality_target is None else Wish(quality_target)
-        self._wish = self._wish if quality_share is None else Wish(0.0, quality_share)
+        self._wish = None if quality_target is None else QualityGoal(quality_target)
+        self._wish = self._wish if quality_share is None else QualityGoal(0.0, quality_share)
         self._cost_weight, self._mu = cost_weight, latency_weight
         self._strongest = Strongest()
         self._all = QualityPrice(min_quality, self._strongest)
@@ -65,15 +71,15 @@ class Adaptive:
         self._lock: DeferringLock[Callable[[], object]] = DeferringLock(call)
         self.weighs_waits = latency_weight > 0.0
         steers = not (cost_target_usd is None and latency_target_s is None and pace is None)
-        self._steering = Steering(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
-        self._weighed: tuple[Sequence[Prospect], tuple[Sight, Weights] | None] = ((), None)
+        self._steering = TargetController(cost_target_usd, latency_target_s, pace, latency_weight) if steers else None
+        self._weighed: tuple[Sequence[EligibleModel], tuple[TargetCandidates, UtilityWeights] | None] = ((), None)
 
-    def observe(self, scene: Scene, chosen: str = "") -> None:
+    def observe(self, scene: PolicyContext, chosen: str = "") -> None:
         """Add a request that is really carried out; `explain` leaves the window unchanged."""
         mu = self._mu if self._steering is None else self._steered(self._steering, scene, chosen).mu
         self._lock.post(partial(self._taken, scene, self._wanted(scene), mu))
 
-    def _taken(self, scene: Scene, wish: Wish | None, mu: float) -> None:
+    def _taken(self, scene: PolicyContext, wish: QualityGoal | None, mu: float) -> None:
         """Runs with the lock held."""
         tenant, learned = scene.request.routing.tenant, scene.rows[0].believed is not None
         several = learned and self._several(tenant)
@@ -99,7 +105,7 @@ class Adaptive:
         self._own.move_to_end(tenant)
         return own
 
-    def _found_on(self, scene: Scene) -> QualityPrice:
+    def _tenant_price(self, scene: PolicyContext) -> QualityPrice:
         """Where several tenants score, none may set the price for the others, not even for who begins."""
         tenant = scene.request.routing.tenant
         if not scene.apart or (not self._own and self._first in (None, tenant)):
@@ -116,7 +122,7 @@ class Adaptive:
         if self._steering is not None:
             self._lock.post(partial(self._steering.settled, chosen, outcome))
 
-    def _steered(self, steering: Steering, scene: Scene, chosen: str) -> Weights:
+    def _steered(self, steering: TargetController, scene: PolicyContext, chosen: str) -> UtilityWeights:
         """Show the targets a request; returns its weights as they were before it."""
         sight, weights = self._weighing(scene, steering)
         price = weights.price
@@ -128,28 +134,30 @@ class Adaptive:
         return weights
 
     @staticmethod
-    def _pick(sight: Sight, weights: Weights, price: float) -> Prospect:
+    def _pick(sight: TargetCandidates, weights: UtilityWeights, price: float) -> EligibleModel:
         points, own = points_of(sight.rows, weights.mu), worth(price)
         return max(zip(points, sight.rows, strict=True), key=lambda pair: own(pair[0]))[1]
 
-    def _sight(self, scene: Scene) -> Sight:
+    def _sight(self, scene: PolicyContext) -> TargetCandidates:
         """The models that the targets choose from: no held ones and none below the floor, unless all are."""
         rows, floor = usable(scene.rows), self._floor
         if floor is not None:
             rows = [row for row in rows if row.quality >= floor] or rows
-        reference = self._found_on(scene).strong_usd or self._strongest.usd(rows)
+        reference = self._tenant_price(scene).strong_usd or self._strongest.usd(rows)
         one = 1.0 / reference if reference > 0.0 else 0.0
-        return Sight(rows, self._cost_weight * one, _TIE * one, ruled=self._wanted(scene) is not None)
+        return TargetCandidates(rows, self._cost_weight * one, _TIE * one, ruled=self._wanted(scene) is not None)
 
-    def _price_of_quality(self, scene: Scene, wish: Wish | None, points: Sequence[Point]) -> float:
+    def _price_of_quality(self, scene: PolicyContext, wish: QualityGoal | None, points: Sequence[Point]) -> float:
         """Lambda for this request, in quality points per USD."""
-        price = self._found_on(scene)
+        price = self._tenant_price(scene)
         if wish is None:
             return price.usual(points, self._cost_weight)
         with self._lock:
             return price.for_target(scene, wish, points)
 
-    def _priced(self, scene: Scene, wish: Wish | None, points: Sequence[Point], weights: Weights | None) -> float:
+    def _priced(
+        self, scene: PolicyContext, wish: QualityGoal | None, points: Sequence[Point], weights: UtilityWeights | None
+    ) -> float:
         """Lambda, from whichever source sets it.
 
         With a latency target it stays finite: else both weights would rise for ever where quality is above its target
@@ -160,9 +168,9 @@ class Adaptive:
         if weights.price is not None:
             return weights.price
         price = self._price_of_quality(scene, wish, points)
-        return price if weights.wait is None else min(price, self._found_on(scene).usual(points, _NO_MATTER))
+        return price if weights.wait is None else min(price, self._tenant_price(scene).usual(points, _NO_MATTER))
 
-    def _weighing(self, scene: Scene, steering: Steering) -> tuple[Sight, Weights]:
+    def _weighing(self, scene: PolicyContext, steering: TargetController) -> tuple[TargetCandidates, UtilityWeights]:
         """The models that the targets choose from, and the resulting weights, as of the time when the request was
         judged.
         """
@@ -174,11 +182,11 @@ class Adaptive:
             self._weighed = (scene.rows, found)  # one value, since threads judge at the same time
         return found
 
-    def _wanted(self, scene: Scene) -> Wish | None:
+    def _wanted(self, scene: PolicyContext) -> QualityGoal | None:
         own = scene.request.routing.quality_target
-        return self._wish if own is None else Wish(own)
+        return self._wish if own is None else QualityGoal(own)
 
-    def judge(self, scene: Scene) -> Judgement:
+    def judge(self, scene: PolicyContext) -> PolicyScores:
         """The utilities; models below `min_quality` rank last unless none reaches it."""
         weights = None if self._steering is None else self._weighing(scene, self._steering)[1]
         points = points_of(scene.rows, self._mu if weights is None else weights.mu)
@@ -190,33 +198,33 @@ class Adaptive:
         terms = partial(_terms, points, scene.rows, price, floor, below)
         settings = LazyTuple(partial(self._settings, price, wish, weights))
         second = 0.0 if not self.weighs_waits else self._mu if weights is None else max(weights.mu, self._mu)
-        return Judgement(_scores(points, price, floor, below), settings, second, terms)
+        return PolicyScores(_scores(points, price, floor, below), settings, second, terms)
 
-    def reason(self, scene: Scene, best: Prospect) -> str:
+    def reason(self, scene: PolicyContext, best: EligibleModel) -> str:
         """The trade that was made: against the next best if scores were learned, else against the strongest."""
         sight, weights = (None, None) if self._steering is None else self._weighing(scene, self._steering)
         trade = self._learned(scene, best, weights) or self._traded(scene, best)
         targets = "" if weights is None or sight is None else told(weights, sight)
         return f"{trade}; {targets}" if targets else trade
 
-    def _traded(self, scene: Scene, best: Prospect) -> str:
+    def _traded(self, scene: PolicyContext, best: EligibleModel) -> str:
         strong = self._strongest.of(scene.rows)
-        own = f"quality {best.quality:.2f} at {told_cost(best)}"
+        own = f"quality {best.quality:.2f} at {cost_text(best)}"
         if strong.card.id == best.card.id:
             return f"strongest, and worth it: {own}"
-        return f"{own}; {strong.card.id} has {strong.quality:.2f} at {told_cost(strong)}"
+        return f"{own}; {strong.card.id} has {strong.quality:.2f} at {cost_text(strong)}"
 
-    def _learned(self, scene: Scene, best: Prospect, weights: Weights | None) -> str:
+    def _learned(self, scene: PolicyContext, best: EligibleModel, weights: UtilityWeights | None) -> str:
         """What decided, in numbers, if requests were scored; and which model it would have been without the scores."""
         if best.believed is None:  # nothing was learned of any model
             return ""
         mu = self._mu if weights is None else weights.mu
         points = points_of(scene.rows, mu)
         price = self._priced(scene, self._wanted(scene), points, weights)
-        steered = weights is not None and weights.wait is not None
-        return Trade(scene.rows, points, best, price, mu, self._floor, steered).told()
+        has_latency_target = weights is not None and weights.wait is not None
+        return TradeOff(scene.rows, points, best, price, mu, self._floor, has_latency_target).told()
 
-    def _settings(self, price: float, wish: Wish | None, weights: Weights | None) -> Terms:
+    def _settings(self, price: float, wish: QualityGoal | None, weights: UtilityWeights | None) -> Terms:
         target: Terms = () if wish is None else (("quality_target", wish.level),)
         if wish is not None and wish.share:
             target = (("quality_share", wish.share),)
@@ -242,7 +250,7 @@ def _scores(points: Sequence[Point], price: float, floor: float | None, below: f
 
 
 def _terms(
-    points: Sequence[Point], rows: Sequence[Prospect], price: float, floor: float | None, below: float, at: int
+    points: Sequence[Point], rows: Sequence[EligibleModel], price: float, floor: float | None, below: float, at: int
 ) -> Terms:
     """The summands of the score at this index."""
     (usd, utility, quality), stays = points[at], rows[at].stays

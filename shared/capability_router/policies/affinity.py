@@ -28,7 +28,7 @@ _CACHES_MARKED_ONLY = frozenset({"anthropic", "bedrock"})
 """Providers that cache only what a request marks. The last call's usage shows whether anything is cached."""
 
 
-class Stay(NamedTuple):
+class StickyModel(NamedTuple):
     """The model that a conversation uses; "" = none yet.
 
     `binding`: that model goes first wherever it can be used. `cached_tokens`: how much of the prompt is probably
@@ -40,11 +40,11 @@ class Stay(NamedTuple):
     cached_tokens: int = 0
 
 
-NOWHERE = Stay("")
+NOWHERE = StickyModel("")
 
 
 @dataclass(slots=True)
-class Turn:
+class CachedPrompt:
     """An answered prompt: the model, the time, and how many of its tokens the provider has cached."""
 
     model: str
@@ -58,19 +58,19 @@ class Affinity:
     def __init__(self, models: Collection[str], keep: int = KEPT) -> None:
         self._models = models
         self._calls: OrderedDict[Hashable, str] = OrderedDict()
-        self._turns: OrderedDict[Hashable, Turn] = OrderedDict()
+        self._turns: OrderedDict[Hashable, CachedPrompt] = OrderedDict()
         self._keep = keep
 
     def note(self, request: Request, reply: Reply, model: str, cached_tokens: int, at: float) -> None:
         """Record that this model gave the reply; `at` in seconds of the router's clock."""
-        turn = Turn(model, at, cached_tokens)
+        turn = CachedPrompt(model, at, cached_tokens)
         tenant = request.routing.tenant
         keys = _prefixes(tenant, request.texts)[-1:] + _sessions(request)
         if reply.tool_call_ids:
             _keep(self._calls, _calls(tenant, reply.tool_call_ids), model, self._keep)
         _keep(self._turns, keys, turn, self._keep)
 
-    def of(self, request: Request, now: float) -> Stay:
+    def of(self, request: Request, now: float) -> StickyModel:
         """The model that the request's conversation uses."""
         follows, earlier = request.follows, request.texts[:-1]
         if not (follows or earlier or request.routing.session or request.answered_by):  # as a first request
@@ -87,7 +87,7 @@ class Affinity:
         if not model:
             return NOWHERE
         warm = turn is not None and turn.model == model and now - turn.at <= WARM_S
-        return Stay(model, bool(follows), turn.cached_tokens if warm and turn else 0)
+        return StickyModel(model, bool(follows), turn.cached_tokens if warm and turn else 0)
 
 
 def cached_after(provider: str, usage: Usage) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from capability_router.frozen_value import altered
 from capability_router.money.budget.denial import Denial
 from capability_router.plan import Candidate, Plan
-from capability_router.value import altered
 
 
 def within_budgets(plan: Plan, foreseen: Callable[[Candidate], Denial | None]) -> Plan:

@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from capability_router.catalog.card import ModelCard
-from capability_router.policies.base import Prospect
+from capability_router.policies.base import EligibleModel
 
 
-class Balance:
+class LoadBalancer:
     """The groups of interchangeable cards, made once per registry."""
 
     __slots__ = ("_group", "_turn", "any")
@@ -29,11 +29,11 @@ class Balance:
         """Whether any are interchangeable."""
         self._turn = 0
 
-    def took_turn(self) -> None:
+    def count_request(self) -> None:
         """Count a request that was really carried out."""
         self._turn += 1
 
-    def arrange(self, order: list[int], rows: Sequence[Prospect]) -> None:
+    def arrange(self, order: list[int], rows: Sequence[EligibleModel]) -> None:
         """Put the usable members of each group in their balanced order; `order`: indices of the rows, best first."""
         places: defaultdict[int, list[int]] = defaultdict(list)
         for place, at in enumerate(order):
@@ -45,7 +45,7 @@ class Balance:
             if len(held) > 1:
                 self._balance(order, held, rows)
 
-    def _balance(self, order: list[int], places: list[int], rows: Sequence[Prospect]) -> None:
+    def _balance(self, order: list[int], places: list[int], rows: Sequence[EligibleModel]) -> None:
         """Bring the less pressed of two members to the group's first place."""
         count = len(places)
         first = self._turn % count

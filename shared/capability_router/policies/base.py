@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from capability_router.catalog.card import ModelCard
 from capability_router.features import Features
-from capability_router.learning.guard import Guard, PlanPrediction
+from capability_router.learning.guard import BaselineGuard, PlanPrediction
+from capability_router.learning.implicit_signs import SignCounts
 from capability_router.learning.sharing.lesson import Lesson
-from capability_router.learning.signs import Counted
 from capability_router.plan import Candidate
 from capability_router.request import Outcome, Request
 
@@ -20,7 +20,7 @@ BELOW = "below_min_quality"
 
 
 @dataclass(slots=True)
-class Prospect:
+class EligibleModel:
     """One eligible model with the predictions for this request. Never changed.
 
     `cost_pico` in picodollars, `fallback_pico` of it for another model in case this one fails, `latency_s` and
@@ -46,17 +46,17 @@ class Prospect:
     answers: int = 1
     bonus: float = 0.0
 
-    def dearer(self, extra_pico: int) -> Prospect:
+    def dearer(self, extra_pico: int) -> EligibleModel:
         """The prospect with part of another model's cost added; its own cost is known."""
         cost = (self.cost_pico or 0) + extra_pico
-        return Prospect(
+        return EligibleModel(
             self.card, self.quality, cost, self.latency_s, self.queue_s, self.load, self.held, self.stays,
             self.pressure_s, extra_pico, self.believed, self.error, self.answers, self.bonus,
         )  # fmt: skip
 
 
 @dataclass(slots=True)
-class Scene:
+class PolicyContext:
     """One request and the models that may serve it, in registry order.
 
     `apart`: other tenants than its own have given scores that count for all.
@@ -64,11 +64,11 @@ class Scene:
 
     request: Request
     features: Features
-    rows: Sequence[Prospect]
+    rows: Sequence[EligibleModel]
     apart: bool = False
 
 
-Scored = tuple[float, Prospect]
+Scored = tuple[float, EligibleModel]
 """A score, and its row."""
 
 
@@ -78,7 +78,7 @@ def no_terms(at: int) -> Terms:
 
 
 @dataclass(slots=True)
-class Judgement:
+class PolicyScores:
     """The scores of a scene's rows; `settings` are the policy's own numbers, kept in the plan.
 
     `second`: by how much each second of waiting lowers a score, 0 = waits are not weighed. `terms`: gives the summands
@@ -93,7 +93,7 @@ class Judgement:
     chances: Mapping[str, float] | None = None
 
 
-class Judged(Protocol):
+class QualityEstimate(Protocol):
     """What was learned of a model for one request. `tokens`: of its answer, None = unknown; `error`: of the quality.
 
     `bonus`: by how much the true quality may be higher.
@@ -109,14 +109,14 @@ class Judged(Protocol):
     def tokens(self) -> int | None: ...
 
 
-class Knowledge(Protocol):
+class LearnedModel(Protocol):
     """The interface of the learned model that requests and scores use."""
 
     @property
-    def signs(self) -> Mapping[str, Counted]: ...
+    def signs(self) -> Mapping[str, SignCounts]: ...
     def judge(
         self, request: Request, believed: Sequence[tuple[str, float]], worth: Sequence[float]
-    ) -> Sequence[Judged]: ...
+    ) -> Sequence[QualityEstimate]: ...
     def others(self, tenant: str) -> bool: ...
     def has_scored(self, tenant: str) -> bool: ...
     def registered(self, models: Sequence[str]) -> None: ...
@@ -129,7 +129,7 @@ class Knowledge(Protocol):
     def answered(self, lesson: Lesson) -> None: ...
     def scored_elsewhere(self, request_id: str, score: float) -> Lesson | None: ...
     def close(self) -> None: ...
-    def tell(self, guard: Guard) -> None: ...
+    def tell(self, guard: BaselineGuard) -> None: ...
     def hears(self, listener: Callable[[Lesson], None]) -> None: ...
     def runs(self, errand: Callable[[bool], None]) -> None: ...
 
@@ -143,15 +143,15 @@ class Policy(Protocol):
     weighs_waits: bool
     """Whether a full model competes, with its wait in its score; else it ranks behind all that are not full."""
 
-    def judge(self, scene: Scene) -> Judgement:
+    def judge(self, scene: PolicyContext) -> PolicyScores:
         """One score per row, in order, with its terms and the numbers that decided."""
         ...
 
-    def reason(self, scene: Scene, best: Prospect) -> str:
+    def reason(self, scene: PolicyContext, best: EligibleModel) -> str:
         """Why the best row is the best: a clause with numbers."""
         ...
 
-    def observe(self, scene: Scene, chosen: str = "") -> None:
+    def observe(self, scene: PolicyContext, chosen: str = "") -> None:
         """Called for each request that is carried out, not for a dry run. `chosen` is asked first ("" = the pick)."""
         ...
 
@@ -160,13 +160,13 @@ class Policy(Protocol):
         ...
 
 
-class Static:
+class StatelessPolicy:
     """A policy that learns nothing from traffic."""
 
     ordered = False
     weighs_waits = False
 
-    def observe(self, scene: Scene, chosen: str = "") -> None:
+    def observe(self, scene: PolicyContext, chosen: str = "") -> None:
         """Nothing to learn."""
 
     def settled(self, chosen: Candidate, outcome: Outcome) -> None:
@@ -183,6 +183,6 @@ _SCALES = {6: 1e6, 9: 1e9}
 _MOST_ROUNDED = 1e6  # times 10^9 it is a whole number still, without a loss
 
 
-def told_cost(row: Prospect) -> str:
+def cost_text(row: EligibleModel) -> str:
     """'$0.00012' or 'unknown cost'."""
     return "unknown cost" if row.cost_pico is None else f"${row.cost_pico / 1e12:.6f}"

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from capability_router.learning.guard import Guard, PlanPrediction
-from capability_router.learning.lengths import Lengths
-from capability_router.learning.outcomes import Answered, Outcomes
+from capability_router.learning.context_windows import ContextWindows
+from capability_router.learning.guard import BaselineGuard, PlanPrediction
+from capability_router.learning.implicit_signs import WEIGHTS, ImplicitSign, ImplicitSigns
+from capability_router.learning.outcomes import AnsweredRequest, Outcomes
+from capability_router.learning.output_lengths import OutputLengths
 from capability_router.learning.prior import Prior
-from capability_router.learning.retries import Retries
+from capability_router.learning.repeat_detector import RepeatDetector
 from capability_router.learning.sharing.lesson import Lesson
-from capability_router.learning.signs import WEIGHTS, Sign, Signs
-from capability_router.learning.sizes import Sizes
 from capability_router.learning.tenants import hashed
-from capability_router.learning.windows import Windows
+from capability_router.learning.token_scales import TokenScales
 from capability_router.plan import Candidate, Plan
 from capability_router.policies.affinity import Affinity, cached_after
-from capability_router.policies.base import Knowledge
+from capability_router.policies.base import LearnedModel
 from capability_router.request import AttemptRecord, Outcome, Reply, Request
 
 
@@ -25,18 +25,18 @@ from capability_router.request import AttemptRecord, Outcome, Reply, Request
 class OutcomeLessons:
     """Distributes each lesson; the next plans use them."""
 
-    lengths: Lengths
-    sizes: Sizes
-    windows: Windows
+    lengths: OutputLengths
+    sizes: TokenScales
+    windows: ContextWindows
     prior: Prior
     affinity: Affinity
     outcomes: Outcomes
-    learned: Knowledge | None = None
-    guard: Guard | None = None
-    signs: Signs | None = None
-    retries: Retries | None = None
+    learned: LearnedModel | None = None
+    guard: BaselineGuard | None = None
+    signs: ImplicitSigns | None = None
+    retries: RepeatDetector | None = None
 
-    def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
+    def ended(self, request: Request, plan: Plan, outcome: Outcome, reply: Reply, now: float) -> list[ImplicitSign]:
         """Learn from an ended request; none of its text is kept. Returns the implicit signs found in it."""
         if not request.model:  # the call named another model, so nothing is learned about the candidate
             self._turned_away(outcome.attempts, plan, now, media=bool(request.media))
@@ -44,9 +44,11 @@ class OutcomeLessons:
             self._answered_by(request, plan, outcome, reply, outcome.model, now)
         return [] if self.signs is None or request.model else self._seen(self.signs, request, outcome, reply, now)
 
-    def _seen(self, signs: Signs, request: Request, outcome: Outcome, reply: Reply, now: float) -> list[Sign]:
+    def _seen(
+        self, signs: ImplicitSigns, request: Request, outcome: Outcome, reply: Reply, now: float
+    ) -> list[ImplicitSign]:
         tenant = request.routing.tenant
-        found: list[Sign] = []
+        found: list[ImplicitSign] = []
         for attempt in outcome.attempts:
             kind = attempt.fault or ("refusal" if attempt.finish == "refusal" else "")
             if not kind or kind in WEIGHTS:  # else it was no answer
@@ -77,11 +79,11 @@ class OutcomeLessons:
         if not request.model and not outcome.resumed:
             self._held(plan, chosen, outcome.usage.input_tokens)
 
-    def scored(self, request_id: str, score: float, source: str = "user") -> Answered:
+    def scored(self, request_id: str, score: float, source: str = "user") -> AnsweredRequest:
         """Record an answer's score, 0 to 1, from this source. Raises ConfigError for a bad score or unknown id."""
         answered = self.outcomes.scored(request_id, score, source)
         if self.signs is not None:
-            self.signs.withdrawn(request_id, answered.model)
+            self.signs.retract_signs(request_id, answered.model)
         before = self.outcomes.before(request_id, float(score))
         if self.learned is None or answered.sketch is None:
             self.prior.learn(answered.model, answered.task, float(score), before)
@@ -100,7 +102,7 @@ class OutcomeLessons:
         """Record a score from another process; if the answer was given here, the score replaces its implicit signs."""
         answered = self.outcomes.heard(lesson.id, lesson.score, lesson.source)
         if answered is not None and self.signs is not None:
-            self.signs.withdrawn(lesson.id, answered.model)
+            self.signs.retract_signs(lesson.id, answered.model)
 
     def scored_elsewhere(self, request_id: str, score: float) -> str | None:
         """Record the score of another process's answer; returns the model, None = no process remembers the request."""
@@ -111,14 +113,14 @@ class OutcomeLessons:
             self.guard.note(lesson.foreseen, lesson.model, score, request_id, lesson.tenant)
         return lesson.model
 
-    def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str, version: str) -> Answered:
+    def _answered(self, request: Request, plan: Plan, outcome: Outcome, model: str, version: str) -> AnsweredRequest:
         if self.learned is None or request.model:
             return _plainly(model, plan.task, str(version))  # a server wrote this, so it may be anything
         counted = not outcome.usage.estimated and outcome.finish != "length"
         tokens = outcome.usage.output_tokens // _planned(plan, model).answers if counted else None
         seen, tenant = self.learned.sketch(request), request.routing.tenant
         foreseen = None if plan.canary else _foreseen(plan)  # another policy's picks say nothing about this one's
-        return Answered(model, plan.task, seen, tokens, foreseen, tenant, version)
+        return AnsweredRequest(model, plan.task, seen, tokens, foreseen, tenant, version)
 
     def _turned_away(self, attempts: tuple[AttemptRecord, ...], plan: Plan, now: float, *, media: bool) -> None:
         """Learn a window from an overflow. An unnamed limit may be in bytes, which images and files reach long
@@ -136,9 +138,9 @@ class OutcomeLessons:
 
 
 @lru_cache(256)
-def _plainly(model: str, task: str, version: str) -> Answered:
+def _plainly(model: str, task: str, version: str) -> AnsweredRequest:
     """Without a sketch. Equal values are shared, because most of the ten thousand that are kept are equal."""
-    return Answered(model, task, version=version)
+    return AnsweredRequest(model, task, version=version)
 
 
 def _foreseen(plan: Plan) -> PlanPrediction | None:

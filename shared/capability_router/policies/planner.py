@@ -10,43 +10,60 @@ from typing import Protocol
 
 from capability_router.catalog.aliases import lacking
 from capability_router.catalog.card import CAPABILITIES, ModelCard
-from capability_router.counter import Count
-from capability_router.eligibility import Ask, Bar, Eligible, Refusal, Roster, UnknownMode, screen, under
+from capability_router.eligibility import (
+    CardIndex,
+    EligibilityQuery,
+    Eligible,
+    Refusal,
+    Unavailability,
+    UnknownMode,
+    screen,
+    under,
+)
 from capability_router.features import Features, features
-from capability_router.health.condition import Condition
-from capability_router.learning.guard import Guard
-from capability_router.learning.lengths import Lengths
+from capability_router.health.condition import CandidateCondition
+from capability_router.learning.context_windows import ContextWindows
+from capability_router.learning.guard import BaselineGuard
+from capability_router.learning.implicit_signs import ImplicitSigns
+from capability_router.learning.output_lengths import OutputLengths
 from capability_router.learning.prior import CARD_WEIGHT, PRICE_WEIGHT, Belief, Prior
-from capability_router.learning.signs import Signs
-from capability_router.learning.sizes import MARGIN, Sizes
 from capability_router.learning.tenants import hashed
-from capability_router.learning.windows import Windows
+from capability_router.learning.token_scales import MARGIN, TokenScales
 from capability_router.nearest import nearest
 from capability_router.plan import Plan
-from capability_router.policies.affinity import NOWHERE, Stay
-from capability_router.policies.balance import Balance
-from capability_router.policies.base import BELOW, Judged, Judgement, Knowledge, Policy, Prospect, Scene
-from capability_router.policies.expectation import remarks, with_fallbacks
-from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
+from capability_router.policies.affinity import NOWHERE, StickyModel
+from capability_router.policies.balance import LoadBalancer
+from capability_router.policies.base import (
+    BELOW,
+    EligibleModel,
+    LearnedModel,
+    Policy,
+    PolicyContext,
+    PolicyScores,
+    QualityEstimate,
+)
+from capability_router.policies.expected_cost import remarks, with_fallbacks
+from capability_router.policies.exploration.explorer import PICKED, ExplorationChoice, Explorer
 from capability_router.policies.lazy_tuple import LazyTuple
+from capability_router.policies.prompt_sizing import PromptSizing, sizing_of
 from capability_router.policies.ranking import Ranking
-from capability_router.policies.sizing import Sizing, sizing_of
 from capability_router.request import Need, Request
+from capability_router.token_counter import Count
 
 _HELD = attrgetter("held")
 _NOT_MOVED: Mapping[str, float] = {}
 _TOLD = 0.01  # quality points; larger moves are explained in the plan
 
 
-class Health(Protocol):
+class HealthView(Protocol):
     """The part of the health board that planning reads."""
 
-    def conditions(self, ids: Sequence[str], now: float) -> Sequence[Condition]: ...
-    def barred(self, now: float) -> Mapping[str, Bar]: ...
+    def conditions(self, ids: Sequence[str], now: float) -> Sequence[CandidateCondition]: ...
+    def barred(self, now: float) -> Mapping[str, Unavailability]: ...
     def failing(self, now: float) -> Mapping[str, float]: ...
 
 
-class Names(Protocol):
+class ModelLookup(Protocol):
     """The part of the registry that planning reads."""
 
     @property
@@ -70,35 +87,35 @@ class Decision:
     """A plan, the scene from which it was made, and the exploration in it."""
 
     plan: Plan
-    scene: Scene
-    explored: Explored = PICKED
+    scene: PolicyContext
+    explored: ExplorationChoice = PICKED
 
 
 @dataclass(frozen=True, slots=True)
 class Planner:
     """Everything a decision depends on."""
 
-    registry: Names
-    roster: Roster
+    registry: ModelLookup
+    roster: CardIndex
     policy: Policy
     prior: Prior
-    lengths: Lengths
-    health: Health
-    balance: Balance
+    lengths: OutputLengths
+    health: HealthView
+    balance: LoadBalancer
     unknown: UnknownMode = "prefer_known"
     tenants: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    sizes: Sizes = field(default_factory=Sizes)
-    windows: Windows = field(default_factory=Windows)
+    sizes: TokenScales = field(default_factory=TokenScales)
+    windows: ContextWindows = field(default_factory=ContextWindows)
     count: Count | None = None
-    learned: Knowledge | None = None
-    guard: Guard | None = None
+    learned: LearnedModel | None = None
+    guard: BaselineGuard | None = None
     explorer: Explorer | None = None
-    signs: Signs | None = None
+    signs: ImplicitSigns | None = None
     reads_signs: bool = True  # whether this policy does; another one of the router's may
     standing: Standing = _nobody
 
     def decide(
-        self, request: Request, now: float, *, stay: Stay = NOWHERE, found: Features | None = None
+        self, request: Request, now: float, *, stay: StickyModel = NOWHERE, found: Features | None = None
     ) -> Decision:  # fmt: skip
         """Rank the eligible models; the model that binds the conversation goes first if it is eligible and usable.
 
@@ -120,7 +137,7 @@ class Planner:
         rows = self._rows(eligible.cards, found, now, stay, request, sizing)
         failing = self.health.failing(now)
         apart = self.learned is not None and self.learned.others(request.routing.tenant)
-        scene = Scene(request, found, rows, apart)
+        scene = PolicyContext(request, found, rows, apart)
         if failing and len(rows) > 1 and any(row.card.id in failing and not row.held for row in rows):
             scene = self._expecting(scene, stay, failing)
             notes = LazyTuple(partial(remarks, eligible.notes, scene.rows, failing))
@@ -129,24 +146,24 @@ class Planner:
             eligible = eligible._replace(notes=(*eligible.notes, moved))
         return self._decision(scene, eligible, stay, ask, sizing)
 
-    def _expecting(self, scene: Scene, stay: Stay, failing: Mapping[str, float]) -> Scene:
+    def _expecting(self, scene: PolicyContext, stay: StickyModel, failing: Mapping[str, float]) -> PolicyContext:
         """The scene with the cost of fallbacks, in the order in which this policy would try them."""
         rows = scene.rows
         order = _ordered(scene, self.policy.judge(scene).scores, stay, {}, {})
-        return Scene(scene.request, scene.features, with_fallbacks(rows, order, failing), scene.apart)
+        return PolicyContext(scene.request, scene.features, with_fallbacks(rows, order, failing), scene.apart)
 
-    def _ask(self, request: Request, found: Features, sizing: Sizing | None, now: float) -> Ask:
+    def _ask(self, request: Request, found: Features, sizing: PromptSizing | None, now: float) -> EligibilityQuery:
         terms = request.routing
         own = self.tenants.get(terms.tenant) if self.tenants else None
         margin, learned = MARGIN if found.bucket else 0.0, self.windows.known
         if own is None and not terms.binding:
-            return Ask(
+            return EligibilityQuery(
                 request, found.input_tokens, int(request.needs), binding=False, margin=margin, sizes=sizing,
                 learned=learned, now=now,
             )  # fmt: skip
         pin = None if terms.pin is None else self.registry.resolve(terms.pin) or terms.pin
         tenant = None if own is None else self._meant(own)
-        return Ask(
+        return EligibilityQuery(
             request, found.input_tokens, int(request.needs), pin,
             self._meant(terms.allow), self._meant(terms.deny), tenant, True, margin, sizing, learned, now,
         )  # fmt: skip
@@ -155,9 +172,9 @@ class Planner:
         return frozenset(id for name in names for id in self.registry.matches(name) or (name,))
 
     def _rows(
-        self, cards: Sequence[ModelCard], found: Features, now: float, stay: Stay, request: Request,
-        sizing: Sizing | None,
-    ) -> list[Prospect]:  # fmt: skip
+        self, cards: Sequence[ModelCard], found: Features, now: float, stay: StickyModel, request: Request,
+        sizing: PromptSizing | None,
+    ) -> list[EligibleModel]:  # fmt: skip
         tokens_in, tokens_out, task, hardness = found.input_tokens, found.output_tokens, found.task, found.hardness
         ids, excerpts = self.roster.excerpts(cards)
         states, believed, known = self.health.conditions(ids, now), self._believed(task, request), self.lengths.on(task)
@@ -166,10 +183,10 @@ class Planner:
         balancing, staying, service = self.balance.any, stay.model, request.service
         asked, wanted, weighs = request.max_tokens, request.answers, self.policy.weighs_waits
         judged = None if self.learned is None else self._judged(self.learned, request, cards, believed, hardness)
-        rows: list[Prospect] = []
+        rows: list[EligibleModel] = []
         for (card, id, several, usual_most, most, rates), state in zip(excerpts, states, strict=True):
             belief = believed[id]
-            quality = belief.level + hardness * (belief.when_easy if easy else belief.when_hard)
+            quality = belief.level + hardness * (belief.slope_easy if easy else belief.slope_hard)
             quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
             expected = int(tokens_out * by_model.get(id, common)) if by_model else usual
             if judged is not None:
@@ -192,7 +209,7 @@ class Planner:
             if held and weighs and state.waits:  # a known wait is weighed
                 held, queue = "", self.standing(id, request.routing.priority, now, queue)
             pressure = state.pressure_s(now) if balancing else 0.0
-            rows.append(Prospect(
+            rows.append(EligibleModel(
                 card, quality, cost, latency, queue, state.in_flight, held, stays, pressure, 0, before, error, several,
                 bonus,
             ))  # fmt: skip
@@ -211,17 +228,24 @@ class Planner:
         return self.signs.shifts(request.routing.tenant)
 
     def _judged(
-        self, learned: Knowledge, request: Request, cards: Sequence[ModelCard], believed: Mapping[str, Belief],
+        self, learned: LearnedModel, request: Request, cards: Sequence[ModelCard], believed: Mapping[str, Belief],
         hardness: float,
-    ) -> dict[str, Judged]:  # fmt: skip
+    ) -> dict[str, QualityEstimate]:  # fmt: skip
         """What was learned of each model, starting from its card and the built-in heuristic."""
         before = [(card.id, believed[card.id].of(hardness)) for card in cards]
         worth = [CARD_WEIGHT if card.quality else PRICE_WEIGHT for card in cards]
         found = learned.judge(request, before, worth)
         return {card.id: judged for card, judged in zip(cards, found, strict=True)}
 
-    def _decision(self, scene: Scene, eligible: Eligible, stay: Stay, ask: Ask, sizing: Sizing | None) -> Decision:
-        judged = self.policy.judge(scene) if scene.rows else Judgement([])
+    def _decision(
+        self,
+        scene: PolicyContext,
+        eligible: Eligible,
+        stay: StickyModel,
+        ask: EligibilityQuery,
+        sizing: PromptSizing | None,
+    ) -> Decision:
+        judged = self.policy.judge(scene) if scene.rows else PolicyScores([])
         request, found, learned = scene.request, scene.features, ask.learned
         without = _without(scene) if request.provider_tools else {}
         rows, order = scene.rows, _ordered(scene, judged.scores, stay, without, eligible.tight)
@@ -251,9 +275,14 @@ class Planner:
 
     @staticmethod
     def _explored(
-        explorer: Explorer, order: list[int], rows: Sequence[Prospect], judged: Judgement, request: Request, stay: Stay,
+        explorer: Explorer,
+        order: list[int],
+        rows: Sequence[EligibleModel],
+        judged: PolicyScores,
+        request: Request,
+        stay: StickyModel,
         now: float,
-    ) -> Explored:  # fmt: skip
+    ) -> ExplorationChoice:
         """Puts a model first that is to be explored; not within a conversation, nor if another model was requested."""
         if not order or stay.model or request.model:
             return PICKED
@@ -261,7 +290,7 @@ class Planner:
         order.insert(0, order.pop(explored.at))
         return explored
 
-    def _fixed(self, guard: Guard, request: Request, stay: Stay) -> str | None:
+    def _fixed(self, guard: BaselineGuard, request: Request, stay: StickyModel) -> str | None:
         """The best fixed model, while learned picks are worse than it for the request's tenant."""
         if guard.fixed is None or stay.binding or request.model or request.routing.quality_target is not None:
             return None
@@ -270,7 +299,12 @@ class Planner:
 
     @staticmethod
     def _guarded(
-        fixed: str, guard: Guard, order: list[int], rows: Sequence[Prospect], judged: Judgement, doubtful: set[str]
+        fixed: str,
+        guard: BaselineGuard,
+        order: list[int],
+        rows: Sequence[EligibleModel],
+        judged: PolicyScores,
+        doubtful: set[str],
     ) -> str:
         """Puts the best fixed model first while learned picks are worse than it; returns the reason, "" = no change."""
         if fixed in doubtful:
@@ -281,7 +315,7 @@ class Planner:
         order.insert(0, order.pop(place))
         return f"{guard.told.told(fixed)} ({guard.told.requests} scores)"
 
-    def _reason(self, scene: Scene, order: Sequence[int], stay: Stay) -> str:
+    def _reason(self, scene: PolicyContext, order: Sequence[int], stay: StickyModel) -> str:
         if not order:
             return "no eligible model"
         best = scene.rows[order[0]]
@@ -292,18 +326,18 @@ class Planner:
         return stays + wait if stay.binding else f"{stays}: {self.policy.reason(scene, best)}{wait}"
 
 
-def _drawn(chances: Mapping[str, float], first: str) -> Explored:
+def _drawn(chances: Mapping[str, float], first: str) -> ExplorationChoice:
     """A choice that the policy itself left to chance: the chosen model's chance, then the others'."""
     if first not in chances:
         return PICKED
     others = [(id, chance) for id, chance in chances.items() if id != first]
-    return Explored(0, chances[first], chances=((first, chances[first]), *others))
+    return ExplorationChoice(0, chances[first], chances=((first, chances[first]), *others))
 
 
 def _moved(believed: Mapping[str, Belief], by: Mapping[str, float]) -> Mapping[str, Belief]:
     """The believed qualities, moved by this many quality points."""
     return {
-        id: Belief(belief.level + by.get(id, 0.0), belief.when_easy, belief.when_hard)
+        id: Belief(belief.level + by.get(id, 0.0), belief.slope_easy, belief.slope_hard)
         for id, belief in believed.items()
     }
 
@@ -316,7 +350,7 @@ def _cost(card: ModelCard, service: str, tokens_in: int, tokens_out: int, cached
     return None if price is None else price.estimate(tokens_in, tokens_out, cached)
 
 
-def _remarked(by: Mapping[str, float], rows: Sequence[Prospect]) -> str:
+def _remarked(by: Mapping[str, float], rows: Sequence[EligibleModel]) -> str:
     """The models that implicit signs move by a hundredth or more; "" = none."""
     if not by:
         return ""
@@ -325,7 +359,11 @@ def _remarked(by: Mapping[str, float], rows: Sequence[Prospect]) -> str:
 
 
 def _ordered(
-    scene: Scene, scores: Sequence[float], stay: Stay, without: Mapping[str, tuple[str, ...]], tight: Mapping[str, str]
+    scene: PolicyContext,
+    scores: Sequence[float],
+    stay: StickyModel,
+    without: Mapping[str, tuple[str, ...]],
+    tight: Mapping[str, str],
 ) -> list[int]:
     """The indices of the scene's rows in the order in which they are tried.
 
@@ -354,13 +392,13 @@ def _ordered(
     return order
 
 
-def _without(scene: Scene) -> dict[str, tuple[str, ...]]:
+def _without(scene: PolicyContext) -> dict[str, tuple[str, ...]]:
     """The models whose provider lacks some of the request's tools, and which; they are called without these tools."""
     found = ((row.card.id, lacking(row.card.provider, scene.request.provider_tools)) for row in scene.rows)
     return {id: names for id, names in found if names}
 
 
-def _remarks(without: Mapping[str, tuple[str, ...]], stay: Stay, scene: Scene) -> list[str]:
+def _remarks(without: Mapping[str, tuple[str, ...]], stay: StickyModel, scene: PolicyContext) -> list[str]:
     told = [f"{id}: goes without {', '.join(names)}, which its provider does not have" for id, names in without.items()]
     if stay.cached_tokens and any(row.stays for row in scene.rows):
         told.append(f"{stay.model}: about {stay.cached_tokens:,} input tokens are likely in its provider's cache")

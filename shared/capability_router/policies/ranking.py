@@ -11,12 +11,12 @@ from typing import overload
 
 from capability_router.catalog.card import ModelCard
 from capability_router.eligibility import window_of
-from capability_router.learning.windows import Learned
+from capability_router.learning.context_windows import LearnedWindow
 from capability_router.plan import Candidate
-from capability_router.policies.base import Judgement, Prospect, Terms
-from capability_router.policies.expectation import shown
+from capability_router.policies.base import EligibleModel, PolicyScores, Terms
+from capability_router.policies.expected_cost import shown
 from capability_router.policies.lazy_tuple import LazyTuple, TupleLike
-from capability_router.policies.sizing import Sizing
+from capability_router.policies.prompt_sizing import PromptSizing
 
 
 class Ranking(TupleLike[Candidate]):
@@ -28,8 +28,8 @@ class Ranking(TupleLike[Candidate]):
     __slots__ = ("_judged", "_learned", "_made", "_order", "_rows", "_sizing", "_tokens")
 
     def __init__(
-        self, order: Sequence[int], rows: Sequence[Prospect], judged: Judgement, tokens: int,
-        sizing: Sizing | None = None, learned: Mapping[str, Learned] | None = None,
+        self, order: Sequence[int], rows: Sequence[EligibleModel], judged: PolicyScores, tokens: int,
+        sizing: PromptSizing | None = None, learned: Mapping[str, LearnedWindow] | None = None,
     ) -> None:  # fmt: skip
         self._order, self._rows, self._judged = order, rows, judged
         self._tokens, self._sizing, self._learned = tokens, sizing, learned
@@ -76,13 +76,13 @@ class Ranking(TupleLike[Candidate]):
         )  # fmt: skip
 
 
-def _terms(judged: Judgement, row: Prospect, at: int) -> Terms:
+def _terms(judged: PolicyScores, row: EligibleModel, at: int) -> Terms:
     """The summands of the score at this index. For most requests they are never read."""
     terms = judged.terms(at)
     return shown(terms, row) if row.fallback_pico else terms
 
 
-def _window(card: ModelCard, learned: Mapping[str, Learned] | None) -> int | None:
+def _window(card: ModelCard, learned: Mapping[str, LearnedWindow] | None) -> int | None:
     """Tokens of input that it accepts, by its card or, if less, as learned from its errors."""
     window = card.context_window if card.max_input_tokens is None else card.max_input_tokens
     if not learned or card.id not in learned:

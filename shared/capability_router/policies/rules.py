@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from capability_router.errors import ConfigError
-from capability_router.policies.base import Judgement, Prospect, Scene, Static
-from capability_router.policies.tier import Step, Tier, by_lot, names, order
+from capability_router.policies.base import EligibleModel, PolicyContext, PolicyScores, StatelessPolicy
+from capability_router.policies.model_group import ModelGroup, Step, first_choice_propensities, names, order
 from capability_router.request import Need
 
 
@@ -29,11 +29,11 @@ def _listed(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(map(str, value))
 
 
-def _needs(scene: Scene, value: Any) -> bool:
+def _needs(scene: PolicyContext, value: Any) -> bool:
     return all(scene.request.needs & Need[name.upper()] for name in _listed(value))
 
 
-CONDITIONS: dict[str, Callable[[Scene, Any], bool]] = {
+CONDITIONS: dict[str, Callable[[PolicyContext, Any], bool]] = {
     "task": lambda s, v: s.features.task in _listed(v),
     "tenant": lambda s, v: s.request.routing.tenant in _listed(v),
     "tags": lambda s, v: set(_listed(v)) <= set(s.request.routing.tags),
@@ -50,7 +50,7 @@ _ALL = ("tags", "require_tags", "needs")
 """Conditions of which all values must be present; for the others any one is enough."""
 
 
-class Rules(Static):
+class Rules(StatelessPolicy):
     """The models of the first rule that matches, in its order; then the others in registry order."""
 
     name = "rules"
@@ -60,27 +60,27 @@ class Rules(Static):
         self._rules = [_settled(rule, meant) for rule in rules]
         self._told = [_told(rule.when) for rule in self._rules]
 
-    def _match(self, scene: Scene) -> tuple[int, tuple[Step, ...]]:
+    def _match(self, scene: PolicyContext) -> tuple[int, tuple[Step, ...]]:
         for number, rule in enumerate(self._rules, 1):
             if all(CONDITIONS[name](scene, value) for name, value in rule.when.items()):
                 return number, rule.then
         return 0, ()
 
-    def judge(self, scene: Scene) -> Judgement:
+    def judge(self, scene: PolicyContext) -> PolicyScores:
         """Falling numbers: the rule's models first, then the rest."""
         then = self._match(scene)[1]
-        by_id = {row.card.id: row for row in scene.rows} if any(isinstance(step, Tier) for step in then) else {}
+        by_id = {row.card.id: row for row in scene.rows} if any(isinstance(step, ModelGroup) for step in then) else {}
         places = {model: i for i, model in enumerate(dict.fromkeys(order(then, scene.request, by_id)))}
         behind = len(places)
         scores = [-float(places.get(row.card.id, behind + i)) for i, row in enumerate(scene.rows)]
-        return Judgement(scores, chances=by_lot(then, by_id) if by_id else None)
+        return PolicyScores(scores, chances=first_choice_propensities(then, by_id) if by_id else None)
 
-    def reason(self, scene: Scene, best: Prospect) -> str:
+    def reason(self, scene: PolicyContext, best: EligibleModel) -> str:
         """Which rule matched."""
         number, then = self._match(scene)
         found = next((step for step in then if best.card.id == step or best.card.id in _members(step)), None)
         if found is not None:
-            how = f", {found.how}" if isinstance(found, Tier) else ""
+            how = f", {found.how}" if isinstance(found, ModelGroup) else ""
             return f"rule {number}: {self._told[number - 1]}{how}"
         return "no model of the matching rule is usable" if number else "no rule matches; first in order"
 
@@ -103,7 +103,7 @@ def _settled(rule: RuleSpec, meant: Callable[[str], Sequence[str]]) -> RuleSpec:
 
 
 def _members(step: Step) -> tuple[str, ...]:
-    return step.models if isinstance(step, Tier) else ()
+    return step.models if isinstance(step, ModelGroup) else ()
 
 
 def _resolved(step: Step, meant: Callable[[str], Sequence[str]]) -> Sequence[Step]:
@@ -112,7 +112,7 @@ def _resolved(step: Step, meant: Callable[[str], Sequence[str]]) -> Sequence[Ste
         return _known(step, meant)
     weights = step.weights or (1.0,) * len(step.models)
     each = {id: weight for name, weight in zip(step.models, weights, strict=True) for id in _known(name, meant)}
-    return [Tier(step.how, tuple(each), tuple(each.values()) if step.weights else ())]
+    return [ModelGroup(step.how, tuple(each), tuple(each.values()) if step.weights else ())]
 
 
 def _known(model: str, meant: Callable[[str], Sequence[str]]) -> Sequence[str]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from capability_router.policies.base import Judgement, Prospect, Scene, Static
+from capability_router.policies.base import EligibleModel, PolicyContext, PolicyScores, StatelessPolicy
 
 
-class Single(Static):
+class Single(StatelessPolicy):
     """The first eligible model; the rest, in order, are its fallbacks."""
 
     name = "single"
     ordered = True
 
-    def judge(self, scene: Scene) -> Judgement:
+    def judge(self, scene: PolicyContext) -> PolicyScores:
         """Falling numbers."""
-        return Judgement([-float(i) for i in range(len(scene.rows))])
+        return PolicyScores([-float(i) for i in range(len(scene.rows))])
 
-    def reason(self, scene: Scene, best: Prospect) -> str:
+    def reason(self, scene: PolicyContext, best: EligibleModel) -> str:
         """The order, and the models that were passed over."""
         first = next(iter(scene.rows)).card.id
         return "first in order" if best.card.id == first else f"first in order that is usable ({first} is held)"

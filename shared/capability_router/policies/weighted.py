@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from capability_router.policies.base import Judgement, Prospect, Scene, Static, Terms, told_cost
+from capability_router.policies.base import (
+    EligibleModel,
+    PolicyContext,
+    PolicyScores,
+    StatelessPolicy,
+    Terms,
+    cost_text,
+)
 
 DEFAULT_WEIGHTS = {"quality": 0.5, "cost": 0.3, "latency": 0.2, "queue": 0.0}
 
 
-class Weighted(Static):
+class Weighted(StatelessPolicy):
     """Score = w_quality * quality - w_cost * cost - w_latency * latency - w_queue * queue."""
 
     name = "weighted"
@@ -17,7 +24,7 @@ class Weighted(Static):
     def __init__(self, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
         self._weights = tuple((name, float(weights.get(name, 0.0))) for name in DEFAULT_WEIGHTS)
 
-    def judge(self, scene: Scene) -> Judgement:
+    def judge(self, scene: PolicyContext) -> PolicyScores:
         """The weighted sum; an unknown cost or latency counts as the worst among the candidates."""
         rows, (for_quality, for_cost, for_latency, for_queue) = scene.rows, [weight for _, weight in self._weights]
         costs = _scaled([row.cost_pico for row in rows])
@@ -33,11 +40,11 @@ class Weighted(Static):
             waited, queued = -for_latency * times[at], -for_queue * queues[at]
             return ("quality", quality), ("cost", paid), ("latency", waited), ("queue", queued)
 
-        return Judgement(scores, self._weights, terms=terms)
+        return PolicyScores(scores, self._weights, terms=terms)
 
-    def reason(self, scene: Scene, best: Prospect) -> str:
+    def reason(self, scene: PolicyContext, best: EligibleModel) -> str:
         """What the best row offers."""
-        return f"best weighted sum of {len(scene.rows)}: quality {best.quality:.2f} at {told_cost(best)}"
+        return f"best weighted sum of {len(scene.rows)}: quality {best.quality:.2f} at {cost_text(best)}"
 
 
 def _scaled(values: Sequence[float | None]) -> list[float]:

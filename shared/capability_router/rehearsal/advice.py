@@ -13,10 +13,10 @@ from capability_router.eligibility import WINDOWS
 from capability_router.rehearsal.configuration import Configuration
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.result import RequestResult, RunRecord
+from capability_router.rehearsal.script.fault_schedule import FaultSchedule
 from capability_router.rehearsal.script.kinds import NO_ANSWER
-from capability_router.rehearsal.script.spell import Script
-from capability_router.rehearsal.summary import Summary
-from capability_router.rehearsal.traffic.shape import needs_of, told_needs
+from capability_router.rehearsal.summary import RunSummary
+from capability_router.rehearsal.traffic.shape import needs_of, needs_text
 from capability_router.stats.percentile import percentile
 
 _LONG_S = 60.0
@@ -25,7 +25,7 @@ _LISTED = 4
 _LONGEST = 240  # characters of a detail
 
 
-class Mend(NamedTuple):
+class SettingChange(NamedTuple):
     """A change of settings that may help: `words` as in router.yaml, and the figure that it should lower."""
 
     words: str
@@ -41,7 +41,7 @@ class Advice(NamedTuple):
 
     what: str
     mend: str = ""
-    change: Mend | None = None
+    change: SettingChange | None = None
     tried: str = ""
     lost: int = 0
 
@@ -51,15 +51,15 @@ class Advice(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class AdviceEvidence:
     """The data that advice is based on."""
 
     config: Configuration
-    script: Script
+    script: FaultSchedule
     calm: RunRecord
     run: RunRecord
-    quiet: Summary
-    seen: Summary
+    quiet: RunSummary
+    seen: RunSummary
     episodes: Sequence[Episode]
     lost: list[RequestResult] = field(default_factory=list)
 
@@ -69,48 +69,50 @@ class Evidence:
         return f"{100 * count / total:.1f} % of the traffic ({counted(count, 'request')})"
 
 
-def advised(found: Evidence) -> list[Advice]:
+def advised(found: AdviceEvidence) -> list[Advice]:
     """All advice: first on lost answers, the most frequent first; then on hanging, slow and expensive requests."""
     found.lost.extend(row for row in found.run.rows if not row.model)
-    steps: tuple[Callable[[Evidence], Iterator[Advice]], ...] = (
-        _nowhere, _failed, _endless, _slow, _dear, _not_left, _not_back,
+    steps: tuple[Callable[[AdviceEvidence], Iterator[Advice]], ...] = (
+        _no_usable_model, _failed, _endless, _slow, _dear, _not_left, _not_back,
     )  # fmt: skip
     return sorted((advice for step in steps for advice in step(found)), key=lambda advice: -advice.lost)
 
 
-def _nowhere(found: Evidence) -> Iterator[Advice]:
+def _no_usable_model(found: AdviceEvidence) -> Iterator[Advice]:
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[RequestResult]] = {}
     for row in found.lost:
         if row.why in ("refused", "failed", "busy") and _stranded(found, row):
             key = (tuple(sorted(row.able)), tuple(sorted(set(row.rules.values()))))
             groups.setdefault((_all(found), ()) if _everywhere(found, row) else key, []).append(row)
     for (able, rules), rows in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        yield _no_way(found, able, rules, rows)._replace(lost=len(rows))
+        yield _unusable_advice(found, able, rules, rows)._replace(lost=len(rows))
 
 
-def _all(found: Evidence) -> tuple[str, ...]:
+def _all(found: AdviceEvidence) -> tuple[str, ...]:
     return tuple(sorted(found.config.registry.entries))
 
 
-def _everywhere(found: Evidence, row: RequestResult) -> bool:
+def _everywhere(found: AdviceEvidence, row: RequestResult) -> bool:
     """Whether one fault made all models unusable."""
     spells = (s for s in found.script.spells if len(s.models) == len(found.config.registry))
     return any(s.whole and s.kind in NO_ANSWER and s.from_s <= row.end_s and row.at < s.until_s for s in spells)
 
 
-def _stranded(found: Evidence, row: RequestResult) -> bool:
+def _stranded(found: AdviceEvidence, row: RequestResult) -> bool:
     """Whether every model that could take the request was unusable."""
     return all(_away(found, model, row) for model in row.able)
 
 
-def _away(found: Evidence, model: str, row: RequestResult) -> bool:
+def _away(found: AdviceEvidence, model: str, row: RequestResult) -> bool:
     spells = found.script.away(model, row.at, row.end_s)
     return any(s.kind in NO_ANSWER and s.whole for s in spells)
 
 
-def _no_way(found: Evidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[RequestResult]) -> Advice:
+def _unusable_advice(
+    found: AdviceEvidence, able: tuple[str, ...], rules: tuple[str, ...], rows: Sequence[RequestResult]
+) -> Advice:
     size = max(row.shape.input_tokens for row in rows) if set(rules) & set(WINDOWS) else 0
-    what = " and ".join(filter(None, [told_needs(needs_of(rules)), f"up to {size:,} tokens of input" if size else ""]))
+    what = " and ".join(filter(None, [needs_text(needs_of(rules)), f"up to {size:,} tokens of input" if size else ""]))
     requests = f"requests with {what}" if what else "such requests"
     others = _lacking(rows)
     if not able:
@@ -140,7 +142,7 @@ def _add(what: str, homes: str) -> str:
     return f"Add a model{elsewhere}" + (f" that takes {what}." if what else ".")
 
 
-def _failed(found: Evidence) -> Iterator[Advice]:
+def _failed(found: AdviceEvidence) -> Iterator[Advice]:
     """Advice on failed requests that a usable model could have answered."""
     rows = [row for row in found.lost if not (row.why in ("refused", "failed", "busy") and _stranded(found, row))]
     for why in ("interrupted", "budget", "busy", "failed", "refused"):
@@ -151,18 +153,18 @@ def _failed(found: Evidence) -> Iterator[Advice]:
             yield advice._replace(what=advice.what + without, lost=len(own))
 
 
-def _interrupted(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
+def _interrupted(found: AdviceEvidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     problem = f"{found.share(len(rows))} lost a stream after its first text, which no model may go on with."
     cards = found.config.registry.cards
     if found.config.settings.resume:
         yield Advice(problem, "None of the models that were left has `assistant_prefill: true`.")
     elif any(card.assistant_prefill for card in cards):
-        yield Advice(problem, "", Mend("resume: true", {"resume": True}, "lost"))
+        yield Advice(problem, "", SettingChange("resume: true", {"resume": True}, "lost"))
     else:
         yield Advice(problem, "`resume: true` continues one on a model whose card says `assistant_prefill: true`.")
 
 
-def _budget(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
+def _budget(found: AdviceEvidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     first = next((cap for cap in found.run.caps if cap.kind == "refusing"), None)
     when = f" First at {first.at:.0f} s: {first.told}." if first else f" {rows[0].detail}"
     yield Advice(
@@ -171,10 +173,10 @@ def _budget(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     )
 
 
-def _full(found: Evidence, rows: Sequence[RequestResult], problem: str) -> Advice:
+def _full(found: AdviceEvidence, rows: Sequence[RequestResult], problem: str) -> Advice:
     """Advice for requests lost because a healthy model was full by its learned concurrency limit."""
     model = Counter(model for row in rows for model in _spared(row)).most_common(1)[0][0]
-    mend = Mend("health: {learns_limits: false}", {"learns_limits": False}, "lost")
+    mend = SettingChange("health: {learns_limits: false}", {"learns_limits": False}, "lost")
     return Advice(f"{problem} {model} was full, by a limit of calls at once that was only learned.", "", mend)
 
 
@@ -183,19 +185,21 @@ def _spared(row: RequestResult) -> list[str]:
     return [model for model, by in row.held_by.items() if by == "learned_limit"]
 
 
-def _busy(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
+def _busy(found: AdviceEvidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     if any(map(_spared, rows)):
         yield _full(found, rows, f"{found.share(len(rows))} found every model full or held.")
         return
     yield Advice(f"{found.share(len(rows))} found every model full or held: {_clipped(rows[0].detail)}")
 
 
-def _attempts(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
+def _attempts(found: AdviceEvidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     settings = found.config.settings
     filtered = [row for row in rows if row.tries and row.tries[-1].fault == "content_filtered"]
     if filtered and settings.on_content_filter == "return":
         problem = f"{found.share(len(filtered))} got the content filter's refusal, which is handed on as it is."
-        yield Advice(problem, "", Mend("on_content_filter: fallback", {"on_content_filter": "fallback"}, "lost"))
+        yield Advice(
+            problem, "", SettingChange("on_content_filter: fallback", {"on_content_filter": "fallback"}, "lost")
+        )
     rest = [row for row in rows if row not in filtered] if filtered else rows
     if not rest:
         return
@@ -209,12 +213,12 @@ def _attempts(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice
     if spent:
         more = settings.retry.model_copy(update={"attempts": most + 2})
         problem += f" {spent:,} of them had used their {most} attempts up."
-        yield Advice(problem, "", Mend(f"retry: {{attempts: {most + 2}}}", {"retry": more}, "lost"))
+        yield Advice(problem, "", SettingChange(f"retry: {{attempts: {most + 2}}}", {"retry": more}, "lost"))
     else:
         yield Advice(f"{problem} For example: {_clipped(rest[0].detail)}")
 
 
-def _refused(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
+def _refused(found: AdviceEvidence, rows: Sequence[RequestResult]) -> Iterator[Advice]:
     yield Advice(
         f"{found.share(len(rows))} came when the models that can take them were switched off: "
         f"{_listed({m for row in rows for m in row.able})}.",
@@ -222,12 +226,12 @@ def _refused(found: Evidence, rows: Sequence[RequestResult]) -> Iterator[Advice]
     )
 
 
-_WHYS: Mapping[str, Callable[[Evidence, Sequence[RequestResult]], Iterator[Advice]]] = {
+_WHYS: Mapping[str, Callable[[AdviceEvidence, Sequence[RequestResult]], Iterator[Advice]]] = {
     "interrupted": _interrupted, "budget": _budget, "busy": _busy, "failed": _attempts, "refused": _refused,
 }  # fmt: skip
 
 
-def _endless(found: Evidence) -> Iterator[Advice]:
+def _endless(found: AdviceEvidence) -> Iterator[Advice]:
     """Advice on requests that waited for a hanging model."""
     own, settings = found.config.settings.timeouts, found.config.settings
     bounded = own.total is not None or settings.deadline_s is not None
@@ -241,11 +245,11 @@ def _endless(found: Evidence) -> Iterator[Advice]:
     waited = sum(row.elapsed_s >= _LONG_S for row in found.run.rows)
     yield Advice(
         f"{found.share(waited)} took more than {_LONG_S:.0f} s, up to {found.seen.longest_s:.0f} s: no clock of yours "
-        "ends a call that hangs.", "", Mend(words, {"timeouts": clocks}, "longest"),
+        "ends a call that hangs.", "", SettingChange(words, {"timeouts": clocks}, "longest"),
     )  # fmt: skip
 
 
-def _slow(found: Evidence) -> Iterator[Advice]:
+def _slow(found: AdviceEvidence) -> Iterator[Advice]:
     calm, seen = found.quiet.latency_s(0.95), percentile(found.seen.slow, 0.95)
     if calm is None or seen is None or seen < _MUCH * calm or found.config.settings.hedge.on or any(_endless(found)):
         return
@@ -254,10 +258,10 @@ def _slow(found: Evidence) -> Iterator[Advice]:
     problem = (
         f"In the faults' time 95 % of the answers came within {seconds(seen)}, without faults within {seconds(calm)}."
     )
-    yield Advice(problem, "", Mend("hedge: true", {"hedge": Hedge()}, "p95 in the faults' time"))
+    yield Advice(problem, "", SettingChange("hedge: true", {"hedge": Hedge()}, "p95 in the faults' time"))
 
 
-def _dear(found: Evidence) -> Iterator[Advice]:
+def _dear(found: AdviceEvidence) -> Iterator[Advice]:
     seen, calm = found.seen, found.quiet
     if not (seen.during.answered and calm.during.answered and calm.cost_during_pico):
         return
@@ -270,7 +274,7 @@ def _dear(found: Evidence) -> Iterator[Advice]:
         )  # fmt: skip
 
 
-def _not_left(found: Evidence) -> Iterator[Advice]:
+def _not_left(found: AdviceEvidence) -> Iterator[Advice]:
     for each in () if any(_endless(found)) else found.episodes:
         if each.left_s is None and each.failed >= 10:
             yield Advice(
@@ -281,7 +285,7 @@ def _not_left(found: Evidence) -> Iterator[Advice]:
             )  # fmt: skip
 
 
-def _not_back(found: Evidence) -> Iterator[Advice]:
+def _not_back(found: AdviceEvidence) -> Iterator[Advice]:
     for each in found.episodes:
         if each.away and each.over and each.left_s is not None:
             yield Advice(

@@ -8,9 +8,9 @@ from math import inf
 from capability_router.clock import Clock
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
-from capability_router.rehearsal.cast import Cast, Part
 from capability_router.rehearsal.client_errors import meant
-from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.simulated_fleet import SimulatedFleet, SimulatedResponse
+from capability_router.rehearsal.traffic.shape import RequestShape
 from capability_router.rehearsal.virtual_time import Standstill
 from capability_router.request import Finish, Need, Reply, Usage
 
@@ -23,7 +23,9 @@ class SimulatedCall:
 
     keeps_time = True
 
-    def __init__(self, part: Part, shape: Shape, tokens: int, clock: Clock, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, part: SimulatedResponse, shape: RequestShape, tokens: int, clock: Clock, headers: Mapping[str, str]
+    ) -> None:
         self._part, self._shape, self._tokens, self._clock, self._headers = part, shape, tokens, clock, headers
         self._seen = ""
         self._whole = False
@@ -45,7 +47,7 @@ class SimulatedCall:
         if not self._shape.stream or part.empty:
             yield "" if part.empty else TEXT * 3
 
-    def _pieces(self, part: Part) -> Iterator[tuple[float, str]]:
+    def _pieces(self, part: SimulatedResponse) -> Iterator[tuple[float, str]]:
         if self._shape.stream:
             for n in range(part.pieces):
                 yield part.first_s + (part.end_s - part.first_s) * (n / 3 if part.pieces == 3 else 0.0), TEXT
@@ -68,7 +70,7 @@ class SimulatedCall:
     def reply(self) -> Reply:
         """The reply so far; usage and the terminal reason come with a complete answer."""
         part, shape = self._part, self._shape
-        if not self._whole or not part.says_why:
+        if not self._whole or not part.has_finish_reason:
             return Reply(None, None, self._seen)
         tools = Need.TOOL_CALLING in shape.needs and not part.empty
         usage = Usage(shape.input_tokens, 0 if part.empty else self._tokens)
@@ -82,7 +84,7 @@ class SimulatedCall:
 class SimulatedEndpoint:
     """Begins the calls of one request."""
 
-    def __init__(self, cast: Cast, shape: Shape, request: str, clock: Clock) -> None:
+    def __init__(self, cast: SimulatedFleet, shape: RequestShape, request: str, clock: Clock) -> None:
         self._cast, self._shape, self._request, self._clock = cast, shape, request, clock
 
     def start(self, launch: Launch) -> SimulatedCall:

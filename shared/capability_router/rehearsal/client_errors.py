@@ -12,8 +12,8 @@ from typing import Any
 
 from capability_router.faults.classify import classify
 from capability_router.faults.kinds import Fault
-from capability_router.simulator.http.refusal import (
-    Refusal,
+from capability_router.simulator.http.error_reply import (
+    HttpErrorReply,
     filtered,
     no_quota,
     server_failed,
@@ -27,7 +27,7 @@ from capability_router.simulator.http.refusal import (
 class ProviderError(Exception):
     """An error reply: `status_code`, `body` and the headers of `response`, as HTTP clients keep them."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: HttpErrorReply) -> None:
         super().__init__(str(refusal))
         self.status_code: int = refusal.status
         self.body: Mapping[str, Any] = refusal.body
@@ -66,7 +66,7 @@ def timed_out() -> Exception:
     return APITimeoutError("Request timed out.")
 
 
-REPLIES: Mapping[str, Callable[[str, int, float, int], Refusal]] = {
+REPLIES: Mapping[str, Callable[[str, int, float, int], HttpErrorReply]] = {
     "errors": lambda _, status, value, used: server_failed(status),
     "rate-limit": lambda model, status, wait_s, used: storm(model, wait_s),
     "auth": lambda *_: wrong_key(),

@@ -18,7 +18,7 @@ from capability_router.router import Router
 
 if TYPE_CHECKING:
     from capability_router.config import Settings
-    from capability_router.settings.policies import Policy
+    from capability_router.settings.policies import PolicyBlock
 
 _STAND_IN = "rehearsed-"
 
@@ -45,7 +45,7 @@ def configuration_of(source: str | Path | Mapping[str, Any] | Router, seed: int,
         return _tidied(source.name, source.registry, source.settings, [], seed, folder)
     from capability_router.config import load  # here, because it loads pydantic and PyYAML
 
-    lent = Lent()
+    lent = PlaceholderEnvironment()
     try:
         settings = load(source, environ=lent)
     except ConfigError as error:
@@ -56,7 +56,7 @@ def configuration_of(source: str | Path | Mapping[str, Any] | Router, seed: int,
     return _tidied(name, Registry.build(settings.models), settings, notes, seed, folder)
 
 
-class Lent(Mapping[str, str]):
+class PlaceholderEnvironment(Mapping[str, str]):
     """The environment with a placeholder for each variable that isn't set. `given`: the names of these."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ def _apart(entry: Entry) -> Entry:
     return replace(entry, source=None, address=kept, key_variable=variable)
 
 
-def _own(policy: Policy, seed: int, folder: Path) -> dict[str, Any]:
+def _own(policy: PolicyBlock, seed: int, folder: Path) -> dict[str, Any]:
     return {"seed": seed if policy.seed is None else policy.seed, "state": _state(policy.state, folder)}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from capability_router.rehearsal.result import RunRecord, Tried
-from capability_router.rehearsal.script.spell import Spell
+from capability_router.rehearsal.result import AttemptResult, RunRecord
+from capability_router.rehearsal.script.fault_schedule import ScheduledFault
 
 _HELD, _AWAY = frozenset({"open", "off", "limited", "doubted"}), frozenset({"open", "off"})
 _LEFT = {"breaker_opened": "breaker", "credential_disabled": "key off", "model_disabled": "model off",
@@ -45,13 +45,13 @@ class Episode(NamedTuple):
         }  # fmt: skip
 
 
-def episodes(run: RunRecord, spells: Sequence[Spell]) -> list[Episode]:
+def episodes(run: RunRecord, spells: Sequence[ScheduledFault]) -> list[Episode]:
     """Each fault's models, in order."""
     tries = run.tries()
     return [_episode(run, tries, spell, model) for spell in spells for model in spell.models]
 
 
-def _episode(run: RunRecord, tries: Sequence[Tried], spell: Spell, model: str) -> Episode:
+def _episode(run: RunRecord, tries: Sequence[AttemptResult], spell: ScheduledFault, model: str) -> Episode:
     own = [t for t in tries if t.model == model]
     within = [t for t in own if spell.from_s <= t.start_s < spell.until_s or spell.from_s <= t.end_s < spell.until_s]
     left, how = _left(run, spell, model)
@@ -67,7 +67,7 @@ def _episode(run: RunRecord, tries: Sequence[Tried], spell: Spell, model: str) -
     )  # fmt: skip
 
 
-def _left(run: RunRecord, spell: Spell, model: str) -> tuple[float | None, str]:
+def _left(run: RunRecord, spell: ScheduledFault, model: str) -> tuple[float | None, str]:
     """When the router first stopped using the model, and why.
 
     By a change of its own health, else of a model that shares its key or breaker, else because others were preferred.

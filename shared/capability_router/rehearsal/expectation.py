@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.rehearsal.episode import Episode
-from capability_router.rehearsal.summary import Summary
+from capability_router.rehearsal.summary import RunSummary
 from capability_router.stats.percentile import percentile
 
 _TERM = re.compile(
@@ -22,7 +22,7 @@ _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 _UNITS = {"share": {"%": 0.01, "": 1.0}, "time": {"s": 1.0, "ms": 0.001, "m": 60.0}, "count": {"": 1.0},
           "money": {"": 1.0, "usd": 1.0, "$": 1.0}}  # fmt: skip
-Seen = Callable[[Summary, Sequence[Episode]], float | None]
+Seen = Callable[[RunSummary, Sequence[Episode]], float | None]
 
 
 class Metric(NamedTuple):
@@ -33,12 +33,12 @@ class Metric(NamedTuple):
     words: str
 
 
-def _latency(found: Summary, share: float) -> float | None:
+def _latency(found: RunSummary, share: float) -> float | None:
     """Infinite where there were requests, and none was answered."""
     return found.latency_s(share) if found.latencies or not found.whole.requests else math.inf
 
 
-def _during(found: Summary) -> float | None:
+def _during(found: RunSummary) -> float | None:
     return percentile(found.slow, 0.95) if found.slow or not found.during.requests else math.inf
 
 
@@ -75,7 +75,7 @@ METRICS: Mapping[str, Metric] = {
 """What can be expected."""
 
 
-class Term(NamedTuple):
+class Expectation(NamedTuple):
     """One expectation as it was written."""
 
     text: str
@@ -84,7 +84,7 @@ class Term(NamedTuple):
     bound: float
 
 
-class Judged(NamedTuple):
+class ExpectationResult(NamedTuple):
     """An expectation and what was seen; None = there was nothing to see, which is no failure."""
 
     text: str
@@ -98,12 +98,12 @@ class Judged(NamedTuple):
         return {"expected": self.text, "seen": round(self.seen or 0.0, 6) if known else None, "met": self.met}
 
 
-def parse_terms(written: str) -> list[Term]:
+def parse_terms(written: str) -> list[Expectation]:
     """'success>=99.5%,p95<=3s' -> its terms; ConfigError names what is no metric, sign or unit."""
     return [_term(part) for part in written.split(",") if part.strip()]
 
 
-def _term(part: str) -> Term:
+def _term(part: str) -> Expectation:
     found = _TERM.fullmatch(part)
     if found is None:
         raise ConfigError(
@@ -124,14 +124,14 @@ def _term(part: str) -> Term:
         raise ConfigError(f"expect: {part.strip()!r}: {found['number']!r} is no number") from None
     if METRICS[name].sort == "share" and bound > 1:
         raise ConfigError(f"expect: {part.strip()!r}: a share is at most 100% (write 99.5% or 0.995)")
-    return Term(part.strip(), name, found["sign"], bound)
+    return Expectation(part.strip(), name, found["sign"], bound)
 
 
-def judged(terms: Sequence[Term], summary: Summary, seen: Sequence[Episode]) -> list[Judged]:
+def judged(terms: Sequence[Expectation], summary: RunSummary, seen: Sequence[Episode]) -> list[ExpectationResult]:
     """Each expectation against what was seen."""
     return [_judged(term, METRICS[term.name].seen(summary, seen)) for term in terms]
 
 
-def _judged(term: Term, value: float | None) -> Judged:
+def _judged(term: Expectation, value: float | None) -> ExpectationResult:
     met = value is None or _SIGNS[term.sign](round(value, 9), round(term.bound, 9))
-    return Judged(term.text, value, METRICS[term.name].sort, met)
+    return ExpectationResult(term.text, value, METRICS[term.name].sort, met)

@@ -15,22 +15,22 @@ from typing import Any, NamedTuple
 from capability_router.amounts import seconds
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
-from capability_router.rehearsal.advice import Advice, Evidence, advised
-from capability_router.rehearsal.cast import Voice, voices_of
+from capability_router.rehearsal.advice import Advice, AdviceEvidence, advised
 from capability_router.rehearsal.configuration import Configuration, configuration_of
 from capability_router.rehearsal.episode import Episode, episodes
-from capability_router.rehearsal.expectation import Judged, Term, judged, parse_terms
+from capability_router.rehearsal.expectation import Expectation, ExpectationResult, judged, parse_terms
 from capability_router.rehearsal.result import RunRecord
+from capability_router.rehearsal.routed_run import Scenario, play
 from capability_router.rehearsal.script.fault_line import FaultLine, parse_line
+from capability_router.rehearsal.script.fault_schedule import FaultSchedule, ScheduledFault, scheduled_faults
 from capability_router.rehearsal.script.presets import preset_lines
-from capability_router.rehearsal.script.spell import Script, Spell, placed
-from capability_router.rehearsal.script.targets import Aims
-from capability_router.rehearsal.stage import Scenario, play
-from capability_router.rehearsal.summary import Summary, hit, summed
+from capability_router.rehearsal.script.targets import FaultTargets
+from capability_router.rehearsal.simulated_fleet import SpeedProfile, speed_profiles
+from capability_router.rehearsal.summary import RunSummary, hit, summed
 from capability_router.rehearsal.traffic.logged import logged
 from capability_router.rehearsal.traffic.synthetic import SyntheticTraffic
 from capability_router.rehearsal.traffic.traffic import Traffic
-from capability_router.rehearsal.without_router import play_alone
+from capability_router.rehearsal.without_router import run_direct
 from capability_router.router import Router
 from capability_router.stats.percentile import percentile
 
@@ -45,7 +45,7 @@ def _nobody(_: int, __: int) -> None:
     """The progress is not looked at."""
 
 
-class Asked(NamedTuple):
+class RehearsalOptions(NamedTuple):
     """What is to be rehearsed. `faults`: lines (fault_line.py); `presets`: names, `NAME` or `NAME:TARGET`.
 
     `traffic`: made up, the path of a decision log, or requests as they are; of a log `seconds` takes the busiest
@@ -74,16 +74,16 @@ class Rehearsal(NamedTuple):
     models: tuple[str, ...]
     traffic: Traffic
     seed: int
-    spells: tuple[Spell, ...]
-    voices: Mapping[str, Voice]
+    spells: tuple[ScheduledFault, ...]
+    voices: Mapping[str, SpeedProfile]
     run: RunRecord
     alone_model: str
-    calm: Summary
-    router: Summary
-    alone: Summary
+    calm: RunSummary
+    router: RunSummary
+    alone: RunSummary
     episodes: Sequence[Episode]
     advice: Sequence[Advice]
-    expected: Sequence[Judged]
+    expected: Sequence[ExpectationResult]
     notes: tuple[str, ...]
 
     @property
@@ -110,7 +110,7 @@ class Rehearsal(NamedTuple):
 
 
 def rehearse(
-    source: Source, asked: Asked = Asked(), done: Done = _nobody, read: Done = _nobody,  # noqa: B008 - a tuple, never changed
+    source: Source, asked: RehearsalOptions = RehearsalOptions(), done: Done = _nobody, read: Done = _nobody,  # noqa: B008 - a tuple, never changed
 ) -> Rehearsal:  # fmt: skip
     """Rehearse a router.yaml, the same as a mapping, or a router. Raises ConfigError.
 
@@ -132,19 +132,21 @@ def _in_a_loop() -> bool:
     return True
 
 
-def _rehearsed(source: Source, asked: Asked, done: Done, read: Done) -> Rehearsal:
+def _rehearsed(source: Source, asked: RehearsalOptions, done: Done, read: Done) -> Rehearsal:
     terms = parse_terms(asked.expect)
     with TemporaryDirectory(prefix="rehearsal-") as folder:
         config = configuration_of(source, asked.seed, Path(folder))
-        return _Day(config, asked, terms, (done, read)).found()
+        return _RehearsalRuns(config, asked, terms, (done, read)).found()
 
 
-class _Day:
+class _RehearsalRuns:
     """One rehearsal under way."""
 
-    def __init__(self, config: Configuration, asked: Asked, terms: Sequence[Term], progress: tuple[Done, Done]) -> None:
+    def __init__(
+        self, config: Configuration, asked: RehearsalOptions, terms: Sequence[Expectation], progress: tuple[Done, Done]
+    ) -> None:
         self._config, self._asked, self._terms = config, asked, terms
-        self._aims = Aims(config.registry)
+        self._aims = FaultTargets(config.registry)
         if asked.seconds is not None and not 0 < asked.seconds < 1e9:
             raise ConfigError(f"traffic: seconds must be a number above 0, got {asked.seconds!r}")
         lines = [*(f for f in asked.faults if isinstance(f, FaultLine)),
@@ -157,7 +159,7 @@ class _Day:
         self._alone = self._one(asked.alone)
         done, read = progress
         traffic = self._traffic(read)
-        voices = voices_of(config.registry.cards, self._given(), traffic.paces)
+        voices = speed_profiles(config.registry.cards, self._given(), traffic.paces)
         of = 3 * len(traffic.shapes)
         self._scene = Scenario(config, traffic, voices, (), asked.seed, lambda count: done(count, of))
 
@@ -169,8 +171,8 @@ class _Day:
             *self._lines,
             *(line for name in self._asked.presets for line in preset_lines(name, self._aims, busiest)),
         ]
-        scene = replace(self._scene, spells=tuple(placed(lines, self._aims, self._scene.traffic.seconds)))
-        run, alone = play(scene), play_alone(scene, self._alone)
+        scene = replace(self._scene, spells=tuple(scheduled_faults(lines, self._aims, self._scene.traffic.seconds)))
+        run, alone = play(scene), run_direct(scene, self._alone)
         hits = hit(calm, scene.spells)
         quiet, router, single = (summed(each, hits) for each in (calm, run, alone))
         seen = episodes(run, scene.spells)
@@ -192,8 +194,8 @@ class _Day:
             raise ConfigError(f"no model {name!r}{nearest(name, registry.entries)}")
         return found
 
-    def _given(self) -> dict[str, Voice]:
-        return {self._one(name): Voice(*pace, "given") for name, pace in self._asked.latency.items()}
+    def _given(self) -> dict[str, SpeedProfile]:
+        return {self._one(name): SpeedProfile(*pace, "given") for name, pace in self._asked.latency.items()}
 
     def _traffic(self, read: Done) -> Traffic:
         asked, registry = self._asked, self._config.registry
@@ -207,16 +209,21 @@ class _Day:
         return asked.traffic.traffic(seconds, registry.cards, asked.seed)
 
     def _advice(
-        self, scene: Scenario, calm: RunRecord, run: RunRecord, sums: tuple[Summary, Summary], seen: Sequence[Episode],
+        self,
+        scene: Scenario,
+        calm: RunRecord,
+        run: RunRecord,
+        sums: tuple[RunSummary, RunSummary],
+        seen: Sequence[Episode],
         hits: Sequence[bool],
-    ) -> list[Advice]:  # fmt: skip
-        script = Script(scene.spells, scene.seed)
-        given = advised(Evidence(self._config, script, calm, run, sums[0], sums[1], seen))
+    ) -> list[Advice]:
+        script = FaultSchedule(scene.spells, scene.seed)
+        given = advised(AdviceEvidence(self._config, script, calm, run, sums[0], sums[1], seen))
         changes = [advice for advice in given if advice.change is not None][:_TRIED]
         tried = [self._tried(advice, scene, sums[1], hits) if advice in changes else advice for advice in given]
         return [advice for advice in tried if advice is not None]
 
-    def _tried(self, advice: Advice, scene: Scenario, before: Summary, hits: Sequence[bool]) -> Advice | None:
+    def _tried(self, advice: Advice, scene: Scenario, before: RunSummary, hits: Sequence[bool]) -> Advice | None:
         """The same run with the change. Where it does not help, that is said of lost requests alone."""
         mend = advice.change
         if mend is None:
@@ -231,7 +238,7 @@ class _Day:
         return vain if mend.measure == "lost" else None
 
 
-_MEASURES: Mapping[str, Callable[[Summary], float]] = {
+_MEASURES: Mapping[str, Callable[[RunSummary], float]] = {
     "lost": lambda s: s.whole.requests - s.whole.answered, "longest": lambda s: s.longest_s,
     "p95 in the faults' time": lambda s: percentile(s.slow, 0.95) or 0.0,
 }  # fmt: skip
@@ -247,7 +254,7 @@ def _busiest(run: RunRecord) -> str:
     return max(sorted(counts), key=lambda model: counts[model], default="")
 
 
-def _assumed(voices: Mapping[str, Voice]) -> list[str]:
+def _assumed(voices: Mapping[str, SpeedProfile]) -> list[str]:
     names = [id for id, voice in voices.items() if voice.source == "assumed"]
     pace = "first token after 0.6 s, 60 tokens/s; `latency: {ttft_s, tokens_per_s}` on the card, --latency, or a log"
     return [f"latency assumed for {', '.join(names)}: {pace}"] if names else []
@@ -264,7 +271,7 @@ def _idle(scene: Scenario, hits: Sequence[bool]) -> list[str]:
     return [] if any(hits) else ["no request was under way while a fault held"]
 
 
-def _spell(spell: Spell) -> dict[str, Any]:
+def _spell(spell: ScheduledFault) -> dict[str, Any]:
     until = None if spell.until_s == float("inf") else round(spell.until_s, 3)
     return {"fault": spell.line.text, "kind": spell.kind, "models": list(spell.models),
             "from_s": round(spell.from_s, 3), "until_s": until}  # fmt: skip

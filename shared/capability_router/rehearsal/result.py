@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.traffic.shape import RequestShape
 
 WHYS = {
     "refused": "no model could take it", "budget": "a budget left no room", "busy": "no model was free in time",
@@ -15,7 +15,7 @@ WHYS = {
 """Why a request has no whole answer."""
 
 
-class Tried(NamedTuple):
+class AttemptResult(NamedTuple):
     """One attempt. Seconds of the run; `fault` "" = it answered."""
 
     model: str
@@ -32,11 +32,11 @@ class RequestResult(NamedTuple):
     them, as errors say it.
     """
 
-    shape: Shape
+    shape: RequestShape
     model: str
     elapsed_s: float
     cost_pico: int | None
-    tries: tuple[Tried, ...]
+    tries: tuple[AttemptResult, ...]
     able: tuple[str, ...] = ()
     rules: Mapping[str, str] = {}
     why: str = ""
@@ -59,7 +59,7 @@ class RequestResult(NamedTuple):
         return bool(self.model) and self.tries[0].model != self.model
 
 
-class Change(NamedTuple):
+class HealthTransition(NamedTuple):
     """A model's health changed: `kind` is HealthEvent's."""
 
     at: float
@@ -68,7 +68,7 @@ class Change(NamedTuple):
     detail: str
 
 
-class Look(NamedTuple):
+class HealthSample(NamedTuple):
     """How a model stood at a moment: "", "open", "half", "off", "limited" (by rate), "full" (at once) or "doubted"."""
 
     at: float
@@ -76,7 +76,7 @@ class Look(NamedTuple):
     state: str
 
 
-class Capped(NamedTuple):
+class BudgetAlert(NamedTuple):
     """A budget refused or passed a threshold: `kind` is BudgetEvent's, `told` in words."""
 
     at: float
@@ -90,10 +90,10 @@ class RunRecord:
 
     seconds: float
     rows: list[RequestResult] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
-    caps: list[Capped] = field(default_factory=list)
+    changes: list[HealthTransition] = field(default_factory=list)
+    looks: list[HealthSample] = field(default_factory=list)
+    caps: list[BudgetAlert] = field(default_factory=list)
 
-    def tries(self) -> Sequence[Tried]:
+    def tries(self) -> Sequence[AttemptResult]:
         """All attempts, in the order of their beginning."""
         return sorted((t for row in self.rows for t in row.tries), key=lambda t: t.start_s)

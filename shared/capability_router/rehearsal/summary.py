@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from capability_router.rehearsal.result import RequestResult, RunRecord
-from capability_router.rehearsal.script.spell import Spell
+from capability_router.rehearsal.script.fault_schedule import ScheduledFault
 from capability_router.stats.percentile import percentile
 
 
 @dataclass(slots=True)
-class Share:
+class SuccessRate:
     """Requests, and how many of them got a whole answer."""
 
     requests: int = 0
@@ -30,12 +30,12 @@ class Share:
 
 
 @dataclass(slots=True)
-class Summary:
+class RunSummary:
     """One run. Latencies in seconds, of answered requests; None = none was. `unpriced`: answers of unknown cost."""
 
-    whole: Share = field(default_factory=Share)
-    during: Share = field(default_factory=Share)
-    outside: Share = field(default_factory=Share)
+    whole: SuccessRate = field(default_factory=SuccessRate)
+    during: SuccessRate = field(default_factory=SuccessRate)
+    outside: SuccessRate = field(default_factory=SuccessRate)
     latencies: list[float] = field(default_factory=list)
     slow: list[float] = field(default_factory=list)
     """Those of requests in the faults' time."""
@@ -70,20 +70,20 @@ class Summary:
         }  # fmt: skip
 
 
-def hit(calm: RunRecord, spells: Sequence[Spell]) -> list[bool]:
+def hit(calm: RunRecord, spells: Sequence[ScheduledFault]) -> list[bool]:
     """Which requests lie in the faults' time: those that would have been under way then in calm weather."""
     return [any(row.at < s.until_s and s.from_s <= row.end_s for s in spells) for row in calm.rows]
 
 
-def summed(run: RunRecord, hits: Sequence[bool]) -> Summary:
+def summed(run: RunRecord, hits: Sequence[bool]) -> RunSummary:
     """The rows of a run; `hits`: which of them lie in the faults' time."""
-    found = Summary()
+    found = RunSummary()
     for row, during in zip(run.rows, hits, strict=True):
         _add(found, row, during)
     return found
 
 
-def _add(found: Summary, row: RequestResult, during: bool) -> None:
+def _add(found: RunSummary, row: RequestResult, during: bool) -> None:
     for share in (found.whole, found.during if during else found.outside):
         share.requests += 1
         share.answered += bool(row.model)

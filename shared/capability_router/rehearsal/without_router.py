@@ -9,39 +9,39 @@ from __future__ import annotations
 
 import asyncio
 
-from capability_router.eligibility import Ask, screen
+from capability_router.eligibility import EligibilityQuery, screen
 from capability_router.faults.kinds import Fault
 from capability_router.rehearsal.call import SimulatedCall, SimulatedEndpoint
-from capability_router.rehearsal.cast import Cast
-from capability_router.rehearsal.result import RequestResult, RunRecord, Tried
-from capability_router.rehearsal.stage import Scenario, arrive, carried_out
-from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.result import AttemptResult, RequestResult, RunRecord
+from capability_router.rehearsal.routed_run import Scenario, carried_out, send_arrivals
+from capability_router.rehearsal.simulated_fleet import SimulatedFleet
+from capability_router.rehearsal.traffic.shape import RequestShape
 from capability_router.rehearsal.virtual_time import LoopClock
-from capability_router.simulator.dice import draw
+from capability_router.simulator.seeded_random import draw
 
 _REPETITIONS, _FIRST_S, _LONGEST_S, _MOST_HINT_S = 2, 0.5, 8.0, 60.0
 _AGAIN = frozenset({408, 409, 429})
 
 
-def play_alone(scene: Scenario, model: str) -> RunRecord:
+def run_direct(scene: Scenario, model: str) -> RunRecord:
     """The traffic at this model alone, under the scene's faults."""
 
-    return carried_out(scene, lambda clock, cast: _Alone(scene, model, clock, cast).all())
+    return carried_out(scene, lambda clock, cast: _DirectRun(scene, model, clock, cast).all())
 
 
-class _Alone:
-    def __init__(self, scene: Scenario, model: str, clock: LoopClock, cast: Cast) -> None:
+class _DirectRun:
+    def __init__(self, scene: Scenario, model: str, clock: LoopClock, cast: SimulatedFleet) -> None:
         self._scene, self._model, self._clock, self._cast = scene, model, clock, cast
         self._card = scene.config.registry.entry(model).card
         self._record = RunRecord(scene.traffic.seconds)
 
     async def all(self) -> RunRecord:
         async with asyncio.TaskGroup() as tasks:
-            await arrive(tasks, self._scene, self._clock, self._one)
+            await send_arrivals(tasks, self._scene, self._clock, self._one)
         self._record.rows.sort(key=lambda row: row.at)
         return self._record
 
-    async def _one(self, number: int, shape: Shape) -> None:
+    async def _one(self, number: int, shape: RequestShape) -> None:
         self._scene.done(1)
         began, refused = self._clock.now(), self._refused(shape)
         if refused:
@@ -60,21 +60,21 @@ class _Alone:
             RequestResult(shape, "" if fault else self._model, took, cost, tuple(tries), (self._model,), {}, why, fault)
         )
 
-    def _refused(self, shape: Shape) -> str:
+    def _refused(self, shape: RequestShape) -> str:
         """The rule by which the model can't take the request; "" = it can."""
         asked = shape._replace(deny=(), tenant="").request("")
-        ask = Ask(asked, shape.input_tokens, int(shape.needs), binding=False)
+        ask = EligibilityQuery(asked, shape.input_tokens, int(shape.needs), binding=False)
         found = screen(ask, [self._card], unknown="allow")
         return found.refusals[0].rule if found.refusals else ""
 
-    async def _tried(self, shape: Shape, name: str) -> tuple[list[Tried], str, bool]:
+    async def _tried(self, shape: RequestShape, name: str) -> tuple[list[AttemptResult], str, bool]:
         """The attempts, the fault of the last one ("" = answered), and whether it had given a part of an answer."""
-        endpoint, tries = SimulatedEndpoint(self._cast, shape, name, self._clock), list[Tried]()
+        endpoint, tries = SimulatedEndpoint(self._cast, shape, name, self._clock), list[AttemptResult]()
         for attempt in range(1, _REPETITIONS + 2):
             began, call = self._clock.now(), endpoint.call(self._model, attempt)
             fault, given = await self._called(endpoint, call)
             failed = "" if fault is None else fault.kind
-            tries.append(Tried(self._model, began, self._clock.now(), failed))
+            tries.append(AttemptResult(self._model, began, self._clock.now(), failed))
             if fault is None or given or attempt > _REPETITIONS or not _passes(fault):
                 return tries, failed, given
             await asyncio.sleep(self._wait_s(fault, name, attempt))

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 from capability_router.replay.deciders.choice import Decider
 from capability_router.replay.estimate import Estimates, estimates
-from capability_router.replay.log.latencies import FEW, Evidence, Latencies, Mixture
-from capability_router.replay.log.reading import Log
-from capability_router.replay.replaying import Again, samples
+from capability_router.replay.log.latencies import FEW, AttemptStats, Latencies, Mixture
+from capability_router.replay.log.replay_log import ReplayLog
+from capability_router.replay.replaying import ReplayedRequest, samples
 
 NOBODY = "nobody"
 _IDS = 3  # examples of a move
 
 
-class Sums(NamedTuple):
+class PairedSums(NamedTuple):
     """Sums of log and replay over the requests for which both are known. Picodollars, or shares and seconds."""
 
     logged: float
@@ -28,15 +28,15 @@ class Sums(NamedTuple):
         return self._asdict()
 
 
-class Move(NamedTuple):
+class ModelSwitch(NamedTuple):
     """Requests that go from one model to another. `cost`, `quality`: None = of none both sides are known."""
 
     old: str
     new: str
     requests: int
     trials: int
-    cost: Sums | None
-    quality: Sums | None
+    cost: PairedSums | None
+    quality: PairedSums | None
     examples: tuple[str, ...]
     reason: str
 
@@ -49,7 +49,7 @@ class Move(NamedTuple):
         }  # fmt: skip
 
 
-class Times(NamedTuple):
+class LatencyStats(NamedTuple):
     """Seconds; None = nothing is known."""
 
     mean: float | None
@@ -71,16 +71,16 @@ class Findings(NamedTuple):
     until: float
     changed: int
     trials: int
-    moves: tuple[Move, ...]
-    cost: Sums | None
-    quality: Sums | None
-    latency: tuple[Times, Times]
+    moves: tuple[ModelSwitch, ...]
+    cost: PairedSums | None
+    quality: PairedSums | None
+    latency: tuple[LatencyStats, LatencyStats]
     timed: int
     guessed: int
     refused: dict[str, tuple[int, int]]
     nobody: tuple[int, int]
     unanswered: int
-    evidence: dict[str, Evidence]
+    evidence: dict[str, AttemptStats]
     chosen: dict[str, tuple[int, int]]
     lacks: dict[str, int]
     sources: dict[str, int]
@@ -110,7 +110,7 @@ class Findings(NamedTuple):
 
 
 def found(
-    again: Sequence[Again], log: Log, decider: Decider, latencies: Latencies, told: Iterable[str] = ()
+    again: Sequence[ReplayedRequest], log: ReplayLog, decider: Decider, latencies: Latencies, told: Iterable[str] = ()
 ) -> Findings:  # fmt: skip
     """The figures of this replay of at least one request. `told`: further remarks."""
     changed = [each for each in again if each.changed]
@@ -131,50 +131,52 @@ def _in_log(model: str, decider: Decider) -> str:
     return decider.logged(model) or model
 
 
-def old_name(each: Again) -> str:
+def old_name(each: ReplayedRequest) -> str:
     """The model that the log chose, by the decider's id, else by the log's."""
     return each.before or each.logged.chosen or NOBODY
 
 
-def _moves(changed: Iterable[Again]) -> list[Move]:
-    groups: defaultdict[tuple[str, str], list[Again]] = defaultdict(list)
+def _moves(changed: Iterable[ReplayedRequest]) -> list[ModelSwitch]:
+    groups: defaultdict[tuple[str, str], list[ReplayedRequest]] = defaultdict(list)
     for each in changed:
         groups[old_name(each), each.choice.model or NOBODY].append(each)
     ranked = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return [_move(*names, members) for names, members in ranked]
 
 
-def _move(old: str, new: str, members: Sequence[Again]) -> Move:
-    return Move(
+def _move(old: str, new: str, members: Sequence[ReplayedRequest]) -> ModelSwitch:
+    return ModelSwitch(
         old, new, len(members), sum(each.logged.trial for each in members), _cost(members), _quality(members),
         tuple(each.logged.id for each in members[:_IDS]), members[0].choice.reason,
     )  # fmt: skip
 
 
-def _cost(again: Iterable[Again]) -> Sums | None:
+def _cost(again: Iterable[ReplayedRequest]) -> PairedSums | None:
     """The costs. A request that no model takes is left out, because refusing it would look cheap."""
     known = [
         (each.logged.cost_pico, each.cost_pico) for each in again
         if each.logged.cost_pico is not None and each.cost_pico is not None and each.choice.model and each.logged.chosen
     ]  # fmt: skip
-    return Sums(sum(a for a, _ in known), sum(b for _, b in known), len(known)) if known else None
+    return PairedSums(sum(a for a, _ in known), sum(b for _, b in known), len(known)) if known else None
 
 
-def _quality(again: Iterable[Again]) -> Sums | None:
+def _quality(again: Iterable[ReplayedRequest]) -> PairedSums | None:
     """Means."""
     known = [(a.quality_before, a.quality) for a in again if a.quality_before is not None and a.quality is not None]
     number = len(known)
-    return Sums(sum(a for a, _ in known) / number, sum(b for _, b in known) / number, number) if known else None
+    return PairedSums(sum(a for a, _ in known) / number, sum(b for _, b in known) / number, number) if known else None
 
 
-def _usd(cost: Sums | None) -> dict[str, Any] | None:
+def _usd(cost: PairedSums | None) -> dict[str, Any] | None:
     """Picodollars as USD."""
     if cost is None:
         return None
     return {"logged": cost.logged / 1e12, "replayed": cost.replayed / 1e12, "requests": cost.requests}
 
 
-def _times(again: Sequence[Again], decider: Decider, latencies: Latencies) -> tuple[tuple[Times, Times], int, int]:
+def _times(
+    again: Sequence[ReplayedRequest], decider: Decider, latencies: Latencies
+) -> tuple[tuple[LatencyStats, LatencyStats], int, int]:
     """Of answered requests; those that change take as long as the new model's answers in the log, else as predicted."""
     old, new, moved = Mixture(), Mixture(), Counter[str]()
     timed = guessed = 0
@@ -194,11 +196,11 @@ def _times(again: Sequence[Again], decider: Decider, latencies: Latencies) -> tu
     return (_told(old), _told(new)), timed, guessed
 
 
-def _told(times: Mixture) -> Times:
-    return Times(times.mean(), times.quantile(0.5), times.quantile(0.95))
+def _told(times: Mixture) -> LatencyStats:
+    return LatencyStats(times.mean(), times.quantile(0.5), times.quantile(0.95))
 
 
-def _refused(again: Iterable[Again]) -> dict[str, tuple[int, int]]:
+def _refused(again: Iterable[ReplayedRequest]) -> dict[str, tuple[int, int]]:
     """By rule, requests for which no model was eligible; a request counts for each of its rules once."""
     old, new = Counter[str](), Counter[str]()
     for each in again:
@@ -207,12 +209,12 @@ def _refused(again: Iterable[Again]) -> dict[str, tuple[int, int]]:
     return {rule: (old[rule], new[rule]) for rule, _ in (old + new).most_common()}
 
 
-def _nobody(again: Iterable[Again]) -> tuple[int, int]:
+def _nobody(again: Iterable[ReplayedRequest]) -> tuple[int, int]:
     pairs = [(not each.logged.chosen, not each.choice.model) for each in again]
     return sum(a for a, _ in pairs), sum(b for _, b in pairs)
 
 
-def _chosen(again: Iterable[Again]) -> dict[str, tuple[int, int]]:
+def _chosen(again: Iterable[ReplayedRequest]) -> dict[str, tuple[int, int]]:
     """By model, how many requests had it first, in the log and now; the most now comes first."""
     old = Counter(old_name(each) for each in again if each.logged.chosen)
     new = Counter(each.choice.model for each in again if each.choice.model)
@@ -220,7 +222,7 @@ def _chosen(again: Iterable[Again]) -> dict[str, tuple[int, int]]:
     return {model: (old[model], new[model]) for model in names}
 
 
-def _lacks(again: Iterable[Again], decider: Decider) -> dict[str, int]:
+def _lacks(again: Iterable[ReplayedRequest], decider: Decider) -> dict[str, int]:
     """The log's models that the decider has not, with how many requests had chosen each."""
     counts = Counter[str]()
     for each in again:
@@ -230,6 +232,6 @@ def _lacks(again: Iterable[Again], decider: Decider) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def scarce(evidence: Evidence) -> bool:
+def too_few_answers(evidence: AttemptStats) -> bool:
     """Whether a model gave too few answers in the log to rely on their times."""
     return evidence.answers < FEW

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from capability_router.replay.deciders.choice import Choice, Decider
+from capability_router.replay.deciders.choice import Decider, ReplayedChoice
 from capability_router.replay.deciders.token_lessons import TokenLessons
 from capability_router.replay.estimate import ScoredChoice
 from capability_router.replay.log.latencies import Latencies
-from capability_router.replay.log.logged_request import Logged
-from capability_router.replay.log.reading import Log
+from capability_router.replay.log.logged_request import LoggedRequest
+from capability_router.replay.log.replay_log import ReplayLog
 
 _BY_LOT = 0.5  # of a record that does not list the chances: what was as unlikely was drawn
 
 
-class Again(NamedTuple):
+class ReplayedRequest(NamedTuple):
     """A request, decided again. Models by the decider's ids; `before`: of the log's choice, "" = it has none such.
 
     `cost_pico`: what it would have cost, None = unknown; `latency_s` likewise. `quality`: predicted of the choice,
     `quality_before` of the log's choice.
     """
 
-    logged: Logged
-    choice: Choice
+    logged: LoggedRequest
+    choice: ReplayedChoice
     before: str
     cost_pico: int | None
     latency_s: float | None
@@ -37,9 +37,9 @@ class Again(NamedTuple):
 
 
 def replayed(
-    log: Log, decider: Decider, lessons: TokenLessons, latencies: Latencies,
+    log: ReplayLog, decider: Decider, lessons: TokenLessons, latencies: Latencies,
     tick: Callable[[int], None] = lambda _: None,
-) -> list[Again]:  # fmt: skip
+) -> list[ReplayedRequest]:  # fmt: skip
     """Every decision of the log, decided again. `tick` is told of each."""
     found = []
     for logged in log.decisions:
@@ -54,19 +54,21 @@ def replayed(
 
 
 def _again(
-    logged: Logged, choice: Choice, decider: Decider, lessons: TokenLessons, latencies: Latencies
-) -> Again:  # fmt: skip
+    logged: LoggedRequest, choice: ReplayedChoice, decider: Decider, lessons: TokenLessons, latencies: Latencies
+) -> ReplayedRequest:  # fmt: skip
     before = decider.own(logged.chosen) if logged.chosen else ""
     first, then = choice.seen(choice.model), logged.seen(logged.chosen)
     same = (choice.seen(before) if before else None) or then
-    return Again(
+    return ReplayedRequest(
         logged, choice, before, _cost(logged, choice, before, decider, lessons),
         _latency(logged, choice, before, decider, latencies),
         None if first is None else first.quality, None if same is None else same.quality,
     )  # fmt: skip
 
 
-def _cost(logged: Logged, choice: Choice, before: str, decider: Decider, lessons: TokenLessons) -> int | None:
+def _cost(
+    logged: LoggedRequest, choice: ReplayedChoice, before: str, decider: Decider, lessons: TokenLessons
+) -> int | None:
     """What was booked where the choice stays as it was, failed attempts included; else the new model's answer."""
     if not choice.model:
         return 0
@@ -75,7 +77,7 @@ def _cost(logged: Logged, choice: Choice, before: str, decider: Decider, lessons
     return decider.price(choice.model, logged, tokens(logged, decider.logged(choice.model), lessons))
 
 
-def tokens(logged: Logged, other: str, lessons: TokenLessons) -> tuple[int, int]:
+def tokens(logged: LoggedRequest, other: str, lessons: TokenLessons) -> tuple[int, int]:
     """Tokens in and out of another model's answer (by its id in the log): the booked ones, as it usually takes more.
 
     Where no model answered, those that were expected.
@@ -94,7 +96,7 @@ def tokens(logged: Logged, other: str, lessons: TokenLessons) -> tuple[int, int]
 
 
 def _latency(
-    logged: Logged, choice: Choice, before: str, decider: Decider, latencies: Latencies
+    logged: LoggedRequest, choice: ReplayedChoice, before: str, decider: Decider, latencies: Latencies
 ) -> float | None:  # fmt: skip
     if not choice.model:
         return None
@@ -104,12 +106,14 @@ def _latency(
     return first.latency_s if usual is None else usual
 
 
-def samples(found: Sequence[Again], scores: Mapping[str, float], decider: Decider) -> list[ScoredChoice | None]:
+def samples(
+    found: Sequence[ReplayedRequest], scores: Mapping[str, float], decider: Decider
+) -> list[ScoredChoice | None]:
     """The scored requests, for off-policy estimates; None = the log gave the new choice no chance."""
     return [_sample(each, scores[each.logged.id], decider) for each in found if each.logged.id in scores]
 
 
-def _sample(again: Again, score: float, decider: Decider) -> ScoredChoice | None:
+def _sample(again: ReplayedRequest, score: float, decider: Decider) -> ScoredChoice | None:
     logged, new = again.logged, decider.logged(again.choice.model) if again.choice.model else ""
     if not logged.chosen or not new or not _had_a_chance(logged, new):
         return None
@@ -119,7 +123,7 @@ def _sample(again: Again, score: float, decider: Decider) -> ScoredChoice | None
     )
 
 
-def _had_a_chance(logged: Logged, model: str) -> bool:
+def _had_a_chance(logged: LoggedRequest, model: str) -> bool:
     """A record that does not list the chances says by a chance below 1 that others had some: any that was usable."""
     if model in logged.chances:
         return True
@@ -127,19 +131,19 @@ def _had_a_chance(logged: Logged, model: str) -> bool:
     return not logged.stated and logged.chances[logged.chosen] < 1.0 and seen is not None and not seen.held
 
 
-def _moved(logged: Logged, new: str) -> bool:
+def _moved(logged: LoggedRequest, new: str) -> bool:
     if logged.stated:
         return new != next(iter(logged.chances))
     return new != logged.chosen or logged.chances[logged.chosen] <= _BY_LOT
 
 
-def _quality(logged: Logged, model: str) -> float | None:
+def _quality(logged: LoggedRequest, model: str) -> float | None:
     """As it was predicted then, before there was a score."""
     seen = logged.seen(model)
     return None if seen is None else seen.quality
 
 
-def _session(logged: Logged) -> str:
+def _session(logged: LoggedRequest) -> str:
     """A request without a session is one of its own."""
     session = logged.terms.session
     return f"session {logged.router} {session}" if session else f"request {logged.id}"

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from capability_router.decision_log.latest_per_request import LatestPerRequest
-from capability_router.decision_log.reading import Reading, before, older
-from capability_router.decision_log.shapes import rank_of, time_of
-from capability_router.report.rows import Decision, Rows, short
-from capability_router.report.single_model import Alone
+from capability_router.decision_log.reading import DecisionLogReader, before, older
+from capability_router.decision_log.record_validation import score_rank, time_of
+from capability_router.report.request_row import RequestRow, RowParser, short
+from capability_router.report.single_model import SingleModelComparison
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
@@ -43,11 +43,11 @@ class _Batch:
     """Requests that stand together in a log, so that what is summed of them can go with them."""
 
     def __init__(self) -> None:
-        self.requests: list[Decision] = []
-        self.alone = Alone()
+        self.requests: list[RequestRow] = []
+        self.alone = SingleModelComparison()
         self.newest = 0.0
 
-    def take(self, row: Decision, record: Record) -> None:
+    def take(self, row: RequestRow, record: Record) -> None:
         self.requests.append(row)
         self.alone.take(record)
         self.newest = max(self.newest, row.start_s)
@@ -61,16 +61,16 @@ class ReportData:
 
     def __init__(self, omitted: Counter[str] | None = None) -> None:
         self.omitted = Counter[str]() if omitted is None else omitted
-        self.requests: list[Decision] = []
+        self.requests: list[RequestRow] = []
         self.changes: list[HealthChange] = []
         self.details: dict[str, str] = {}
-        self.alone = Alone()
+        self.alone = SingleModelComparison()
         self._batches: list[_Batch] = []
         self._scores, self._shadow_scores = LatestPerRequest[float](MOST), LatestPerRequest[float](MOST)
         self._shadow_calls = LatestPerRequest[ShadowCall](MOST)
         self.scores, self.shadow_scores = self._scores.held, self._shadow_scores.held
         self.shadow_calls = self._shadow_calls.held
-        self._rows = Rows()
+        self._rows = RowParser()
         self._take = {
             "decision": self._decision, "feedback": self._feedback, "shadow": self._shadow,
             "shadow_score": self._shadow_score, "health": self._health, "sign": self._nothing,
@@ -79,7 +79,7 @@ class ReportData:
     @classmethod
     def of(cls, records: Iterable[Record]) -> ReportData:
         """Of records from anywhere: what is none is counted in `omitted`."""
-        reading = Reading()
+        reading = DecisionLogReader()
         made = cls(reading.omitted)
         for record in records:
             taken = reading.taken(record)
@@ -88,7 +88,7 @@ class ReportData:
         return made.sorted()
 
     def take(self, record: Record) -> None:
-        """A record without a flaw (decision_log/shapes.py)."""
+        """A record without a flaw (decision_log/record_validation.py)."""
         self._take[record["kind"]](record)
 
     def sorted(self) -> ReportData:
@@ -118,7 +118,7 @@ class ReportData:
         return self._batches[-1]
 
     def _feedback(self, record: Record) -> None:
-        self._keep(self._scores, record, float(record["score"]), rank_of(record))
+        self._keep(self._scores, record, float(record["score"]), score_rank(record))
 
     def _shadow(self, record: Record) -> None:
         pico, model = record.get("cost_pico"), record.get("model")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from capability_router.faults.kinds import KINDS
-from capability_router.report.rows import Decision, Try
+from capability_router.report.request_row import AttemptRow, RequestRow
 from capability_router.stats.percentile import percentile
 
 _AWAY = frozenset(kind.name for kind in KINDS.values() if kind.blame in ("breaker", "gate", "credential"))
@@ -26,7 +26,7 @@ class Incident(NamedTuple):
 
 
 @dataclass(slots=True)
-class Sum:
+class RequestTotals:
     """A running total over requests. Money in picodollars, times in seconds."""
 
     requests: int = 0
@@ -39,7 +39,7 @@ class Sum:
     unpriced: int = 0
     latencies: list[float] = field(default_factory=list)
 
-    def add(self, decision: Decision) -> None:
+    def add(self, decision: RequestRow) -> None:
         """Count a request in."""
         self.requests += 1
         self.answered += decision.model is not None
@@ -63,7 +63,7 @@ class Sum:
 
 
 @dataclass(slots=True)
-class Account:
+class ModelTotals:
     """What one model was asked and what it cost; its failed attempts are in both.
 
     `rescued`: those that it answered in place of another model. `latencies` of its own answers, `ttfts` of streams.
@@ -80,7 +80,7 @@ class Account:
 
 
 @dataclass(slots=True)
-class Refused:
+class RuleRefusals:
     """How often a rule forbade a model: `requests`, those of them that no model could take, and the models."""
 
     requests: int = 0
@@ -88,39 +88,39 @@ class Refused:
     models: Counter[str] = field(default_factory=Counter)
 
 
-def span(rows: Sequence[Decision]) -> tuple[float, float]:
+def span(rows: Sequence[RequestRow]) -> tuple[float, float]:
     """The first start and the last end, Unix seconds, at least a thousandth apart."""
     begin = min((row.start_s for row in rows), default=0.0)
     end = max((row.start_s + row.elapsed_s for row in rows), default=0.0)
     return begin, max(end, begin + 0.001)
 
 
-def sums(rows: Iterable[Decision], key: Callable[[Decision], str]) -> dict[str, Sum]:
-    """One Sum per key, the dearest first."""
-    found: dict[str, Sum] = {}
+def sums(rows: Iterable[RequestRow], key: Callable[[RequestRow], str]) -> dict[str, RequestTotals]:
+    """One RequestTotals per key, the dearest first."""
+    found: dict[str, RequestTotals] = {}
     for row in rows:
-        found.setdefault(key(row), Sum()).add(row)
+        found.setdefault(key(row), RequestTotals()).add(row)
     return dict(sorted(found.items(), key=lambda item: (-item[1].cost_pico, item[0])))
 
 
-def total(rows: Iterable[Decision]) -> Sum:
-    """Everything in one Sum."""
-    whole = Sum()
+def total(rows: Iterable[RequestRow]) -> RequestTotals:
+    """Everything in one RequestTotals."""
+    whole = RequestTotals()
     for row in rows:
         whole.add(row)
     return whole
 
 
-def accounts(rows: Iterable[Decision]) -> dict[str, Account]:
-    """One Account per model that was tried, the dearest first."""
-    found: dict[str, Account] = {}
+def accounts(rows: Iterable[RequestRow]) -> dict[str, ModelTotals]:
+    """One ModelTotals per model that was tried, the dearest first."""
+    found: dict[str, ModelTotals] = {}
     for row in rows:
         for each in row.tries:
-            _book(found.setdefault(each.model, Account()), each)
+            _book(found.setdefault(each.model, ModelTotals()), each)
     return dict(sorted(found.items(), key=lambda item: (-item[1].cost_pico, item[0])))
 
 
-def _book(account: Account, each: Try) -> None:
+def _book(account: ModelTotals, each: AttemptRow) -> None:
     account.calls += 1
     account.cost_pico += each.cost_pico
     if each.fault is not None:
@@ -134,17 +134,17 @@ def _book(account: Account, each: Try) -> None:
         account.ttfts.append(each.ttft_s)
 
 
-def incidents(rows: Iterable[Decision]) -> list[Incident]:
+def incidents(rows: Iterable[RequestRow]) -> list[Incident]:
     """Where a model failed twice or more without an answer in between, for a fault of availability."""
-    by_model: dict[str, list[Try]] = {}
+    by_model: dict[str, list[AttemptRow]] = {}
     for each in sorted((t for row in rows for t in row.tries), key=lambda t: t.end_s):
         by_model.setdefault(each.model, []).append(each)
     found = [incident for model, tries in by_model.items() for incident in _runs(model, tries)]
     return sorted(found, key=lambda i: (i.start_s, i.model))
 
 
-def _runs(model: str, tries: Sequence[Try]) -> Iterable[Incident]:
-    failed: list[Try] = []
+def _runs(model: str, tries: Sequence[AttemptRow]) -> Iterable[Incident]:
+    failed: list[AttemptRow] = []
     for each in tries:
         if each.fault in _AWAY:
             failed.append(each)
@@ -154,18 +154,18 @@ def _runs(model: str, tries: Sequence[Try]) -> Iterable[Incident]:
     yield from _incident(model, failed, None)
 
 
-def _incident(model: str, failed: Sequence[Try], end_s: float | None) -> Iterable[Incident]:
+def _incident(model: str, failed: Sequence[AttemptRow], end_s: float | None) -> Iterable[Incident]:
     if len(failed) >= _LEAST_FAILURES:
         faults = Counter(str(t.fault) for t in failed)
         yield Incident(model, min(t.start_s for t in failed), end_s, tuple(faults.most_common()))
 
 
-def refusals(rows: Iterable[Decision]) -> dict[str, Refused]:
+def refusals(rows: Iterable[RequestRow]) -> dict[str, RuleRefusals]:
     """By rule, the one that was used most first."""
-    found: dict[str, Refused] = {}
+    found: dict[str, RuleRefusals] = {}
     for row in rows:
         for rule in {rule for _, rule in row.refusals}:
-            refused = found.setdefault(rule, Refused())
+            refused = found.setdefault(rule, RuleRefusals())
             refused.requests += 1
             refused.unserved += not row.tries and row.model is None
             refused.models.update(model for model, own in row.refusals if own == rule)
@@ -173,7 +173,7 @@ def refusals(rows: Iterable[Decision]) -> dict[str, Refused]:
 
 
 def spent(
-    rows: Iterable[Decision], key: Callable[[Decision], Iterable[tuple[str, int]]], place: Callable[[float], int]
+    rows: Iterable[RequestRow], key: Callable[[RequestRow], Iterable[tuple[str, int]]], place: Callable[[float], int]
 ) -> dict[str, Counter[int]]:  # fmt: skip
     """Picodollars by name and by place in time; `key` gives the names and amounts of a request."""
     found: dict[str, Counter[int]] = {}

@@ -7,23 +7,33 @@ from functools import partial
 from typing import Any
 
 from capability_router.amounts import brief, count, money, offset, seconds, share, stamp
-from capability_router.decision_log.reading import told_omitted
+from capability_router.decision_log.reading import omissions_text
 from capability_router.drawing.document import document
 from capability_router.drawing.markup import Markup, element
-from capability_router.report.breakers import aways
 from capability_router.report.charts.cost import Spending, by_model, by_task, by_tenant, cost_chart, names_of
 from capability_router.report.charts.cost_quality import plane_chart, points
-from capability_router.report.charts.health import breaker_chart, told_away
+from capability_router.report.charts.health import breaker_chart, span_text
 from capability_router.report.charts.palette import Palette
-from capability_router.report.charts.requests import attempts_chart, latency_chart, told_incident
+from capability_router.report.charts.requests import attempts_chart, incident_text, latency_chart
 from capability_router.report.data import ReportData
-from capability_router.report.figures import Account, Incident, Sum, accounts, incidents, refusals, span, sums, total
-from capability_router.report.listing import extremes, newest
-from capability_router.report.rows import Decision
+from capability_router.report.figures import (
+    Incident,
+    ModelTotals,
+    RequestTotals,
+    accounts,
+    incidents,
+    refusals,
+    span,
+    sums,
+    total,
+)
+from capability_router.report.request_row import RequestRow
+from capability_router.report.request_tables import extremes, newest
 from capability_router.report.single_model import Savings
 from capability_router.report.tables import chart, grid, headline, part, said, section
 from capability_router.report.task_fit import fits
 from capability_router.report.task_fit_section import fit_section
+from capability_router.report.unhealthy_spans import unhealthy_spans
 from capability_router.stats.percentile import percentiles
 
 TOLD = 20
@@ -45,18 +55,23 @@ def page(
 
 
 def page_of(
-    traffic: ReportData, *, title: str, against: Mapping[str, Sum], note: str = "", strongest: str | None = None
-) -> str:  # fmt: skip
+    traffic: ReportData,
+    *,
+    title: str,
+    against: Mapping[str, RequestTotals],
+    note: str = "",
+    strongest: str | None = None,
+) -> str:
     """The page for what was gathered. `strongest`: the model to compare costs with; None = it is found."""
     body = [_header(traffic.requests, title, note)]
     empty = element("section", element("p", "The log holds no decisions yet."))
     body += _sections(traffic, against, strongest) if traffic.requests else [empty]
-    if left := told_omitted(traffic.omitted):
+    if left := omissions_text(traffic.omitted):
         body.append(section("Left out", "", said(f"{left}.")))
     return document(title, *body, element("footer", _FOOTER))
 
 
-def _header(rows: Sequence[Decision], title: str, note: str) -> Markup:
+def _header(rows: Sequence[RequestRow], title: str, note: str) -> Markup:
     policies = ", ".join(sorted({row.policy for row in rows if row.policy})[:TOLD])
     begin, end = span(rows)
     when = f"{count(len(rows))} requests over {offset(end - begin)}"
@@ -65,7 +80,7 @@ def _header(rows: Sequence[Decision], title: str, note: str) -> Markup:
     return element("header", element("h1", title), element("p", line, class_="quiet"), remark)
 
 
-def _sections(traffic: ReportData, against: Mapping[str, Sum], strongest: str | None) -> list[Markup]:
+def _sections(traffic: ReportData, against: Mapping[str, RequestTotals], strongest: str | None) -> list[Markup]:
     rows = traffic.requests
     found, by_name, whole = incidents(rows), accounts(rows), total(rows)
     palette = Palette(list(by_name))
@@ -85,7 +100,7 @@ def _sections(traffic: ReportData, against: Mapping[str, Sum], strongest: str | 
     ]
 
 
-def _headline(whole: Sum, savings: Savings | None) -> Markup:
+def _headline(whole: RequestTotals, savings: Savings | None) -> Markup:
     answered = f"{count(whole.answered)} of {count(whole.requests)} requests"
     unpriced = f"; {count(whole.unpriced)} of unknown cost" if whole.unpriced else ""
     each = f"{money(round(whole.cost_pico / max(whole.requests, 1)))} per request{unpriced}"
@@ -121,7 +136,7 @@ def _savings(savings: Savings | None, strongest: str | None) -> list[str]:
 
 
 def _cost(
-    rows: Sequence[Decision], by_name: Mapping[str, Account], palette: Palette, savings: Savings | None,
+    rows: Sequence[RequestRow], by_name: Mapping[str, ModelTotals], palette: Palette, savings: Savings | None,
     strongest: str | None,
 ) -> Markup:  # fmt: skip
     parts = (
@@ -133,7 +148,7 @@ def _cost(
     return section("Cost", "", *map(said, _savings(savings, strongest)), *drawn)
 
 
-def _over_time(rows: Sequence[Decision], key: Spending, what: str, palette: Palette | None) -> list[Markup]:
+def _over_time(rows: Sequence[RequestRow], key: Spending, what: str, palette: Palette | None) -> list[Markup]:
     names = names_of(rows, key)
     if not sum(row.cost_pico for row in rows):
         return [said("Nothing was paid, or no price is known.")]
@@ -147,7 +162,7 @@ def _over_time(rows: Sequence[Decision], key: Spending, what: str, palette: Pale
 _COSTS = ("model", "calls", "cost", "share", "per call")
 
 
-def _model_costs(found: Mapping[str, Account]) -> Markup:
+def _model_costs(found: Mapping[str, ModelTotals]) -> Markup:
     whole = sum(each.cost_pico for each in found.values())
     return grid(_COSTS, (
         (model, count(a.calls), money(a.cost_pico), share(a.cost_pico, whole), money(round(a.cost_pico / a.calls)))
@@ -158,7 +173,7 @@ def _model_costs(found: Mapping[str, Account]) -> Markup:
 _COLUMNS = ("requests", "answered", "fallbacks", "tokens in", "tokens out", "cost", "per request", "P95")
 
 
-def _figures(whole: Sum) -> tuple[str, ...]:
+def _figures(whole: RequestTotals) -> tuple[str, ...]:
     return (
         count(whole.requests), share(whole.answered, whole.requests), share(whole.fallbacks, whole.requests),
         count(whole.input_tokens), count(whole.output_tokens), money(whole.cost_pico),
@@ -166,11 +181,11 @@ def _figures(whole: Sum) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _totals(what: str, rows: Sequence[Decision], key: Callable[[Decision], str]) -> Markup:
+def _totals(what: str, rows: Sequence[RequestRow], key: Callable[[RequestRow], str]) -> Markup:
     return grid((what, *_COLUMNS), [(name or "(none)", *_figures(s)) for name, s in sums(rows, key).items()])
 
 
-def _comparison(logs: Sequence[tuple[str, Sum]]) -> Markup:
+def _comparison(logs: Sequence[tuple[str, RequestTotals]]) -> Markup:
     return section("Compared", "", grid(("log", *_COLUMNS), [(name, *_figures(whole)) for name, whole in logs]))
 
 
@@ -191,7 +206,7 @@ _LATENCY = ("model", "answers", "P50", "P95", "P99", "streams", "TTFT P50", "TTF
 
 
 def _latency(
-    rows: Sequence[Decision], found: Sequence[Incident], by_name: Mapping[str, Account], palette: Palette
+    rows: Sequence[RequestRow], found: Sequence[Incident], by_name: Mapping[str, ModelTotals], palette: Palette
 ) -> Markup:  # fmt: skip
     if not any(row.model is not None for row in rows):
         return section("Latency", "", said("No request was answered."))
@@ -204,7 +219,7 @@ def _latency(
     return section("Latency", note, drawn, palette.legend(by_name), part("By model", of, unstreamed, table))
 
 
-def _latencies(model: str, account: Account) -> tuple[str, ...]:
+def _latencies(model: str, account: ModelTotals) -> tuple[str, ...]:
     whole, first = (percentiles(values, 0.5, 0.95, 0.99) for values in (account.latencies, account.ttfts))
     return (
         model, count(account.answered), *map(seconds, whole),
@@ -213,7 +228,7 @@ def _latencies(model: str, account: Account) -> tuple[str, ...]:
 
 
 def _attempts(
-    rows: Sequence[Decision], found: Sequence[Incident], by_name: Mapping[str, Account], palette: Palette
+    rows: Sequence[RequestRow], found: Sequence[Incident], by_name: Mapping[str, ModelTotals], palette: Palette
 ) -> Markup:  # fmt: skip
     title, names = "Success and fallbacks", list(by_name)[:_LANES]
     if not by_name:
@@ -225,13 +240,13 @@ def _attempts(
     more = said(f"{count(len(by_name) - _LANES)} more models are not drawn.") if len(by_name) > _LANES else ""
     drawn = chart(partial(attempts_chart, rows, names, found, palette))
     table = grid(_RATES, (_rates(model, account) for model, account in by_name.items()), texts=("faults",))
-    return section(title, note, drawn, more, _listed(list(map(told_incident, found))), table)
+    return section(title, note, drawn, more, _listed(list(map(incident_text, found))), table)
 
 
 _RATES = ("model", "calls", "answered", "failed", "as a fallback", "faults")
 
 
-def _rates(model: str, account: Account) -> tuple[str, ...]:
+def _rates(model: str, account: ModelTotals) -> tuple[str, ...]:
     faults = ", ".join(f"{n:,} × {fault}" for fault, n in account.faults.most_common(5))
     return (
         model, count(account.calls), share(account.answered, account.calls), count(account.failed),
@@ -247,7 +262,7 @@ def _listed(sentences: Sequence[str]) -> Markup:
 
 
 def _breakers(traffic: ReportData) -> Markup:
-    title, found = "Breakers", aways(traffic.changes, traffic.requests)
+    title, found = "Breakers", unhealthy_spans(traffic.changes, traffic.requests)
     if not found:
         return section(title, "", said("No breaker opened, and no key or model was put off, as far as this log tells."))
     note = (
@@ -256,7 +271,7 @@ def _breakers(traffic: ReportData) -> Markup:
     )
     drawn = {name: found[name] for name in list(found)[:_LANES]}
     more = said(f"{count(len(found) - _LANES)} more models are not drawn.") if len(found) > _LANES else ""
-    spans = [told_away(away) for own in found.values() for away in own if away.state != "half open"]
+    spans = [span_text(away) for own in found.values() for away in own if away.state != "half open"]
     return section(title, note, chart(partial(breaker_chart, drawn, span(traffic.requests))), more, _listed(spans))
 
 

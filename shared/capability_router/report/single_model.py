@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
-from capability_router.report.rows import own_usd, short
+from capability_router.report.request_row import own_usd, short
 from capability_router.request import Usage
 
 Record = Mapping[str, Any]
@@ -19,7 +19,7 @@ _MOST = 1_000  # models that are kept apart
 
 
 @dataclass(slots=True)
-class Always:
+class SingleModelTotals:
     """One model over the answered requests that it could have taken. Money in picodollars.
 
     `requests`: those whose cost both there and in fact is known, with both sums; `guessed` of them have the cost that
@@ -33,7 +33,7 @@ class Always:
     predicted: int = 0
     quality: float = 0.0
 
-    def add(self, other: Always) -> None:
+    def add(self, other: SingleModelTotals) -> None:
         """Requests that were gathered apart."""
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -85,12 +85,12 @@ def _parsed(stated: object) -> Price | None:
         return None
 
 
-class Alone:
-    """Gathers an Always per model, and one per shadow's policy, of the models that it would have asked."""
+class SingleModelComparison:
+    """Gathers an SingleModelTotals per model, and one per shadow's policy, of the models that it would have asked."""
 
     def __init__(self) -> None:
-        self.models: dict[str, Always] = {}
-        self.shadows: dict[str, Always] = {}
+        self.models: dict[str, SingleModelTotals] = {}
+        self.shadows: dict[str, SingleModelTotals] = {}
         self.answered = 0
         self._prices = Prices()
 
@@ -111,7 +111,7 @@ class Alone:
             if always is not None:
                 _count(always, shadow, prices.get(shadow["chosen"]), used, spent)
 
-    def add(self, other: Alone) -> None:
+    def add(self, other: SingleModelComparison) -> None:
         """Requests that were gathered apart."""
         self.answered += other.answered
         for held, found in ((self.models, other.models), (self.shadows, other.shadows)):
@@ -142,15 +142,15 @@ class Alone:
         return Savings(*chosen, self.answered, *sums)
 
 
-def _of(held: dict[str, Always], name: str) -> Always | None:
-    """Its Always; None beyond a bound."""
+def _of(held: dict[str, SingleModelTotals], name: str) -> SingleModelTotals | None:
+    """Its SingleModelTotals; None beyond a bound."""
     found = held.get(short(name))
     if found is None and len(held) < _MOST:
-        found = held[short(name)] = Always()
+        found = held[short(name)] = SingleModelTotals()
     return found
 
 
-def _count(always: Always, candidate: Record, price: Price | None, used: Usage, spent: int | None) -> None:
+def _count(always: SingleModelTotals, candidate: Record, price: Price | None, used: Usage, spent: int | None) -> None:
     if candidate.get("quality") is not None:
         always.predicted += 1
         always.quality += float(candidate["quality"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from capability_router.report.data import ReportData, ShadowCall
-from capability_router.report.rows import Decision, Rivals
+from capability_router.report.request_row import RequestRow, Rivals
 
 GOOD = 0.5
 """A score from here on is a success."""
@@ -23,7 +23,7 @@ _CLOSE = 0.02  # of two mean scores that count as equal
 
 
 @dataclass(slots=True)
-class Fit:
+class TaskFit:
     """One model's requests of one task. Money in picodollars.
 
     `cheaper_pico`, `cheaper_seen_pico`: spent on requests that a cheaper eligible model was predicted, or seen, to
@@ -65,11 +65,11 @@ class _Seen(NamedTuple):
         count, whole = self.scores.get((task, model), (0, 0.0))
         return whole / count if count >= LEAST else None
 
-    def solved_by_shadow(self, row: Decision, among: Sequence[str]) -> bool:
+    def solved_by_shadow(self, row: RequestRow, among: Sequence[str]) -> bool:
         call = self.calls.get(row.request_id)
         return call is not None and call.model in among and self.call_scores.get(row.request_id, 0.0) >= GOOD
 
-    def cheaper(self, row: Decision, model: str) -> bool | None:
+    def cheaper(self, row: RequestRow, model: str) -> bool | None:
         """None = nothing was seen."""
         if self.solved_by_shadow(row, row.rivals.cheaper):
             return True
@@ -77,7 +77,7 @@ class _Seen(NamedTuple):
         means = [mean for other in row.rivals.cheaper if (mean := self.mean(row.task, other)) is not None]
         return None if own is None or not means else max(means) >= own - _CLOSE
 
-    def stronger(self, row: Decision, model: str) -> bool:
+    def stronger(self, row: RequestRow, model: str) -> bool:
         own = self.mean(row.task, model)
         if self.solved_by_shadow(row, row.rivals.stronger):
             return True
@@ -86,26 +86,26 @@ class _Seen(NamedTuple):
         return any(mean is not None and mean >= least for mean in means)
 
 
-def fits(traffic: ReportData) -> dict[Cell, Fit]:
+def fits(traffic: ReportData) -> dict[Cell, TaskFit]:
     """By task and model, the dearest first; requests of which nothing was sent are in none."""
     seen = _Seen(_scored(traffic.requests, traffic.scores), traffic.shadow_calls, traffic.shadow_scores)
-    found: dict[Cell, Fit] = {}
+    found: dict[Cell, TaskFit] = {}
     for row in traffic.requests:
         if (model := row.asked) is not None:
-            _count(found.setdefault((row.task, model), Fit()), row, model, traffic.scores.get(row.request_id), seen)
+            _count(found.setdefault((row.task, model), TaskFit()), row, model, traffic.scores.get(row.request_id), seen)
     return dict(sorted(found.items(), key=lambda item: (-item[1].cost_pico, item[0])))
 
 
-def whole(parts: Iterable[Fit]) -> Fit:
+def whole(parts: Iterable[TaskFit]) -> TaskFit:
     """All of them as one."""
-    made = Fit()
+    made = TaskFit()
     for part in parts:
-        for name in Fit.__slots__:
+        for name in TaskFit.__slots__:
             setattr(made, name, getattr(made, name) + getattr(part, name))
     return made
 
 
-def _scored(rows: Iterable[Decision], scores: Mapping[str, float]) -> dict[Cell, tuple[int, float]]:
+def _scored(rows: Iterable[RequestRow], scores: Mapping[str, float]) -> dict[Cell, tuple[int, float]]:
     found: dict[Cell, tuple[int, float]] = {}
     for row in rows:
         score = scores.get(row.request_id)
@@ -115,7 +115,7 @@ def _scored(rows: Iterable[Decision], scores: Mapping[str, float]) -> dict[Cell,
     return found
 
 
-def _count(fit: Fit, row: Decision, model: str, score: float | None, seen: _Seen) -> None:
+def _count(fit: TaskFit, row: RequestRow, model: str, score: float | None, seen: _Seen) -> None:
     rivals: Rivals = row.rivals
     fit.requests += 1
     fit.answered += row.model is not None

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from capability_router.amounts import count, money, share
 from capability_router.drawing.markup import Markup
-from capability_router.report.rows import SOLVES
+from capability_router.report.request_row import SOLVES
 from capability_router.report.tables import grid, said, section
-from capability_router.report.task_fit import GOOD, LEAST, Cell, Fit, whole
+from capability_router.report.task_fit import GOOD, LEAST, Cell, TaskFit, whole
 
 _COLUMNS = (
     "task", "model", "requests", "success", "cost", "per request", "cheaper predicted", "cheaper seen", "failures",
@@ -26,7 +26,7 @@ _NOTE = (
 )
 
 
-def fit_section(found: Mapping[Cell, Fit]) -> Markup:
+def fit_section(found: Mapping[Cell, TaskFit]) -> Markup:
     """A row per task and model."""
     title = "Which model suits which task"
     if not found:
@@ -37,7 +37,7 @@ def fit_section(found: Mapping[Cell, Fit]) -> Markup:
     return section(title, _NOTE, *map(said, _sentences(summed)), table)
 
 
-def _sentences(fit: Fit) -> list[str]:
+def _sentences(fit: TaskFit) -> list[str]:
     sentences = []
     if fit.predicted_pico:
         sentences.append(
@@ -61,11 +61,11 @@ def _sentences(fit: Fit) -> list[str]:
     return sentences
 
 
-def _part(fit: Fit, pico: int) -> str:
+def _part(fit: TaskFit, pico: int) -> str:
     return f"{money(pico)} of {money(fit.cost_pico)} ({share(pico, fit.cost_pico)})"
 
 
-def _figures(fit: Fit) -> tuple[str, ...]:
+def _figures(fit: TaskFit) -> tuple[str, ...]:
     score, answered = fit.mean_score, share(fit.answered, fit.requests)
     success = f"({answered})" if score is None else f"{score:.3f} of {count(fit.scored)}"
     predicted = share(fit.cheaper_pico, fit.cost_pico) if fit.predicted_pico else "–"

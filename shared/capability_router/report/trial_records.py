@@ -9,7 +9,7 @@ from typing import Any
 from capability_router.decision_log.latest_per_request import LatestPerRequest
 from capability_router.decision_log.newest_items import NewestItems
 from capability_router.decision_log.reading import DecisionLog, before, older
-from capability_router.decision_log.shapes import rank_of, time_of
+from capability_router.decision_log.record_validation import score_rank, time_of
 
 Record = dict[str, Any]
 MOST = 100_000
@@ -49,7 +49,7 @@ class TrialRecords:
         return DecisionLog(self._requests.kept(), scores, self._omitted, shadows, evaluated)
 
     def _keep(self, kept: LatestPerRequest[Record], record: Mapping[str, Any]) -> None:
-        if gone := kept.take(record["request_id"], time_of(record), _trimmed(record), rank_of(record)):
+        if gone := kept.take(record["request_id"], time_of(record), _trimmed(record), score_rank(record)):
             self._omitted[before(MOST)] += gone
 
     def _older(self, count: int) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from capability_router.amounts import count, counted, seconds
 from capability_router.decision_log.reading import DecisionLog
-from capability_router.decision_log.shapes import rank_of, time_of
+from capability_router.decision_log.record_validation import score_rank, time_of
 from capability_router.drawing.table import Table
-from capability_router.stats.interval import LEAST, Difference, Mean, Value, between, mean, within
+from capability_router.stats.interval import LEAST, Difference, MeanEstimate, Value, between, mean, within
 
 Record = Mapping[str, Any]
 Figure = Callable[[Record], float | None]
@@ -22,7 +22,7 @@ HEAD = ("what", "now", "other", "requests", "difference", "95 % interval", "read
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComparisonLine:
     """One figure of both: `now` of the policy in force, `other` of the one on trial, with what they were taken from."""
 
     name: str
@@ -59,7 +59,7 @@ class Comparison:
     now: str
     other: str
     method: str
-    lines: tuple[Line, ...]
+    lines: tuple[ComparisonLine, ...]
     told: tuple[str, ...]
     facts: Mapping[str, Any]
 
@@ -92,7 +92,7 @@ def compared(log: DecisionLog) -> list[Comparison]:
 
 def _scores(rows: Iterable[Record]) -> dict[str, float]:
     """By request; the last one counts, wherever it stands, but an evaluator's never replaces a user's."""
-    ordered = sorted(rows, key=lambda row: (rank_of(row), time_of(row)))
+    ordered = sorted(rows, key=lambda row: (score_rank(row), time_of(row)))
     found = ((row.get("request_id"), _number(row.get("score"))) for row in ordered)
     return {str(id): score for id, score in found if score is not None}
 
@@ -139,7 +139,9 @@ def _shares(rows: Iterable[Record]) -> list[float]:
     return sorted({share for share in found if share is not None})
 
 
-def _apart(name: str, arms: Sequence[Sequence[Record]], figure: Figure, pseudo: tuple[float, ...]) -> Line | None:
+def _apart(
+    name: str, arms: Sequence[Sequence[Record]], figure: Figure, pseudo: tuple[float, ...]
+) -> ComparisonLine | None:
     plain, widened = ([mean(_values(arm, figure), extra) for arm in arms] for extra in ((), pseudo))
     if plain[0] is None or plain[1] is None or widened[0] is None or widened[1] is None:
         return None
@@ -192,7 +194,7 @@ def _score(scores: Scores) -> Figure:
     return lambda row: scores.get(row["request_id"])
 
 
-def _agreement(rows: Sequence[Record], found: Mean | None) -> tuple[str, dict[str, Any]]:
+def _agreement(rows: Sequence[Record], found: MeanEstimate | None) -> tuple[str, dict[str, Any]]:
     if found is None:
         return "The shadow decided nothing.", {"agreement": None, "agreement_interval": None}
     same = sum(not row["shadow"].get("differs") for row in rows) / len(rows)
@@ -206,7 +208,7 @@ def _agreement(rows: Sequence[Record], found: Mean | None) -> tuple[str, dict[st
 
 def _paired(
     name: str, rows: Sequence[Record], now: Figure, other: Figure, pseudo: tuple[float, ...] = ()
-) -> Line | None:
+) -> ComparisonLine | None:
     both = [(row, a, b) for row in rows if (a := now(row)) is not None and (b := other(row)) is not None]
     before, after = (mean((_session(row), pair[i]) for row, *pair in both) for i in (0, 1))
     apart = mean(((_session(row), b - a) for row, a, b in both), pseudo)
@@ -275,11 +277,13 @@ def _names(rows: Iterable[Record]) -> str:
 # -- words ----------------------------------------------------------------------------------------
 
 
-def _line(name: str, now: Mean, other: Mean, found: Difference) -> Line:
-    return Line(name, now.value, other.value, (now.requests, other.requests), (now.sessions, other.sessions), found)
+def _line(name: str, now: MeanEstimate, other: MeanEstimate, found: Difference) -> ComparisonLine:
+    return ComparisonLine(
+        name, now.value, other.value, (now.requests, other.requests), (now.sessions, other.sessions), found
+    )
 
 
-def _row(line: Line) -> tuple[str, ...]:
+def _row(line: ComparisonLine) -> tuple[str, ...]:
     spelt = _spelling(line.name)
     low, high = line.difference.low, line.difference.high
     span = "–" if low is None or high is None else f"{spelt(low)} to {spelt(high)}"

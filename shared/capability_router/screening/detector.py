@@ -8,8 +8,8 @@ from hashlib import blake2b
 
 from capability_router.concurrency.latch import Latch
 from capability_router.screening.escapes import unescaped
-from capability_router.screening.kinds import KINDS, Kind
 from capability_router.screening.labels import LABELS, PHONE
+from capability_router.screening.patterns import KINDS, LabelPattern
 from capability_router.screening.phones import Phones, phones
 
 _KEPT = 2_000  # texts: all but the last of a conversation have been searched before
@@ -65,6 +65,6 @@ class Detector:
         return found
 
 
-def _count(kind: Kind, text: str) -> int:
+def _count(kind: LabelPattern, text: str) -> int:
     holds, matches = kind.holds, kind.pattern.finditer(text)
     return sum(1 for _ in matches) if holds is None else sum(map(holds, matches))

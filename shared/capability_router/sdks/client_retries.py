@@ -11,7 +11,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from capability_router.sdks.shared_clients import without_end
+from capability_router.sdks.shared_clients import without_finalizer
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def client_without_retries(client: Any) -> Any:
 
 
 def _second_root(client: Any, single: Callable[..., Any] | None) -> Any:
-    quiet = without_end(copy(client))
+    quiet = without_finalizer(copy(client))
     if single is None:
         quiet.max_retries = 0
     else:

@@ -6,7 +6,7 @@ can read the answer. So when a router's models are used in another loop than bef
 is marked as closed. The pool then removes it itself, in its own time and under its own lock. Connections of a loop that
 is open in another thread stay with that loop: from then on each has its own pool (pool_per_loop.py).
 
-A pool of an unknown shape is not touched; `past_stale` handles its connections instead.
+A pool of an unknown shape is not touched; `retried_past_stale` handles its connections instead.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from capability_router.sdks.pools import innermost, loop_of, pools, socket_strea
 _log = logging.getLogger(__name__)
 _LOOKS = 100  # how often to look for a pool: a client may make it at its first call, or have none that we know
 _loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # of all models, because models may share a client
-_all: WeakSet[Loops] = WeakSet()
+_all: WeakSet[LoopTracker] = WeakSet()
 _lock = Lock()
 
 
-class Loops:
+class LoopTracker:
     """The event loops in which these models have been used, and are perhaps used at the same time."""
 
     __slots__ = ("__weakref__", "_known", "_looks", "_models", "_whole")
@@ -105,7 +105,7 @@ def _dropped(connection: Any) -> bool:
     # Some versions of httpcore remove closed connections, others close and remove expired ones.
     inner._state = type(inner._state).CLOSED
     inner._expire_at = float("-inf")
-    inner._network_stream = _Gone()
+    inner._network_stream = _ClosedStream()
     _close_socket(getattr(stream, "_transport", None))
     return True
 
@@ -120,7 +120,7 @@ def _close_socket(transport: Any) -> None:
         sock.close()
 
 
-class _Gone:
+class _ClosedStream:
     """Replaces the stream of a closed loop, which can't be closed any more."""
 
     async def aclose(self) -> None:

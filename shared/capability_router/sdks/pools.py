@@ -18,7 +18,7 @@ _MOST = 200  # objects looked at below one model; an SDK's pool is some five ste
 _LAYERS = 5  # connections around a connection: proxies, tunnels
 
 
-class Held(NamedTuple):
+class PoolReference(NamedTuple):
     """A pool, and the object and attribute that hold it; `holder` None = the pool itself was given."""
 
     pool: Any
@@ -26,13 +26,13 @@ class Held(NamedTuple):
     name: str = ""
 
 
-def pools(root: object, *, make: bool = False) -> Iterator[Held]:
+def pools(root: object, *, make: bool = False) -> Iterator[PoolReference]:
     """The pools below a model. Looking computes and makes nothing, unless `make` is set.
 
     With `make`, async clients that a model would make at its first call are made now, so that their pools are found.
     ChatAnthropic's shares its pool with every other one for the same address, so it may hold connections of old loops.
     """
-    todo, seen = [Held(root)], dict[int, object]()
+    todo, seen = [PoolReference(root)], dict[int, object]()
     while todo and len(seen) < _MOST:
         held = todo.pop()
         if id(held.pool) in seen:
@@ -61,16 +61,16 @@ def _made_late(kind: Any) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if "async_client" in name))
 
 
-def _below(held: Any) -> Iterator[Held]:
+def _below(held: Any) -> Iterator[PoolReference]:
     """The attributes that may lead to a pool."""
     if isinstance(held, dict):  # httpx keeps its transports by address
-        yield from (Held(value) for value in held.values() if hasattr(value, "__dict__"))
+        yield from (PoolReference(value) for value in held.values() if hasattr(value, "__dict__"))
         return
     for names in (getattr(held, "__dict__", None), getattr(held, "__pydantic_private__", None)):
         for name, value in names.items() if isinstance(names, dict) else ():
             leads = any(way in name for way in _WAYS) and not isinstance(value, type)
             if leads and (hasattr(value, "__dict__") or isinstance(value, dict)):
-                yield Held(value, held, name)
+                yield PoolReference(value, held, name)
 
 
 def innermost(connection: Any) -> Any:

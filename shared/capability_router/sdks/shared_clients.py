@@ -18,7 +18,7 @@ _FOUNDATIONS = {"builtins", "abc", "typing", "pydantic", "langchain_core", "llam
 """Packages whose own classes define these hooks and are meant to be subclassed."""
 
 
-def without_end(copied: T) -> T:
+def without_finalizer(copied: T) -> T:
     """The copy itself, with a `__del__` that does nothing; unchanged if its class has a hook for subclasses."""
     kind: Any = type(copied)
     if hasattr(kind, "__del__") and (endless := _endless(kind)) is not None:

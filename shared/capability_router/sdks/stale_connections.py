@@ -33,11 +33,11 @@ def is_stale(error: BaseException, *signs: str) -> bool:
 
 
 def stale(error: BaseException) -> bool:
-    """Whether one of a model's first calls has met such a connection: `past_stale` gets past it."""
+    """Whether one of a model's first calls has met such a connection: `retried_past_stale` gets past it."""
     return is_stale(error, _CLOSED, _ELSEWHERE)
 
 
-async def past_stale(step: Callable[[], Awaitable[T]]) -> T:
+async def retried_past_stale(step: Callable[[], Awaitable[T]]) -> T:
     """The step's result, once the pool holds no such connection any more. `step` must be repeatable."""
     for tried in range(_MOST):
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from capability_router.sdks.shared_clients import without_end
+from capability_router.sdks.shared_clients import without_finalizer
 
 
 def model_without_retries(model: Any) -> Any:
@@ -40,7 +40,7 @@ def _transported_once(client: Any) -> Any:
     """An httpx client whose transport has no retries; the client itself if its transport is the user's own."""
     if not getattr(getattr(client, "_transport", None), "retries", 0):
         return client
-    silent = without_end(copy(client))
+    silent = without_finalizer(copy(client))
     silent._transport = copy(client._transport)
     silent._transport.retries = 0
     return silent

@@ -43,10 +43,10 @@ def check_constructor(whose: str, given: Mapping[str, Any], own: Iterable[str], 
     stated = [name for name, value in given.items() if value is not None]
     if not stated:
         return
-    from capability_router.settings.keys import Words
     from capability_router.settings.problems import home  # here, because these load pydantic
+    from capability_router.settings.router_yaml import RouterYaml
 
-    settings = [*Words.model_fields, *_SHORT]
+    settings = [*RouterYaml.model_fields, *_SHORT]
     for name in stated:
         if name in settings or name in _PASSED_ON:
             continue
@@ -55,7 +55,7 @@ def check_constructor(whose: str, given: Mapping[str, Any], own: Iterable[str], 
             raise ConfigError(f"{whose} takes no {name}=; it is a setting of {model}: {where}")
         if name == "seed":  # models have one, too
             raise ConfigError(f"{whose} takes no seed=; a model's: {where}; that of the router: policy: {{seed: ...}}")
-        if not home(name, Words):  # else the settings themselves say in which block it belongs
+        if not home(name, RouterYaml):  # else the settings themselves say in which block it belongs
             known = [*own, *settings]
             other = f". If it is a setting of a model, {where}. {whose} takes {', '.join(known)}"
             raise ConfigError(f"{whose} takes no {name}={nearest(name, known, other, likeness=_ALIKE)}")

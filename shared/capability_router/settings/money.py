@@ -70,7 +70,7 @@ class LedgerBlock(Block):
         return value
 
 
-class Store(Block):
+class StoreBlock(Block):
     """Where money and what is learned are kept. A URL alone stands for the block.
 
     `lease_s`: how long a process that has gone keeps what it was lent. `when_away`: whether calls under a cap go

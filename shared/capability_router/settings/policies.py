@@ -9,10 +9,10 @@ from pydantic import PlainValidator, field_validator, model_validator
 
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.adaptive import COST_WEIGHT, LATENCY_WEIGHT
-from capability_router.policies.choice import POLICIES
+from capability_router.policies.model_group import Step, step
+from capability_router.policies.policy_factory import POLICIES
 from capability_router.policies.rules import CONDITIONS, RuleSpec
 from capability_router.policies.second_policy.shadow import SHADOW_TAG
-from capability_router.policies.tier import Step, step
 from capability_router.policies.weighted import DEFAULT_WEIGHTS
 from capability_router.request import Need
 from capability_router.settings.block import Above, Block, FileName, Flag, Seconds, Share, Text, Weight
@@ -39,7 +39,7 @@ def _steps(value: Any) -> tuple[Step, ...]:
     return tuple(step(each) for each in listed)
 
 
-class Rule(Block):
+class RuleBlock(Block):
     """`{when: {task: code}, then: [model, ...]}`; no `when` means always.
 
     A step of `then` may be several models of one rank: `{share: {model: 9, other: 1}}`, `{fastest: [model, ...]}`,
@@ -70,7 +70,7 @@ def _condition(name: str, value: Any) -> Any:
     return found
 
 
-class Policy(Block):
+class PolicyBlock(Block):
     """How models are ranked. Weights are 0 or more; `cost_weight` and `latency_weight` belong to adaptive.
 
     `quality_share`: the part of the best models' mean quality that adaptive keeps, 0 to 1.
@@ -92,7 +92,7 @@ class Policy(Block):
     latency_target_s: Seconds | None = None
     budget_pacing: Flag = False
     weights: Mapping[str, Weight] = DEFAULT_WEIGHTS
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RuleBlock, ...] = ()
     exploration: Share = 0.0
     exploration_usd_per_day: Weight = 1.0
     implicit: Flag = True
@@ -108,13 +108,13 @@ class Policy(Block):
         return weights
 
     @model_validator(mode="after")
-    def _ruled(self) -> Policy:
+    def _ruled(self) -> PolicyBlock:
         if self.name == "rules" and not self.rules:
             raise ValueError("needs rules: [{when: {task: code}, then: [model id, ...]}, ...] for policy 'rules'")
         return self
 
     @model_validator(mode="after")
-    def _one_price(self) -> Policy:
+    def _one_price(self) -> PolicyBlock:
         """One thing sets the price of quality."""
         if self.name != "adaptive":
             return self
@@ -140,19 +140,19 @@ class Policy(Block):
         return [name for name in USES if name in self.model_fields_set and self.name not in USES[name]]
 
 
-class Canary(Policy):
+class CanaryBlock(PolicyBlock):
     """A second policy that decides `share` of the sessions, 0 to 1; without a session, of the requests."""
 
     share: Share
 
     @model_validator(mode="after")
-    def _named(self) -> Canary:
+    def _named(self) -> CanaryBlock:
         if "name" not in self.model_fields_set:
             raise ValueError("needs the name of its policy, such as {name: cheapest, share: 0.1}")
         return self
 
 
-class Shadow(Policy):
+class ShadowBlock(PolicyBlock):
     """A second policy that also decides each request, but whose pick does not answer it.
 
     `execute`: the share of requests for which its pick is called too, for at most `budget_usd` per `window`.
@@ -163,7 +163,7 @@ class Shadow(Policy):
     window: Text = "day"
 
     @model_validator(mode="after")
-    def _named(self) -> Shadow:
+    def _named(self) -> ShadowBlock:
         if "name" not in self.model_fields_set:
             raise ValueError("needs the name of its policy, such as {name: cheapest}")
         if self.execute and self.budget_usd is None:

@@ -8,14 +8,14 @@ from pydantic import PlainValidator, model_validator
 
 from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
+from capability_router.settings.backoff import Backoff, backoff
 from capability_router.settings.block import Block, Count, Flag, Seconds, Share
 from capability_router.settings.units import number, whole
-from capability_router.settings.wait import Wait, backoff
 
 _BOARDS = ("learns_limits", "probe", "reports")  # of the health block, what the breaker doesn't read
 
 
-class Health(Block):
+class HealthBlock(Block):
     """When a model's breaker opens and for how long; whether its concurrency limit is learned.
 
     `disabled_s`, `max_disabled_s`: how long a refused credential or model is left alone before one call tries it.
@@ -39,7 +39,7 @@ class Health(Block):
     reports: Flag = True
 
     @model_validator(mode="after")
-    def _ordered(self) -> Health:
+    def _ordered(self) -> HealthBlock:
         for least, most in (("open_s", "max_open_s"), ("disabled_s", "max_disabled_s")):
             low, high = getattr(self, least), getattr(self, most)
             if high < low:
@@ -62,12 +62,12 @@ class Retry(Block):
     per_target: Annotated[int, PlainValidator(whole(0, 10))] = 1
     budget_ratio: Share = 0.2
     budget_floor: Annotated[int, PlainValidator(whole(0))] = 3
-    wait: Annotated[Wait, PlainValidator(backoff)] = backoff({"random_exponential": {"multiplier": 0.5, "max": 8}})
+    wait: Annotated[Backoff, PlainValidator(backoff)] = backoff({"random_exponential": {"multiplier": 0.5, "max": 8}})
     max_wait_s: Annotated[float, PlainValidator(number(0))] = 30.0
     max_waiting: Annotated[int, PlainValidator(whole(0))] = 1_000
 
 
-class Clocks(Block):
+class TimeoutsBlock(Block):
     """The four clocks of one attempt, in seconds; absent = not limited."""
 
     connect: Seconds | None = None

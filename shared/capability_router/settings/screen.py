@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, model_validator
 
 from capability_router.errors import ConfigError
-from capability_router.screen import BUILTIN, Hook, hook_of
-from capability_router.screening.demand import CAREFUL, NOTE, Demand
-from capability_router.screening.rules import Rules
+from capability_router.screen import BUILTIN, ScreenHook, hook_of
+from capability_router.screening.label_rules import LabelRules
+from capability_router.screening.requirement import CAREFUL, NOTE, LabelRequirement
 from capability_router.settings.block import Block, Text
 from capability_router.settings.units import shown
 
@@ -27,7 +27,7 @@ def _detectors(value: Any) -> tuple[Any, ...]:
     return listed
 
 
-def _labels(value: Any) -> dict[str, Demand]:
+def _labels(value: Any) -> dict[str, LabelRequirement]:
     if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
         return dict.fromkeys(value, CAREFUL)
     if not isinstance(value, Mapping):
@@ -35,28 +35,28 @@ def _labels(value: Any) -> dict[str, Demand]:
     return {str(name): _demand(str(name), written) for name, written in value.items()}
 
 
-def _demand(name: str, written: Any) -> Demand:
+def _demand(name: str, written: Any) -> LabelRequirement:
     try:
-        demand = Demand.of(written)
+        demand = LabelRequirement.of(written)
     except ConfigError as error:
         raise ValueError(f"{name}: {error}") from None
-    if demand == Demand() and written != NOTE:
+    if demand == LabelRequirement() and written != NOTE:
         raise ValueError(f"{name}: nothing is asked for; write {NOTE} if that is meant, or leave it out of a mapping")
     return demand
 
 
-class Screen(Block):
+class ScreenBlock(Block):
     """`detector`: functions that look, or "builtin"; None = the built-in one. `labels`: what each label asks for.
 
     `phone_region`: the country whose telephone numbers are found without their +.
     """
 
     detector: Annotated[tuple[Any, ...] | None, PlainValidator(_detectors)] = None
-    labels: Annotated[Mapping[str, Demand], PlainValidator(_labels)] = {}
+    labels: Annotated[Mapping[str, LabelRequirement], PlainValidator(_labels)] = {}
     phone_region: Text | None = None
 
     @model_validator(mode="after")
-    def _known(self) -> Screen:
+    def _known(self) -> ScreenBlock:
         if not self.hooks():
             self.rules().check()
         return self
@@ -66,16 +66,16 @@ class Screen(Block):
         """Whether the built-in detector looks."""
         return self.detector is None or BUILTIN in self.detector
 
-    def hooks(self) -> tuple[Hook, ...]:
+    def hooks(self) -> tuple[ScreenHook, ...]:
         """Those that were given, without the built-in one."""
         return tuple(hook_of(each) for each in self.detector or () if each != BUILTIN)
 
-    def rules(self) -> Rules:
+    def rules(self) -> LabelRules:
         """What each label asks for."""
-        return Rules(self.labels)
+        return LabelRules(self.labels)
 
 
-def spelled_out(value: Any) -> Any:
+def expanded_screen(value: Any) -> Any:
     """`screen: true`, a list of labels, a function or a list of them, as the block that each is short for."""
     if isinstance(value, bool):
         return {} if value else None

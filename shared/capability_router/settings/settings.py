@@ -14,13 +14,13 @@ from capability_router.execution.effects import Timeouts
 from capability_router.health.breaker import BreakerConfig
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.policies.rules import RuleSpec
-from capability_router.settings.keys import Words
 from capability_router.settings.learning import Embedding, Evaluate
 from capability_router.settings.money import LedgerBlock
-from capability_router.settings.policies import Canary, Policy, Shadow
+from capability_router.settings.policies import CanaryBlock, PolicyBlock, ShadowBlock
 from capability_router.settings.problems import config_error
 from capability_router.settings.resilience import Hedge, Retry
-from capability_router.settings.screen import Screen
+from capability_router.settings.router_yaml import RouterYaml
+from capability_router.settings.screen import ScreenBlock
 from capability_router.settings.telemetry import Telemetry
 from capability_router.settings.warnings import about_models, about_words
 
@@ -41,7 +41,7 @@ class Settings:
 
     name: str
     models: tuple[Any, ...]
-    policy: Policy
+    policy: PolicyBlock
     rules: tuple[RuleSpec, ...]
     health: BreakerConfig
     learns_limits: bool
@@ -66,10 +66,10 @@ class Settings:
     evaluate: Evaluate
     embedding: Embedding
     counter: Any = "estimate"
-    shadow: Shadow | None = None
-    canary: Canary | None = None
+    shadow: ShadowBlock | None = None
+    canary: CanaryBlock | None = None
     evaluator: Any = None
-    screen: Screen | None = None
+    screen: ScreenBlock | None = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -81,9 +81,9 @@ class Settings:
     def from_words(cls, written: Mapping[str, Any], named: str = "") -> Settings:
         """From blocks as router.yaml has them; `named` stands in front of what is wrong. Raises ConfigError."""
         try:
-            words = Words.model_validate(written)
+            words = RouterYaml.model_validate(written)
         except ValidationError as error:
-            raise config_error(error, Words, named) from None
+            raise config_error(error, RouterYaml, named) from None
         own = (*(words.shadow.caps() if words.shadow else ()), *([words.evaluate.cap()] if words.evaluator else []))
         caps = (*(cap.config() for cap in words.budgets), *own)
         return cls(

@@ -10,7 +10,7 @@ from capability_router.amounts import exact
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.entry import Entry
 from capability_router.catalog.registry import Registry
-from capability_router.eligibility import Ask, screen, unlimited
+from capability_router.eligibility import EligibilityQuery, screen, unlimited
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.price import usd
 from capability_router.nearest import nearest
@@ -18,16 +18,16 @@ from capability_router.policies.rules import RuleSpec
 from capability_router.request import Request
 from capability_router.routing import EVALUATION_TAG, Routing
 from capability_router.screen import BUILTIN
-from capability_router.screening.demand import CAREFUL, Narrowing
-from capability_router.screening.rules import ANY, Rules
+from capability_router.screening.label_rules import ANY, LabelRules
+from capability_router.screening.requirement import CAREFUL, NarrowedTerms
 
 if TYPE_CHECKING:
-    from capability_router.settings.keys import Words
-    from capability_router.settings.policies import Policy
+    from capability_router.settings.policies import PolicyBlock
+    from capability_router.settings.router_yaml import RouterYaml
     from capability_router.settings.settings import Settings
 
 
-def about_words(words: Words) -> tuple[str, ...]:
+def about_words(words: RouterYaml) -> tuple[str, ...]:
     """Warnings about settings that nothing reads."""
     blocks = {"policy": words.policy, "shadow": words.shadow, "canary": words.canary}
     unread = [(place, block, name) for place, block in blocks.items() if block for name in block.unread()]
@@ -74,16 +74,16 @@ def _unread(settings: Settings, registry: Registry) -> list[str]:
     """What is asked for where something is found, and no model gives."""
     if settings.screen is None:
         return []
-    lost = [] if settings.screen.builtin else [name for name in settings.screen.labels if Rules.builtin(name)]
+    lost = [] if settings.screen.builtin else [name for name in settings.screen.labels if LabelRules.builtin(name)]
     found = [
         f"screen: nothing looks for {name!r}, unless a function of yours does: add {BUILTIN} to the detector"
         for name in lost
     ]
     for label, demand in (settings.screen.labels or {ANY: CAREFUL}).items():
-        asked = Narrowing(Routing(), registry.matches)
+        asked = NarrowedTerms(Routing(), registry.matches)
         asked.add(label, demand)
         denied = frozenset(id for name in asked.terms.deny for id in registry.matches(name))
-        ask = Ask(Request((), routing=asked.terms), 0, 0, None, frozenset(asked.terms.allow), denied)
+        ask = EligibilityQuery(Request((), routing=asked.terms), 0, 0, None, frozenset(asked.terms.allow), denied)
         if demand.terms and registry.cards and not screen(ask, registry.cards).cards:
             found.append(
                 f"screen: no model gives what {label!r} asks for ({asked.told()}), so requests in which it is found "
@@ -92,7 +92,7 @@ def _unread(settings: Settings, registry: Registry) -> list[str]:
     return found
 
 
-def _idle(words: Words) -> list[str]:
+def _idle(words: RouterYaml) -> list[str]:
     """Settings that are understood, but that nothing heeds yet."""
     asked = {
         "policy.exploration": words.policy.exploration > 0 and words.policy.state is None,
@@ -191,7 +191,7 @@ def _strangers(settings: Settings, registry: Registry) -> list[str]:
     ]
 
 
-def _rules(block: Policy | None) -> Sequence[RuleSpec]:
+def _rules(block: PolicyBlock | None) -> Sequence[RuleSpec]:
     return block.specs() if block else ()
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from capability_router.simulator.dice import draw, knows
 from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.prompt import Prompt
 from capability_router.simulator.reading.arithmetic import expression, value, written
 from capability_router.simulator.reading.labels import choose, labels
 from capability_router.simulator.reading.prose import cjk_runs, joined, keywords, nearest, passage, sentences, summary
-from capability_router.simulator.reading.question import Asked, asked
+from capability_router.simulator.reading.question import PromptQuestion, asked
 from capability_router.simulator.reading.schema import Filler
-from capability_router.simulator.reading.toolcalls import ToolCall, tool_calls
+from capability_router.simulator.reading.toolcalls import SimulatedToolCall, tool_calls
+from capability_router.simulator.seeded_random import answers_correctly, draw
 from capability_router.simulator.tokens import compact, text_tokens
 
 UNSURE = "I am not sure."
@@ -25,11 +25,11 @@ _GREETINGS = ("hello", "hi", "hey", "good morning", "good evening")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SimulatedAnswer:
     """What the model says. `finish` is OpenAI's finish_reason, `correct` whether a perfect model would say the same."""
 
     text: str = ""
-    calls: tuple[ToolCall, ...] = ()
+    calls: tuple[SimulatedToolCall, ...] = ()
     finish: str = "stop"
     correct: bool = True
     reasoning_tokens: int = 0
@@ -41,10 +41,10 @@ class Answer:
         return spoken + self.reasoning_tokens
 
 
-def answer(prompt: Prompt, profile: SimulatedModel, seed: int = 0) -> Answer:
+def answer(prompt: Prompt, profile: SimulatedModel, seed: int = 0) -> SimulatedAnswer:
     """This model's answer to this prompt, cut at its stop words and output limit."""
     read = asked(prompt)
-    right = knows(profile.skill_at(read.task), seed, profile.name, prompt.key)
+    right = answers_correctly(profile.skill_at(read.task), seed, profile.name, prompt.key)
     perfect = _compose(prompt, read, wrong=False)
     said = perfect if right else _compose(prompt, read, wrong=True)
     said = replace(said, correct=right or (said.text, said.calls) == (perfect.text, perfect.calls))
@@ -52,19 +52,19 @@ def answer(prompt: Prompt, profile: SimulatedModel, seed: int = 0) -> Answer:
     return _limited(_stopped(thought, prompt.stop), prompt, profile)
 
 
-def _compose(prompt: Prompt, read: Asked, *, wrong: bool) -> Answer:
+def _compose(prompt: Prompt, read: PromptQuestion, *, wrong: bool) -> SimulatedAnswer:
     calls = tool_calls(prompt, read, wrong=wrong)
     if calls:
-        return Answer(calls=calls, finish="tool_calls")
+        return SimulatedAnswer(calls=calls, finish="tool_calls")
     if prompt.form != "text":
-        return Answer(_structured(prompt, read, wrong))
+        return SimulatedAnswer(_structured(prompt, read, wrong))
     results = [m.text for m in prompt.since_user if m.role in ("tool", "function")]
     if results:
-        return Answer(UNSURE if wrong else _from_results(results))
-    return Answer(_wrong_text(read) if wrong else _text(read))
+        return SimulatedAnswer(UNSURE if wrong else _from_results(results))
+    return SimulatedAnswer(_wrong_text(read) if wrong else _text(read))
 
 
-def _structured(prompt: Prompt, read: Asked, wrong: bool) -> str:
+def _structured(prompt: Prompt, read: PromptQuestion, wrong: bool) -> str:
     if prompt.schema is not None:
         return compact(Filler(read, prompt.schema, wrong=wrong).fill(prompt.schema))
     return compact({"answer": _wrong_text(read) if wrong else _text(read)})
@@ -77,7 +77,7 @@ def _from_results(results: list[str]) -> str:
     return "The results are: " + "; ".join(told)
 
 
-def _text(read: Asked) -> str:
+def _text(read: PromptQuestion) -> str:
     if read.task == "math" and (found := expression(read.question)):
         return f"{found.strip()} = {written(value(found) or 0)}"
     if read.task == "rephrase":
@@ -92,7 +92,7 @@ def _text(read: Asked) -> str:
     return _small_talk(read)
 
 
-def _wrong_text(read: Asked) -> str:
+def _wrong_text(read: PromptQuestion) -> str:
     """What a model says that does not know: a wrong sum or label, a sentence beside the point, or that it is unsure."""
     if read.task == "math" and (found := expression(read.question)):
         return f"{found.strip()} = {written((value(found) or 0) + 1)}"
@@ -105,7 +105,7 @@ def _wrong_text(read: Asked) -> str:
     return joined(beside[-1:]) if beside and draw("beside", read.question) < 0.5 else UNSURE
 
 
-def _small_talk(read: Asked) -> str:
+def _small_talk(read: PromptQuestion) -> str:
     question = " ".join(read.question.split())[:240]
     if question.lower().rstrip("!. ") in _GREETINGS:
         return "Hello! How can I help?"
@@ -121,12 +121,12 @@ def _thinking(prompt: Prompt, profile: SimulatedModel) -> int:
     return round(profile.reasoning_tokens * effort * (0.6 + 0.8 * draw("thinking", prompt.key)))
 
 
-def _stopped(said: Answer, stops: tuple[str, ...]) -> Answer:
+def _stopped(said: SimulatedAnswer, stops: tuple[str, ...]) -> SimulatedAnswer:
     places = [said.text.index(s) for s in stops if s and s in said.text]
     return replace(said, text=said.text[: min(places)]) if places else said
 
 
-def _limited(said: Answer, prompt: Prompt, profile: SimulatedModel) -> Answer:
+def _limited(said: SimulatedAnswer, prompt: Prompt, profile: SimulatedModel) -> SimulatedAnswer:
     """Cut at the output limit; thinking may take at most half of it."""
     limit = min(prompt.max_tokens or profile.max_output_tokens, profile.max_output_tokens)
     said = replace(said, reasoning_tokens=min(said.reasoning_tokens, limit // 2))
@@ -135,7 +135,7 @@ def _limited(said: Answer, prompt: Prompt, profile: SimulatedModel) -> Answer:
         return said
     if said.calls:
         first = said.calls[0]
-        short = ToolCall(first.name, _cut(first.arguments, max(room - text_tokens(first.name), 0)))
+        short = SimulatedToolCall(first.name, _cut(first.arguments, max(room - text_tokens(first.name), 0)))
         return replace(said, calls=(short,), finish="length", correct=False)
     return replace(said, text=_cut(said.text, room), finish="length", correct=False)
 

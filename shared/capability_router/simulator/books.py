@@ -64,7 +64,7 @@ def _rate(usd_per_mtok: Any) -> int:
     return int(Decimal(str(usd_per_mtok)) * 10**6)
 
 
-class Books:
+class ProviderLog:
     """The rows of all providers in the order in which they ended; safe to read from any thread."""
 
     def __init__(self) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 from capability_router.clock import Clock, SystemClock
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
-from capability_router.simulator.books import Bill, Books, LogRow
+from capability_router.simulator.books import Bill, LogRow, ProviderLog
 from capability_router.simulator.fault import ScriptedFault
 from capability_router.simulator.http.background import Background
 from capability_router.simulator.http.listener import HOST, Listener
 from capability_router.simulator.http.server import provider_app
 from capability_router.simulator.profile import SimulatedModel, SimulatedProvider
-from capability_router.simulator.provider import Provider
+from capability_router.simulator.provider import ServedProvider
 from capability_router.simulator.script import FaultScript
 from capability_router.simulator.settings import FleetSettings, Source, load_settings
 
@@ -34,7 +34,7 @@ class Fleet:
     def __init__(self, settings: FleetSettings | None = None) -> None:
         self.settings = settings or load_settings()
         self.script = FaultScript(self.settings.faults, seed=self.settings.seed)
-        self._books = Books()
+        self._books = ProviderLog()
         self._clock: Clock = SystemClock()
         self._background: Background | None = None
         self._listeners: dict[str, Listener] = {}
@@ -70,7 +70,7 @@ class Fleet:
 
     def _app(self, profile: SimulatedProvider) -> Any:
         clock, seed, scale = self._clock, self.settings.seed, self.settings.time_scale
-        return provider_app(Provider(profile, self.script, self._books, clock, seed=seed, time_scale=scale))
+        return provider_app(ServedProvider(profile, self.script, self._books, clock, seed=seed, time_scale=scale))
 
     def stop(self) -> None:
         """Cuts all connections, closes the ports and ends the thread; the log and the bills stay readable."""

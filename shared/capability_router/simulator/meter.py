@@ -6,10 +6,10 @@ import asyncio
 from collections import OrderedDict
 
 from capability_router.clock import Clock
-from capability_router.simulator.dice import digest
-from capability_router.simulator.http.refusal import rate_limited, server_failed
+from capability_router.simulator.http.error_reply import rate_limited, server_failed
 from capability_router.simulator.profile import SimulatedModel
 from capability_router.simulator.prompt import Prompt
+from capability_router.simulator.seeded_random import digest
 
 _REMEMBERED = 4_096
 _CACHE_STEP = 128
@@ -80,7 +80,7 @@ def _duration(seconds: float) -> str:
     return f"{int(minutes)}m{rest:.0f}s" if minutes else f"{rest:.3f}".rstrip("0").rstrip(".") + "s"
 
 
-class Seats:
+class ConcurrencySlots:
     """Places for `concurrency` requests at a time; the others queue, and beyond `queue` get a 503."""
 
     def __init__(self, profile: SimulatedModel) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from capability_router.simulator.dice import digest
-from capability_router.simulator.http.refusal import bad_request
+from capability_router.simulator.http.error_reply import bad_request
+from capability_router.simulator.seeded_random import digest
 from capability_router.simulator.tokens import MEDIA_TOKENS, PER_MESSAGE, compact, text_tokens
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")

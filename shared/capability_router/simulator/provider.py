@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from capability_router.clock import Clock, seeded
-from capability_router.simulator.books import Books
-from capability_router.simulator.dice import digest
-from capability_router.simulator.http.delivery import Pace
-from capability_router.simulator.meter import PromptCache, RateMeter, Seats
+from capability_router.simulator.books import ProviderLog
+from capability_router.simulator.http.delivery import GenerationSpeed
+from capability_router.simulator.meter import ConcurrencySlots, PromptCache, RateMeter
 from capability_router.simulator.profile import SimulatedModel, SimulatedProvider
 from capability_router.simulator.script import FaultScript
+from capability_router.simulator.seeded_random import digest
 
 
 class ServedModel:
@@ -16,17 +16,17 @@ class ServedModel:
 
     def __init__(self, profile: SimulatedModel, clock: Clock) -> None:
         self.profile = profile
-        self.meter, self.seats, self.cache = RateMeter(profile, clock), Seats(profile), PromptCache(profile)
+        self.meter, self.seats, self.cache = RateMeter(profile, clock), ConcurrencySlots(profile), PromptCache(profile)
 
 
-class Provider:
+class ServedProvider:
     """What the requests to one provider share."""
 
     def __init__(
         self,
         profile: SimulatedProvider,
         script: FaultScript,
-        books: Books,
+        books: ProviderLog,
         clock: Clock,
         *,
         seed: int,
@@ -41,8 +41,8 @@ class Provider:
         self._served += 1
         return f"chatcmpl-{digest(self.seed, self.profile.name, self._served)[:20]}"
 
-    def pace(self, model: SimulatedModel, prompt: str, request: str) -> Pace:
+    def pace(self, model: SimulatedModel, prompt: str, request: str) -> GenerationSpeed:
         """How fast this request is answered; the same fleet and order of requests give the same paces."""
         chance = seeded(int(digest(self.seed, prompt, request)[:16], 16))
         first = model.ttft_s * chance.lognormvariate(0.0, model.ttft_sigma)
-        return Pace(first * self._time_scale, self._time_scale / model.tokens_per_s)
+        return GenerationSpeed(first * self._time_scale, self._time_scale / model.tokens_per_s)

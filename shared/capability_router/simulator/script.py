@@ -10,8 +10,8 @@ from typing import Any
 from capability_router.clock import Clock, SystemClock
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
-from capability_router.simulator.dice import draw
 from capability_router.simulator.fault import ScriptedFault, parse_fault
+from capability_router.simulator.seeded_random import draw
 
 
 @dataclass(slots=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from capability_router.errors import ConfigError
+from capability_router.simulator.default_fleet import PROVIDERS, TIME_SCALE
 from capability_router.simulator.fault import ScriptedFault, parse_fault
 from capability_router.simulator.profile import SimulatedProvider, checked, parse_provider
-from capability_router.simulator.roster import PROVIDERS, TIME_SCALE
 
 _LAST_PORT = 65_535
 

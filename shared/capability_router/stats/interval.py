@@ -19,7 +19,7 @@ Value = tuple[str, float]
 """A session's key and a figure of one of its requests."""
 
 
-class Mean(NamedTuple):
+class MeanEstimate(NamedTuple):
     """`error`: standard error. `requests`, `sessions`: what it is made of."""
 
     value: float
@@ -41,7 +41,7 @@ class Difference(NamedTuple):
         return self.low is not None and self.high is not None and not self.low <= 0.0 <= self.high
 
 
-def mean(values: Iterable[Value], pseudo: tuple[float, ...] = ()) -> Mean | None:
+def mean(values: Iterable[Value], pseudo: tuple[float, ...] = ()) -> MeanEstimate | None:
     """None for no values. `pseudo`: figures of made-up sessions, which widen what would be zero wide.
 
     They are as long as the others on average: a single request would say nothing beside sessions of twenty.
@@ -59,10 +59,10 @@ def mean(values: Iterable[Value], pseudo: tuple[float, ...] = ()) -> Mean | None
     value = math.fsum(total for total, _ in listed) / weight
     squares = math.fsum((total - value * count) ** 2 for total, count in listed)
     error = math.sqrt(number / (number - 1) * squares) / weight if number > 1 else math.inf
-    return Mean(value, error, requests, len(totals))
+    return MeanEstimate(value, error, requests, len(totals))
 
 
-def within(found: Mean) -> Difference:
+def within(found: MeanEstimate) -> Difference:
     """Student's t about one mean: of paired differences, or of a share."""
     if found.sessions < LEAST:
         return Difference(found.value, None, None)
@@ -70,7 +70,7 @@ def within(found: Mean) -> Difference:
     return Difference(found.value, found.value - reach, found.value + reach)
 
 
-def between(one: Mean, other: Mean) -> Difference:
+def between(one: MeanEstimate, other: MeanEstimate) -> Difference:
     """`other` less `one`, of two independent sets of sessions: Welch's t."""
     value, squared = other.value - one.value, one.error**2 + other.error**2
     if min(one.sessions, other.sessions) < LEAST:

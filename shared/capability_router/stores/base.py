@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from capability_router.stores.calls import CallRoom
-from capability_router.stores.lessons import LessonRoom
-from capability_router.stores.reports import ReportRoom
+from capability_router.stores.calls import CallStore
+from capability_router.stores.lessons import LessonStore
+from capability_router.stores.reports import ReportStore
 
 
-class Pot(NamedTuple):
+class BudgetPeriod(NamedTuple):
     """One budget in one window: what is spent and reserved together never exceeds `limit`.
 
     `budget` names scope and window, `window` the calendar unit ("2026-11-25", "" for a rolling one or all time).
@@ -29,7 +29,7 @@ class Pot(NamedTuple):
     rolls_s: float | None = None
 
 
-class Claim(NamedTuple):
+class LeaseClaim(NamedTuple):
     """What a holder (one process) tells of a pot, and what it asks for; saying it again changes nothing.
 
     `spent`: all that this holder has spent of the pot so far. `kept`: what it keeps of its loan whatever is answered:
@@ -39,7 +39,7 @@ class Claim(NamedTuple):
     loan.
     """
 
-    pot: Pot
+    pot: BudgetPeriod
     holder: str
     spent: int
     kept: int = 0
@@ -50,7 +50,7 @@ class Claim(NamedTuple):
     number: int = 0
 
 
-class Grant(NamedTuple):
+class LeaseGrant(NamedTuple):
     """What a holder has been lent (`lent` >= the claim's `least`: it may go on), and how the pot stands now.
 
     `spent` and `reserved` are everybody's, `at` is the store's time; `frees_at`: when some of a rolling window's
@@ -64,7 +64,7 @@ class Grant(NamedTuple):
     frees_at: float | None = None
 
 
-class PotBalance(NamedTuple):
+class BudgetBalance(NamedTuple):
     """A pot as a reader sees it. `limit` is that of the last claim."""
 
     budget: str
@@ -76,17 +76,17 @@ class PotBalance(NamedTuple):
     ends: float | None = None
 
 
-class BudgetRoom(Protocol):
+class BudgetStore(Protocol):
     """Caps that hold across processes: holders are lent parts of a pot, spend them, and tell."""
 
     inline: bool
     """Whether a claim is mere arithmetic in this process, so that it needs no thread and no lease."""
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         """Book what was spent since the holder's last claim, and lend; see `lending.lend`."""
         ...
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         """The pots of the windows that hold now, of these budgets or of all."""
         ...
 
@@ -97,16 +97,16 @@ class Store(Protocol):
     name: str
 
     @property
-    def budgets(self) -> BudgetRoom: ...
+    def budgets(self) -> BudgetStore: ...
     @property
-    def lessons(self) -> LessonRoom: ...
+    def lessons(self) -> LessonStore: ...
     @property
-    def calls(self) -> CallRoom | None:
+    def calls(self) -> CallStore | None:
         """Where the ledger is kept; None = not in this kind of store."""
         ...
 
     @property
-    def reports(self) -> ReportRoom | None:
+    def reports(self) -> ReportStore | None:
         """The room for health reports; None = no other process could read it there."""
         ...
 

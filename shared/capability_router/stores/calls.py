@@ -20,7 +20,7 @@ CALL = (
 HOUR_S, DAY_S = 3_600, 86_400
 
 
-class Cell(NamedTuple):
+class HourlySums(NamedTuple):
     """Sums of one hour: when it began, the values of KEY, those of SUMS."""
 
     start: int
@@ -28,7 +28,7 @@ class Cell(NamedTuple):
     sums: Sequence[int]
 
 
-class Asked(NamedTuple):
+class CallQuery(NamedTuple):
     """What is asked for. Times in Unix seconds, None = not limited.
 
     `columns`: those of KEY that matter. `timed`: whether and how finely it matters when, "hour", "day" or None.
@@ -52,21 +52,21 @@ class Asked(NamedTuple):
         return (since is None or start >= since // length * length) and (until is None or start < until)
 
 
-class CallRoom(Protocol):
+class CallStore(Protocol):
     """Calls and sums, from any number of processes."""
 
-    def append(self, writer: int, number: int, calls: Sequence[Sequence[Any]], cells: Iterable[Cell]) -> None:
+    def append(self, writer: int, number: int, calls: Sequence[Sequence[Any]], cells: Iterable[HourlySums]) -> None:
         """Keep calls and add cells, both or neither, once: a number that the writer has told before changes nothing.
 
         Numbers grow. Calls are rows of CALL.
         """
         ...
 
-    def cells(self, asked: Asked) -> Iterable[tuple[int, Mapping[str, Any], Sequence[int]]]:
+    def cells(self, asked: CallQuery) -> Iterable[tuple[int, Mapping[str, Any], Sequence[int]]]:
         """When a span began, the columns asked for, the sums; `tags` is a tuple."""
         ...
 
-    def calls(self, asked: Asked, *, newest_first: bool) -> Iterator[Mapping[str, Any]]:
+    def calls(self, asked: CallQuery, *, newest_first: bool) -> Iterator[Mapping[str, Any]]:
         """Single calls by time; no more than a page of them is in memory."""
         ...
 

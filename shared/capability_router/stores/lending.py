@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from capability_router.stores.base import Claim, Grant, Pot
+from capability_router.stores.base import BudgetPeriod, LeaseClaim, LeaseGrant
 
 SHARE = 16  # of what is left beyond its need, a holder is lent one part in so many
 BUCKETS = 64  # into which a rolling window is cut: it forgets a 64th later than it might
@@ -20,7 +20,7 @@ PAST_S = 7 * 86_400.0  # how long a window that is over can still be told of
 
 
 @dataclass(slots=True)
-class Loan:
+class HolderLease:
     """What a holder has been lent until `ends`, has told to have spent, until when it is known, and its last claim."""
 
     amount: int
@@ -31,11 +31,11 @@ class Loan:
 
 
 @dataclass(slots=True)
-class Till:
+class BudgetState:
     """The state of a pot: what was spent, by bucket of a rolling window (else all in bucket 0), and the loans."""
 
     spent: dict[int, int] = field(default_factory=dict)
-    loans: dict[str, Loan] = field(default_factory=dict)
+    loans: dict[str, HolderLease] = field(default_factory=dict)
 
     def total(self) -> int:
         """All that was spent in the window."""
@@ -45,7 +45,7 @@ class Till:
         """All that is lent."""
         return sum(loan.amount for loan in self.loans.values() if loan.ends > now)
 
-    def turn(self, pot: Pot, now: float) -> None:
+    def turn(self, pot: BudgetPeriod, now: float) -> None:
         """Forget what has left a rolling window, and of many holders those that have long gone."""
         if pot.rolls_s is not None:
             oldest = first_bucket(pot.rolls_s, now)
@@ -55,18 +55,18 @@ class Till:
             for holder in [name for name, loan in self.loans.items() if loan.known <= now]:
                 del self.loans[holder]
 
-    def frees_at(self, pot: Pot) -> float | None:
+    def frees_at(self, pot: BudgetPeriod) -> float | None:
         """When the oldest bucket of a rolling window leaves it."""
         if pot.rolls_s is None or not self.spent:
             return None
         return (min(self.spent) + 1) * (pot.rolls_s / BUCKETS) + pot.rolls_s
 
-    def resets_at(self, pot: Pot) -> float | None:
+    def resets_at(self, pot: BudgetPeriod) -> float | None:
         """When the window ends, or a rolling one has forgotten something."""
         return pot.ends if pot.rolls_s is None else self.frees_at(pot)
 
 
-def bucket(pot: Pot, now: float) -> int:
+def bucket(pot: BudgetPeriod, now: float) -> int:
     """Where money spent now is put."""
     return 0 if pot.rolls_s is None else int(now // (pot.rolls_s / BUCKETS))
 
@@ -76,31 +76,31 @@ def first_bucket(rolls_s: float, now: float) -> int:
     return int((now - rolls_s) // (rolls_s / BUCKETS))
 
 
-def lend(till: Till, claim: Claim, now: float, share: int = SHARE) -> Grant:
+def lend(till: BudgetState, claim: LeaseClaim, now: float, share: int = SHARE) -> LeaseGrant:
     """Book what the holder has spent, then lend it `least`, and of its wish as much as is fair; else what it keeps."""
     pot = claim.pot
     till.turn(pot, now)
-    loan = till.loans.setdefault(claim.holder, Loan(0, 0, 0.0, 0.0))
+    loan = till.loans.setdefault(claim.holder, HolderLease(0, 0, 0.0, 0.0))
     if claim.spent > loan.spent:
         here = bucket(pot, now)
         till.spent[here] = till.spent.get(here, 0) + claim.spent - loan.spent
         loan.spent = claim.spent
     if 0 < claim.number <= loan.number:
-        return Grant(loan.amount, till.total(), till.reserved(now), now, till.frees_at(pot))
+        return LeaseGrant(loan.amount, till.total(), till.reserved(now), now, till.frees_at(pot))
     loan.amount, loan.number = 0, claim.number
     room = max(pot.limit - till.total() - till.reserved(now), 0)
-    loan.amount = _amount(claim, room, share) if open_at(pot, now) else min(claim.kept, room)
+    loan.amount = _amount(claim, room, share) if window_is_current(pot, now) else min(claim.kept, room)
     loan.ends = now + claim.lease_s
     loan.known = now + FINAL_S if claim.final else loan.ends + KEPT_S
-    return Grant(loan.amount, till.total(), till.reserved(now), now, till.frees_at(pot))
+    return LeaseGrant(loan.amount, till.total(), till.reserved(now), now, till.frees_at(pot))
 
 
-def open_at(pot: Pot, now: float) -> bool:
+def window_is_current(pot: BudgetPeriod, now: float) -> bool:
     """Whether the pot's window holds now; another one's is lent for no further calls."""
     return (pot.starts is None or now >= pot.starts) and (pot.ends is None or now < pot.ends)
 
 
-def _amount(claim: Claim, room: int, share: int) -> int:
+def _amount(claim: LeaseClaim, room: int, share: int) -> int:
     if claim.least > room:
         return min(claim.kept, room)
     return claim.least + min(max(claim.wish - claim.least, 0), (room - claim.least) // share)

@@ -15,14 +15,14 @@ LOGS_KEPT, WRITERS_KEPT, ANSWERS_KEPT = 16, 1_000, 10_000
 """What is kept, those of late: logs of a store; writers of a log whose last number is known; answers beside a log."""
 
 
-class Line(NamedTuple):
+class LessonLine(NamedTuple):
     """What a writer adds; its numbers grow."""
 
     number: int
     text: str
 
 
-class Entry(NamedTuple):
+class LessonEntry(NamedTuple):
     """A line, whose it is and where it stands."""
 
     place: int
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     text: str
 
 
-class Head(NamedTuple):
+class LogHead(NamedTuple):
     """A log's epoch ("" = nothing was ever written), the place of its newest entry, and up to where it is summed up."""
 
     epoch: str = ""
@@ -39,14 +39,14 @@ class Head(NamedTuple):
     summed: int = NONE
 
 
-class Page(NamedTuple):
+class LogPage(NamedTuple):
     """Entries in their order, and the head at that moment."""
 
-    head: Head
-    entries: list[Entry]
+    head: LogHead
+    entries: list[LessonEntry]
 
 
-class Summary(NamedTuple):
+class LogSummary(NamedTuple):
     """What the log's entries up to a place came to."""
 
     epoch: str
@@ -54,32 +54,32 @@ class Summary(NamedTuple):
     text: str
 
 
-class Kept(NamedTuple):
+class ScorableAnswer(NamedTuple):
     """An answer that may yet be scored: its request, and what a lesson of it needs."""
 
     id: str
     text: str
 
 
-class LessonRoom(Protocol):
+class LessonStore(Protocol):
     """Logs, their summaries, and answers that may yet be scored, from any number of processes.
 
     Every method may do I/O and raises StoreError.
     """
 
-    def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
+    def append(self, name: str, writer: str, lines: Sequence[LessonLine]) -> None:
         """Add lines, all or none; a number that the writer has added before changes nothing."""
         ...
 
-    def since(self, name: str, place: int, most: int) -> Page:
+    def since(self, name: str, place: int, most: int) -> LogPage:
         """At most so many entries behind a place."""
         ...
 
-    def summary(self, name: str) -> Summary | None:
+    def summary(self, name: str) -> LogSummary | None:
         """The summary that stands now."""
         ...
 
-    def sum_up(self, name: str, summary: Summary, before: int) -> bool:
+    def sum_up(self, name: str, summary: LogSummary, before: int) -> bool:
         """Have a summary stand for the entries up to its place, which go.
 
         False = nothing is changed, because another epoch has begun or the summary that stood at `before` (NONE = no
@@ -87,7 +87,7 @@ class LessonRoom(Protocol):
         """
         ...
 
-    def keep(self, name: str, answers: Sequence[Kept]) -> None:
+    def keep(self, name: str, answers: Sequence[ScorableAnswer]) -> None:
         """Keep these answers beside the log, at most ANSWERS_KEPT of it; one of the same request is replaced."""
         ...
 

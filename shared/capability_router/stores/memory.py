@@ -8,9 +8,18 @@ from itertools import islice
 from uuid import uuid4
 
 from capability_router.concurrency.latch import Latch
-from capability_router.stores.base import Claim, Grant, Pot, PotBalance
-from capability_router.stores.lending import Till, lend, open_at
-from capability_router.stores.lessons import ANSWERS_KEPT, NONE, Entry, Head, Kept, Line, Page, Summary
+from capability_router.stores.base import BudgetBalance, BudgetPeriod, LeaseClaim, LeaseGrant
+from capability_router.stores.lending import BudgetState, lend, window_is_current
+from capability_router.stores.lessons import (
+    ANSWERS_KEPT,
+    NONE,
+    LessonEntry,
+    LessonLine,
+    LogHead,
+    LogPage,
+    LogSummary,
+    ScorableAnswer,
+)
 
 
 class MemoryBudgets:
@@ -20,28 +29,28 @@ class MemoryBudgets:
 
     def __init__(self, unix: Callable[[], float]) -> None:
         self._unix = unix
-        self._pots: dict[tuple[str, str], tuple[Pot, Till]] = {}
+        self._pots: dict[tuple[str, str], tuple[BudgetPeriod, BudgetState]] = {}
         self._many = 64  # so many pots are looked through for some to forget
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         """See BudgetRoom. Its one holder calls it under a lock of its own."""
         pot, now = claim.pot, self._unix()
         found = self._pots.get((pot.budget, pot.window))
-        till = found[1] if found is not None else Till()
+        till = found[1] if found is not None else BudgetState()
         self._pots[pot.budget, pot.window] = pot, till
         if len(self._pots) >= self._many:
             self._forget(now)
         return lend(till, claim, now, 1)
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         """See BudgetRoom."""
         now, names = self._unix(), set(budgets)
         rows = []
         for pot, till in list(self._pots.values()):
-            if (not names or pot.budget in names) and open_at(pot, now):
+            if (not names or pot.budget in names) and window_is_current(pot, now):
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(PotBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
+                rows.append(BudgetBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
     def _forget(self, now: float) -> None:
@@ -55,8 +64,8 @@ class _Log:
     """One log of lessons."""
 
     def __init__(self) -> None:
-        self.head = Head(uuid4().hex)
-        self.entries: deque[Entry] = deque()
+        self.head = LogHead(uuid4().hex)
+        self.entries: deque[LessonEntry] = deque()
         self.numbers: dict[str, int] = {}
         self.text = ""
 
@@ -69,7 +78,7 @@ class MemoryLessons:
         self._answers: dict[str, OrderedDict[str, str]] = {}
         self._lock = Latch()
 
-    def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
+    def append(self, name: str, writer: str, lines: Sequence[LessonLine]) -> None:
         """See LessonRoom."""
         with self._lock:
             log = self._logs.setdefault(name, _Log())
@@ -77,23 +86,23 @@ class MemoryLessons:
                 if number > log.numbers.get(writer, 0):
                     log.numbers[writer] = number
                     log.head = log.head._replace(last=log.head.last + 1)
-                    log.entries.append(Entry(log.head.last, writer, number, text))
+                    log.entries.append(LessonEntry(log.head.last, writer, number, text))
 
-    def since(self, name: str, place: int, most: int) -> Page:
+    def since(self, name: str, place: int, most: int) -> LogPage:
         """See LessonRoom."""
         with self._lock:
             log = self._logs.get(name)
             if log is None:
-                return Page(Head(), [])
-            return Page(log.head, list(islice((e for e in log.entries if e.place > place), most)))
+                return LogPage(LogHead(), [])
+            return LogPage(log.head, list(islice((e for e in log.entries if e.place > place), most)))
 
-    def summary(self, name: str) -> Summary | None:
+    def summary(self, name: str) -> LogSummary | None:
         """See LessonRoom."""
         with self._lock:
             log = self._logs.get(name)
-            return None if log is None or log.head.summed == NONE else Summary(*_place(log.head), log.text)
+            return None if log is None or log.head.summed == NONE else LogSummary(*_place(log.head), log.text)
 
-    def sum_up(self, name: str, summary: Summary, before: int) -> bool:
+    def sum_up(self, name: str, summary: LogSummary, before: int) -> bool:
         """See LessonRoom."""
         with self._lock:
             log = self._logs.setdefault(name, _Log()) if not summary.epoch else self._logs.get(name)
@@ -104,7 +113,7 @@ class MemoryLessons:
                 log.entries.popleft()
             return True
 
-    def keep(self, name: str, answers: Sequence[Kept]) -> None:
+    def keep(self, name: str, answers: Sequence[ScorableAnswer]) -> None:
         """See LessonRoom."""
         with self._lock:
             known = self._answers.setdefault(name, OrderedDict())
@@ -121,7 +130,7 @@ class MemoryLessons:
             return None if known is None else known.get(id)
 
 
-def _place(head: Head) -> tuple[str, int]:
+def _place(head: LogHead) -> tuple[str, int]:
     return head.epoch, head.summed
 
 

@@ -8,7 +8,7 @@ KEPT_S = 600.0
 """A report that is not renewed is dropped so long after it was told."""
 
 
-class Report(NamedTuple):
+class HealthReport(NamedTuple):
     """What `writer`, a router of this `name` in one process, told last, `age_s` seconds ago by the store's clock."""
 
     name: str
@@ -17,7 +17,7 @@ class Report(NamedTuple):
     age_s: float
 
 
-class ReportRoom(Protocol):
+class ReportStore(Protocol):
     """One report for each writer, the last one."""
 
     def tell(self, name: str, writer: str, text: str) -> None:
@@ -28,6 +28,6 @@ class ReportRoom(Protocol):
         """The writer has ended: it has nothing to report any more."""
         ...
 
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[HealthReport]:
         """All that are kept, by name and writer."""
         ...

@@ -11,13 +11,13 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
-from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.process_hooks import ProcessHooks, watch
 from capability_router.errors import ConfigError
 
 log = logging.getLogger("capability_router")
 
 
-class JsonlSink(Lasting):
+class JsonlSink(ProcessHooks):
     """One line per record, appended in one write, so that several processes may share the file.
 
     The file is opened at the first record, readable by its owner only. When it holds `rotate_mb` million bytes it is

@@ -10,8 +10,8 @@ from capability_router.money.price import Price
 from capability_router.request import Outcome, Reply, Request, Usage
 from capability_router.telemetry.digest import digest
 from capability_router.telemetry.records import (
-    Basis,
-    Planned,
+    DecisionBasis,
+    SerializablePlan,
     decision_record,
     feedback_record,
     health_record,
@@ -22,7 +22,7 @@ from capability_router.telemetry.records import (
 from capability_router.telemetry.sinks import Sinks
 
 
-class Refused(Planned, Protocol):
+class RefusedPlan(SerializablePlan, Protocol):
     """A plan without a candidate."""
 
     @property
@@ -78,15 +78,20 @@ class Recorder:
         self._canary_share = canary_share
 
     @cached_property
-    def _basis(self) -> Basis:
+    def _basis(self) -> DecisionBasis:
         """The hashes of models and settings. Made at the first record, because it takes as long as some decisions."""
         cards = list(self._cards)
-        return Basis(digest(cards), digest(self._policy), self._seed, _prices(cards), self._canary_share)
+        return DecisionBasis(digest(cards), digest(self._policy), self._seed, _prices(cards), self._canary_share)
 
     def decided(
-        self, request: Request, plan: Planned, outcome: Outcome, reply: Reply, aside: Planned | None = None,
+        self,
+        request: Request,
+        plan: SerializablePlan,
+        outcome: Outcome,
+        reply: Reply,
+        aside: SerializablePlan | None = None,
         caller: Any = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Record an ended request. `caller`: what `traces.caller` returned when it began."""
         if self.traces is not None:
             self.traces.over(request, plan, outcome, reply, self._unix(), caller)
@@ -103,7 +108,7 @@ class Recorder:
             record["content"] = {"messages": list(request.texts), "answer": reply.text}
         self.sinks.write(record)
 
-    def refused(self, request: Request, plan: Refused) -> None:
+    def refused(self, request: Request, plan: RefusedPlan) -> None:
         """Record a request that no model can take, so that nothing was sent."""
         if self.sinks or self.traces is not None:
             nobody = Outcome(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from capability_router.decision_log.shapes import SCHEMA_VERSION
+from capability_router.decision_log.record_validation import SCHEMA_VERSION
 from capability_router.request import Outcome, Request
 
 
-class Planned(Protocol):
+class SerializablePlan(Protocol):
     """The parts of a plan that a record needs."""
 
     def to_dict(self) -> dict[str, Any]: ...
 
 
-class Basis(NamedTuple):
+class DecisionBasis(NamedTuple):
     """What a router's decisions depend on: hashes of its cards and of its policy's settings, the seed, the prices.
 
     `prices`: by model with a price, the stated fields of its Price, without those for services. `canary_share`: of the
@@ -37,8 +37,8 @@ class Basis(NamedTuple):
 
 
 def decision_record(
-    request: Request, plan: Planned, outcome: Outcome, *, at: float, router: str, basis: Basis,
-    aside: Planned | None = None,
+    request: Request, plan: SerializablePlan, outcome: Outcome, *, at: float, router: str, basis: DecisionBasis,
+    aside: SerializablePlan | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The record of one request: its terms, the plan, each attempt, the cost. `at` is Unix seconds.
 
@@ -116,7 +116,7 @@ def feedback_record(
 
 
 def sign_record(request_id: str, model: str, kind: str, weight: float, *, at: float) -> dict[str, Any]:
-    """The record of an implicit sign of the quality of this model's answer; see learning/signs.py."""
+    """The record of an implicit sign of the quality of this model's answer; see learning/implicit_signs.py."""
     return {
         "schema_version": SCHEMA_VERSION, "kind": "sign", "at": round(at, 6), "request_id": request_id,
         "model": model, "sign": kind, "weight": weight, "source": "implicit",

@@ -13,8 +13,8 @@ from queue import Empty, SimpleQueue
 from threading import Lock, RLock, Thread, current_thread
 from typing import Any, NamedTuple, Protocol
 
-from capability_router.concurrency.lifetime import Lasting, end_before_what_is_there, ending, watch
 from capability_router.concurrency.longest_wait import at_most
+from capability_router.concurrency.process_hooks import ProcessHooks, ending, register_exit_first, watch
 from capability_router.log_lines import worth_logging
 
 MOST = 10_000
@@ -42,7 +42,7 @@ class _Queued(NamedTuple):
     last: bool = False
 
 
-class Losses:
+class DroppedRecords:
     """Counts records that a sink did not get; logged at the first, the tenth, the hundredth, ..."""
 
     def __init__(self, sink: object) -> None:
@@ -58,14 +58,14 @@ class Losses:
             log.warning("decision record dropped (%d so far): %s %s", count, self._name, why)
 
 
-class SinkThread(Lasting):
+class SinkThread(ProcessHooks):
     """Thread-safe, and may be called by the garbage collector. The thread runs from the first record to `close`.
 
     While the process ends, records are written at once, in the calling thread.
     """
 
     def __init__(self, sink: Sink) -> None:
-        self.sink, self._pace = sink, _Pace()
+        self.sink, self._pace = sink, _Backpressure()
         self._set_out()
         watch(self)
 
@@ -111,13 +111,13 @@ class SinkThread(Lasting):
         return self._route.is_own(current_thread())
 
     def _set_out(self) -> None:
-        self.losses = Losses(self.sink)
-        self._route = _Route(self.sink, self.losses)
+        self.losses = DroppedRecords(self.sink)
+        self._route = _RecordQueue(self.sink, self.losses)
         self._end = weakref.finalize(self, self._route.end)
         self._end.atexit = False  # that is `at_exit`
 
 
-class _Pace:
+class _Backpressure:
     """Whether calls wait for the sink."""
 
     def __init__(self) -> None:
@@ -133,10 +133,10 @@ class _Pace:
             self._left, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
 
 
-class _Route:
+class _RecordQueue:
     """The queue and its thread. The thread refers to this object, not to the SinkThread, which may be deleted."""
 
-    def __init__(self, sink: Sink, losses: Losses) -> None:
+    def __init__(self, sink: Sink, losses: DroppedRecords) -> None:
         self._sink, self._losses = sink, losses
         self._items: SimpleQueue[_Queued] = SimpleQueue()  # its `put` may be interrupted by itself
         self._beginning = Lock()
@@ -190,7 +190,7 @@ class _Route:
             self._thread = None
             return False
         if not self._ends_first:  # an exporter, or the sink's own connection, is of no use once it is closed
-            end_before_what_is_there()
+            register_exit_first()
             self._ends_first = True
         return True
 

@@ -85,7 +85,7 @@ def _copied(value: Any) -> Any:
     return [_copied(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-class Wanted(Protocol):
+class SinkSettings(Protocol):
     """The sinks that the `telemetry:` block asks for."""
 
     @property
@@ -98,7 +98,7 @@ class Wanted(Protocol):
     def log(self) -> bool: ...
 
 
-def configured_sinks(told: Wanted) -> list[Sink]:
+def configured_sinks(told: SinkSettings) -> list[Sink]:
     """Made as they are wanted; no file is opened yet."""
     sinks: list[Sink] = [JsonlSink(told.jsonl, told.rotate_mb, told.keep)] if told.jsonl else []
     return [*sinks, LogSink()] if told.log else sinks

@@ -22,7 +22,7 @@ _PAGE = re.compile(rb"/Type\s{0,4}/Page(?![a-zA-Z])")
 _JPEG_SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 
 
-class Attached(NamedTuple):
+class AttachedPart(NamedTuple):
     """One attached part; `kind` is "image", "pdf", "audio" or "video". Pixels, pages, seconds; 0 = unknown.
 
     `detail`: "low", "high" or "" as the message asks for (OpenAI).
@@ -36,18 +36,18 @@ class Attached(NamedTuple):
     detail: str = ""
 
 
-def attached(kind: str, data: object = None, detail: object = "") -> Attached:
+def attached(kind: str, data: object = None, detail: object = "") -> AttachedPart:
     """What the part is. `data`: its bytes, their base64, or a data URL; anything else tells nothing."""
     asked = detail if detail in ("low", "high") else ""
     if not isinstance(data, (str, bytes)) or not data:
-        return Attached(kind, detail=str(asked))
+        return AttachedPart(kind, detail=str(asked))
     head, size = _head(data, _PDF_HEAD if kind == "pdf" else _HEAD)
     if kind == "image":
         width, height = _pixels(head)
-        return Attached(kind, width, height, detail=str(asked))
+        return AttachedPart(kind, width, height, detail=str(asked))
     if kind == "pdf":
-        return Attached(kind, pages=_pages(head, size))
-    return Attached(kind, seconds=_seconds(head, size) if kind == "audio" else 0.0)
+        return AttachedPart(kind, pages=_pages(head, size))
+    return AttachedPart(kind, seconds=_seconds(head, size) if kind == "audio" else 0.0)
 
 
 _HOLDERS = (
@@ -57,7 +57,7 @@ _HOLDERS = (
 _DATA = ("data", "base64", "url", "file_data", "bytes", "image_url", "audio")
 
 
-def attached_block(kind: str, block: Mapping[str, Any]) -> Attached:
+def attached_block(kind: str, block: Mapping[str, Any]) -> AttachedPart:
     """The part that a content block holds, in any shape of OpenAI, Anthropic, Google, Bedrock and LangChain."""
     for place in _places(block):
         data = next((d for key in _DATA if isinstance(d := place.get(key), (str, bytes)) and d), None)

@@ -44,7 +44,7 @@ COSTS: dict[str, float] = {
 """Tokens for each, in text of any kind."""
 
 
-class Measured(NamedTuple):
+class TokenEstimate(NamedTuple):
     """`tokens`: estimated, not rounded, at least 1; `bucket`: what the text consists of."""
 
     tokens: float
@@ -56,7 +56,7 @@ def estimate_tokens(text: str) -> int:
     return round(measure(text).tokens) if text else 0
 
 
-def measure(text: str) -> Measured:
+def measure(text: str) -> TokenEstimate:
     """The text's tokens and what it consists of."""
     size = len(text)
     if size > SAMPLE_ABOVE:
@@ -70,7 +70,7 @@ def measure(text: str) -> Measured:
         tokens *= size / len(text)
     most = size if not beyond else 4 * size  # a token is at least a byte
     tokens = 1.0 if tokens < 1.0 else tokens
-    return Measured(most if most < tokens else tokens, _bucket(plain, beyond, len(text)))
+    return TokenEstimate(most if most < tokens else tokens, _bucket(plain, beyond, len(text)))
 
 
 def most_tokens(texts: Iterable[str]) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from capability_router.tokens.attached import Attached
+from capability_router.tokens.attached import AttachedPart
 from capability_router.tokens.estimate import measure
 
 Family = Literal["openai", "anthropic", "google", "other"]
@@ -28,7 +28,7 @@ _BY_PROVIDER: dict[str, Family] = {
 class Media(NamedTuple):
     """Tokens for one image of unknown size, one page, one second of sound; `image` is the rule for a known size."""
 
-    image: Callable[[Attached], int]
+    image: Callable[[AttachedPart], int]
     unknown_image: int
     page: int
     audio_s: float
@@ -42,10 +42,10 @@ def _fit(width: float, height: float, long: float) -> tuple[float, float]:
     return width * shrink, height * shrink
 
 
-def _tiles(base: int, tile: int) -> Callable[[Attached], int]:
+def _tiles(base: int, tile: int) -> Callable[[AttachedPart], int]:
     """OpenAI's older rule: into 2048 x 2048, the shorter side to 768, a price for each 512 x 512."""
 
-    def rule(part: Attached) -> int:
+    def rule(part: AttachedPart) -> int:
         if part.detail == "low":
             return base
         width, height = _fit(part.width, part.height, 2_048)
@@ -55,26 +55,26 @@ def _tiles(base: int, tile: int) -> Callable[[Attached], int]:
     return rule
 
 
-def _patches(factor: float, most: int = 1_536) -> Callable[[Attached], int]:
+def _patches(factor: float, most: int = 1_536) -> Callable[[AttachedPart], int]:
     """OpenAI's newer rule: patches of 32 x 32, at most so many, times the model's factor; `detail` changes nothing."""
 
-    def rule(part: Attached) -> int:
+    def rule(part: AttachedPart) -> int:
         return math.ceil(factor * min(math.ceil(part.width / 32) * math.ceil(part.height / 32), most))
 
     return rule
 
 
-def _visual(long: int, most: int) -> Callable[[Attached], int]:
+def _visual(long: int, most: int) -> Callable[[AttachedPart], int]:
     """Claude's rule: the longer side at most so long, then a token for each patch of 28 x 28, at most so many."""
 
-    def rule(part: Attached) -> int:
+    def rule(part: AttachedPart) -> int:
         width, height = _fit(part.width, part.height, long)
         return min(math.ceil(width / 28) * math.ceil(height / 28), most)
 
     return rule
 
 
-def _crops(part: Attached) -> int:
+def _crops(part: AttachedPart) -> int:
     """Gemini 1 and 2: into 3072 x 3072, a price for each 768 x 768, small images whole."""
     if part.width <= 384 and part.height <= 384:
         return 258
@@ -82,7 +82,7 @@ def _crops(part: Attached) -> int:
     return 258 * math.ceil(width / 768) * math.ceil(height / 768)
 
 
-def _same(part: Attached) -> int:
+def _same(part: AttachedPart) -> int:
     """Gemini 3: as many for every image."""
     return 1_120
 
@@ -90,7 +90,7 @@ def _same(part: Attached) -> int:
 _CLAUDE_4, _CLAUDE_5 = _visual(1_568, 1_568), _visual(2_576, 4_784)
 
 
-def _dearest(part: Attached) -> int:
+def _dearest(part: AttachedPart) -> int:
     return max(rule(part) for rule in (_tiles(85, 170), _CLAUDE_4, _crops))
 
 
@@ -148,13 +148,13 @@ def media_of(family: Family, model: str) -> Media:
     return next(media for prefixes, media in _OPENAI if name.startswith(prefixes))
 
 
-def media_tokens(parts: Iterable[Attached], family: Family, model: str) -> int:
+def media_tokens(parts: Iterable[AttachedPart], family: Family, model: str) -> int:
     """Tokens of the attached parts together."""
     media = media_of(family, model)
     return sum(_part(part, media) for part in parts)
 
 
-def _part(part: Attached, media: Media) -> int:
+def _part(part: AttachedPart, media: Media) -> int:
     if part.kind == "image":
         if part.width and part.height:
             return media.image(part)

@@ -13,7 +13,7 @@ from langchain_core import exceptions as core
 from routers import DOWN, router
 
 from langchain_router import AllCandidatesFailed, StreamInterrupted
-from langchain_router.messages.replies import Reader
+from langchain_router.messages.replies import ReplyReader
 
 
 def test_a_stream_that_breaks_before_its_first_text_is_replaced() -> None:
@@ -33,13 +33,13 @@ def test_a_stream_that_breaks_after_its_first_text_raises_with_it() -> None:
 def test_a_stream_under_a_clock_is_judged_when_all_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its model may have ended in another thread before the first chunk is looked at."""
 
-    def see(reader: Reader, message: Any) -> bool:
+    def see(reader: ReplyReader, message: Any) -> bool:
         while any(thread.name.startswith("router attempt") for thread in threading.enumerate()):
             time.sleep(0.001)
         return seen(reader, message)
 
-    seen = Reader.see
-    monkeypatch.setattr(Reader, "see", see)
+    seen = ReplyReader.see
+    monkeypatch.setattr(ReplyReader, "see", see)
     model = Scripted()
     chunks = list(router(model, Scripted(name_="y"), timeouts={"first_token": 10}).stream("hi"))
     assert "".join(chunk.content for chunk in chunks) == "a b c"

@@ -17,7 +17,7 @@ from routers import add
 
 from capability_router.endpoints.wire import Delta, ToolCallDelta
 from langchain_router import ChatEndpoint, ChatRouter
-from langchain_router.messages.transcript import Chunks
+from langchain_router.messages.transcript import ChunkBuilder
 
 CLOSE = ["connection: close"]  # event loops end with their test
 sse = partial(chat_server.sse, headers=CLOSE)
@@ -85,7 +85,7 @@ def test_one_of_them_that_breaks_off_is_found() -> None:
 
 def _joined(*pieces: tuple[int, str, str, str]) -> list[tuple[str, str, Any]]:
     """The name, id and arguments of each call that ChatEndpoint's chunks add up to."""
-    chunks = Chunks("acme")
+    chunks = ChunkBuilder("acme")
     made = [
         chunks.of(Delta(tool_calls=(ToolCallDelta(index=index, id=id, name=name, arguments=arguments),)))
         for index, id, name, arguments in pieces
@@ -110,7 +110,7 @@ def test_a_name_may_come_in_parts_and_an_id_later() -> None:
 
 
 def test_an_id_that_changes_without_a_name_begins_no_call() -> None:
-    chunks = Chunks("acme")
+    chunks = ChunkBuilder("acme")
     first, later = (
         chunks.of(Delta(tool_calls=(ToolCallDelta(index=0, id=id, name=name, arguments=""),)))
         for id, name in (("a", "add"), ("b", ""))

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from capability_router import ModelCard
 from capability_router.request import Finish, Need
 from capability_router.routing import Routing
-from langchain_router.bindings import Structured, Tools
-from langchain_router.messages.replies import Reader, carries_content, finish_of
-from langchain_router.translate import Call, media_kind, to_request
+from langchain_router.bindings import StructuredBinding, ToolBinding
+from langchain_router.messages.replies import ReplyReader, carries_content, finish_of
+from langchain_router.translate import ChatCall, media_kind, to_request
 
 B64 = "aGk="
 
@@ -27,7 +27,7 @@ class Joke(BaseModel):
 
 def request(messages: list[Any], mode: Any = "invoke", cards: tuple[ModelCard, ...] = (), **options: Any) -> Any:
     bound = options.pop("bound", None)
-    call = Call(ChatPromptValue(messages=messages), messages, mode, options, bound)
+    call = ChatCall(ChatPromptValue(messages=messages), messages, mode, options, bound)
     return to_request(call, Routing(), cards or (ModelCard(id="m"),))
 
 
@@ -111,12 +111,12 @@ NEEDS = [
     ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, Need.REASONING_OUTPUT),
     ({"thinking": {"type": "disabled"}}, Need.NONE),
     ({"thinking_budget": 0}, Need.NONE),
-    ({"bound": Tools((Joke,))}, Need.TOOL_CALLING),
-    ({"bound": Tools((Joke,), {"tool_choice": "any"})}, Need.TOOL_CALLING | Need.TOOL_CHOICE),
-    ({"bound": Tools((), {"response_format": Joke})}, Need.STRUCTURED_OUTPUT),
-    ({"bound": Structured(Joke)}, Need.STRUCTURED_OUTPUT),
-    ({"bound": Structured(Joke, {"method": "json_mode"})}, Need.JSON_MODE),
-    ({"bound": Structured(Joke, {"method": "function_calling"})}, Need.TOOL_CALLING),
+    ({"bound": ToolBinding((Joke,))}, Need.TOOL_CALLING),
+    ({"bound": ToolBinding((Joke,), {"tool_choice": "any"})}, Need.TOOL_CALLING | Need.TOOL_CHOICE),
+    ({"bound": ToolBinding((), {"response_format": Joke})}, Need.STRUCTURED_OUTPUT),
+    ({"bound": StructuredBinding(Joke)}, Need.STRUCTURED_OUTPUT),
+    ({"bound": StructuredBinding(Joke, {"method": "json_mode"})}, Need.JSON_MODE),
+    ({"bound": StructuredBinding(Joke, {"method": "function_calling"})}, Need.TOOL_CALLING),
 ]
 
 
@@ -128,11 +128,11 @@ def test_needs_follow_from_what_is_bound_and_sent(options: dict[str, Any], needs
 
 def test_a_schema_falls_back_to_tools_where_no_model_has_schemas() -> None:
     cards = (ModelCard(id="m", tool_calling=True, structured_output=False),)
-    assert request([HumanMessage("hi")], cards=cards, bound=Structured(Joke)).needs == Need.TOOL_CALLING
+    assert request([HumanMessage("hi")], cards=cards, bound=StructuredBinding(Joke)).needs == Need.TOOL_CALLING
 
 
 def test_tools_are_counted_as_input() -> None:
-    made = request([HumanMessage("hi")], bound=Tools((Joke, {"type": "web_search"})))
+    made = request([HumanMessage("hi")], bound=ToolBinding((Joke, {"type": "web_search"})))
     assert made.tool_names == ("Joke", "web_search")
     assert "setup" in made.tools
 
@@ -172,7 +172,7 @@ def test_terminal_reasons_by_any_providers_words(metadata: dict[str, Any], finis
 
 
 def test_a_whole_message() -> None:
-    reader = Reader()
+    reader = ReplyReader()
     usage = {
         "input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
         "input_token_details": {"cache_read": 60, "cache_creation": 5, "audio": 1},
@@ -200,7 +200,7 @@ class Unread(dict[str, Any]):
 
 
 def test_of_a_chunk_that_tells_its_provider_alone_nothing_is_looked_up() -> None:
-    reader = Reader()
+    reader = ReplyReader()
     chunk = AIMessageChunk(content="hi")
     chunk.response_metadata = Unread(model_provider="openai")
     assert reader.see(chunk)
@@ -211,7 +211,7 @@ def test_of_a_chunk_that_tells_its_provider_alone_nothing_is_looked_up() -> None
 
 
 def test_chunks_add_up() -> None:
-    reader = Reader()
+    reader = ReplyReader()
     piece = {"name": "f", "args": '{"a"', "id": "c1", "index": 0, "type": "tool_call_chunk"}
     rest = {"name": None, "args": ": 1}", "id": None, "index": 0, "type": "tool_call_chunk"}
     assert not reader.see(AIMessageChunk(content=""))
@@ -227,19 +227,19 @@ def test_chunks_add_up() -> None:
 
 
 def test_malformed_tool_calls_are_told() -> None:
-    reader = Reader()
+    reader = ReplyReader()
     broken = {"name": "f", "args": "{", "id": "c1", "error": "e", "type": "invalid_tool_call"}
     reader.see(AIMessage(content="", invalid_tool_calls=[broken]))
     assert reader.reply().malformed_tool_calls == 1
     assert reader.reply().tool_calls == 0
-    reader = Reader()
+    reader = ReplyReader()
     piece = {"name": "f", "args": "{", "id": "c1", "index": 0, "type": "tool_call_chunk"}
     reader.see(AIMessageChunk(content="", tool_call_chunks=[piece], response_metadata={"finish_reason": "tool_calls"}))
     assert reader.reply().malformed_tool_calls == 1
 
 
 def test_a_cache_hit_is_free() -> None:
-    reader = Reader()
+    reader = ReplyReader()
     usage: Any = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2, "total_cost": 0}
     reader.see(AIMessage(content="x").model_copy(update={"usage_metadata": usage}))
     assert reader.reply().cached

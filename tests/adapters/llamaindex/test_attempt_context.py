@@ -9,7 +9,7 @@ import pytest
 from llama_index_instrumentation.dispatcher import active_instrument_tags, instrument_tags
 
 from llamaindex_router.attempts.context import AttemptContext
-from llamaindex_router.messages.structured_replies import Tapped
+from llamaindex_router.messages.structured_replies import CapturedResponses
 from llamaindex_router.side_channel import SideChannel, current_channel
 from llamaindex_router.tracing import _tapped
 
@@ -18,8 +18,8 @@ def _launch(after: str = "") -> Any:
     return SimpleNamespace(attempt=2, after=after, candidate=SimpleNamespace(id="m"))
 
 
-@pytest.mark.parametrize("sink", [None, Tapped()])
-def test_each_step_has_it_and_nothing_stays(sink: Tapped | None) -> None:
+@pytest.mark.parametrize("sink", [None, CapturedResponses()])
+def test_each_step_has_it_and_nothing_stays(sink: CapturedResponses | None) -> None:
     channel = SideChannel()
     underway = AttemptContext(_launch(after="timeout"), channel, sink)
     with instrument_tags({"mine": 1}):

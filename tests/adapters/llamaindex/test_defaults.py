@@ -19,7 +19,7 @@ from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel, ValidationError
 
 from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
-from llamaindex_router.fleet.children import prepared
+from llamaindex_router.fleet.llm_fleet import prepared
 
 HI = [ChatMessage(content="hi")]
 STATED: dict[str, Any] = {"temperature": 0.7, "max_tokens": 9, "top_p": 0.5, "stop": ["END"]}

@@ -13,7 +13,7 @@ from llama_index.core.schema import TextNode
 from llama_index.llms.openai import OpenAI
 
 from llamaindex_router import ConfigError, EndpointLLM, RouterLLM
-from llamaindex_router.fleet.settings_mark import mark_of
+from llamaindex_router.fleet.settings_fingerprint import mark_of
 
 HERE = "http://127.0.0.1:9/v1"
 
@@ -70,7 +70,7 @@ def test_a_mark_is_made_of_nothing_secret() -> None:
 PROGRAM = """
 import sys
 from llama_index.llms.openai import OpenAI
-from llamaindex_router.fleet.settings_mark import mark_of
+from llamaindex_router.fleet.settings_fingerprint import mark_of
 print(mark_of(OpenAI(model="gpt-4o", api_key="sk-1", api_base=sys.argv[1])))
 """
 

@@ -14,10 +14,10 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import BaseOutputParser
 from pydantic import BaseModel
 
-from capability_router.counter import counter_of
 from capability_router.errors import NoEligibleModel
 from capability_router.features import features
 from capability_router.request import Request
+from capability_router.token_counter import counter_of
 from capability_router.tokens.estimate import estimate_tokens
 from llamaindex_router import RouterLLM
 

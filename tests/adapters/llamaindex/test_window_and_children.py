@@ -18,8 +18,8 @@ from pydantic import PrivateAttr
 
 from capability_router.catalog.card import ModelCard
 from llamaindex_router import EndpointLLM, RouterLLM
-from llamaindex_router.fleet.children import prepared
 from llamaindex_router.fleet.description import describe
+from llamaindex_router.fleet.llm_fleet import prepared
 from llamaindex_router.window import metadata_for
 
 

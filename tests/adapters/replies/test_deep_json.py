@@ -7,11 +7,11 @@ import json
 import pytest
 from langchain_core.messages import AIMessage
 
-from capability_router.endpoints import assembly
+from capability_router.endpoints import reply_assembler
 from capability_router.endpoints.wire import ToolCallDelta
-from langchain_router.messages.broken_json import mended
+from langchain_router.messages.broken_json import parser_repairs
 from langchain_router.messages.raw_calls import RawCall
-from llamaindex_router.messages.tool_calls import ToolCall, arguments_of
+from llamaindex_router.messages.tool_calls import ParsedToolCall, arguments_of
 
 
 def _too_deep() -> int:
@@ -32,12 +32,12 @@ deep = pytest.mark.parametrize("deep", ["[" * _DEEP, '{"a":' * _DEEP], ids=["lis
 
 @deep
 def test_it_is_a_call_that_breaks_off_to_each_reader(deep: str) -> None:
-    assert not assembly.ToolCall(ToolCallDelta(0, "id", "look", deep)).well_formed
+    assert not reply_assembler.PartialToolCall(ToolCallDelta(0, "id", "look", deep)).well_formed
     assert RawCall("id", "look", deep).broken
-    assert ToolCall("id", "look", deep).malformed
+    assert ParsedToolCall("id", "look", deep).malformed
 
 
 @deep
 def test_there_is_nothing_to_repair(deep: str) -> None:
     assert arguments_of(deep) == {}
-    assert not mended(AIMessage(deep))
+    assert not parser_repairs(AIMessage(deep))

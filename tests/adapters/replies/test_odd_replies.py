@@ -15,7 +15,7 @@ from loopback.chat_server import ChatServer, completion, piece, raw, reply
 
 from capability_router.request import Finish
 from langchain_router import ChatRouter
-from langchain_router.messages.replies import EventReader, Reader
+from langchain_router.messages.replies import EventReader, ReplyReader
 from llamaindex_router import RouterLLM, StreamInterrupted
 
 CLOSE = ["connection: close"]  # event loops end with their test
@@ -255,7 +255,7 @@ OTHERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("told", OTHERS, ids=range(len(OTHERS)))
 def test_an_answer_of_an_image_or_sound_alone_is_not_empty(told: dict[str, Any]) -> None:
-    reader = Reader()
+    reader = ReplyReader()
     reader.see(AIMessage(**told, response_metadata={"finish_reason": "stop"}))
     assert reader.reply().other
     assert not reader.reply().empty

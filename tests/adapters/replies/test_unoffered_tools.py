@@ -17,8 +17,8 @@ from loopback import chat_server
 from loopback.chat_server import ChatServer, completion, piece, reply
 
 from capability_router import Router
-from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
+from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
 from capability_router.endpoints.openai_compatible import client_for
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM, StreamInterrupted
@@ -176,7 +176,7 @@ def test_the_built_in_client_alone(two: Any, stream: bool) -> None:
         policy="single",
     )
     request = request_from_chat("hi", tools=[SPEC], stream=stream)
-    run = router.start(request, ChatCalls(request, clients))
+    run = router.start(request, ChatCompletionsEndpoint(request, clients))
     names = [call.name for delta in run for call in delta.tool_calls if call.name]
     assert names == ["search"]
     assert [call.fault for call in router.ledger.calls()] == ["malformed_tool_call", None]

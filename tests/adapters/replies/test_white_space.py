@@ -13,7 +13,7 @@ from llama_index.core.llms import ChatMessage
 from loopback import chat_server
 from loopback.chat_server import piece
 
-from langchain_router.messages.replies import Reader
+from langchain_router.messages.replies import ReplyReader
 from llamaindex_router import RouterLLM
 
 sse = partial(chat_server.sse, headers=["connection: close"])  # event loops end with their test
@@ -87,6 +87,6 @@ CALL = {"name": "of_no_tool", "args": "{}", "id": "c", "index": 1, "type": "tool
 )
 def test_it_is_none_in_a_chunk_of_several_blocks_either(beside: Any, calls: Any) -> None:
     """Where none of the others is an answer on its own."""
-    reader, chunk = Reader(streamed=True, tools=frozenset({"other"})), [beside, {"type": "text", "text": "\n"}]
+    reader, chunk = ReplyReader(streamed=True, tools=frozenset({"other"})), [beside, {"type": "text", "text": "\n"}]
     assert not reader.see(AIMessageChunk(content=chunk, tool_call_chunks=calls))
     assert reader.see(AIMessageChunk(content=[beside, {"type": "text", "text": "\n."}], tool_call_chunks=calls))

@@ -7,7 +7,7 @@ import pytest
 from capability_router.address import Address, fingerprint
 from capability_router.catalog.card import ModelCard
 from capability_router.catalog.known import snapshot
-from capability_router.catalog.registry import Description, Registry
+from capability_router.catalog.registry import ModelDescription, Registry
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
 
@@ -25,12 +25,12 @@ class Nameless(FakeChat):
     pass
 
 
-def describe(obj: object) -> Description | None:
+def describe(obj: object) -> ModelDescription | None:
     if isinstance(obj, Nameless):
-        return Description({}, Address("sdk:Nameless", ""))
+        return ModelDescription({}, Address("sdk:Nameless", ""))
     if isinstance(obj, FakeChat):
         fields = {"provider": "acme", "model": obj.model, "context_window": 8_000, "tool_calling": True}
-        return Description(fields, Address("https://acme.test", obj.model))
+        return ModelDescription(fields, Address("https://acme.test", obj.model))
     return None
 
 
@@ -331,7 +331,7 @@ def test_a_model_of_the_same_name_elsewhere_is_not_that_model():
 @pytest.mark.parametrize(("own", "stated", "kept"), [(1_050, None, 922), (500, None, 500), (1_050, 1_000, 1_000)])
 def test_a_total_window_told_as_input_limit_gives_way_to_the_catalogs(monkeypatch, own, stated, kept):
     monkeypatch.setattr(snapshot, "lookup", lambda *_: {"context_window": 1_050, "max_input_tokens": 922})
-    told = Description({"provider": "p", "model": "m", "max_input_tokens": own}, Address("sdk:p", "m"))
+    told = ModelDescription({"provider": "p", "model": "m", "max_input_tokens": own}, Address("sdk:p", "m"))
     card = only((FakeChat(), {"max_input_tokens": stated}), describe=lambda _: told).card
     assert (card.max_input_tokens, card.context_window) == (kept, 1_050)
 
@@ -395,5 +395,5 @@ def test_a_misspelt_key_is_told_before_what_is_missing_for_it(entry):
 
 
 def test_an_object_of_which_nobody_knows_where_it_calls_is_a_place_of_its_own():
-    made = Registry.build([FakeChat(), FakeChat()], describe=lambda _: Description({}, Address("", "m", "", "")))
+    made = Registry.build([FakeChat(), FakeChat()], describe=lambda _: ModelDescription({}, Address("", "m", "", "")))
     assert [e.address.base_url for e in made] == ["object:FakeChat", "object:FakeChat#2"]

@@ -13,7 +13,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_openai import ChatOpenAI
 
 from capability_router.catalog.registry import Registry
-from capability_router.cli import surroundings
+from capability_router.cli import environment
 from capability_router.cli.main import main
 from langchain_router.chat_model import ChatRouter
 from langchain_router.review import review
@@ -143,12 +143,12 @@ def test_a_log_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_another_package_of_the_same_module_is_found() -> None:
     known = {"langchain_router": ["capability-router", "langchain-router"], "capability_router": ["capability_router"]}
-    (found,) = surroundings.packages(known)
+    (found,) = environment.packages(known)
     assert (found.grave, "the package langchain-router installs a module langchain_router" in found.detail) == (
         True,
         True,
     )
-    assert list(surroundings.packages({})) == []
+    assert list(environment.packages({})) == []
 
 
 def test_another_package_is_found_by_its_name_where_it_states_no_modules(
@@ -158,7 +158,7 @@ def test_another_package_is_found_by_its_name_where_it_states_no_modules(
     told.mkdir()
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: langchain-router\nVersion: 0.1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert [finding.model for finding in surroundings.packages()] == ["langchain_router"]
+    assert [finding.model for finding in environment.packages()] == ["langchain_router"]
 
 
 def test_a_package_that_is_not_there_is_told_with_what_stands_in_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,6 +191,6 @@ def test_a_log_in_the_home_folder_is_looked_for_there(tmp_path: Path, monkeypatc
     taken.touch()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(os, "access", lambda place, *_, **__: place != taken)
-    (found,) = surroundings.log_file("~/taken")
+    (found,) = environment.log_file("~/taken")
     assert found.kind == "can't be written"
-    assert list(surroundings.log_file("~/free.jsonl")) == []
+    assert list(environment.log_file("~/free.jsonl")) == []

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from unit.report.decisions import attempt, decision
 
 from capability_router.cli.main import main
-from capability_router.decision_log.following import LONGEST, TOO_LONG, follow
+from capability_router.decision_log.tail import LONGEST, TOO_LONG, follow
 from capability_router.telemetry.jsonl import JsonlSink
 from capability_router.telemetry.records import feedback_record
 

@@ -10,9 +10,9 @@ import pytest
 
 from capability_router.concurrency import latch as latches
 from capability_router.concurrency.deferring_lock import DeferringLock
-from capability_router.concurrency.latch import InnerLatch, Latch
+from capability_router.concurrency.latch import Latch, ReentrantLatch
 
-KINDS = (Latch, InnerLatch)
+KINDS = (Latch, ReentrantLatch)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def all_of(count: int, work: Callable[[], object]) -> None:
 
 @pytest.mark.usefixtures("restless")
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_thread_at_a_time(kind: type[Latch] | type[InnerLatch], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_thread_at_a_time(kind: type[Latch] | type[ReentrantLatch], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latches, "_LOOK_S", 600.0)  # who is not told hangs
     latch, inside, seen = kind(), [0], []
 
@@ -63,7 +63,7 @@ def test_it_is_taken_where_it_is_free_and_not_twice() -> None:
 
 @pytest.mark.usefixtures("restless")
 def test_an_inner_latch_is_taken_again_by_its_own_thread_alone() -> None:
-    latch, depth = InnerLatch(), [0]
+    latch, depth = ReentrantLatch(), [0]
 
     def work() -> None:
         for _ in range(500):
@@ -96,7 +96,7 @@ class Collecting:
 
 
 def test_the_collector_may_come_as_soon_as_an_inner_latch_is_taken() -> None:
-    latch, ended = InnerLatch(), []
+    latch, ended = ReentrantLatch(), []
 
     def another() -> None:
         with latch:
@@ -170,8 +170,8 @@ def test_who_was_not_told_looks_by_himself(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-@pytest.mark.parametrize("make", [Latch, InnerLatch, lambda: DeferringLock(print)])
-def test_a_forked_child_waits_for_no_thread_of_its_parent(make: Callable[[], Latch | InnerLatch]) -> None:
+@pytest.mark.parametrize("make", [Latch, ReentrantLatch, lambda: DeferringLock(print)])
+def test_a_forked_child_waits_for_no_thread_of_its_parent(make: Callable[[], Latch | ReentrantLatch]) -> None:
     latch, held, over = make(), threading.Event(), threading.Event()
 
     def hold() -> None:

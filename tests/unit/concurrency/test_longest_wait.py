@@ -16,8 +16,8 @@ from capability_router import Request, routing
 from capability_router.clock import SystemClock
 from capability_router.concurrency.longest_wait import LONGEST_S, at_most, limited
 from capability_router.concurrency.wakeup import Wakeup
-from capability_router.endpoints.clocks import Clocks, Patience
 from capability_router.endpoints.sockets import seconds
+from capability_router.endpoints.timeouts import CallDeadline, ClientTimeouts
 from capability_router.telemetry.sink_thread import SinkThread
 from capability_router.testing import scripted_router
 
@@ -75,14 +75,14 @@ def test_all_records_are_waited_for_as_long_as_it_takes() -> None:
 
 @pytest.mark.parametrize("limit_s", [2**32 / 1_000 + 0.001, 1e7, 1e10, 1e300])
 def test_a_socket_never_takes_a_longer_limit_for_a_shorter_one(limit_s: float) -> None:
-    patience = Patience(Clocks(connect=limit_s, total=limit_s), stream=False, now=SystemClock().now)
+    patience = CallDeadline(ClientTimeouts(connect=limit_s, total=limit_s), stream=False, now=SystemClock().now)
     asked = [seconds(patience), seconds(patience.connect())]
     for each in asked:
         assert each is not None
         assert 0 < each * 1_000 < 2**31  # in these bits it counts milliseconds
         with socket.socket() as plain:
             plain.settimeout(each)
-    near = Patience(Clocks(connect=5.0, total=7.0), stream=False, now=lambda: 0.0)
+    near = CallDeadline(ClientTimeouts(connect=5.0, total=7.0), stream=False, now=lambda: 0.0)
     assert (seconds(near), seconds(near.connect())) == (7.0, 5.0)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from capability_router.concurrency import loop_lag
-from capability_router.concurrency.loop_lag import LagWatch
+from capability_router.concurrency.loop_lag import LoopLagMonitor
 
 
 class Loop:
@@ -49,8 +49,8 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     return made
 
 
-def watched(loop: Loop) -> LagWatch:
-    watch = LagWatch(loop)  # type: ignore[arg-type]  # all of a loop that it asks for
+def watched(loop: Loop) -> LoopLagMonitor:
+    watch = LoopLagMonitor(loop)  # type: ignore[arg-type]  # all of a loop that it asks for
     watch.enter()
     watch.enter()
     return watch

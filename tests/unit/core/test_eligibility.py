@@ -21,15 +21,15 @@ from capability_router.eligibility import (
     OUT_OF_USE,
     RULES,
     WINDOWS,
-    Ask,
+    CardIndex,
+    EligibilityQuery,
+    EligibilityRule,
     Eligible,
-    Roster,
-    Rule,
     _may_be_tight,
     screen,
 )
-from capability_router.health.bans import What
-from capability_router.learning.windows import Learned
+from capability_router.health.bans import BanSubject
+from capability_router.learning.context_windows import LearnedWindow
 from capability_router.routing import Routing
 
 
@@ -37,8 +37,8 @@ def card(id: str = "m", **fields: Any) -> ModelCard:
     return ModelCard(id=id, **fields)
 
 
-def ask(tokens: int = 100, *, needs: Need = Need.NONE, max_tokens: int | None = None, **rest: Any) -> Ask:
-    return Ask(Request(("hi",), needs=needs, max_tokens=max_tokens), tokens, int(needs), **rest)
+def ask(tokens: int = 100, *, needs: Need = Need.NONE, max_tokens: int | None = None, **rest: Any) -> EligibilityQuery:
+    return EligibilityQuery(Request(("hi",), needs=needs, max_tokens=max_tokens), tokens, int(needs), **rest)
 
 
 def one(result: Eligible) -> tuple[str, str]:
@@ -229,7 +229,7 @@ def some(field: Field[Any]) -> Any:
 
 
 @pytest.mark.parametrize("rule", _BY_TERMS, ids=lambda rule: rule.name)
-def test_a_rule_that_is_only_asked_of_binding_terms_is_about_one_of_them(rule: Rule) -> None:
+def test_a_rule_that_is_only_asked_of_binding_terms_is_about_one_of_them(rule: EligibilityRule) -> None:
     by_name = {f.name: f for f in fields(Routing)}
     assert rule.term in by_name
     if rule.term == "tenant":  # asked where cards or the configuration name tenants: the test of names, above
@@ -238,13 +238,13 @@ def test_a_rule_that_is_only_asked_of_binding_terms_is_about_one_of_them(rule: R
 
 
 @pytest.mark.parametrize("rule", [*_BY_ROOM, *_BY_SIZE], ids=lambda rule: rule.name)
-def test_a_rule_on_sizes_is_asked_of_every_request(rule: Rule) -> None:
+def test_a_rule_on_sizes_is_asked_of_every_request(rule: EligibilityRule) -> None:
     assert rule.term in ("", "max_cost_usd")
     assert rule in RULES
 
 
 @pytest.mark.parametrize(
-    "learned", [None, {"a": Learned(told=700)}, {"b": Learned(bound=300)}], ids=["", "told", "bound"]
+    "learned", [None, {"a": LearnedWindow(told=700)}, {"b": LearnedWindow(bound=300)}], ids=["", "told", "bound"]
 )
 @pytest.mark.parametrize("wanted", [None, 1, 400, 2_000])
 def test_no_rule_on_room_refuses_what_none_of_them_is_asked_of(wanted: int | None, learned: Any) -> None:
@@ -256,7 +256,7 @@ def test_no_rule_on_room_refuses_what_none_of_them_is_asked_of(wanted: int | Non
         ask(tokens, max_tokens=wanted, learned=learned, margin=m) for tokens in range(0, 2_000, 50) for m in (0.0, 0.2)
     ]
     refused = [any(rule.check(each, one) for rule in _BY_ROOM for one in cards) for each in asks]
-    tight = [_may_be_tight(each, Roster(cards)) for each in asks]
+    tight = [_may_be_tight(each, CardIndex(cards)) for each in asks]
     assert any(refused)
     assert not any(no and not may for no, may in zip(refused, tight, strict=True))
 
@@ -270,7 +270,7 @@ def test_what_other_rooms_are_told_of_the_rules_covers_each_of_them() -> None:
     names = {rule.name for rule in RULES}
     terms = {rule.term for rule in RULES if rule.name in OF_THE_REQUEST}
     assert terms == {rule.term for rule in RULES} - {"", "tenant"}
-    assert set(get_args(What)) == OUT_OF_USE
+    assert set(get_args(BanSubject)) == OUT_OF_USE
     assert {"learned_window"} == OF_THE_MOMENT - OUT_OF_USE
     assert not OF_THE_MOMENT & OF_THE_REQUEST
     assert names >= WINDOWS

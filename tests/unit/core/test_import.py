@@ -31,7 +31,7 @@ entry = {"id": "a", "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "
 budgets = [{"scope": "global", "limit_usd": 1}]
 Router(models=[entry], budgets=budgets, store="memory://").close()
 late = {"sqlite3", "redis", "httpx", "httpcore", "click", "rich", "starlette", "pyarrow", "aiohttp",
-    "phonenumbers", "capability_router.screening.kinds"} & set(sys.modules)
+    "phonenumbers", "capability_router.screening.patterns"} & set(sys.modules)
 print(sorted(early), sorted(late))
 """
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from capability_router import BudgetEvent, BudgetExceeded, Request, routing
-from capability_router.money.ledger.call import Line
+from capability_router.money.ledger.call import LaunchKey
 from capability_router.request import Reply
 from capability_router.router import Router
 from capability_router.testing import ask, assert_books_balanced, scripted_router
@@ -133,6 +133,6 @@ def test_the_books_of_what_holds_a_router_are_its_routers() -> None:
     ask(router)
     holder = SimpleNamespace(router=router)
     assert_books_balanced(holder)
-    router.ledger.open(Line("another", 1))
+    router.ledger.open(LaunchKey("another", 1))
     with pytest.raises(AssertionError, match="never settled"):
         assert_books_balanced(holder)

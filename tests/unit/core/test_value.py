@@ -7,9 +7,9 @@ from dataclasses import FrozenInstanceError, InitVar, dataclass, field, fields, 
 
 import pytest
 
+from capability_router.frozen_value import altered, fast_frozen
 from capability_router.plan import Plan
 from capability_router.request import AttemptRecord, Outcome, Reply, Request, Usage
-from capability_router.value import altered, quickly_made
 
 QUICK = (Usage, Reply, Request, AttemptRecord, Outcome, Plan)
 
@@ -21,7 +21,7 @@ class Plain:
     items: list[int] = field(default_factory=list)
 
 
-@quickly_made
+@fast_frozen
 @dataclass(frozen=True, slots=True)
 class Quick:
     name: str
@@ -80,7 +80,7 @@ class WithPost:
 @pytest.mark.parametrize("kind", [WithPost, WithInherited])
 def test_a_post_init_that_would_never_run_is_refused(kind: type) -> None:
     with pytest.raises(TypeError, match=f"{kind.__name__} has a __post_init__"):
-        quickly_made(kind)
+        fast_frozen(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class WithKeywordOnly:
 @pytest.mark.parametrize("kind", [WithOwnField, WithInitVar, WithKeywordOnly])
 def test_fields_that_init_does_not_take_in_order_are_refused(kind: type) -> None:
     with pytest.raises(TypeError, match=f"{kind.__name__}: quickly_made is for classes whose __init__ takes each"):
-        quickly_made(kind)
+        fast_frozen(kind)
 
 
 def test_nothing_is_derived_from_it() -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from itertools import combinations
 from xml.etree import ElementTree
 
-from capability_router.drawing.frontier import Place, Plane, frontiers
+from capability_router.drawing.frontier import FrontierPlot, PlotPoint, frontiers
 from capability_router.drawing.svg import CHARACTER, WIDTH
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def plane(models: list[Place], usual: Place | None = None) -> Plane:
+def plane(models: list[PlotPoint], usual: PlotPoint | None = None) -> FrontierPlot:
     corners = sorted(models, key=lambda place: place.usd)[:2]
-    return Plane("a title", "a note", models, corners, corners, usual or models[0])
+    return FrontierPlot("a title", "a note", models, corners, corners, usual or models[0])
 
 
-def drawn(*planes: Plane) -> ElementTree.Element:
+def drawn(*planes: FrontierPlot) -> ElementTree.Element:
     return ElementTree.fromstring(frontiers(planes))  # noqa: S314 - made just now
 
 
@@ -26,7 +26,7 @@ def names(root: ElementTree.Element, of: set[str]) -> list[tuple[float, float, f
 
 
 def test_names_cover_no_other_and_stay_on_the_page() -> None:
-    crowd = [Place(f"model-number-{i}", 1.0 + 0.01 * i, 0.6 + 0.002 * i, 0.01) for i in range(14)]
+    crowd = [PlotPoint(f"model-number-{i}", 1.0 + 0.01 * i, 0.6 + 0.002 * i, 0.01) for i in range(14)]
     found = names(drawn(plane(crowd)), {place.name for place in crowd})
     assert len(found) == 14
     for (x, y, long), (other, at, wide) in combinations(found, 2):
@@ -35,8 +35,8 @@ def test_names_cover_no_other_and_stay_on_the_page() -> None:
 
 
 def test_what_is_compared_is_crossed_and_named_and_no_name_covers_a_point_or_the_routers_line() -> None:
-    models = [Place(f"model {i}", 1.0 + i, 0.4 + 0.05 * i) for i in range(8)]
-    marks = [Place("random", 4.0, 0.5), Place("another router", 4.1, 0.7)]
+    models = [PlotPoint(f"model {i}", 1.0 + i, 0.4 + 0.05 * i) for i in range(8)]
+    marks = [PlotPoint("random", 4.0, 0.5), PlotPoint("another router", 4.1, 0.7)]
     root = drawn(plane(models)._replace(rule=models[:3], marks=marks))
     assert [n.find(f"{SVG}title").text.partition(":")[0] for n in root.iter(f"{SVG}path")] == [m.name for m in marks]  # type: ignore[union-attr]
     assert sum(n.get("class") == "rule" for n in root.iter(f"{SVG}polyline")) == 1
@@ -50,7 +50,7 @@ def test_what_is_compared_is_crossed_and_named_and_no_name_covers_a_point_or_the
 
 
 def test_dearer_is_further_right_and_better_is_further_up() -> None:
-    root = drawn(plane([Place("low", 0.1, 0.4), Place("high", 10.0, 0.9)]))
+    root = drawn(plane([PlotPoint("low", 0.1, 0.4), PlotPoint("high", 10.0, 0.9)]))
     dots = {(n.find(f"{SVG}title").text or "").partition(":")[0]: n for n in root.iter(f"{SVG}circle")}  # type: ignore[union-attr]
     low, high = dots["low"], dots["high"]
     assert float(low.get("cx", "")) < float(high.get("cx", ""))
@@ -58,7 +58,9 @@ def test_dearer_is_further_right_and_better_is_further_up() -> None:
 
 
 def test_free_and_equal_models_can_be_drawn() -> None:
-    root = drawn(plane([Place("free", 0.0, 0.5), Place("free too", 0.0, 0.5)]), plane([Place("one", 1.0, 0.5)]))
+    root = drawn(
+        plane([PlotPoint("free", 0.0, 0.5), PlotPoint("free too", 0.0, 0.5)]), plane([PlotPoint("one", 1.0, 0.5)])
+    )
     assert "nan" not in ElementTree.tostring(root, encoding="unicode").lower()
     assert len(list(root.iter(f"{SVG}g"))) == 2
 
@@ -68,7 +70,7 @@ def test_nothing_is_an_empty_page() -> None:
 
 
 def test_names_cover_no_point_and_lead_to_their_own() -> None:
-    crowd = [Place(f"model-number-{i}", 1.0 + 0.6 * (i % 7), 0.6 + 0.003 * i) for i in range(21)]
+    crowd = [PlotPoint(f"model-number-{i}", 1.0 + 0.6 * (i % 7), 0.6 + 0.003 * i) for i in range(21)]
     root = drawn(plane(crowd))
     points = [(float(n.get("cx", "")), float(n.get("cy", ""))) for n in root.iter(f"{SVG}circle")]
     for x, y, long in names(root, {place.name for place in crowd}):
@@ -82,7 +84,7 @@ def test_names_cover_no_point_and_lead_to_their_own() -> None:
 
 def test_what_is_no_money_has_no_sign_of_it() -> None:
     for across, sign in (("USD per 1,000 requests", "$"), ("P95, seconds", "")):
-        root = drawn(plane([Place("one", 1.0, 0.4), Place("other", 5.0, 0.6)])._replace(across=across))
+        root = drawn(plane([PlotPoint("one", 1.0, 0.4), PlotPoint("other", 5.0, 0.6)])._replace(across=across))
         told = [node.text or "" for node in root.iter(f"{SVG}text")]
         assert f"{across} (logarithmic)" in told
         assert f"{sign}2" in told
@@ -91,7 +93,7 @@ def test_what_is_no_money_has_no_sign_of_it() -> None:
 
 
 def test_a_line_is_called_what_it_is() -> None:
-    one = plane([Place("low", 0.1, 0.4), Place("high", 10.0, 0.9)])
+    one = plane([PlotPoint("low", 0.1, 0.4), PlotPoint("high", 10.0, 0.9)])
     told = ElementTree.tostring(drawn(one._replace(router="adaptive", usually="as in the table")), encoding="unicode")
     assert "adaptive as in the table: score 0.400, $0.1" in told
     assert "learned router" not in told

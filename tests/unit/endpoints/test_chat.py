@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from capability_router.endpoints.calls import ChatCalls
 from capability_router.endpoints.chat import request_from_chat
-from capability_router.endpoints.clocks import Clocks
+from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
 from capability_router.endpoints.errors import EndpointStatusError
 from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.spec import EndpointSpec
+from capability_router.endpoints.timeouts import ClientTimeouts
 from capability_router.errors import ConfigError
 from capability_router.faults.kinds import Fault
 from capability_router.request import Need, Request
 from capability_router.routing import routing
-from capability_router.tokens.attached import Attached
+from capability_router.tokens.attached import AttachedPart
 
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 
@@ -110,7 +110,7 @@ def test_tools_of_an_iterator_are_read_once() -> None:
 
 
 class Launch:
-    timeouts = Clocks(total=3)
+    timeouts = ClientTimeouts(total=3)
 
     class candidate:  # noqa: N801 - stands for an instance
         id = "a"
@@ -119,7 +119,7 @@ class Launch:
 def test_calls_start_on_the_launched_candidate() -> None:
     fault = Fault("overloaded")
     client = OpenAICompatible(EndpointSpec("http://127.0.0.1:1/v1", "m"))
-    calls = ChatCalls(request_from_chat("x"), {"a": client}, lambda error: fault)
+    calls = ChatCompletionsEndpoint(request_from_chat("x"), {"a": client}, lambda error: fault)
     assert calls.start(Launch())._patience.clocks.total == 3
     assert calls.fault(EndpointStatusError("no")) is fault
     assert calls.fault(KeyboardInterrupt()) is None
@@ -128,9 +128,9 @@ def test_calls_start_on_the_launched_candidate() -> None:
 
 def test_calls_need_a_body_and_an_endpoint() -> None:
     with pytest.raises(ConfigError, match="request_from_chat"):
-        ChatCalls(Request(texts=("x",)), {}, lambda error: Fault("unknown"))
+        ChatCompletionsEndpoint(Request(texts=("x",)), {}, lambda error: Fault("unknown"))
     with pytest.raises(ConfigError, match="'a' has no endpoint"):
-        ChatCalls(request_from_chat("x"), {}, lambda error: Fault("unknown")).start(Launch())
+        ChatCompletionsEndpoint(request_from_chat("x"), {}, lambda error: Fault("unknown")).start(Launch())
 
 
 def test_the_size_of_an_image_is_read_from_its_data_url() -> None:
@@ -138,4 +138,4 @@ def test_the_size_of_an_image_is_read_from_its_data_url() -> None:
     url = f"data:image/png;base64,{base64.b64encode(head + bytes(9)).decode()}"
     block = {"type": "image_url", "image_url": {"url": url, "detail": "high"}}
     request = request_from_chat([{"role": "user", "content": [{"type": "text", "text": "look"}, block]}])
-    assert request.attached == (Attached("image", 800, 600, detail="high"),)
+    assert request.attached == (AttachedPart("image", 800, 600, detail="high"),)

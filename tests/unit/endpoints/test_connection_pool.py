@@ -6,7 +6,7 @@ from collections import deque
 
 import httpcore
 
-from capability_router.endpoints.connection_pool import _SWEPT, Pool, Server
+from capability_router.endpoints.connection_pool import _SWEPT, ServerAddress, SyncServerPool
 
 
 class Emptied(deque[httpcore.HTTPConnection]):
@@ -18,7 +18,7 @@ class Emptied(deque[httpcore.HTTPConnection]):
 
 
 def test_a_call_is_none_the_worse_if_another_takes_the_last_idle_connection() -> None:
-    pool = Pool(Server("http", "127.0.0.1", 1))
+    pool = SyncServerPool(ServerAddress("http", "127.0.0.1", 1))
     pool._stack.links = Emptied()
     for _ in range(_SWEPT):
         pool.give(httpcore.HTTPConnection(pool._server.origin))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from capability_router.endpoints import answers
+from capability_router.endpoints import error_answers
 from capability_router.endpoints.errors import (
     EndpointConnectionError,
     EndpointError,
@@ -22,11 +22,11 @@ from capability_router.faults import classify
 
 def refused(status: int, error: Any = None, **headers: str) -> EndpointError:
     body = error if isinstance(error, bytes) else json.dumps({"error": error}).encode()
-    return answers.refusal(status, body).error("m", b"", "", status, headers, "")
+    return error_answers.refusal(status, body).error("m", b"", "", status, headers, "")
 
 
 def event(error: Any) -> EndpointError:
-    return answers.error_event(error).error("m", b"", "", 200, {}, "")
+    return error_answers.error_event(error).error("m", b"", "", 200, {}, "")
 
 
 LONG = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."
@@ -50,7 +50,7 @@ LONG = "This model's maximum context length is 8192 tokens. However, your messag
         (event({"message": "Overloaded", "type": "overloaded_error"}), "overloaded"),
         (event({"message": "Provider returned error", "code": 429}), "rate_limited"),
         (event({"type": "server_error"}), "server_error"),
-        (answers.not_a_reply("an HTML page").error("m", b"", "", 200, {}, ""), "server_error"),
+        (error_answers.not_a_reply("an HTML page").error("m", b"", "", 200, {}, ""), "server_error"),
         (EndpointTimeout("m", clock="first_token"), "timeout"),
         (EndpointConnectionError("m"), "connection"),
     ],
@@ -85,7 +85,7 @@ def test_a_body_nested_too_deep_to_be_read_is_told_by_its_status() -> None:
 
 def test_what_was_being_handled_meanwhile_does_not_hide_what_the_server_meant() -> None:
     """An event without a status or a known code is followed to its context, which is the caller's own affair."""
-    event = answers.error_event({"message": "prompt is too long: 9 tokens > 4096 maximum"})
+    event = error_answers.error_event({"message": "prompt is too long: 9 tokens > 4096 maximum"})
     error = event.error("m", b"prompt is too long: tokens maximum 4096", "", 200, {}, "")
     error.__context__ = ValueError("the caller's own")
     told = classify(error)

@@ -8,8 +8,8 @@ import httpcore
 import pytest
 
 from capability_router.clock import ManualClock
-from capability_router.endpoints.clocks import Clocks, Patience
 from capability_router.endpoints.sockets import TimedStream
+from capability_router.endpoints.timeouts import CallDeadline, ClientTimeouts
 
 
 class Socket(httpcore.MockStream):
@@ -27,9 +27,9 @@ class Socket(httpcore.MockStream):
         return super().read(max_bytes, timeout)
 
 
-def timed(clock: ManualClock, *came: bytes, by: str = "timeouts.total") -> tuple[Socket, TimedStream, Patience]:
+def timed(clock: ManualClock, *came: bytes, by: str = "timeouts.total") -> tuple[Socket, TimedStream, CallDeadline]:
     socket = Socket(clock, *came)
-    return socket, TimedStream(socket), Patience(Clocks(total=1.0), stream=True, now=clock.now, total_by=by)
+    return socket, TimedStream(socket), CallDeadline(ClientTimeouts(total=1.0), stream=True, now=clock.now, total_by=by)
 
 
 @pytest.mark.parametrize("by", ["timeouts.total", "deadline_s"])
@@ -53,7 +53,7 @@ def test_who_sends_on_and_on_is_not_read_for_ever() -> None:
     assert len(socket.limits) < 15
 
 
-def _read(stream: TimedStream, patience: Patience, clock: ManualClock) -> int:
+def _read(stream: TimedStream, patience: CallDeadline, clock: ManualClock) -> int:
     """How often until its time is over."""
     for number in range(100):
         try:

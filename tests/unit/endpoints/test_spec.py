@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from capability_router.address import fingerprint
-from capability_router.endpoints.clocks import Clocks
 from capability_router.endpoints.openai_compatible import OpenAICompatible, client_for
 from capability_router.endpoints.providers import ALIASES, PROVIDERS, known, spec_for
 from capability_router.endpoints.spec import EndpointSpec, Secret
+from capability_router.endpoints.timeouts import ClientTimeouts
 from capability_router.errors import ConfigError
 
 URL = "https://llm.example/v1"
@@ -93,7 +93,7 @@ def test_what_cannot_work_is_refused(mapping: dict[str, Any], told: str) -> None
 
 def test_a_mapping_is_parsed_and_null_means_unsaid() -> None:
     spec = EndpointSpec.parse({"base_url": f"{URL}/", "timeouts": {"connect": 2}, "headers": None}, model="m")
-    assert (spec.base_url, spec.model, spec.timeouts) == (URL, "m", Clocks(connect=2.0))
+    assert (spec.base_url, spec.model, spec.timeouts) == (URL, "m", ClientTimeouts(connect=2.0))
     assert EndpointSpec.parse(spec) is spec
 
 
@@ -125,8 +125,10 @@ def test_a_foreign_host_name_is_encoded() -> None:
 
 
 def test_a_calls_limits_go_before_the_endpoints() -> None:
-    assert Clocks(connect=1, total=9).under(Clocks(None, 2, None, None)) == Clocks(1, 2, None, 9)
-    assert Clocks().under(None) == Clocks()
+    assert ClientTimeouts(connect=1, total=9).under(ClientTimeouts(None, 2, None, None)) == ClientTimeouts(
+        1, 2, None, 9
+    )
+    assert ClientTimeouts().under(None) == ClientTimeouts()
 
 
 def test_known_providers() -> None:

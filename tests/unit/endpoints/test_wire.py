@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.endpoints.assembly import Assembly
+from capability_router.endpoints.reply_assembler import ReplyAssembler
 from capability_router.endpoints.sse import SseParser
 from capability_router.endpoints.wire import Delta, ToolCallDelta, delta_from, finish_from, request_body, usage_from
 from capability_router.request import Finish, Reply, Usage
@@ -16,7 +16,7 @@ from capability_router.request import Finish, Reply, Usage
 
 def reply_from(body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
     """The reply in the body of a call without a stream."""
-    assembly = Assembly()
+    assembly = ReplyAssembler()
     assembly.add(delta_from(body))
     return assembly.reply(headers)
 
@@ -63,7 +63,7 @@ def test_a_long_line_in_many_pieces_is_read_in_linear_time() -> None:
 @pytest.mark.parametrize("odd", [5, True, {"summary": "x"}, [{"text": "x"}]])
 def test_what_should_be_text_and_is_none_costs_no_answer(odd: Any) -> None:
     message = {"content": "hello", "reasoning": odd, "reasoning_content": odd, "refusal": odd}
-    assembly = Assembly()
+    assembly = ReplyAssembler()
     assembly.add(delta_from({"choices": [{"message": message, "text": odd, "finish_reason": "stop"}]}))
     assert assembly.reply() == Reply(text="hello", finish=Finish.STOP, carried=True)
     assert assembly.message() == {"role": "assistant", "content": "hello"}
@@ -178,7 +178,7 @@ def test_finish_words(raw: str, finish: Finish) -> None:
 def test_a_reply_does_not_depend_on_how_it_was_cut(data: st.DataObject) -> None:
     text = data.draw(st.text(max_size=20))
     calls = data.draw(st.lists(st.dictionaries(st.text(max_size=3), st.integers(), max_size=2), max_size=3))
-    assembly = Assembly()
+    assembly = ReplyAssembler()
     for character in text:
         assembly.add(Delta(character))
     for index, arguments in enumerate(map(json.dumps, calls)):
@@ -193,14 +193,14 @@ def test_a_reply_does_not_depend_on_how_it_was_cut(data: st.DataObject) -> None:
 
 
 def test_parallel_calls_under_one_index_stay_apart() -> None:
-    assembly = Assembly()
+    assembly = ReplyAssembler()
     for name in ("f", "g"):
         assembly.add(Delta(tool_calls=(ToolCallDelta(0, f"id-{name}", name, "{}"),)))
     assert [call.name for call in assembly.calls] == ["f", "g"]
 
 
 def test_a_call_cut_off_in_the_middle_is_not_malformed() -> None:
-    assembly = Assembly()
+    assembly = ReplyAssembler()
     assembly.add(Delta(tool_calls=(ToolCallDelta(0, "a", "f", '{"x'),)))
     assert (assembly.reply().tool_calls, assembly.reply().malformed_tool_calls) == (1, 0)
     assembly.add(Delta(finish=Finish.TOOL_CALLS, finish_raw="tool_calls"))
@@ -209,7 +209,7 @@ def test_a_call_cut_off_in_the_middle_is_not_malformed() -> None:
 
 @pytest.mark.parametrize("arguments", ["[1]", "7", "{", "nope"])
 def test_arguments_that_are_no_object_are_malformed(arguments: str) -> None:
-    assembly = Assembly()
+    assembly = ReplyAssembler()
     assembly.add(Delta(tool_calls=(ToolCallDelta(0, "a", "f", arguments),), finish=Finish.STOP, finish_raw="stop"))
     assert assembly.reply().malformed_tool_calls == 1
 

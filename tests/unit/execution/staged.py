@@ -21,7 +21,7 @@ from capability_router.execution.events import (
 from capability_router.faults.kinds import Fault
 from capability_router.money.budget.budgets import Budgets
 from capability_router.request import AttemptRecord, Finish, Outcome, Reply
-from capability_router.stores.base import Claim, Grant, PotBalance
+from capability_router.stores.base import BudgetBalance, LeaseClaim, LeaseGrant
 from capability_router.testing import ScriptedEndpoint, assert_books_balanced, scripted_router
 
 NO_CLOCK = Timeouts()
@@ -108,13 +108,13 @@ class Lender:
         self._room, self.away, self.asked = budgets.room, False, 0
         budgets.room = self
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         self.asked += 1
         if self.away:
             raise StoreError("away")
         return self._room.claim(claim)
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         return self._room.standings(budgets)
 
 

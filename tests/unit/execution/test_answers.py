@@ -52,7 +52,7 @@ def test_of_two_poor_replies_with_something_in_them_the_first_is_handed_on() -> 
 
 def test_a_whole_reply_that_was_cut_off_is_handed_on_when_nothing_better_is_found() -> None:
     stage = Stage("ab", stream=False, retry={"per_target": 0})
-    stage.router._dispatch.whole_givers.add("a")
+    stage.router._dispatch.unary_reason_models.add("a")
     stage.begin()
     stage.completed(101.0, reply=Reply(text="text", usage=Usage(1, 1)))
     assert told(stage.faulted(102.0, 2)) == [("deliver", 1), ("finish", "a")]
@@ -77,7 +77,7 @@ def test_a_whole_reply_without_a_reason_is_an_answer_where_none_was_ever_given()
 
 def test_a_cut_off_reply_is_no_poor_one() -> None:
     stage = Stage("ab", retry={"per_target": 0})
-    stage.router._dispatch.reason_givers.add("a")
+    stage.router._dispatch.finish_reason_models.add("a")
     stage.begin()
     effects = stage.completed(101.0, reply=Reply(text="", usage=Usage(10, 0)))
     assert told(effects)[0] == ("launch", 2, "b", "truncated")
@@ -88,16 +88,16 @@ def test_a_cut_off_reply_is_no_poor_one() -> None:
 def test_who_gave_a_reason_once_is_held_to_it() -> None:
     stage = Stage()
     stage.begin()
-    assert not stage.router._dispatch.reason_givers
+    assert not stage.router._dispatch.finish_reason_models
     stage.chunk(101.0)
     stage.completed(102.0)
-    assert stage.router._dispatch.reason_givers == {"a"}
+    assert stage.router._dispatch.finish_reason_models == {"a"}
     silent = Stage()
     silent.begin()
     silent.chunk(101.0)
     silent.completed(102.0, reply=Reply(text="text", usage=Usage(1, 1)))
     assert silent.outcome.model == "a"
-    assert not silent.router._dispatch.reason_givers
+    assert not silent.router._dispatch.finish_reason_models
 
 
 def test_a_whole_reply_that_tells_why_it_ended_says_nothing_of_streams() -> None:
@@ -105,14 +105,14 @@ def test_a_whole_reply_that_tells_why_it_ended_says_nothing_of_streams() -> None
     stage.begin()
     stage.completed(101.0)
     dispatch = stage.router._dispatch
-    assert (dispatch.reason_givers, dispatch.whole_givers) == (set(), {"a"})
+    assert (dispatch.finish_reason_models, dispatch.unary_reason_models) == (set(), {"a"})
     silent = Reply(text="text", usage=Usage(1, 1))
     again = Stage("ab", stream=False, retry={"per_target": 0})
-    again.router._dispatch.whole_givers.add("a")
+    again.router._dispatch.unary_reason_models.add("a")
     again.begin()
     assert told(again.completed(101.0, reply=silent))[0] == ("launch", 2, "b", "truncated")
     streamed = Stage()
-    streamed.router._dispatch.whole_givers.add("a")
+    streamed.router._dispatch.unary_reason_models.add("a")
     streamed.begin()
     streamed.chunk(101.0)
     streamed.completed(102.0, reply=silent)
@@ -121,7 +121,7 @@ def test_a_whole_reply_that_tells_why_it_ended_says_nothing_of_streams() -> None
 
 def test_a_committed_stream_without_its_reason_is_told_with_its_text() -> None:
     stage = Stage()
-    stage.router._dispatch.reason_givers.add("a")
+    stage.router._dispatch.finish_reason_models.add("a")
     stage.begin()
     stage.chunk(101.0)
     assert told(stage.completed(102.0, reply=Reply(text="half", usage=Usage(1, 1)))) == [("finish", None)]
@@ -213,7 +213,7 @@ def test_a_misfit_that_the_caller_sees_ends_as_an_answer_and_its_fault_is_record
     stage = Stage()
     stage.begin()
     stage.chunk(101.0)
-    reply = Reply(text="text", usage=Usage(1, 1), finish=Finish.STOP, parse_error="E", misfit_shown=True)
+    reply = Reply(text="text", usage=Usage(1, 1), finish=Finish.STOP, parse_error="E", mismatch_streamed=True)
     assert told(stage.completed(102.0, reply=reply)) == [("finish", "a")]
     assert stage.error is None
     assert [record.fault for record in stage.records] == ["unparsable"]
@@ -222,10 +222,10 @@ def test_a_misfit_that_the_caller_sees_ends_as_an_answer_and_its_fault_is_record
 
 def test_a_misfit_whose_stream_lacks_its_reason_is_cut_off() -> None:
     stage = Stage()
-    stage.router._dispatch.reason_givers.add("a")
+    stage.router._dispatch.finish_reason_models.add("a")
     stage.begin()
     stage.chunk(101.0)
-    stage.completed(102.0, reply=Reply(text="text", usage=Usage(1, 1), parse_error="E", misfit_shown=True))
+    stage.completed(102.0, reply=Reply(text="text", usage=Usage(1, 1), parse_error="E", mismatch_streamed=True))
     assert isinstance(stage.error, StreamInterrupted)
 
 

@@ -9,7 +9,7 @@ from unit.execution.staged import Stage
 
 from capability_router import AllCandidatesFailed, RouterBusy
 from capability_router.execution.effects import Effect, Launch
-from capability_router.execution.outer import bound_inside, unbound
+from capability_router.execution.outer_limits import set_outer_limits, unbound
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Hold, Permit, Verdict
 
@@ -39,7 +39,7 @@ def test_one_that_is_held_is_no_other() -> None:
 
 
 def test_inside_an_attempt_that_has_others_each_launch_has() -> None:
-    around = bound_inside(None, elsewhere=True)
+    around = set_outer_limits(None, elsewhere=True)
     try:
         assert told(Stage("a").begin()) == [("a", True)]
     finally:
@@ -50,9 +50,9 @@ def test_inside_an_attempt_that_has_others_each_launch_has() -> None:
 def test_beyond_a_learned_limit_goes_only_who_has_nobody_else(elsewhere: bool) -> None:
     stage = Stage("a", retry={"max_wait_s": 0})
     lane = stage.router.board._lanes["a"]
-    lane.limiter.bear(1)
+    lane.limiter.set_learned_limit(1)
     assert not isinstance(stage.router.board.admit("a", 100.0), Hold)
-    around = bound_inside(None, elsewhere=elsewhere)
+    around = set_outer_limits(None, elsewhere=elsewhere)
     try:
         stage = stage.again()
         assert told(stage.begin()) == ([] if elsewhere else [("a", False)])
@@ -65,7 +65,7 @@ def test_beyond_a_learned_limit_goes_only_who_has_nobody_else(elsewhere: bool) -
 
 def test_what_goes_beyond_a_learned_limit_is_booked_as_any_attempt() -> None:
     stage = Stage("a", retry={"max_wait_s": 0})
-    stage.router.board._lanes["a"].limiter.bear(1)
+    stage.router.board._lanes["a"].limiter.set_learned_limit(1)
     other = stage.router.board.admit("a", 100.0)
     assert isinstance(other, Permit)
     assert told(stage.begin()) == [("a", False)]

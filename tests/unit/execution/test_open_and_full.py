@@ -143,11 +143,11 @@ def test_where_its_provider_asks_to_wait_as_well_it_is_not_called() -> None:
     trip(stage, "a")
     learn(stage, "a")
     fill(stage, "a", 4)
-    last = stage.router.board.surpass("a", 99.0)
+    last = stage.router.board.admit_over_learned_limit("a", 99.0)
     assert isinstance(last, Permit)
     stage.router.board.settle(last, Verdict(False, blame="breaker", retry_after_s=50.0), 99.0)
-    assert isinstance(stage.router.board.surpass("a", 148.9), Hold)
-    assert isinstance(stage.router.board.surpass("a", 149.0), Permit)
+    assert isinstance(stage.router.board.admit_over_learned_limit("a", 148.9), Hold)
+    assert isinstance(stage.router.board.admit_over_learned_limit("a", 149.0), Permit)
 
 
 def test_the_reason_of_an_answer_is_not_that_of_a_model_that_was_found_full() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from capability_router import BudgetExceeded, RouterBusy
 from capability_router.address import Address
-from capability_router.execution.probing import Prober
-from capability_router.health.board import Board, BreakerConfig, HealthEvent, Verdict
+from capability_router.execution.prober import Prober
+from capability_router.health.board import BreakerConfig, HealthBoard, HealthEvent, Verdict
 from capability_router.testing import ManualClock
 
 OPENED = HealthEvent("breaker_opened", "m", "", 0.0)
@@ -66,7 +66,7 @@ def test_a_forked_child_probes_by_itself() -> None:
 def test_it_may_hear_of_a_breaker_that_opens_while_it_asks_when_another_closes() -> None:
     """Verdicts are settled by whoever takes the board's lock next: that may be the prober, which then hears of it."""
     owner: Any = Owner()
-    owner.board = Board(BreakerConfig(consecutive=1), seed=1, on_event=lambda event: prober.heard(event))
+    owner.board = HealthBoard(BreakerConfig(consecutive=1), seed=1, on_event=lambda event: prober.heard(event))
     prober = Prober(owner, {"a", "b"})
     prober._running = True  # no thread of its own
     for id in "ab":

@@ -14,7 +14,7 @@ from unit.execution.staged import Stage, told
 from capability_router import ConfigError, Request, RouterBusy, routing
 from capability_router.clock import ManualClock, SystemClock
 from capability_router.concurrency.wakeup import Wakeup
-from capability_router.execution.wait_queue import Place, WaitQueue
+from capability_router.execution.wait_queue import QueuePosition, WaitQueue
 from capability_router.faults.kinds import Fault
 from capability_router.health.permit import UNSENT, Permit, Verdict
 from capability_router.router import Router
@@ -37,7 +37,7 @@ def test_first_come_first_served_and_interactive_before_batch() -> None:
 def test_those_before_one_have_their_tokens() -> None:
     queue = WaitQueue()
 
-    def before(model: str, place: Place | None) -> tuple[int, int]:
+    def before(model: str, place: QueuePosition | None) -> tuple[int, int]:
         ahead = queue.before(model, place, "batch", 0.0)
         return ahead.calls, ahead.tokens
 

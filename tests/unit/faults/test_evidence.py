@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from unit.faults.shapes import build
 
-from capability_router.faults.evidence import Link, class_names, details, links, read
+from capability_router.faults.evidence import ExceptionLink, class_names, details, links, read
 
 
 def odd(*args: object, name: str = "x:Odd", **attrs: object) -> BaseException:
     return build({"classes": [name, "builtins:Exception"], "args": args, "attrs": attrs})
 
 
-def only(*args: object, **attrs: object) -> Link:
+def only(*args: object, **attrs: object) -> ExceptionLink:
     (link,) = links(odd(*args, **attrs))
     return link
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.faults.shapes import NOW, Headers, Response, build
 
-from capability_router.faults.durations import A_DAY_S, found_wait, wait_s
+from capability_router.faults.durations import A_DAY_S, wait_in_text, wait_s
 from capability_router.faults.evidence import LONGEST_TEXT, links
 from capability_router.faults.hints import headers_of, retry_after_s, window_tokens
 from capability_router.faults.rate_limit_headers import RateLimits, rate_limits
@@ -105,7 +105,7 @@ def test_a_wait_is_never_negative_nor_longer_than_a_day(told: str) -> None:
     ],
 )
 def test_a_wait_is_found_in_a_sentence(text: str, seconds: float | None) -> None:
-    assert found_wait(text) == (None if seconds is None else pytest.approx(seconds))
+    assert wait_in_text(text) == (None if seconds is None else pytest.approx(seconds))
 
 
 @pytest.mark.parametrize(

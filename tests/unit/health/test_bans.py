@@ -61,10 +61,10 @@ def test_a_call_that_was_under_way_says_nothing_new_but_a_longer_time(bans: Bans
 def test_one_call_tries_and_others_wait_for_it_for_some_seconds(bans: Bans) -> None:
     ban = refused(bans, 0.0, 0.1, hint=0.1)
     assert bans.on_trial(HERE, 0.3) is None
-    assert bans.trying(HERE, 0.3)
+    assert bans.begin_trial(HERE, 0.3)
     assert bans.on_trial(OTHER, 10.2) is ban
     assert bans.on_trial(HERE, 10.3) is None
-    assert not bans.trying(Address("https://b.example/v1", "m", "x"), 0.3)
+    assert not bans.begin_trial(Address("https://b.example/v1", "m", "x"), 0.3)
 
 
 @pytest.mark.parametrize("verdict", [GOOD, Verdict(ok=False, blame="quality")])
@@ -80,7 +80,7 @@ def test_an_answer_switches_on_again(bans: Bans, verdict: Verdict) -> None:
 ])  # fmt: skip
 def test_what_proves_nothing_lets_the_next_call_try_at_once(bans: Bans, verdict: Verdict) -> None:
     refused(bans, 0.0, 0.1, hint=0.1)
-    bans.trying(HERE, 0.3)
+    bans.begin_trial(HERE, 0.3)
     assert list(bans.ended(HERE, verdict, 0.3)) == []
     assert (bans.off(HERE, 0.4), bans.on_trial(HERE, 0.4)) == (None, None)
     assert bans
@@ -88,7 +88,7 @@ def test_what_proves_nothing_lets_the_next_call_try_at_once(bans: Bans, verdict:
 
 def test_a_refusal_ends_the_trial(bans: Bans) -> None:
     refused(bans, 0.0, 0.1, hint=0.1)
-    bans.trying(HERE, 0.3)
+    bans.begin_trial(HERE, 0.3)
     refused(bans, 0.3, 0.4)
     assert bans.on_trial(HERE, 0.5) is None
     assert bans.off(HERE, 0.5) is not None

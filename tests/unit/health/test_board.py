@@ -7,7 +7,7 @@ import pytest
 
 from capability_router.address import Address
 from capability_router.errors import ConfigError
-from capability_router.health.board import Board, BreakerConfig, HealthEvent, Hold, Permit, Verdict
+from capability_router.health.board import BreakerConfig, HealthBoard, HealthEvent, Hold, Permit, Verdict
 from capability_router.health.latency import READING_S
 
 URL = "https://api.example.com/v1"
@@ -16,9 +16,9 @@ DOWN = Verdict(False, blame="breaker", detail="overloaded (529)")
 LIMITED = Verdict(False, blame="gate")
 
 
-def board(**limits: int) -> tuple[Board, list[HealthEvent]]:
+def board(**limits: int) -> tuple[HealthBoard, list[HealthEvent]]:
     told: list[HealthEvent] = []
-    made = Board(BreakerConfig(consecutive=5), seed=7, on_event=told.append)
+    made = HealthBoard(BreakerConfig(consecutive=5), seed=7, on_event=told.append)
     made.register("a", Address(URL, "big", "key-1"), limits=limits)
     made.register("b", Address(URL, "big", "key-2"))
     made.register("c", Address(URL, "small", "key-1"))
@@ -26,23 +26,23 @@ def board(**limits: int) -> tuple[Board, list[HealthEvent]]:
     return made, told
 
 
-def call(made: Board, id: str, verdict: Verdict, now: float, tokens: int = 0) -> None:
+def call(made: HealthBoard, id: str, verdict: Verdict, now: float, tokens: int = 0) -> None:
     permit = made.admit(id, now, tokens)
     assert isinstance(permit, Permit), permit
     made.settle(permit, verdict, now)
 
 
-def hold(made: Board, id: str, now: float, tokens: int = 0) -> Hold:
+def hold(made: HealthBoard, id: str, now: float, tokens: int = 0) -> Hold:
     found = made.admit(id, now, tokens)
     assert isinstance(found, Hold), found
     return found
 
 
-def free(made: Board, now: float) -> list[str]:
+def free(made: HealthBoard, now: float) -> list[str]:
     return [id for id in "abcd" if not made.condition(id, now).held]
 
 
-def trip(made: Board, id: str, now: float) -> float:
+def trip(made: HealthBoard, id: str, now: float) -> float:
     for _ in range(5):
         call(made, id, DOWN, now)
     until = hold(made, id, now).until
@@ -203,7 +203,7 @@ def test_isolated_is_not_to_be_forced():
 
 
 def test_a_credential_that_is_rejected_after_its_model_was_takes_the_others_behind_it_too():
-    made = Board()
+    made = HealthBoard()
     for id, model in (("a", "m"), ("b", "n")):
         made.register(id, Address(URL, model, "key"))
         call(made, id, OK, 1.0)
@@ -276,7 +276,7 @@ def test_so_it_is_with_what_a_provider_reports_to_be_left(sent: bool, left: floa
 
 
 def test_a_timeout_is_slow_and_a_long_wait():
-    made = Board(BreakerConfig(slow_after_s=30.0, failure_rate=1.0, consecutive=100), seed=1)
+    made = HealthBoard(BreakerConfig(slow_after_s=30.0, failure_rate=1.0, consecutive=100), seed=1)
     made.register("a", Address(URL, "m"), latency={"ttft_s": 1.0})
     for _ in range(2):
         call(made, "a", OK, 1.0)
@@ -288,7 +288,7 @@ def test_a_timeout_is_slow_and_a_long_wait():
 
 
 def test_a_degraded_model_is_planned_behind_others_and_admitted_all_the_same():
-    made = Board()
+    made = HealthBoard()
     made.register("a", Address(URL, "m"))
     made.register("twin", Address(URL, "m"))
     made.register("b", Address("elsewhere", "m"))
@@ -304,7 +304,7 @@ def test_a_degraded_model_is_planned_behind_others_and_admitted_all_the_same():
 
 
 def test_a_call_that_was_under_way_does_not_end_a_degradation_and_many_of_them_ask_for_more_failures():
-    made = Board(BreakerConfig(consecutive=9))
+    made = HealthBoard(BreakerConfig(consecutive=9))
     made.register("a", Address(URL, "m"))
     calls = [made.admit("a", 1.0) for _ in range(20)]
     for n, permit in enumerate(calls[:3]):
@@ -333,7 +333,7 @@ def test_a_success_teaches_latency():
 
 
 def test_a_long_reply_that_is_not_streamed_is_not_slow_for_its_length():
-    made = Board(BreakerConfig(slow_after_s=3.0, failure_rate=1.0), seed=1)
+    made = HealthBoard(BreakerConfig(slow_after_s=3.0, failure_rate=1.0), seed=1)
     made.register("a", Address(URL, "m"), latency={"ttft_s": 0.5, "tokens_per_s": 100})
     for _ in range(12):
         call(made, "a", Verdict(True, elapsed_s=10.5, output_tokens=1000, whole=True), 1.0)
@@ -410,7 +410,7 @@ def test_a_listener_may_ask_the_board_and_may_fail(caplog: pytest.LogCaptureFixt
         asked.append(made.snapshot(event.at)[0]["state"])
         raise ValueError("secret text")
 
-    made = Board(BreakerConfig(consecutive=5), on_event=listen)
+    made = HealthBoard(BreakerConfig(consecutive=5), on_event=listen)
     made.register("a", Address(URL, "m"))
     trip(made, "a", 1.0)
     assert asked == ["closed", "open", "open"]  # the degradation before, that it is over, and the breaker

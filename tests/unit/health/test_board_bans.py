@@ -6,7 +6,7 @@ import pytest
 from unit.health.test_board import DOWN, LIMITED, OK, URL, board, call, free, hold
 
 from capability_router.address import Address
-from capability_router.health.board import Board, Hold, Permit, Verdict
+from capability_router.health.board import HealthBoard, Hold, Permit, Verdict
 
 
 def test_a_rejected_credential_disables_all_behind_it_at_that_place():
@@ -53,7 +53,7 @@ REFUSED = {
 }  # fmt: skip
 
 
-def due(made: Board, id: str, now: float) -> float:
+def due(made: HealthBoard, id: str, now: float) -> float:
     until = hold(made, id, now).until
     assert until is not None
     return until

@@ -11,7 +11,7 @@ import pytest
 
 from capability_router.address import Address
 from capability_router.clock import ManualClock, SystemClock
-from capability_router.health.board import Board
+from capability_router.health.board import HealthBoard
 from capability_router.health.permit import Permit, Verdict
 from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.testing import scripted_router
@@ -100,7 +100,7 @@ class Late:
     def __init__(self, own_share: float) -> None:
         self.now = self.worked = 0.0
         self.own_share = own_share
-        self.board = Board(seed=1, worked=lambda: self.worked)
+        self.board = HealthBoard(seed=1, worked=lambda: self.worked)
         self.board.register("a", Address("https://a.example/v1", "k", "a"))
 
     @property

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capability_router.address import Address
-from capability_router.health.board import Board, Hold, Permit, Verdict
+from capability_router.health.board import HealthBoard, Hold, Permit, Verdict
 from capability_router.health.concurrency_limit import ConcurrencyLimit
 
 REFUSED = Verdict(ok=False, blame="gate", retry_after_s=0.001, overloaded=True)
@@ -90,7 +90,7 @@ def test_it_never_forbids_everything(calls: list[tuple[bool, int, float]]) -> No
 
 
 def test_the_board_admits_no_more_than_is_borne_and_reset_forgets_it() -> None:
-    board = Board()
+    board = HealthBoard()
     board.register("a", Address("at", "m"))
     permits = [board.admit("a", 0.0) for _ in range(10)]
     board.settle(permits[0], REFUSED, 1.0)
@@ -106,7 +106,7 @@ def test_the_board_admits_no_more_than_is_borne_and_reset_forgets_it() -> None:
 
 
 def test_it_may_be_switched_off() -> None:
-    board = Board(learns_limits=False)
+    board = HealthBoard(learns_limits=False)
     board.register("a", Address("at", "m"))
     permits = [board.admit("a", 0.0) for _ in range(10)]
     board.settle(permits[0], REFUSED, 1.0)
@@ -114,7 +114,7 @@ def test_it_may_be_switched_off() -> None:
 
 
 def test_a_stated_limit_is_never_exceeded() -> None:
-    board = Board()
+    board = HealthBoard()
     board.register("a", Address("at", "m"), limits={"concurrency": 2})
     permits = [board.admit("a", 0.0) for _ in range(2)]
     board.settle(permits[0], REFUSED, 1.0)
@@ -221,7 +221,7 @@ def test_sizes_that_say_nothing_of_waits_change_nothing() -> None:
 
 
 def test_after_a_reset_refusals_of_calls_that_were_sent_before_teach_no_limit() -> None:
-    board = Board(seed=1)
+    board = HealthBoard(seed=1)
     board.register("m", Address("u", "m"))
     early = [board.admit("m", 1.0) for _ in range(9)]
     refused = Verdict(ok=False, blame="gate", overloaded=True)

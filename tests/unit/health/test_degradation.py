@@ -5,7 +5,7 @@ import random
 import pytest
 
 from capability_router.address import Address
-from capability_router.health.board import Board, Permit, Verdict
+from capability_router.health.board import HealthBoard, Permit, Verdict
 from capability_router.health.degradation import Degradation
 
 OK, DOWN = Verdict(True, elapsed_s=0.1), Verdict(False, blame="breaker")
@@ -194,7 +194,7 @@ class Traffic:
 
     def __init__(self, seed: int, share: float) -> None:
         self.random, self.share = random.Random(seed), share
-        self.board = Board(seed=seed)
+        self.board = HealthBoard(seed=seed)
         self.board.register("a", Address("http://a", "m"))
         self.now = 100.0
         self.wasted = self.away = self.asked = 0

@@ -2,11 +2,11 @@
 
 import pytest
 
-from capability_router.health.gates import Allowance, Gate
+from capability_router.health.gates import RateLimitGate, ReportedQuota
 
 
 def test_the_providers_hint_is_obeyed_and_never_shortened():
-    gate = Gate()
+    gate = RateLimitGate()
     gate.refused(100.0, 99.0, 30.0)
     assert gate.until == 130.0
     gate.refused(101.0, 99.0, 2.0)
@@ -14,7 +14,7 @@ def test_the_providers_hint_is_obeyed_and_never_shortened():
 
 
 def test_without_a_hint_the_guess_doubles_to_a_minute():
-    gate, now, waits = Gate(), 100.0, []
+    gate, now, waits = RateLimitGate(), 100.0, []
     for _ in range(20):
         gate.refused(now, now, None)
         waits.append(gate.until - now)
@@ -24,7 +24,7 @@ def test_without_a_hint_the_guess_doubles_to_a_minute():
 
 
 def test_a_burst_in_flight_counts_once():
-    gate = Gate()
+    gate = RateLimitGate()
     for n in range(50):
         gate.refused(100.0 + n * 0.001, 99.0, None)
     assert gate.until == 101.0
@@ -32,19 +32,19 @@ def test_a_burst_in_flight_counts_once():
 
 def test_senseless_hints_are_none():
     for hint in (0.0, -5.0, float("nan")):
-        gate = Gate()
+        gate = RateLimitGate()
         gate.refused(100.0, 99.0, hint)
         assert gate.until == 101.0
 
 
 def test_a_hint_beyond_an_hour_is_looked_at_after_an_hour():
-    gate = Gate()
+    gate = RateLimitGate()
     gate.refused(100.0, 99.0, 4_294_967.0)
     assert gate.until == 3700.0
 
 
 def test_an_answer_to_a_later_call_opens_and_to_an_earlier_one_does_not():
-    gate = Gate()
+    gate = RateLimitGate()
     gate.refused(100.0, 99.0, 30.0)
     gate.passed(99.5)
     assert gate.until == 130.0
@@ -54,13 +54,13 @@ def test_an_answer_to_a_later_call_opens_and_to_an_earlier_one_does_not():
     assert gate.until == 201.0
 
 
-def told(left: int, limit: int | None, whole_in_s: float, now: float = 100.0) -> Allowance:
-    allowance = Allowance()
+def told(left: int, limit: int | None, whole_in_s: float, now: float = 100.0) -> ReportedQuota:
+    allowance = ReportedQuota()
     allowance.told(left, limit, whole_in_s, now)
     return allowance
 
 
-def admitted(allowance: Allowance, now: float, most: int = 50) -> int:
+def admitted(allowance: ReportedQuota, now: float, most: int = 50) -> int:
     """How many calls of one are let in at once."""
     for count in range(most):
         if allowance.wait_s(1.0, now):
@@ -116,7 +116,7 @@ def test_one_that_is_nearly_whole_fills_up_all_the_same():
 
 
 def test_what_is_under_way_is_known_before_anything_is_told():
-    allowance = Allowance()
+    allowance = ReportedQuota()
     assert admitted(allowance, 100.0, most=3) == 3
     allowance.told(5, None, 9.0, 100.0)
     assert admitted(allowance, 100.0) == 2
@@ -133,7 +133,7 @@ def test_a_limit_that_is_whole_says_nothing_of_its_speed():
 
 
 def test_a_late_refusal_does_not_close_what_a_later_call_has_proved_open():
-    gate = Gate()
+    gate = RateLimitGate()
     gate.refused(100.0, 99.0, None)
     gate.passed(101.5)
     gate.refused(103.0, 99.0, None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.health.latency import READING_S, Latency, Mean, Peak, Recent
+from capability_router.health.latency import READING_S, Latency, PeakEwma, RecentSamples, RunningMean
 
 
 def foreseen(seen: Latency, tokens: int) -> float:
@@ -154,7 +154,7 @@ def test_streams_and_whole_replies_are_silent_for_times_of_their_own():
 
 
 def test_a_mean_is_that_of_all_until_there_are_ten_and_then_of_about_the_last_ten():
-    seen = Mean()
+    seen = RunningMean()
     for sample in (1.0, 3.0, 5.0):
         seen.add(sample)
     assert seen.value == pytest.approx(3.0)
@@ -163,13 +163,13 @@ def test_a_mean_is_that_of_all_until_there_are_ten_and_then_of_about_the_last_te
     for value in (4.0, 4.9):
         seen.add(13.0)
         assert seen.value == pytest.approx(value)
-    stated = Mean(1.0)
+    stated = RunningMean(1.0)
     stated.add(7.0)
     assert stated.value == pytest.approx(2.0)
 
 
 def test_a_peak_is_jumped_to_and_falls_to_a_third_in_ten_seconds():
-    seen = Peak()
+    seen = PeakEwma()
     assert seen.value(0.5) == 0.0
     seen.add(2.0, 1.0)
     assert (seen.value(1.0), seen.value(0.0)) == (2.0, 2.0)
@@ -180,13 +180,13 @@ def test_a_peak_is_jumped_to_and_falls_to_a_third_in_ten_seconds():
     assert seen.value(12.0) == 5.0
     seen.add(5.0, 13.0)
     assert seen.value(13.0) == 5.0
-    low = Peak()
+    low = PeakEwma()
     low.add(0.5, 0.5)
     assert low.value(0.75) == pytest.approx(0.5 * math.exp(-0.025))
 
 
 def test_sixty_four_are_kept_and_the_oldest_goes_first():
-    seen = Recent()
+    seen = RecentSamples()
     for seconds in (*[9.0] * 4, *[1.0] * 60):
         seen.add(seconds)
     assert seen.p95_s() == 9.0
@@ -351,7 +351,7 @@ def test_an_answer_without_the_reading_of_its_input():
 
 
 def test_the_oldest_of_sixty_four_is_the_first_to_be_forgotten():
-    recent = Recent()
+    recent = RecentSamples()
     for n in range(64):
         recent.add(9.0 if n in (0, 1, 20, 40, 60) else 1.0)
     told = []

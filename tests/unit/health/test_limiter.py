@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.health.limiter import Bucket, Limiter
+from capability_router.health.limiter import Limiter, TokenBucket
 
 
 def test_a_bucket_holds_a_minute_and_refills_evenly():
-    bucket = Bucket(60)
+    bucket = TokenBucket(60)
     bucket.take(60.0, 100.0)
     assert bucket.wait_s(1.0, 100.0) == pytest.approx(1.0)
     assert bucket.wait_s(30.0, 110.0) == pytest.approx(20.0)
@@ -17,7 +17,7 @@ def test_a_bucket_holds_a_minute_and_refills_evenly():
 
 
 def test_a_call_larger_than_the_allowance_passes_when_the_bucket_is_full():
-    bucket = Bucket(60)
+    bucket = TokenBucket(60)
     assert bucket.wait_s(500.0, 0.0) == 0.0
     bucket.take(500.0, 0.0)
     assert bucket.wait_s(1.0, 0.0) == pytest.approx(441.0)
@@ -25,7 +25,7 @@ def test_a_call_larger_than_the_allowance_passes_when_the_bucket_is_full():
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 500), st.floats(0, 500)), max_size=40))
 def test_a_bucket_never_overflows_and_opens_when_it_says(steps: list[tuple[float, float, float]]):
-    bucket, now = Bucket(100), 0.0
+    bucket, now = TokenBucket(100), 0.0
     for gap, take, give in steps:
         now += gap
         bucket.take(take, now)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from capability_router.health.permit import Hold, Permit, Verdict
-from capability_router.health.silence import Silence
+from capability_router.health.silence_detector import SilenceDetector
 
 
 def test_a_verdict_without_more_blames_nobody_and_counts_nothing() -> None:
@@ -30,7 +30,7 @@ def test_a_hold_in_a_word() -> None:
 
 
 def test_a_call_is_silent_until_it_is_heard_and_the_newest_that_was_counts() -> None:
-    silence = Silence(30.0)
+    silence = SilenceDetector(30.0)
     lane: Any = SimpleNamespace(id="a", silence=silence)
     older, newer = Permit(lane, 1, False, 10, 5.0), Permit(lane, 1, False, 10, 10.0)
     assert (older.silent, older.whole, older.worked) == (True, False, 0.0)

@@ -6,7 +6,7 @@ from random import Random
 from threading import Barrier, Lock
 
 from capability_router.address import Address
-from capability_router.health.board import Board, BreakerConfig, Permit, Verdict
+from capability_router.health.board import BreakerConfig, HealthBoard, Permit, Verdict
 
 THREADS, CALLS = 32, 400
 ENDS = {
@@ -18,7 +18,7 @@ ENDS = {
 
 
 def test_counters_are_exact_and_nothing_is_left_in_flight():
-    board = Board(BreakerConfig(open_s=0.01), seed=3)
+    board = HealthBoard(BreakerConfig(open_s=0.01), seed=3)
     board.register("a", Address("u", "m", "1"), limits={"concurrency": 8})
     board.register("b", Address("u", "m", "2"))
     barrier, guard = Barrier(THREADS), Lock()
@@ -58,7 +58,7 @@ def test_counters_are_exact_and_nothing_is_left_in_flight():
 
 
 def test_probes_are_never_more_than_the_permits():
-    board = Board(BreakerConfig(consecutive=5, half_open_permits=2), seed=3)
+    board = HealthBoard(BreakerConfig(consecutive=5, half_open_permits=2), seed=3)
     board.register("a", Address("u", "m"))
     for _ in range(5):
         permit = board.admit("a", 0.0)

@@ -122,7 +122,7 @@ def test_it_is_an_estimate_that_is_passed_for_want_of_another_and_forgotten_by_a
     made.note_limits("a", {**LEFT, "x-ratelimit-remaining-requests": "1"}, 10.0)
     call(made, "a", OK, 10.0)
     assert isinstance(made.admit("a", 10.0), Hold)
-    assert isinstance(made.surpass("a", 10.0), Permit)
+    assert isinstance(made.admit_over_learned_limit("a", 10.0), Permit)
     made.reset("a", 10.0)
     assert isinstance(made.admit("a", 10.0), Permit)
 

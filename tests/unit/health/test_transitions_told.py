@@ -8,7 +8,7 @@ import pytest
 
 from capability_router.address import Address
 from capability_router.faults.kinds import Fault
-from capability_router.health.board import Board, BreakerConfig, HealthEvent, Permit, Verdict
+from capability_router.health.board import BreakerConfig, HealthBoard, HealthEvent, Permit, Verdict
 from capability_router.testing import ask, scripted_router
 
 OK = Verdict(True, elapsed_s=1.0)
@@ -20,7 +20,7 @@ class Told:
 
     def __init__(self) -> None:
         self.events: list[HealthEvent] = []
-        self.board = Board(BreakerConfig(consecutive=9), seed=1, on_event=self.events.append)
+        self.board = HealthBoard(BreakerConfig(consecutive=9), seed=1, on_event=self.events.append)
         self.board.register("a", Address("https://x", "m"))
         self.board.register("twin", Address("https://x", "m"))
 

@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.health.window import Window
+from capability_router.health.window import SlidingWindow
 
 call = st.tuples(st.floats(0, 12), st.booleans(), st.booleans())
 
 
 @given(st.lists(call, max_size=60), st.floats(0, 40), st.floats(0, 1e6))
 def test_counts_are_those_of_the_slices_in_reach(calls: list[tuple[float, bool, bool]], after: float, start: float):
-    window, now, seen = Window(30.0), start, []
+    window, now, seen = SlidingWindow(30.0), start, []
     for gap, failed, slow in calls:
         now += gap
         window.add(now, failed=failed, slow=slow)
@@ -24,7 +24,7 @@ def test_counts_are_those_of_the_slices_in_reach(calls: list[tuple[float, bool, 
 
 
 def test_share_is_none_without_calls_and_forgotten_when_cleared():
-    window = Window(30.0)
+    window = SlidingWindow(30.0)
     assert window.share_failed() is None
     for failed in (True, False, False, False):
         window.add(1.0, failed=failed)
@@ -36,7 +36,7 @@ def test_share_is_none_without_calls_and_forgotten_when_cleared():
 
 @given(st.integers(0, 9), st.integers(10, 60))
 def test_nothing_outlives_the_window_however_long_nobody_called(first: int, slices: int):
-    window = Window(30.0)
+    window = SlidingWindow(30.0)
     for each in range(first, 10):
         window.add(3.0 * each, failed=True, slow=True)
     window.slide(3.0 * (9 + slices))
@@ -44,7 +44,7 @@ def test_nothing_outlives_the_window_however_long_nobody_called(first: int, slic
 
 
 def test_a_time_that_runs_backwards_counts_as_the_newest():
-    window = Window(30.0)
+    window = SlidingWindow(30.0)
     window.add(100.0, failed=False)
     window.add(40.0, failed=True)
     assert (window.calls, window.failed) == (2, 1)
@@ -55,8 +55,8 @@ def test_a_time_that_runs_backwards_counts_as_the_newest():
 
 
 def test_it_lags_once_its_slice_is_over():
-    window = Window(30.0)
+    window = SlidingWindow(30.0)
     window.add(100.0, failed=True)
-    assert [window.lags(at) for at in (99.0, 101.9, 102.0)] == [False, False, True]
+    assert [window.has_stale_slices(at) for at in (99.0, 101.9, 102.0)] == [False, False, True]
     window.slide(102.0)
-    assert not window.lags(102.0)
+    assert not window.has_stale_slices(102.0)

@@ -22,10 +22,10 @@ from capability_router import ConfigError, Price, Request, Router
 from capability_router.cli.train import train
 from capability_router.clock import SystemClock
 from capability_router.learning.embedder import Embedder, embedder_of
-from capability_router.learning.embeddings import embedded
+from capability_router.learning.embedding_cache import embedded
 from capability_router.learning.quality.embedding import MEANING, Origin, folded
-from capability_router.learning.quality.memory import Remembered, Result
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.memory import Remembered, ScoredResult
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.sketch import sketch
 from capability_router.learning.quality.state import dumped, loaded
 from capability_router.learning.quality.traits import traits
@@ -54,15 +54,15 @@ def made(state: Path, embedder: Any, **settings: Any) -> Router:
 
 
 def written(path: Path, embed: Callable[[list[str]], Sequence[Sequence[float]]] | None = by_trade) -> Path:
-    quality, dice = Quality(), Random(1)
+    quality, dice = QualityModel(), Random(1)
     quality.origin = Origin(f"{embed.__module__}.{embed.__qualname__}", 3) if embed else Origin()
 
-    def row(number: int, trade: str) -> tuple[Remembered, dict[str, Result]]:
+    def row(number: int, trade: str) -> tuple[Remembered, dict[str, ScoredResult]]:
         text = prompt(dice, trade)
         seen = traits(Request((text,)))._replace(meaning=folded(embed([text])[0]) if embed else None)
-        return Remembered(str(number), sketch(seen)), dict(zip(MODELS, map(Result, TRADES[trade]), strict=True))
+        return Remembered(str(number), sketch(seen)), dict(zip(MODELS, map(ScoredResult, TRADES[trade]), strict=True))
 
-    quality.study([row(number, ("law", "code")[number % 2]) for number in range(300)])
+    quality.learn_log([row(number, ("law", "code")[number % 2]) for number in range(300)])
     path.write_text(dumped(quality), encoding="utf-8")
     return path
 

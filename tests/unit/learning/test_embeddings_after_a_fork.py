@@ -8,7 +8,7 @@ import pytest
 
 from capability_router.clock import SystemClock
 from capability_router.learning.embedder import embedder_of
-from capability_router.learning.embeddings import Embeddings
+from capability_router.learning.embedding_cache import EmbeddingCache
 from capability_router.request import Request
 
 
@@ -24,7 +24,7 @@ def test_a_text_that_the_parent_was_asking_for_is_asked_for_in_the_child() -> No
         return [[1.0, 2.0] for _ in texts]
 
     terms = SimpleNamespace(within_ms=2_000, cached=10, usd_per_mtok=None, embedder=embed)
-    found = Embeddings(embedder_of(embed), SystemClock(), terms)
+    found = EmbeddingCache(embedder_of(embed), SystemClock(), terms)
     found.wanted = True
     request = Request(("hello",), id="r")
     first = threading.Thread(target=found.before, args=(request,), daemon=True)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from capability_router.learning.guard import LEAST, WINDOW, Guard, PlanPrediction
+from capability_router.learning.guard import LEAST, WINDOW, BaselineGuard, PlanPrediction
 from capability_router.learning.tenants import hashed
 
 MODELS = ("cheap", "dear")
@@ -19,7 +19,7 @@ def foreseen(pick: str, quality: float = 0.9, other: float = 0.6) -> PlanPredict
     return PlanPrediction(pick, MODELS, tuple(qualities), (0.0, 0.0))
 
 
-def taught(guard: Guard, count: int, chance: dict[str, float], seed: int = 1) -> list[str]:
+def taught(guard: BaselineGuard, count: int, chance: dict[str, float], seed: int = 1) -> list[str]:
     """Learned picks go either way by the toss of a coin; who answers is the pick, or the fixed model."""
     dice, asked = Random(seed), []
     for _ in range(count):
@@ -31,7 +31,7 @@ def taught(guard: Guard, count: int, chance: dict[str, float], seed: int = 1) ->
 
 
 def test_picks_that_are_worse_than_one_model_always_give_way_to_it(caplog: pytest.LogCaptureFixture) -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     with caplog.at_level(logging.INFO, "capability_router"):
         asked = taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
     assert guard.fixed == "dear"
@@ -48,7 +48,7 @@ def test_picks_that_are_worse_than_one_model_always_give_way_to_it(caplog: pytes
 @pytest.mark.parametrize("targets", [False, True])
 def test_under_a_target_a_cheaper_model_of_less_quality_is_no_reason_to_leave_the_picks(targets: bool) -> None:
     """At the price of quality that keeps the target, both are worth the same but for chance."""
-    guard, dice = Guard(targets=targets), Random(4)
+    guard, dice = BaselineGuard(targets=targets), Random(4)
     for number in range(WINDOW):
         told = PlanPrediction("dear", MODELS, (0.5, 0.9), (0.0, -0.5))
         guard.note(told, "dear" if number % 4 else "cheap", float(dice.random() < (0.9 if number % 4 else 0.5)))
@@ -57,7 +57,7 @@ def test_under_a_target_a_cheaper_model_of_less_quality_is_no_reason_to_leave_th
 
 def test_where_nobody_names_tenants_none_is_spoken_of(caplog: pytest.LogCaptureFixture) -> None:
     for tenant in ("", "acme"):
-        guard, dice = Guard(), Random(1)
+        guard, dice = BaselineGuard(), Random(1)
         for number in range(WINDOW):
             pick = dice.choice(MODELS)
             score = float(dice.random() < {"cheap": 0.3, "dear": 0.9}[pick])
@@ -67,13 +67,13 @@ def test_where_nobody_names_tenants_none_is_spoken_of(caplog: pytest.LogCaptureF
 
 
 def test_under_a_target_a_better_model_is_still_used_instead() -> None:
-    guard = Guard(targets=True)
+    guard = BaselineGuard(targets=True)
     taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
     assert guard.fixed == "dear"
 
 
 def test_it_ends_when_what_showed_it_has_left_the_window(caplog: pytest.LogCaptureFixture) -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
     caplog.clear()
     with caplog.at_level(logging.INFO, "capability_router"):
@@ -86,7 +86,7 @@ def test_it_ends_when_what_showed_it_has_left_the_window(caplog: pytest.LogCaptu
 
 
 def test_a_corrected_score_replaces_the_first_and_a_request_counts_once() -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     for said in (True, False):
         for number in range(LEAST + 8):
             pick = MODELS[number % 2]
@@ -97,14 +97,14 @@ def test_a_corrected_score_replaces_the_first_and_a_request_counts_once() -> Non
 
 
 def test_of_a_request_without_a_plan_nothing_is_compared() -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     for number in range(LEAST + 8):
         guard.note(None, "dear", 1.0, str(number))
     assert guard.told.requests == 0
 
 
 def test_picks_that_are_as_good_as_they_are_thought_stay() -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     taught(guard, 2 * WINDOW, {"cheap": 0.9, "dear": 0.9})
     assert guard.fixed is None
 
@@ -112,7 +112,7 @@ def test_picks_that_are_as_good_as_they_are_thought_stay() -> None:
 def test_picks_that_are_right_are_hardly_ever_held_back() -> None:
     """Two trades, in each of which one model is better by 0.1, and known to be."""
     dice, held, requests = Random(5), 0, 10_000
-    guard = Guard()
+    guard = BaselineGuard()
     for _ in range(requests):
         pick = dice.choice(MODELS)
         model = guard.fixed or pick
@@ -123,7 +123,7 @@ def test_picks_that_are_right_are_hardly_ever_held_back() -> None:
 
 
 def test_what_a_model_costs_counts_at_the_price_of_quality() -> None:
-    guard, dice = Guard(), Random(2)
+    guard, dice = BaselineGuard(), Random(2)
     for _ in range(WINDOW):
         pick = dice.choice(MODELS)
         good = {"cheap": 0.5, "dear": 0.8}[pick]
@@ -132,14 +132,17 @@ def test_what_a_model_costs_counts_at_the_price_of_quality() -> None:
 
 
 def test_a_model_that_was_hardly_asked_is_no_fixed_model() -> None:
-    guard, dice = Guard(), Random(3)
+    guard, dice = BaselineGuard(), Random(3)
     for _ in range(WINDOW):
         guard.note(foreseen("cheap", 0.9, 0.88), "cheap", float(dice.random() < 0.2))
     assert guard.fixed is None, "nothing but a prediction says that the other is better"
 
 
 def test_a_request_that_two_processes_tell_of_counts_once() -> None:
-    guard, told = Guard(), [(foreseen("cheap"), "dear", float(n % 2), f"request {n}", "t") for n in range(LEAST)]
+    guard, told = (
+        BaselineGuard(),
+        [(foreseen("cheap"), "dear", float(n % 2), f"request {n}", "t") for n in range(LEAST)],
+    )
     for each in [*told, *told]:
         guard.note(*each)
     assert guard.told.requests == LEAST
@@ -148,7 +151,7 @@ def test_a_request_that_two_processes_tell_of_counts_once() -> None:
 
 
 def test_what_a_model_was_worth_before_it_changed_holds_nobody_to_it() -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     taught(guard, WINDOW, {"cheap": 0.3, "dear": 0.9})
     assert guard.fixed == "dear"
     guard.changed("dear")
@@ -158,7 +161,7 @@ def test_what_a_model_was_worth_before_it_changed_holds_nobody_to_it() -> None:
 
 
 def test_what_can_not_matter_moves_nothing_though_no_score_differs_from_another() -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     for number in range(WINDOW):
         pick = MODELS[number % 2]
         guard.note(PlanPrediction(pick, MODELS, (0.5, 0.5), (0.0, -0.008)), pick, 0.5)
@@ -169,7 +172,7 @@ def test_what_can_not_matter_moves_nothing_though_no_score_differs_from_another(
     assert guard.fixed == "cheap"
 
 
-def flooded(guard: Guard, hostile: int, tenants: tuple[str, ...]) -> None:
+def flooded(guard: BaselineGuard, hostile: int, tenants: tuple[str, ...]) -> None:
     """Scores of others that show right picks, and then a tenant to whose scores the cheap model is the best."""
     dice = Random(3)
     for number in range(WINDOW):
@@ -180,25 +183,25 @@ def flooded(guard: Guard, hostile: int, tenants: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("tenants", [("a",), ("a", "b", "c")])
 def test_the_scores_of_one_tenant_bind_the_others_to_no_model(tenants: tuple[str, ...]) -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     flooded(guard, 90, tenants)
     assert guard.told.points > guard.told.error, "by all scores it would be"
     assert guard.fixed is None
 
 
 def test_the_verdict_of_who_gave_most_of_the_scores_is_for_it_and_for_who_gave_none() -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     flooded(guard, 120, ("a",))
     assert (guard.fixed, guard.only) == ("cheap", "h")
     asking = (("h", True), ("a", True), ("new", False))
     assert [guard.fixed_for(tenant, scored=scored) for tenant, scored in asking] == ["cheap", None, "cheap"]
-    again = Guard()
+    again = BaselineGuard()
     again.renew((foreseen("dear"), each.asked, each.score, each.id, each.tenant) for each in guard._scored)
     assert [again.fixed_for(tenant, scored=scored) for tenant, scored in asking] == ["cheap", None, "cheap"]
 
 
 def test_what_the_scores_of_all_tenants_show_holds() -> None:
-    guard, dice = Guard(), Random(1)
+    guard, dice = BaselineGuard(), Random(1)
     for number in range(WINDOW):
         asked = MODELS[number % 2]
         guard.note(foreseen("cheap"), asked, float(dice.random() < (0.3, 0.9)[number % 2]), "", f"t{number % 4}")

@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 import pytest
 
-from capability_router.learning.lengths import Lengths
-from capability_router.learning.outcomes import Answered, Outcomes
-from capability_router.learning.signs import Signs
+from capability_router.learning.implicit_signs import ImplicitSigns
+from capability_router.learning.outcomes import AnsweredRequest, Outcomes
+from capability_router.learning.output_lengths import OutputLengths
 
 
 def a_length() -> tuple[object, Callable[[], None], Callable[[], bool]]:
-    lengths = Lengths()
+    lengths = OutputLengths()
     return lengths._lock, lambda: lengths.learn("a", "chat", 100, 200), lambda: lengths.on("chat").common > 1.0
 
 
 def an_outcome() -> tuple[object, Callable[[], None], Callable[[], bool]]:
     outcomes = Outcomes()
-    answered = Answered("a", "chat", version="a-2")
+    answered = AnsweredRequest("a", "chat", version="a-2")
     return outcomes._lock, lambda: outcomes.note("first", answered), lambda: outcomes.scored("first", 1.0) is answered
 
 
 def a_sign() -> tuple[object, Callable[[], None], Callable[[], bool]]:
-    signs = Signs()
+    signs = ImplicitSigns()
     for model in ("a", "b"):
         for n in range(30):
             signs.answered("acme", str(n), model)
@@ -37,7 +37,7 @@ def a_sign() -> tuple[object, Callable[[], None], Callable[[], bool]]:
 
 
 def a_late_sign() -> tuple[object, Callable[[], None], Callable[[], bool]]:
-    signs = Signs()
+    signs = ImplicitSigns()
     for model in ("a", "b"):
         for n in range(30):
             signs.answered("acme", str(n), model)
@@ -60,7 +60,7 @@ def test_whoever_holds_the_lock_takes_in_what_was_handed_in_meanwhile(
 
 
 def test_a_late_sign_is_no_further_answer() -> None:
-    early, late = Signs(), Signs()
+    early, late = ImplicitSigns(), ImplicitSigns()
     for signs in (early, late):
         for model in ("a", "b"):
             for n in range(100):

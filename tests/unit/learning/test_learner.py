@@ -22,8 +22,8 @@ from unit.learning.quality.world import World
 from capability_router import ConfigError, Price, Request, Router, routing
 from capability_router.learning.guard import LEAST, PlanPrediction
 from capability_router.learning.learner import Learner
-from capability_router.learning.logs.reading import read
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.logs.training_log import read
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.state import dumped, loaded
 from capability_router.testing import ask, scripted_router
 
@@ -45,7 +45,7 @@ def fitted() -> None:
 
 def written(path: Path, size: int = 600) -> Path:
     learner = Learner.open(path)
-    learner.quality.study(World().log(size))
+    learner.quality.learn_log(World().log(size))
     path.write_text(dumped(learner.quality), encoding="utf-8")
     return path
 
@@ -312,7 +312,7 @@ def test_processes_too_short_for_a_fit_come_to_one_together(tmp_path: Path) -> N
 
 def test_a_fit_is_written_though_its_scores_are_in_the_file_already(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    learner = Learner(path, Quality())
+    learner = Learner(path, QualityModel())
     with learner._busy:  # as if another fit were under way: none is begun
         taught(learner, World(), 60)
         learner.save()
@@ -326,7 +326,7 @@ def test_without_a_thread_the_next_score_begins_the_fit(tmp_path: Path, monkeypa
     def refuse(thread: Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    learner, world = Learner(tmp_path / "state.json", Quality()), World()
+    learner, world = Learner(tmp_path / "state.json", QualityModel()), World()
     with monkeypatch.context() as patch:
         patch.setattr(Thread, "start", refuse)
         taught(learner, world, 60)
@@ -338,7 +338,7 @@ def test_without_a_thread_the_next_score_begins_the_fit(tmp_path: Path, monkeypa
 
 def test_a_process_that_ends_during_a_fit_ends_well(tmp_path: Path) -> None:
     """A daemon thread would be ended within numpy's own code, and the process with it, by SIGABRT, now and then."""
-    learner = Learner(tmp_path / "state.json", Quality())
+    learner = Learner(tmp_path / "state.json", QualityModel())
     begun: list[bool] = []
     learner.quality.refit = lambda: begun.append(current_thread().daemon)  # type: ignore[method-assign]  # seen from inside
     taught(learner, World(), 60)

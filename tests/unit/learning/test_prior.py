@@ -1,42 +1,48 @@
 import threading
 
-from capability_router.learning.prior import Prior, Stated
+from capability_router.learning.prior import Prior, StatedQuality
 
 
 def test_stated_quality_is_believed_by_task_and_by_default() -> None:
-    on = Prior([Stated("a", {"default": 0.7, "code": 0.9}, 1), Stated("b", {"default": 0.8}, 2)])
+    on = Prior([StatedQuality("a", {"default": 0.7, "code": 0.9}, 1), StatedQuality("b", {"default": 0.8}, 2)])
     assert on.on("code")["a"].level == 0.9
     assert on.on("chat")["a"].level == 0.7
     assert on.on("code")["b"].level == 0.8
 
 
 def test_without_a_statement_a_dearer_model_is_thought_stronger() -> None:
-    on = Prior([Stated("cheap", {}, 1), Stated("dear", {}, 100), Stated("middle", {}, 50)]).on("chat")
+    on = Prior([StatedQuality("cheap", {}, 1), StatedQuality("dear", {}, 100), StatedQuality("middle", {}, 50)]).on(
+        "chat"
+    )
     assert on["cheap"].level < on["middle"].level < on["dear"].level
-    assert (on["cheap"].when_hard, on["middle"].when_hard, on["dear"].when_hard) == (-2.0, -1.0, 0.0)
+    assert (on["cheap"].slope_hard, on["middle"].slope_hard, on["dear"].slope_hard) == (-2.0, -1.0, 0.0)
 
 
 def test_an_easy_request_narrows_the_gap_and_never_turns_it_round() -> None:
-    models = [Stated("a", {"default": 0.85}, 1), Stated("b", {"default": 0.9}, 9), Stated("c", {"default": 0.97}, 99)]
-    easy = {m: b.level - 0.15 * b.when_easy for m, b in Prior(models).on("chat").items()}
-    hard = {m: b.level + 0.15 * b.when_hard for m, b in Prior(models).on("chat").items()}
+    models = [
+        StatedQuality("a", {"default": 0.85}, 1),
+        StatedQuality("b", {"default": 0.9}, 9),
+        StatedQuality("c", {"default": 0.97}, 99),
+    ]
+    easy = {m: b.level - 0.15 * b.slope_easy for m, b in Prior(models).on("chat").items()}
+    hard = {m: b.level + 0.15 * b.slope_hard for m, b in Prior(models).on("chat").items()}
     assert easy["a"] < easy["b"] < easy["c"] == 0.97
     assert hard["a"] < hard["b"] < hard["c"] == 0.97
     assert easy["c"] - easy["a"] < 0.12 < hard["c"] - hard["a"]
 
 
 def test_equal_statements_are_equal_whatever_the_price() -> None:
-    on = Prior([Stated("cheap", {"default": 0.9}, 1), Stated("dear", {"default": 0.9}, 100)]).on("chat")
+    on = Prior([StatedQuality("cheap", {"default": 0.9}, 1), StatedQuality("dear", {"default": 0.9}, 100)]).on("chat")
     assert on["cheap"] == on["dear"]
 
 
 def test_equals_are_equal_whatever_their_order() -> None:
-    on = Prior([Stated("a", {}, None), Stated("b", {}, None)]).on("chat")
+    on = Prior([StatedQuality("a", {}, None), StatedQuality("b", {}, None)]).on("chat")
     assert on["a"] == on["b"]
 
 
 def test_feedback_moves_the_level_as_if_the_card_were_worth_twenty_answers() -> None:
-    prior = Prior([Stated("a", {"default": 0.8}, 1), Stated("b", {"default": 0.8}, 1)])
+    prior = Prior([StatedQuality("a", {"default": 0.8}, 1), StatedQuality("b", {"default": 0.8}, 1)])
     for _ in range(20):
         prior.learn("a", "chat", 0.0)
     assert 0.38 < prior.on("chat")["a"].level < 0.45
@@ -45,7 +51,7 @@ def test_feedback_moves_the_level_as_if_the_card_were_worth_twenty_answers() -> 
 
 
 def test_scores_from_many_threads_all_count() -> None:
-    one, many = (Prior([Stated("a", {"default": 0.5}, 1)]) for _ in range(2))
+    one, many = (Prior([StatedQuality("a", {"default": 0.5}, 1)]) for _ in range(2))
 
     def work() -> None:
         for _ in range(500):
@@ -61,7 +67,7 @@ def test_scores_from_many_threads_all_count() -> None:
 
 
 def test_names_of_tasks_without_end_are_forgotten() -> None:
-    prior = Prior([Stated("a", {"default": 0.5}, 1)])
+    prior = Prior([StatedQuality("a", {"default": 0.5}, 1)])
     for i in range(1_500):
         prior.learn("a", f"task {i}", 1.0)
         prior.on(f"task {i}")
@@ -70,7 +76,7 @@ def test_names_of_tasks_without_end_are_forgotten() -> None:
 
 
 def test_a_second_score_of_an_answer_takes_the_first_one_s_place() -> None:
-    once, twice = (Prior([Stated("a", {"default": 0.8}, 1)]) for _ in range(2))
+    once, twice = (Prior([StatedQuality("a", {"default": 0.8}, 1)]) for _ in range(2))
     once.learn("a", "chat", 0.25)
     twice.learn("a", "chat", 1.0)
     for before in (1.0, 0.25, 0.25):

@@ -13,8 +13,8 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 from unit.learning.quality.world import MODELS, World
 
 from capability_router.learning.learner import Learner
-from capability_router.learning.quality.memory import Memory
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.memory import RequestMemory
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.state import dumped
 from capability_router.learning.state_file import StateFile
 from capability_router.request import Request
@@ -57,7 +57,7 @@ def test_processes_that_share_a_file_take_each_others_scores_over_once(
 def test_what_one_has_forgotten_since_does_not_come_back_as_new(tmp_path: Path) -> None:
     path, world = tmp_path / "state.json", World()
     first = opened(path)
-    first.quality = Quality(Memory(most=20))
+    first.quality = QualityModel(RequestMemory(most=20))
     taught(first, world, 20)
     first.save()
     second = opened(path)
@@ -123,8 +123,8 @@ def test_a_file_that_was_trained_anew_meanwhile_is_taken_over(tmp_path: Path) ->
     learner = opened(path)
     taught(learner, world, 10)
     learner.save()
-    trained = Quality()
-    trained.study(World(5).log(60))
+    trained = QualityModel()
+    trained.learn_log(World(5).log(60))
     path.write_text(dumped(trained), encoding="utf-8")
     taught(learner, world, 1)
     learner.save()
@@ -167,7 +167,7 @@ def test_a_damaged_file_that_another_process_has_mended_is_no_longer_damaged(tmp
 def test_a_link_leads_where_it_led(tmp_path: Path) -> None:
     (tmp_path / "volume").mkdir()
     path, whole = tmp_path / "state.json", tmp_path / "volume" / "whole.json"
-    whole.write_text(dumped(Quality()), encoding="utf-8")
+    whole.write_text(dumped(QualityModel()), encoding="utf-8")
     path.symlink_to(whole)
     learner = opened(path)
     taught(learner, World(), 3)

@@ -32,7 +32,7 @@ PLEAS = (
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("learned") / "state.json"
     learner = Learner.open(path)
-    learner.quality.study(World().log(900))
+    learner.quality.learn_log(World().log(900))
     path.write_text(dumped(learner.quality), encoding="utf-8")
     return path
 

@@ -17,11 +17,11 @@ from unit.learning.quality.world import CHANCE, KINDS, MODELS, World
 from capability_router import Price
 from capability_router.learning.learner import Learner
 from capability_router.learning.quality import model as model_module
-from capability_router.learning.quality.memory import FORMER, Memory
-from capability_router.learning.quality.model import MOVED, Quality
+from capability_router.learning.quality.memory import FORMER, RequestMemory
+from capability_router.learning.quality.model import MOVED, QualityModel
 from capability_router.learning.quality.state import dumped, loaded, merged
 from capability_router.learning.shared_learner import SharedLearner
-from capability_router.learning.tenants import BOUND, Tenants, hashed
+from capability_router.learning.tenants import BOUND, TenantBounds, hashed
 from capability_router.plan import Plan
 from capability_router.request import Request
 from capability_router.routing import Routing
@@ -59,7 +59,7 @@ def honest(learner: Learner, world: World, tenant: str, count: int) -> None:
 def test_a_tenant_that_corrects_its_scores_is_told_by_the_corrected_ones(tmp_path: Path) -> None:
     told = []
     for name, scores in (("corrected", (0.0, 1.0)), ("straight", (1.0,))):
-        learner, world = Learner(tmp_path / name, Quality()), World(7)
+        learner, world = Learner(tmp_path / name, QualityModel()), World(7)
         honest(learner, world, "other", 20)
         requests = [asked(world, "bug", "acme") for _ in range(20)]
         for score in scores:
@@ -145,7 +145,7 @@ def test_who_scores_a_hundred_times_as_much_as_all_others_moves_them_a_little(
 
 def test_beside_a_log_one_tenant_alone_is_fitted_once(tmp_path: Path) -> None:
     learner = fitted(tmp_path)
-    learner.quality.study(World(3).log(60))
+    learner.quality.learn_log(World(3).log(60))
     honest(learner, World(4), "only", 70)
     learner.quality.refit()
     assert learner.quality.apart is None
@@ -157,7 +157,7 @@ def test_beside_a_log_one_tenant_alone_is_fitted_once(tmp_path: Path) -> None:
 
 def test_a_loud_tenant_retires_no_model_for_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of bad scores says that a model has changed: to whom it says so depends on who saw it."""
-    monkeypatch.setattr(Tenants, "leads", lambda tenants, name: True)  # else it would show nothing in its first 60
+    monkeypatch.setattr(TenantBounds, "leads", lambda tenants, name: True)  # else it would show nothing in its first 60
     learner = fitted(tmp_path)
     others((learner,), 60)
     for _ in range(3):
@@ -221,7 +221,7 @@ def test_a_state_with_levels_far_from_any_score_is_read_again(tmp_path: Path) ->
 
 def test_trained_rows_are_nobodys_when_it_is_asked_who_has_scored_most(tmp_path: Path) -> None:
     learner = fitted(tmp_path)
-    learner.quality.study(World(3).log(120))
+    learner.quality.learn_log(World(3).log(120))
     honest(learner, World(4), "victim", 20)
     poison(learner, World(9), "poisoner", 60)
     learner.quality.refit()
@@ -248,7 +248,7 @@ def test_after_hostile_scores_a_tenants_levels_are_still_its_own(tmp_path: Path)
 
 
 def test_one_tenant_alone_is_not_bounded() -> None:
-    tenants = Tenants()
+    tenants = TenantBounds()
     assert tenants.bounded("a", "m", 0.95, 0.2, 20.0) == 0.95
     assert tenants.note("a", "m", 1.0) == 1.0
     assert [tenants.note("a", "m", 1.0) for _ in range(500)] == [1.0] * 500
@@ -257,7 +257,7 @@ def test_one_tenant_alone_is_not_bounded() -> None:
 
 
 def test_who_scores_more_than_all_others_counts_as_much_as_they_do() -> None:
-    tenants = Tenants()
+    tenants = TenantBounds()
     for _ in range(100):
         tenants.note("quiet", "m", 1.0)
     flood = [tenants.note("loud", "m", 0.0) for _ in range(2_000)]
@@ -292,8 +292,8 @@ def opened(path: Path, room: MemoryLessons) -> SharedLearner:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state in which the coder mends bugs, by far: cards say 0.6 of everybody."""
     path = tmp_path_factory.mktemp("trained") / "state.json"
-    quality = Quality()
-    quality.study(World(6).log(150))
+    quality = QualityModel()
+    quality.learn_log(World(6).log(150))
     path.write_text(dumped(quality), encoding="utf-8")
     return path
 
@@ -348,8 +348,8 @@ def test_a_trained_file_stays_what_others_scores_are_measured_by(trained: Path, 
 
 def test_a_flood_does_not_drive_out_what_others_taught(tmp_path: Path) -> None:
     """Of the remembered requests a tenant may have as many as it likes, but not another one's, once it has half."""
-    world, learner = World(7), Learner(tmp_path / "state.json", Quality(Memory(most=200)))
-    learner.quality.study(World(3).log(50))
+    world, learner = World(7), Learner(tmp_path / "state.json", QualityModel(RequestMemory(most=200)))
+    learner.quality.learn_log(World(3).log(50))
     honest(learner, world, "victim", 80)
     poison(learner, world, "poisoner", 1_500)
     left = Counter(row.whose for row in learner.quality.memory.rows)
@@ -363,7 +363,7 @@ def test_a_flood_does_not_drive_out_what_others_taught(tmp_path: Path) -> None:
 
 
 def test_one_tenant_alone_forgets_what_is_old_as_ever(tmp_path: Path) -> None:
-    world, learner = World(7), Learner(tmp_path / "state.json", Quality(Memory(most=100)))
+    world, learner = World(7), Learner(tmp_path / "state.json", QualityModel(RequestMemory(most=100)))
     honest(learner, world, "", 100)
     first = {row.id for row in learner.quality.memory.rows}
     honest(learner, world, "", 600)

@@ -15,8 +15,8 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 from capability_router import Request
 from capability_router.clock import SystemClock
 from capability_router.learning.embedder import embedder_of
-from capability_router.learning.embeddings import Embeddings
-from capability_router.learning.guard import WINDOW, Guard, PlanPrediction
+from capability_router.learning.embedding_cache import EmbeddingCache
+from capability_router.learning.guard import WINDOW, BaselineGuard, PlanPrediction
 
 LONG_MS = 30_000.0
 
@@ -41,13 +41,13 @@ class Slow:
         return [[1.0, 0.5] for _ in texts]
 
 
-def waiting_for(embed: Callable[[list[str]], list[list[float]]], within_ms: float = LONG_MS) -> Embeddings:
-    embeddings = Embeddings(embedder_of(embed), SystemClock(), Terms(within_ms=within_ms))
+def waiting_for(embed: Callable[[list[str]], list[list[float]]], within_ms: float = LONG_MS) -> EmbeddingCache:
+    embeddings = EmbeddingCache(embedder_of(embed), SystemClock(), Terms(within_ms=within_ms))
     embeddings.wanted = True
     return embeddings
 
 
-def how(embeddings: Embeddings, request: Request) -> str:
+def how(embeddings: EmbeddingCache, request: Request) -> str:
     told = embeddings.took(request.id)
     assert told is not None
     return str(told["outcome"])
@@ -131,7 +131,7 @@ def test_a_log_handler_may_ask_for_an_embedding(handler: Callable[[Callable[[], 
 
 
 def test_a_log_handler_may_come_by_the_guard(handler: Callable[[Callable[[], object]], Calls]) -> None:
-    guard = Guard()
+    guard = BaselineGuard()
     calls = handler(lambda: guard.changed("another"))
     wrong = PlanPrediction("cheap", ("cheap", "dear"), (0.9, 0.6), (0.0, 0.0))
     for number in range(WINDOW):

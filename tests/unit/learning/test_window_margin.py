@@ -8,11 +8,11 @@ import pytest
 
 from capability_router import AllCandidatesFailed, NoEligibleModel, Request
 from capability_router.catalog.card import ModelCard
-from capability_router.eligibility import Ask, Eligible, screen
+from capability_router.eligibility import EligibilityQuery, Eligible, screen
 from capability_router.faults.kinds import Fault
 from capability_router.features import features
-from capability_router.learning.sizes import Scale
-from capability_router.learning.windows import Learned
+from capability_router.learning.context_windows import LearnedWindow
+from capability_router.learning.token_scales import TokenScale
 from capability_router.plan import Plan
 from capability_router.request import Finish, Reply, Usage
 from capability_router.router import Router
@@ -21,8 +21,8 @@ from capability_router.testing import ScriptedModel, ask, scripted_router
 SMALL, BIG = ModelCard("small", context_window=10_000), ModelCard("big", context_window=100_000)
 
 
-def asked(tokens: int, **rest: Any) -> Ask:
-    return Ask(Request(("hi",)), tokens, 0, **{"margin": 0.2, **rest})
+def asked(tokens: int, **rest: Any) -> EligibilityQuery:
+    return EligibilityQuery(Request(("hi",)), tokens, 0, **{"margin": 0.2, **rest})
 
 
 def ids(found: Eligible) -> list[str]:
@@ -51,7 +51,11 @@ def test_counted_tokens_have_no_margin() -> None:
 
 
 def test_a_window_by_the_models_own_word_narrows_and_never_widens() -> None:
-    told = {"small": Learned(told=6_000), "big": Learned(told=500_000), "unknown": Learned(told=8_000)}
+    told = {
+        "small": LearnedWindow(told=6_000),
+        "big": LearnedWindow(told=500_000),
+        "unknown": LearnedWindow(told=8_000),
+    }
     found = screen(asked(7_500, learned=told), [SMALL, BIG, ModelCard("unknown")])
     assert ids(found) == ["big"]
     assert [r.detail[-41:] for r in found.refusals] == [
@@ -62,7 +66,7 @@ def test_a_window_by_the_models_own_word_narrows_and_never_widens() -> None:
 
 
 def test_a_bound_from_a_size_alone_orders_near_it_and_refuses_far_above() -> None:
-    learned = {"small": Learned(bound=5_000, at=0.0)}
+    learned = {"small": LearnedWindow(bound=5_000, at=0.0)}
     near, above = screen(asked(5_500, learned=learned), [SMALL]), screen(asked(6_100, learned=learned), [SMALL])
     assert list(near.tight) == ["small"]
     assert above.refusals[0][1:] == (
@@ -175,8 +179,8 @@ def test_a_learned_margin_takes_the_place_of_the_fifth() -> None:
         def tokens(self, card: ModelCard) -> int:
             return 8_500
 
-        def scale(self, card: ModelCard) -> Scale:
-            return Scale(1.0, 0.02)
+        def scale(self, card: ModelCard) -> TokenScale:
+            return TokenScale(1.0, 0.02)
 
     assert not screen(asked(8_500, sizes=Known()), [SMALL]).tight
     assert screen(asked(8_500), [SMALL]).tight

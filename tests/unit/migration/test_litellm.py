@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from capability_router import Request, Router
 from capability_router.cli.main import main
-from capability_router.migration.litellm import Imported, imported
+from capability_router.migration.litellm import ImportResult, imported
 from capability_router.migration.page import page, variables
 from capability_router.routing import Routing
 from langchain_router import ChatRouter
@@ -30,7 +30,7 @@ NAMED = [(path, name) for path in CONFIGS for name in ROUTES.get(path.name, ())]
 ELSEWHERE = {"clouds.yaml"}  # LangChain's packages for Bedrock and Vertex are no part of the tests' environment
 
 
-def read(path: Path, **options: Any) -> Imported:
+def read(path: Path, **options: Any) -> ImportResult:
     return imported(path, models=WILD.get(path.name, ()), **options)
 
 
@@ -43,7 +43,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Writes what was imported, with the variables that it reads set."""
     monkeypatch.chdir(tmp_path)
 
-    def write(found: Imported) -> Path:
+    def write(found: ImportResult) -> Path:
         for name in variables(found.settings):
             odd = "https://variable.example" if ("BASE" in name or "GPU" in name) and "KEY" not in name else "made-up"
             monkeypatch.setenv(name, odd)
@@ -75,7 +75,7 @@ def test_what_is_written_builds_and_passes_check(path: Path, written: Any) -> No
     assert path.name in ELSEWHERE or failing <= excused
 
 
-def steps_of(found: Imported, name: str) -> list[set[str]]:
+def steps_of(found: ImportResult, name: str) -> list[set[str]]:
     """The models of each step by which a name is tried."""
     policy = found.settings["policy"]
     rules = policy["rules"] if isinstance(policy, dict) else []
@@ -223,7 +223,7 @@ def test_every_setting_of_litellms_router_is_carried_over_or_told(tmp_path: Path
     """`router_keywords.txt` has the parameters of `Router.__init__` of LiteLLM 1.106.2."""
     words = (HERE / "router_keywords.txt").read_text(encoding="utf-8").split()
     assert len(words) > 55
-    from capability_router.migration.blocks import READ
+    from capability_router.migration.litellm_config import READ
     from capability_router.migration.remarks import ROUTER, SILENT
 
     assert [word for word in words if word not in READ | SILENT | set(ROUTER)] == []

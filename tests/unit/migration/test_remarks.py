@@ -12,7 +12,7 @@ from capability_router.catalog.card import FIELDS
 from capability_router.migration import remarks
 from capability_router.router import Router
 from capability_router.routing import TERMS
-from capability_router.settings.keys import Words
+from capability_router.settings.router_yaml import RouterYaml
 
 ROOT = Path(__file__).parents[3]
 TABLES = (remarks.DEPLOYMENT, remarks.MODEL_INFO, remarks.ROUTER, remarks.LIBRARY, remarks.SERVER, remarks.BLOCKS)
@@ -28,7 +28,7 @@ def of_block(name: str) -> Any:
     """The keys that a block takes; a pair of a card's takes its own."""
     if name in FIELDS:
         return {"limits": ("rpm", "tpm", "concurrency"), "price": ("cache_read_mtok",)}[name]
-    annotation: Any = Words.model_fields[name].annotation
+    annotation: Any = RouterYaml.model_fields[name].annotation
     kinds = [kind for kind in (annotation, *getattr(annotation, "__args__", ())) if hasattr(kind, "model_fields")]
     return kinds[0].model_fields
 
@@ -36,7 +36,7 @@ def of_block(name: str) -> Any:
 @pytest.mark.parametrize("told", ADVICE)
 def test_what_a_note_advises_is_there(told: str) -> None:
     for name, block in re.findall(r"\b([a-z_]+): \{([^{}\[\]]*)\}", told):
-        assert name in Words.model_fields or name in FIELDS, name
+        assert name in RouterYaml.model_fields or name in FIELDS, name
         assert [key for key in keys(block) if key not in of_block(name)] == [], told
     for given in re.findall(r"\brouting\((\w+)=", told):
         assert given in TERMS

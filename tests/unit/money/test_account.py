@@ -13,11 +13,11 @@ from capability_router import Usage
 from capability_router.clock import ManualClock
 from capability_router.features import estimate_tokens
 from capability_router.money.account import Account
-from capability_router.money.allowance import Limit
-from capability_router.money.budget.budgets import Budgets, Short
+from capability_router.money.budget.budgets import Budgets, FundsShortfall
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import Denial
-from capability_router.money.ledger.call import Booked, Call
+from capability_router.money.cost_limit import CostLimit
+from capability_router.money.ledger.call import Call, CostAttribution
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.money.price import Price
 from capability_router.request import Reply
@@ -51,13 +51,13 @@ class Till:
         self.ledger, self.clock = Ledger(), ManualClock()
         self.budgets = Budgets(specs, clock=self.clock) if budgets is None else budgets
         prices = {"a": PRICE, "b": PRICE, "unpriced": None}
-        booked = Booked(tenant, "chat", ("x", "y"), "c", "langchain", "s")
+        booked = CostAttribution(tenant, "chat", ("x", "y"), "c", "langchain", "s")
         self.account = Account(
             "r", booked, 100, ledger=self.ledger, budgets=self.budgets, prices=prices,
             most=(most or {"a": CENT, "b": CENT}).get, unix=lambda: 5.0, **rest,
         )  # fmt: skip
 
-    def open(self, attempt: int = 1, model: str = "a") -> Denial | Short | None:
+    def open(self, attempt: int = 1, model: str = "a") -> Denial | FundsShortfall | None:
         return self.account.open(attempt, Model(model))
 
     def close(
@@ -355,12 +355,12 @@ def till(lender: Lender, clock: ManualClock) -> Till:
 
 def test_a_loan_is_waited_for_and_used_once(till: Till, lender: Lender) -> None:
     short = till.open()
-    assert isinstance(short, Short)
+    assert isinstance(short, FundsShortfall)
     assert till.ledger.unsettled == 0
     till.account.borrow(1, short)
     assert till.open() is None
     assert (till.ledger.unsettled, till.budgets.reserved, len(lender.claims)) == (1, CENT, 1)
-    till.account.forgo()
+    till.account.release_loans()
     assert till.budgets.reserved == CENT
     till.close(Reply(COUNTED, cost_usd="0.005"))
     assert (till.budgets.reserved, till.left) == (0, [0.995])
@@ -368,47 +368,47 @@ def test_a_loan_is_waited_for_and_used_once(till: Till, lender: Lender) -> None:
 
 def test_a_loan_is_for_its_own_launch(till: Till, clock: ManualClock) -> None:
     one, two = till.open(1), till.open(2, "b")
-    assert isinstance(one, Short)
-    assert isinstance(two, Short)
+    assert isinstance(one, FundsShortfall)
+    assert isinstance(two, FundsShortfall)
     till.account.borrow(2, two)
     clock.advance(100.0)
-    assert isinstance(till.open(1), Short)
+    assert isinstance(till.open(1), FundsShortfall)
     assert till.open(2, "b") is None
 
 
 def test_what_was_lent_and_not_used_is_given_back(till: Till) -> None:
     short = till.open()
-    assert isinstance(short, Short)
+    assert isinstance(short, FundsShortfall)
     till.account.borrow(1, short)
     assert till.budgets.reserved == CENT
-    till.account.forgo()
+    till.account.release_loans()
     assert till.budgets.reserved == 0
     till.account.borrow(2, short)  # its answer comes when the request is over
     assert till.budgets.reserved == 0
-    till.account.forgo()
+    till.account.release_loans()
     assert till.left == [1.0]
 
 
 def test_a_refused_loan_leaves_nothing_to_give_back(till: Till, lender: Lender) -> None:
     lender.away = True
     short = till.open()
-    assert isinstance(short, Short)
+    assert isinstance(short, FundsShortfall)
     till.account.borrow(1, short)
-    till.account.forgo()
-    assert isinstance(till.open(), Short)
+    till.account.release_loans()
+    assert isinstance(till.open(), FundsShortfall)
     assert till.budgets.reserved == 0
 
 
 def test_what_nobody_waited_for_is_not_borrowed(till: Till, lender: Lender) -> None:
-    till.account.borrow(1, Short(("global",), 1))
-    till.account.forgo()
+    till.account.borrow(1, FundsShortfall(("global",), 1))
+    till.account.release_loans()
     assert lender.claims == []
 
 
 def test_while_the_store_is_away_no_model_is_said_to_fit(till: Till, lender: Lender) -> None:
     lender.away = True
     short = till.open()
-    assert isinstance(short, Short)
+    assert isinstance(short, FundsShortfall)
     till.account.borrow(1, short)
     till.account._most = {"a": CENT, "b": 0}.get
     told = till.open()
@@ -420,7 +420,7 @@ def test_while_the_store_is_away_no_model_is_said_to_fit(till: Till, lender: Len
 
 
 def test_a_request_s_own_limit_counts_what_is_under_way_and_what_was_spent() -> None:
-    till = Till(limit=Limit(3 * CENT, {"a": CENT}.get))
+    till = Till(limit=CostLimit(3 * CENT, {"a": CENT}.get))
     assert till.open(1) is None
     assert till.open(2) is None
     assert till.open(3) is None
@@ -440,7 +440,7 @@ def test_a_request_s_own_limit_counts_what_is_under_way_and_what_was_spent() -> 
 
 
 def test_after_a_cost_that_nobody_knows_nothing_more_is_allowed() -> None:
-    till = Till(limit=Limit(ONE, {"a": CENT, "unpriced": CENT}.get))
+    till = Till(limit=CostLimit(ONE, {"a": CENT, "unpriced": CENT}.get))
     assert till.charged(Reply(COUNTED), model="unpriced")[1] is None
     told = till.open(2)
     assert isinstance(told, Denial)
@@ -449,7 +449,7 @@ def test_after_a_cost_that_nobody_knows_nothing_more_is_allowed() -> None:
 
 
 def test_what_is_known_later_does_not_make_up_for_what_is_not() -> None:
-    till = Till(limit=Limit(ONE, {"a": CENT, "unpriced": CENT}.get))
+    till = Till(limit=CostLimit(ONE, {"a": CENT, "unpriced": CENT}.get))
     assert till.open(1, "unpriced") is None
     assert till.open(2) is None
     till.close(Reply(COUNTED), attempt=1, model="unpriced")
@@ -460,14 +460,14 @@ def test_what_is_known_later_does_not_make_up_for_what_is_not() -> None:
 
 
 def test_a_call_whose_cost_nobody_foresees_is_not_allowed() -> None:
-    told = Till(limit=Limit(ONE, {"a": CENT}.get)).open(1, "unpriced")
+    told = Till(limit=CostLimit(ONE, {"a": CENT}.get)).open(1, "unpriced")
     assert isinstance(told, Denial)
     assert (told.left, told.spent) == (ONE, 0)
     assert "a call of unknown price is too much" in told.told
 
 
 def test_a_limit_that_was_passed_leaves_nothing() -> None:
-    till = Till(limit=Limit(CENT, {"a": CENT}.get))
+    till = Till(limit=CostLimit(CENT, {"a": CENT}.get))
     till.charged(Reply(COUNTED, cost_usd=1))
     told = till.open(2)
     assert isinstance(told, Denial)

@@ -9,7 +9,7 @@ import pytest
 
 from capability_router import Usage, routing
 from capability_router.money.bill import billed
-from capability_router.request import Finish, Reply, asked_service, service_tier
+from capability_router.request import Finish, Reply, requested_service_tier, service_tier
 from capability_router.testing import ask, scripted_router
 
 HEADER = {"x-litellm-response-cost": "0.5"}
@@ -77,10 +77,10 @@ def test_words_for_service_tiers(word: object, tier: str) -> None:
 
 
 def test_what_a_call_asks_for() -> None:
-    assert asked_service({"service_tier": "flex"}) == "flex"
-    assert asked_service({"extra_body": {"service_tier": "priority"}}) == "priority"
-    assert asked_service({"service_tier": "auto", "extra_body": {"x": 1}}) == ""
-    assert asked_service({}) == asked_service({"extra_body": None}) == ""
+    assert requested_service_tier({"service_tier": "flex"}) == "flex"
+    assert requested_service_tier({"extra_body": {"service_tier": "priority"}}) == "priority"
+    assert requested_service_tier({"service_tier": "auto", "extra_body": {"x": 1}}) == ""
+    assert requested_service_tier({}) == requested_service_tier({"extra_body": None}) == ""
 
 
 def test_counts_add_up_and_come_apart() -> None:

@@ -10,7 +10,7 @@ import pytest
 from unit.money.ledger.calls import call
 
 from capability_router import Usage
-from capability_router.money.ledger.call import Line
+from capability_router.money.ledger.call import LaunchKey
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.request import Request
 from capability_router.testing import ScriptedEndpoint, ScriptedModel, ask, assert_books_balanced, scripted_router
@@ -47,7 +47,7 @@ def test_many_threads_over_one_request() -> None:
 
 def test_refused_settlements_are_told(caplog: pytest.LogCaptureFixture) -> None:
     ledger, told = Ledger(), call()
-    ledger.open(Line(told.request_id, told.attempt))
+    ledger.open(LaunchKey(told.request_id, told.attempt))
     for _ in range(3):
         ledger.settle(told)
     with caplog.at_level(logging.WARNING, "capability_router"):
@@ -61,12 +61,12 @@ def test_refused_settlements_are_told(caplog: pytest.LogCaptureFixture) -> None:
 def test_refused_settlements_are_told_when_the_next_launch_begins_and_once(caplog: pytest.LogCaptureFixture) -> None:
     ledger, told = Ledger(), call()
     with caplog.at_level(logging.WARNING, "capability_router"):
-        ledger.open(Line(told.request_id, told.attempt))
+        ledger.open(LaunchKey(told.request_id, told.attempt))
         ledger.settle(told)
         ledger.settle(told)
         assert not caplog.records
         for attempt in (2, 3):
-            ledger.open(Line(told.request_id, attempt))
+            ledger.open(LaunchKey(told.request_id, attempt))
             assert [record.name for record in caplog.records] == ["capability_router"]
         ledger.close()
     assert len(caplog.records) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from capability_router import AllCandidatesFailed, BudgetExceeded, NoEligibleModel, Usage, routing
 from capability_router.endpoints.chat import request_from_chat
-from capability_router.request import Request, asked_answers, own_answers
+from capability_router.request import Request, default_answers, requested_answers
 from capability_router.testing import ScriptedModel, ask, scripted_router
 
 PRICE = {"input_mtok": 0, "output_mtok": 1, "per_request": 0.001}
@@ -24,7 +24,7 @@ CARD: dict[str, Any] = {"price": PRICE, "max_output_tokens": 1_000}
     ],
 )  # fmt: skip
 def test_how_many_answers_a_call_asks_for(keywords: dict[str, Any], found: int | None) -> None:
-    assert asked_answers(keywords) == found
+    assert requested_answers(keywords) == found
 
 
 def test_how_many_a_model_asks_for_by_itself() -> None:
@@ -32,8 +32,8 @@ def test_how_many_a_model_asks_for_by_itself() -> None:
         n = None
         additional_kwargs = {"n": 3}  # noqa: RUF012 - as a framework's model has it
 
-    assert own_answers(Model()) == 3
-    assert own_answers(object()) is None
+    assert default_answers(Model()) == 3
+    assert default_answers(object()) is None
 
 
 def request(**options: Any) -> Request:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from capability_router import Request, routing
-from capability_router.policies.affinity import Affinity, Stay, cached_after
+from capability_router.policies.affinity import Affinity, StickyModel, cached_after
 from capability_router.request import Finish, Reply, Usage
 from capability_router.router import Router
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -25,25 +25,25 @@ def noted(request: Request = FIRST, *, cached: int = 0, calls: tuple[str, ...] =
 
 
 def test_a_prompt_that_begins_with_an_answered_one_goes_on_with_it() -> None:
-    assert noted().of(GOES_ON, 1.0) == Stay("b")
-    assert noted(cached=2_000).of(GOES_ON, 1.0) == Stay("b", cached_tokens=2_000)
+    assert noted().of(GOES_ON, 1.0) == StickyModel("b")
+    assert noted(cached=2_000).of(GOES_ON, 1.0) == StickyModel("b", cached_tokens=2_000)
 
 
 @pytest.mark.parametrize("other", [FIRST, Request((SYSTEM, "other", "hello", "hm")), Request(("hi", "hello"))])
 def test_other_prompts_are_other_conversations(other: Request) -> None:
-    assert noted(cached=2_000).of(other, 1.0) == Stay("")
+    assert noted(cached=2_000).of(other, 1.0) == StickyModel("")
 
 
 def test_a_cache_grows_cold() -> None:
-    assert noted(cached=2_000).of(GOES_ON, 301.0) == Stay("b")
+    assert noted(cached=2_000).of(GOES_ON, 301.0) == StickyModel("b")
 
 
 def test_a_session_is_kept_when_its_middle_was_summarised() -> None:
     with routing(session="s"):
         affinity = noted(Request((SYSTEM, "hi")), cached=2_000)
-        assert affinity.of(Request((SYSTEM, "summary", "and now?")), 1.0) == Stay("b")
-        assert affinity.of(Request(("Another agent of the thread.", "hi")), 1.0) == Stay("")
-    assert affinity.of(Request((SYSTEM, "summary", "and now?")), 1.0) == Stay("")
+        assert affinity.of(Request((SYSTEM, "summary", "and now?")), 1.0) == StickyModel("b")
+        assert affinity.of(Request(("Another agent of the thread.", "hi")), 1.0) == StickyModel("")
+    assert affinity.of(Request((SYSTEM, "summary", "and now?")), 1.0) == StickyModel("")
 
 
 def test_another_tenants_conversation_is_another_one() -> None:
@@ -55,23 +55,23 @@ def test_another_tenants_conversation_is_another_one() -> None:
     for tenant in ("umbrella", ""):
         with routing(tenant=tenant, session="s"):
             for other in ({"follows": ("call_0",)}, {}):
-                assert affinity.of(Request(follows.texts, **other), 1.0) == Stay("")
+                assert affinity.of(Request(follows.texts, **other), 1.0) == StickyModel("")
 
 
 def test_tool_loops_bind() -> None:
     follows = Request((SYSTEM, "hi", "add", "3"), follows=("c1",), in_tool_loop=True)
-    assert noted(calls=("c1",)).of(follows, 1.0) == Stay("b", binding=True)
+    assert noted(calls=("c1",)).of(follows, 1.0) == StickyModel("b", binding=True)
 
 
 def test_of_a_tool_call_its_own_message_knows_best() -> None:
     """Ids such as call_0 are given anew in every conversation by some servers."""
     elsewhere = Request(("x", "call_0", "3"), follows=("call_0",), answered_by="a")
-    assert noted(calls=("call_0",)).of(elsewhere, 1.0) == Stay("a", binding=True)
+    assert noted(calls=("call_0",)).of(elsewhere, 1.0) == StickyModel("a", binding=True)
 
 
 def test_messages_from_another_process_say_who_answered() -> None:
-    assert Affinity({"a", "b"}).of(Request(("x", "y", "z"), answered_by="a"), 1.0) == Stay("a")
-    assert Affinity({"a", "b"}).of(Request(("x", "y", "z"), answered_by="gone"), 1.0) == Stay("")
+    assert Affinity({"a", "b"}).of(Request(("x", "y", "z"), answered_by="a"), 1.0) == StickyModel("a")
+    assert Affinity({"a", "b"}).of(Request(("x", "y", "z"), answered_by="gone"), 1.0) == StickyModel("")
 
 
 def test_what_is_kept_is_bounded() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from capability_router import Request
-from capability_router.health.latency import Peak
+from capability_router.health.latency import PeakEwma
 from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, ScriptedModel, ask, scripted_router
 
@@ -67,7 +67,7 @@ def test_the_same_state_gives_the_same_plan() -> None:
 
 
 def test_a_peak_fades_with_what_comes_and_with_silence() -> None:
-    peak = Peak()
+    peak = PeakEwma()
     peak.add(4.0, 0.0)
     peak.add(0.5, 1.0)
     assert 3.0 < peak.value(1.0) < 4.0

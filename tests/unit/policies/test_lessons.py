@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from capability_router import ConfigError
-from capability_router.learning.lengths import Lengths
-from capability_router.learning.outcomes import Answered, Outcomes
-from capability_router.learning.prior import Prior, Stated
-from capability_router.learning.sizes import Sizes
-from capability_router.learning.windows import Windows
+from capability_router.learning.context_windows import ContextWindows
+from capability_router.learning.outcomes import AnsweredRequest, Outcomes
+from capability_router.learning.output_lengths import OutputLengths
+from capability_router.learning.prior import Prior, StatedQuality
+from capability_router.learning.token_scales import TokenScales
 from capability_router.plan import Candidate, Plan
-from capability_router.policies.affinity import Affinity, Stay
+from capability_router.policies.affinity import Affinity, StickyModel
 from capability_router.policies.lessons import OutcomeLessons
 from capability_router.request import AttemptRecord, Outcome, Reply, Request, Usage
 from capability_router.testing import scripted_router
@@ -27,8 +27,8 @@ NOW = 100.0
 
 @pytest.fixture
 def lessons() -> OutcomeLessons:
-    prior = Prior([Stated("a", {"default": 0.5}, None), Stated("b", {"default": 0.5}, None)])
-    return OutcomeLessons(Lengths(), Sizes(), Windows(), prior, Affinity({"a", "b"}), Outcomes())
+    prior = Prior([StatedQuality("a", {"default": 0.5}, None), StatedQuality("b", {"default": 0.5}, None)])
+    return OutcomeLessons(OutputLengths(), TokenScales(), ContextWindows(), prior, Affinity({"a", "b"}), Outcomes())
 
 
 @pytest.fixture
@@ -58,14 +58,14 @@ def test_the_conversation_is_at_home_with_who_answered_and_its_prompt_is_cached_
     lessons: OutcomeLessons, plan: Plan
 ) -> None:
     ended(lessons, plan, "b")
-    assert lessons.affinity.of(GOES_ON, NOW + 300.0) == Stay("b", False, 2_000)
-    assert lessons.affinity.of(GOES_ON, NOW + 301.0) == Stay("b", False, 0)
+    assert lessons.affinity.of(GOES_ON, NOW + 300.0) == StickyModel("b", False, 2_000)
+    assert lessons.affinity.of(GOES_ON, NOW + 301.0) == StickyModel("b", False, 0)
 
 
 def test_a_score_finds_who_answered_and_moves_what_is_believed_of_it(lessons: OutcomeLessons, plan: Plan) -> None:
     request = Request(("hello",))
     ended(lessons, plan, "b", request)
-    assert lessons.scored(request.id, 1) == Answered("b", "chat")
+    assert lessons.scored(request.id, 1) == AnsweredRequest("b", "chat")
     believed = lessons.prior.on("chat")
     assert believed["b"].level > 0.5 == believed["a"].level
     with pytest.raises(ConfigError, match="no such answered request"):
@@ -74,7 +74,7 @@ def test_a_score_finds_who_answered_and_moves_what_is_believed_of_it(lessons: Ou
 
 def test_a_request_without_an_answer_teaches_nothing_of_one(lessons: OutcomeLessons, plan: Plan) -> None:
     ended(lessons, plan, None)
-    assert lessons.affinity.of(GOES_ON, NOW) == Stay("")
+    assert lessons.affinity.of(GOES_ON, NOW) == StickyModel("")
     assert lessons.lengths.on("chat").by_model == {}
     with pytest.raises(ConfigError):
         lessons.scored(ASKED.id, 1.0)
@@ -181,7 +181,7 @@ def test_whatever_a_server_calls_the_model_that_answered_the_answer_is_remembere
 ) -> None:
     outcome = Outcome("r", "a", "scripted", (), "", "single", 0, 1.0, None, USAGE, "stop")
     lessons.ended(ASKED, plan, outcome, Reply(text="answer", model=version), NOW)
-    assert lessons.scored(ASKED.id, 1.0) == Answered("a", "chat", version=str(version))
+    assert lessons.scored(ASKED.id, 1.0) == AnsweredRequest("a", "chat", version=str(version))
 
 
 def test_answers_that_are_alike_share_one_record(lessons: OutcomeLessons, plan: Plan) -> None:

@@ -9,23 +9,23 @@ import pytest
 
 from capability_router import ModelCard, Request
 from capability_router.features import features
-from capability_router.policies.affinity import NOWHERE, Stay
-from capability_router.policies.base import Prospect, Scene
+from capability_router.policies.affinity import NOWHERE, StickyModel
+from capability_router.policies.base import EligibleModel, PolicyContext
 from capability_router.policies.planner import _ordered
 
 IDS = [f"m{n}" for n in range(6)]
 
 
-def rows(chance: Random) -> list[Prospect]:
+def rows(chance: Random) -> list[EligibleModel]:
     return [
-        Prospect(
+        EligibleModel(
             ModelCard(id), 0.5, chance.choice((None, 7)), 1.0, 0.0, chance.randrange(3), chance.choice(("", "full"))
         )
         for id in IDS
     ]
 
 
-def by_all(found: list[Prospect], scores: list[float], bound: str, tight: dict[str, str]) -> list[int]:
+def by_all(found: list[EligibleModel], scores: list[float], bound: str, tight: dict[str, str]) -> list[int]:
     """The rule as it is told, one thing after the other."""
 
     def rank(at: int) -> tuple[Any, ...]:
@@ -45,9 +45,9 @@ def test_usable_before_held_then_by_score_price_and_load(
     scores: tuple[float, ...], bound: str, tight: dict[str, str]
 ) -> None:
     chance, request = Random(7), Request(("hello",))
-    stay = Stay(bound, True) if bound else NOWHERE
+    stay = StickyModel(bound, True) if bound else NOWHERE
     for _ in range(40):
         found = rows(chance)
         drawn = [chance.choice(scores) for _ in IDS]
-        scene = Scene(request, features(request), found)
+        scene = PolicyContext(request, features(request), found)
         assert _ordered(scene, drawn, stay, {}, tight) == by_all(found, drawn, bound, tight)

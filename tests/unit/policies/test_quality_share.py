@@ -10,7 +10,7 @@ from unit.policies.workloads import mixed, row, run
 
 from capability_router import Price, Request, routing
 from capability_router.errors import ConfigError
-from capability_router.policies.base import Prospect
+from capability_router.policies.base import EligibleModel
 from capability_router.testing import scripted_router
 
 TURN, COUNT, SETTLED = 1_400, 2_800, 1_000
@@ -20,7 +20,7 @@ CARDS: dict[str, dict[str, Any]] = {
 }
 
 
-def turns(rng: random.Random, at: int) -> list[Prospect]:
+def turns(rng: random.Random, at: int) -> list[EligibleModel]:
     """Easy requests, and from a moment on hard ones: all models are worse by the same."""
     shift = 0.05 if at < TURN else -0.05
     return [row(n, r.quality + shift, (r.cost_pico or 0) / 1e12, r.latency_s) for n, r in enumerate(mixed(rng, at))]

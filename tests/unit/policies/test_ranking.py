@@ -9,11 +9,11 @@ import pytest
 
 from capability_router import ModelCard, Price, Request
 from capability_router.plan import Candidate
-from capability_router.policies.base import Judgement, Prospect, Terms
+from capability_router.policies.base import EligibleModel, PolicyScores, Terms
 from capability_router.policies.ranking import Ranking
 from capability_router.testing import ask, scripted_router
 
-ROWS = [Prospect(ModelCard(name, context_window=100), 0.5, 7, 1.0, 0.0, 0, "") for name in "abcd"]
+ROWS = [EligibleModel(ModelCard(name, context_window=100), 0.5, 7, 1.0, 0.0, 0, "") for name in "abcd"]
 
 
 class Looked:
@@ -34,7 +34,7 @@ def looked() -> Looked:
 
 @pytest.fixture
 def ranking(looked: Looked) -> Ranking:
-    return Ranking([2, 0, 3, 1], ROWS, Judgement([1.0, -1.0, 2.0, 0.0], terms=looked.terms), 10)
+    return Ranking([2, 0, 3, 1], ROWS, PolicyScores([1.0, -1.0, 2.0, 0.0], terms=looked.terms), 10)
 
 
 def test_only_those_that_are_looked_at_are_made_and_each_once(ranking: Ranking) -> None:
@@ -91,8 +91,8 @@ def test_a_request_that_the_first_answers_makes_one_however_many_there_are() -> 
 @pytest.mark.parametrize(("held", "usable"), [("", "TTTF"), ("m1", "TTTF"), ("m2", "TTFF"), ("m0 m1 m2", "FFFF")])
 def test_whether_a_later_one_may_be_used_is_told_without_making_it(held: str, usable: str) -> None:
     rows = [
-        Prospect(ModelCard(id=f"m{n}"), 0.5, 1, 1.0, 0.0, 0, "full" if f"m{n}" in held else "") for n in range(3)
+        EligibleModel(ModelCard(id=f"m{n}"), 0.5, 1, 1.0, 0.0, 0, "full" if f"m{n}" in held else "") for n in range(3)
     ]  # fmt: skip
-    ranking = Ranking([0, 1, 2], rows, Judgement([0.0] * 3), 10)
+    ranking = Ranking([0, 1, 2], rows, PolicyScores([0.0] * 3), 10)
     assert [ranking.usable_from(rank) for rank in range(4)] == [letter == "T" for letter in usable]
     assert not ranking._made

@@ -11,24 +11,24 @@ from capability_router import ModelCard, Request
 from capability_router.features import Features
 from capability_router.plan import Candidate
 from capability_router.policies.adaptive import Adaptive
-from capability_router.policies.base import Prospect, Scene
+from capability_router.policies.base import EligibleModel, PolicyContext
 from capability_router.request import Outcome, Usage
 
 MODELS = 5
 CARDS = [ModelCard(id=f"m{n}", provider="p", model=f"m{n}") for n in range(MODELS)]
 _REQUEST, _FEATURES = Request(("x",), id="x"), Features(10, 10, "chat", 0.0)
-Workload = Callable[[random.Random, int], list[Prospect]]
+Workload = Callable[[random.Random, int], list[EligibleModel]]
 
 
-def row(n: int, quality: float, usd: float | None, seconds: float | None) -> Prospect:
-    return Prospect(CARDS[n], quality, None if usd is None else int(usd * 1e12), seconds, 0.0, 0, "")
+def row(n: int, quality: float, usd: float | None, seconds: float | None) -> EligibleModel:
+    return EligibleModel(CARDS[n], quality, None if usd is None else int(usd * 1e12), seconds, 0.0, 0, "")
 
 
-def equal(_: random.Random, __: int) -> list[Prospect]:
+def equal(_: random.Random, __: int) -> list[EligibleModel]:
     return [row(n, 0.5 + 0.1 * n, 1e-4 * 4**n, 0.3 * 1.8**n) for n in range(MODELS)]
 
 
-def mixed(rng: random.Random, _: int) -> list[Prospect]:
+def mixed(rng: random.Random, _: int) -> list[EligibleModel]:
     """Sizes with a long tail; what is hard is so for weak models first; dearer is slower."""
     size, hard = rng.lognormvariate(0, 1), rng.random() - 0.5
     rows = []
@@ -38,31 +38,31 @@ def mixed(rng: random.Random, _: int) -> list[Prospect]:
     return rows
 
 
-def fast_is_dear(rng: random.Random, at: int) -> list[Prospect]:
+def fast_is_dear(rng: random.Random, at: int) -> list[EligibleModel]:
     rows = mixed(rng, at)
     seconds = [3 / (1 + n) * (0.5 + rng.random()) for n in range(MODELS)]
     return [row(n, r.quality, r.cost_pico / 1e12, seconds[n]) for n, r in enumerate(rows)]  # type: ignore[operator]  # all have prices
 
 
-def grows(rng: random.Random, at: int) -> list[Prospect]:
+def grows(rng: random.Random, at: int) -> list[EligibleModel]:
     """From the 600th request on everything costs five times and takes twice as much."""
     more, longer = (5, 2) if at >= 600 else (1, 1)
     return [row(n, r.quality, r.cost_pico * more / 1e12, r.latency_s * longer) for n, r in enumerate(mixed(rng, at))]  # type: ignore[operator]  # all are known
 
 
-def shrinks(rng: random.Random, at: int) -> list[Prospect]:
+def shrinks(rng: random.Random, at: int) -> list[EligibleModel]:
     """To a fifth of the cost."""
     more = 0.2 if at >= 600 else 1.0
     return [row(n, r.quality, r.cost_pico * more / 1e12, r.latency_s) for n, r in enumerate(mixed(rng, at))]  # type: ignore[operator]  # all have prices
 
 
-def one_dark(rng: random.Random, at: int) -> list[Prospect]:
+def one_dark(rng: random.Random, at: int) -> list[EligibleModel]:
     """A model whose price and speed nobody knows."""
     rows = mixed(rng, at)
     return [*rows[:3], row(3, rows[3].quality, None, None), rows[4]]
 
 
-def alone(rng: random.Random, at: int) -> list[Prospect]:
+def alone(rng: random.Random, at: int) -> list[EligibleModel]:
     return mixed(rng, at)[2:3]
 
 
@@ -88,7 +88,7 @@ class Took(NamedTuple):
 class Ran:
     policy: Adaptive
     took: list[Took]
-    last: Scene
+    last: PolicyContext
 
     def mean(self, name: str, count: int = 300) -> float:
         """Of the last requests of which it is known."""
@@ -102,10 +102,10 @@ def run(
 ) -> Ran:  # fmt: skip
     """Requests one after the other; what they come to is drawn apart, so that all policies see the same requests."""
     rng, chance = random.Random(seed), random.Random(seed + 1)
-    policy, took, scene = Adaptive(**targets), [], Scene(_REQUEST, _FEATURES, [])
+    policy, took, scene = Adaptive(**targets), [], PolicyContext(_REQUEST, _FEATURES, [])
     for at in range(count):
         rows = workload(rng, at)
-        scene = Scene(_REQUEST, _FEATURES, rows)
+        scene = PolicyContext(_REQUEST, _FEATURES, rows)
         scores = policy.judge(scene).scores
         best = rows[scores.index(max(scores))]
         policy.observe(scene, best.card.id)
@@ -115,8 +115,8 @@ def run(
 
 def _end(
     policy: Adaptive,
-    best: Prospect,
-    rows: list[Prospect],
+    best: EligibleModel,
+    rows: list[EligibleModel],
     real: Callable[[random.Random, float], float],
     chance: random.Random,
 ) -> Took:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from capability_router.rehearsal.rehearsal import Asked, Rehearsal, rehearse
-from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.rehearsal import Rehearsal, RehearsalOptions, rehearse
+from capability_router.rehearsal.traffic.shape import RequestShape
 from capability_router.rehearsal.traffic.traffic import Traffic
 
 QUICK = {"ttft_s": 0.2, "tokens_per_s": 200}
@@ -31,13 +31,13 @@ def config(*models: dict[str, Any], **settings: Any) -> dict[str, Any]:
 def steady(count: int = 100, every_s: float = 0.5, **shape: Any) -> Traffic:
     """Equal requests at equal distances."""
     asked = {"input_tokens": 100, "out": 40, **shape}
-    shapes = tuple(Shape(every_s * n, **asked) for n in range(count))
+    shapes = tuple(RequestShape(every_s * n, **asked) for n in range(count))
     return Traffic(shapes, count * every_s, "steady")
 
 
 def day(words: dict[str, Any], *faults: str, traffic: Traffic | None = None, **asked: Any) -> Rehearsal:
     """A rehearsal of it; without advice unless asked for."""
-    return rehearse(words, Asked(faults, traffic=traffic or steady(), **{"advise": False, **asked}))
+    return rehearse(words, RehearsalOptions(faults, traffic=traffic or steady(), **{"advise": False, **asked}))
 
 
 def who(found: Rehearsal) -> Sequence[str]:

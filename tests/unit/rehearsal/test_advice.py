@@ -8,7 +8,7 @@ import pytest
 from unit.rehearsal.configurations import config, day, model, steady
 
 from capability_router.rehearsal.advice import Advice
-from capability_router.rehearsal.rehearsal import Asked, Rehearsal, rehearse
+from capability_router.rehearsal.rehearsal import Rehearsal, RehearsalOptions, rehearse
 from capability_router.rehearsal.traffic.synthetic import SyntheticTraffic
 from capability_router.request import Need
 
@@ -26,7 +26,8 @@ def advised(words: dict[str, Any], *faults: str, **asked: Any) -> Rehearsal:
 def test_what_only_one_provider_can_take_is_named_with_its_share() -> None:
     words = config(model("a", "acme"), model("b", image_inputs=False))
     found = rehearse(
-        words, Asked(["outage:acme@30s+60s"], traffic=SyntheticTraffic(rate=5, vision=0.25, tools=0, structured=0))
+        words,
+        RehearsalOptions(["outage:acme@30s+60s"], traffic=SyntheticTraffic(rate=5, vision=0.25, tools=0, structured=0)),
     )
     lost = [row for row in found.run.rows if not row.model and Need.IMAGE_INPUTS in row.shape.needs]
     told = advice(found, "Only a can take requests with vision, and is away under outage:acme@30s+60s")

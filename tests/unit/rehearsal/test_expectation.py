@@ -7,10 +7,10 @@ import pytest
 from capability_router.errors import ConfigError
 from capability_router.rehearsal.episode import Episode
 from capability_router.rehearsal.expectation import METRICS, judged, parse_terms
-from capability_router.rehearsal.summary import Share, Summary
+from capability_router.rehearsal.summary import RunSummary, SuccessRate
 
-SEEN = Summary(
-    Share(1_000, 995), Share(100, 95), Share(900, 900), [float(n) for n in range(1, 101)], [2.0, 4.0],
+SEEN = RunSummary(
+    SuccessRate(1_000, 995), SuccessRate(100, 95), SuccessRate(900, 900), [float(n) for n in range(1, 101)], [2.0, 4.0],
     1_500_000_000_000, longest_s=120.0, fallbacks=100,
 )  # fmt: skip
 LEFT = Episode(1, "outage:a", "a", 9, 9, 0.5, "breaker", 3.0, False, True)
@@ -31,7 +31,7 @@ def test_terms_are_judged(terms: str, met: bool) -> None:
 
 
 def test_nothing_answered_is_as_slow_as_can_be() -> None:
-    none = Summary(Share(10, 0), Share(10, 0), Share())
+    none = RunSummary(SuccessRate(10, 0), SuccessRate(10, 0), SuccessRate())
     found = {each.text: each for each in judged(parse_terms("p95<=3s,p95-during<=3s,success-outside>=99%"), none, [])}
     assert not found["p95<=3s"].met
     assert not found["p95-during<=3s"].met

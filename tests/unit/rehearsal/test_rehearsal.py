@@ -12,7 +12,7 @@ from unit.rehearsal.configurations import config, day, model, steady, who
 
 from capability_router.errors import ConfigError
 from capability_router.rehearsal.configuration import configuration_of
-from capability_router.rehearsal.rehearsal import Asked, rehearse
+from capability_router.rehearsal.rehearsal import RehearsalOptions, rehearse
 from capability_router.rehearsal.script.kinds import KINDS
 from capability_router.rehearsal.traffic.synthetic import SyntheticTraffic
 from capability_router.request import Need
@@ -154,7 +154,7 @@ def test_budgets_are_the_routers_own() -> None:
 
 
 def test_the_same_question_gets_the_same_bytes_and_another_seed_others() -> None:
-    asked = Asked(["errors=0.3:a@20s+40s"], traffic=SyntheticTraffic(rate=3), expect="success>=99%")
+    asked = RehearsalOptions(["errors=0.3:a@20s+40s"], traffic=SyntheticTraffic(rate=3), expect="success>=99%")
     one, same = (json.dumps(rehearse(TWO, asked).to_dict()) for _ in range(2))
     assert one == same
     assert json.dumps(rehearse(TWO, asked._replace(seed=2)).to_dict()) != one
@@ -174,7 +174,7 @@ async def test_it_can_be_asked_for_from_within_an_event_loop() -> None:
 
 def test_a_living_router_is_rehearsed_and_left_as_it_is() -> None:
     router = Router.from_config(TWO)
-    found = rehearse(router, Asked(["outage:a"], traffic=steady(30)))
+    found = rehearse(router, RehearsalOptions(["outage:a"], traffic=steady(30)))
     assert set(who(found)) == {"b"}
     assert router.ledger.total().calls == 0
     assert [row["state"] for row in router.health()] == ["closed", "closed"]
@@ -245,19 +245,19 @@ def test_a_learned_state_is_read_and_left_as_it_is(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        (Asked(["outage:c"]), "no provider, model, key or tag 'c'"),
-        (Asked(["outage:a@30x"]), "a time behind @ or + has a unit: 500ms, 30s"),
-        (Asked(["outage:key:FOO"]), "there are keys: A_KEY, B_KEY"),
-        (Asked(["outage:tag:prod"]), "this configuration has no tags"),
-        (Asked(["outage:a@300s"], seconds=60), "begins at 300 s, and the run ends at 60 s"),
-        (Asked(presets=["provder-down"]), "did you mean 'provider-down'"),
-        (Asked(seconds=-1), "seconds must be a number above 0"),
-        (Asked(alone="c"), "no model 'c'"),
-        (Asked(latency={"c": (1, 1)}), "no model 'c'"),
-        (Asked(expect="speed>1"), "unknown metric 'speed'"),
+        (RehearsalOptions(["outage:c"]), "no provider, model, key or tag 'c'"),
+        (RehearsalOptions(["outage:a@30x"]), "a time behind @ or + has a unit: 500ms, 30s"),
+        (RehearsalOptions(["outage:key:FOO"]), "there are keys: A_KEY, B_KEY"),
+        (RehearsalOptions(["outage:tag:prod"]), "this configuration has no tags"),
+        (RehearsalOptions(["outage:a@300s"], seconds=60), "begins at 300 s, and the run ends at 60 s"),
+        (RehearsalOptions(presets=["provder-down"]), "did you mean 'provider-down'"),
+        (RehearsalOptions(seconds=-1), "seconds must be a number above 0"),
+        (RehearsalOptions(alone="c"), "no model 'c'"),
+        (RehearsalOptions(latency={"c": (1, 1)}), "no model 'c'"),
+        (RehearsalOptions(expect="speed>1"), "unknown metric 'speed'"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_played(asked: Asked, told: str) -> None:
+def test_what_is_wrong_is_told_before_anything_is_played(asked: RehearsalOptions, told: str) -> None:
     with pytest.raises(ConfigError) as raised:
         rehearse(TWO, asked)
     assert told in str(raised.value)

@@ -11,9 +11,9 @@ from typing import Any
 from capability_router.replay.deciders.token_lessons import TokenLessons
 from capability_router.replay.findings import Findings, found
 from capability_router.replay.log.latencies import Latencies
-from capability_router.replay.log.reading import Log, read
-from capability_router.replay.opening import Predict, opened
-from capability_router.replay.replaying import Again, replayed
+from capability_router.replay.log.replay_log import ReplayLog, read
+from capability_router.replay.replay_setup import Predict, opened
+from capability_router.replay.replaying import ReplayedRequest, replayed
 from capability_router.request import Request, Usage
 from capability_router.router import Router
 from capability_router.testing import ManualClock, ScriptedModel, ask, scripted_router
@@ -64,8 +64,8 @@ def config(path: Path, policy: Any, cards: dict[str, dict[str, Any]] | None = No
 
 
 def again(
-    log: Log | Path, policy: str | Path, config: Path | None = None, predict: Predict | None = None
-) -> tuple[list[Again], Findings]:
+    log: ReplayLog | Path, policy: str | Path, config: Path | None = None, predict: Predict | None = None
+) -> tuple[list[ReplayedRequest], Findings]:
     log = read([log], traits=True) if isinstance(log, Path) else log
     lessons, latencies = TokenLessons(log.decisions), Latencies(a for each in log.decisions for a in each.attempts)
     other = opened(str(policy), config, predict)

@@ -10,11 +10,11 @@ from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.report.data import ReportData
 from capability_router.report.figures import OTHERS, accounts, incidents, leading, refusals, span, spent, sums, total
-from capability_router.report.rows import Decision
+from capability_router.report.request_row import RequestRow
 from capability_router.stats.percentile import percentile, percentiles
 
 
-def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
+def decisions(records: Iterable[dict[str, Any]]) -> list[RequestRow]:
     return ReportData.of(records).requests
 
 

@@ -22,9 +22,9 @@ from capability_router.report.charts.palette import Palette
 from capability_router.report.charts.requests import attempts_chart, latency_chart
 from capability_router.report.data import ReportData
 from capability_router.report.figures import accounts, incidents
-from capability_router.report.listing import LISTED
 from capability_router.report.page import page
-from capability_router.report.rows import Decision
+from capability_router.report.request_row import RequestRow
+from capability_router.report.request_tables import LISTED
 
 
 def _outage(count: int = 40) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def _outage(count: int = 40) -> list[dict[str, Any]]:
     return [decision(i, *(failed if 15 <= i < 25 else [attempt("b/two", pico=7)])) for i in range(count)]
 
 
-def decisions(records: Iterable[dict[str, Any]]) -> list[Decision]:
+def decisions(records: Iterable[dict[str, Any]]) -> list[RequestRow]:
     return ReportData.of(records).requests
 
 

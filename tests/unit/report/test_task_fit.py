@@ -10,7 +10,7 @@ from unit.report.decisions import attempt, decision
 from capability_router.report.data import ReportData
 from capability_router.report.page import page
 from capability_router.report.single_model import Savings
-from capability_router.report.task_fit import LEAST, Fit, fits, whole
+from capability_router.report.task_fit import LEAST, TaskFit, fits, whole
 
 MINI, MID, LARGE = ("mini", 0.6, 0.1), ("mid", 0.85, 0.5), ("large", 0.95, 2.0)
 
@@ -32,7 +32,7 @@ def score(number: int, value: float) -> dict[str, Any]:
     return {"schema_version": 1, "kind": "feedback", "request_id": f"id-{number}", "model": "m", "score": value}
 
 
-def fit(*records: dict[str, Any]) -> Fit:
+def fit(*records: dict[str, Any]) -> TaskFit:
     return whole(fits(ReportData.of(records)).values())
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from capability_router import ConfigError
 from capability_router.screening.detector import Detector
-from capability_router.screening.kinds import KINDS
 from capability_router.screening.labels import LABELS
 from capability_router.screening.numbers import is_account, is_card
+from capability_router.screening.patterns import KINDS
 
 pytest.importorskip("phonenumbers", reason="telephone numbers need phonenumbers (the extra `screen`)")
 

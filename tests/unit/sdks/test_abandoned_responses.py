@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from capability_router.execution.driving.race import Runner
+from capability_router.execution.driving.race import AttemptThread
 from capability_router.sdks import abandoned_responses as module
 from capability_router.sdks.abandoned_responses import ABANDONED
 from capability_router.sdks.reader import Reader
@@ -102,14 +102,14 @@ class Settings(Waiting):
         yield from super().chunks()
 
 
-def given_up() -> tuple[Runner[str], Waiting]:
+def given_up() -> tuple[AttemptThread[str], Waiting]:
     attempt = Waiting()
-    runner: Runner[str] = Runner(1, attempt, queue.SimpleQueue())
+    runner: AttemptThread[str] = AttemptThread(1, attempt, queue.SimpleQueue())
     runner.stop()
     return runner, attempt
 
 
-def ended(runner: Runner[str], attempt: Waiting) -> threading.Thread:
+def ended(runner: AttemptThread[str], attempt: Waiting) -> threading.Thread:
     attempt.let.set()
     assert runner.thread is not None
     runner.thread.join(TIMEOUT_S)
@@ -179,7 +179,7 @@ def test_an_attempt_that_was_given_up_is_kept_no_longer_than_by_its_thread() -> 
 
 def test_an_attempt_is_given_up_whatever_the_clients_own_attributes_raise() -> None:
     attempt = Settings()
-    runner: Runner[str] = Runner(1, attempt, queue.SimpleQueue())
+    runner: AttemptThread[str] = AttemptThread(1, attempt, queue.SimpleQueue())
     assert attempt.begun.wait(TIMEOUT_S)
     runner.stop()
     ended(runner, attempt)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from capability_router.sdks import closed_loops
-from capability_router.sdks.closed_loops import Loops, drop_closed
+from capability_router.sdks.closed_loops import LoopTracker, drop_closed
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -56,7 +56,7 @@ def ports() -> Iterator[tuple[str, list[int]]]:
 def test_a_closed_loops_connection_is_replaced_and_the_running_ones_is_kept(ports: tuple[str, list[int]]) -> None:
     url, seen = ports
     client = httpx.AsyncClient(trust_env=False)
-    loops = Loops([Model(client)])
+    loops = LoopTracker([Model(client)])
 
     async def twice(*, close: bool) -> None:
         for _ in range(2):
@@ -93,7 +93,7 @@ def test_a_client_that_is_made_at_the_first_call_and_shared_among_models_is_look
             raise AssertionError("nobody calls without a loop here")
 
     async def called(model: Late, *, close: bool) -> None:
-        Loops([model]).enter()
+        LoopTracker([model]).enter()
         assert (await shared.get(url)).text == "ok"
         if close:
             await shared.aclose()
@@ -109,7 +109,7 @@ def test_a_client_that_is_made_at_the_first_call_and_shared_among_models_is_look
 def test_a_loop_that_is_open_in_another_thread_keeps_its_connection(ports: tuple[str, list[int]]) -> None:
     url, seen = ports
     client = httpx.AsyncClient(trust_env=False)
-    loops = Loops([Model(client)])
+    loops = LoopTracker([Model(client)])
     other = asyncio.new_event_loop()
     thread = threading.Thread(target=other.run_forever)
     thread.start()
@@ -192,7 +192,7 @@ def two_loops() -> Iterator[tuple[Loop, Loop]]:
 def test_two_loops_never_share_a_connection(ports: tuple[str, list[int]], two_loops: tuple[Loop, Loop]) -> None:
     url, seen = ports
     model = Lazy()
-    loops = Loops([model])
+    loops = LoopTracker([model])
 
     async def get() -> str:
         loops.enter()
@@ -210,7 +210,7 @@ def test_a_client_that_is_made_late_is_divided_by_what_each_loop_has_of_it(
 ) -> None:
     url, seen = ports
     model = Lazy()
-    loops = Loops([model])
+    loops = LoopTracker([model])
 
     async def enter() -> None:
         loops.enter()
@@ -251,7 +251,7 @@ def test_a_loop_that_comes_later_never_works_in_the_pool_of_another(
         connecting.set()
         await go_on.wait()
 
-    async def get(loops: Loops, **options: Any) -> str:
+    async def get(loops: LoopTracker, **options: Any) -> str:
         loops.enter()
         return (await client.get(url, **options)).text
 
@@ -263,7 +263,7 @@ def test_a_loop_that_comes_later_never_works_in_the_pool_of_another(
         go_on.set()
 
     one, other = two_loops
-    loops = [Loops([Model(client)]) for _ in two_loops]
+    loops = [LoopTracker([Model(client)]) for _ in two_loops]
     if not under_way:
         one.do(get(loops[0]))
     waiting = asyncio.run_coroutine_threadsafe(after_a_while(), one._loop)
@@ -280,7 +280,7 @@ def test_a_loop_that_comes_later_never_works_in_the_pool_of_another(
 def test_looks_only_when_a_loop_is_new_or_a_known_one_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[object] = []
     monkeypatch.setattr(closed_loops, "drop_closed", looked.append)
-    loops = Loops(["model"])
+    loops = LoopTracker(["model"])
 
     async def enter() -> None:
         loops.enter()

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from capability_router.execution.driving.race import Runner
+from capability_router.execution.driving.race import AttemptThread
 from capability_router.sdks import readers as module
 from capability_router.sdks.reader import Reader
 from capability_router.sdks.readers import Readers
@@ -176,7 +176,7 @@ def test_a_runner_goes_on_to_its_next_chunk_and_stays_there() -> None:
 
     box: queue.SimpleQueue = queue.SimpleQueue()
     attempt = Spoke()
-    runner = Runner(1, attempt, box)
+    runner = AttemptThread(1, attempt, box)
     attempt.let.release()
     assert box.get(timeout=TIMEOUT_S).chunk == "word"
     attempt.let.release(2)
@@ -209,7 +209,7 @@ def test_one_that_comes_to_its_end_meanwhile_stays_there_too(error: Exception | 
 
     box: queue.SimpleQueue = queue.SimpleQueue()
     attempt = Ending(error)
-    runner = Runner(1, attempt, box)
+    runner = AttemptThread(1, attempt, box)
     runner.halt()
     attempt.let.release()
     while repr(READERS) != "<Readers, 0 under way>":
@@ -225,7 +225,7 @@ def test_one_that_waits_for_room_is_halted_where_it_is() -> None:
 
     box: queue.SimpleQueue = queue.SimpleQueue()
     attempt = Spoke()
-    Runner(1, attempt, box)
+    AttemptThread(1, attempt, box)
     attempt.let.release(99)
     while box.qsize() < 64:
         threading.Event().wait(0.001)
@@ -238,7 +238,7 @@ def test_who_has_ended_is_under_way_no_more() -> None:
     from capability_router.execution.driving.race import READERS
 
     box: queue.SimpleQueue = queue.SimpleQueue()
-    runner = Runner(1, Spoke(), box)
+    runner = AttemptThread(1, Spoke(), box)
     assert repr(READERS) == "<Readers, 1 under way>"
     runner.stop()
     runner._attempt.let.release()
@@ -255,7 +255,7 @@ def test_without_a_thread_for_it_there_is_no_reader(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(race.THREADS, "begin", none_left)
     with pytest.raises(RuntimeError, match="new thread"):
-        Runner(1, Spoke(), queue.SimpleQueue())
+        AttemptThread(1, Spoke(), queue.SimpleQueue())
     assert repr(race.READERS) == "<Readers, 0 under way>"
 
 

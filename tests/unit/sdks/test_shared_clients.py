@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from capability_router.sdks.shared_clients import without_end
+from capability_router.sdks.shared_clients import without_finalizer
 
 
 class Closes:
@@ -56,23 +56,23 @@ class Once(metaclass=Fussy):
 
 def test_a_copy_closes_nothing_and_shows_the_same_class() -> None:
     model = Closes()
-    copied = without_end(copy(model))
+    copied = without_finalizer(copy(model))
     kind: Any = type(copied)
     assert (isinstance(copied, Closes), kind.__name__, kind.__qualname__, kind.__module__) == (
         True, "Closes", "Closes", __name__,
     )  # fmt: skip
-    again = without_end(copy(copied))
+    again = without_finalizer(copy(copied))
     assert type(again) is kind
     del copied, again
     assert model.client == {}
 
 
 def test_a_copy_of_what_has_no_end_is_left_as_it_is() -> None:
-    assert type(without_end([1])) is list
+    assert type(without_finalizer([1])) is list
 
 
 @pytest.mark.parametrize("kind", [Listed, Final, Once])
 def test_nothing_is_derived_where_it_would_be_heard_or_is_forbidden(kind: type[Any]) -> None:
-    copied = without_end(kind())
+    copied = without_finalizer(kind())
     assert type(copied) is kind
     assert Listed.listed == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from capability_router.sdks.stale_connections import past_stale
+from capability_router.sdks.stale_connections import retried_past_stale
 
 ELSEWHERE = RuntimeError("<asyncio.locks.Event object at 0x7f [unset]> is bound to a different event loop")
 
@@ -25,7 +25,7 @@ class Step:
 @pytest.mark.parametrize(("error", "failures"), [(ELSEWHERE, 3), (RuntimeError("Event loop is closed"), 20)])
 async def test_a_connection_of_another_loop_is_no_failure(error: Exception, failures: int) -> None:
     step = Step(error, failures)
-    assert await past_stale(step) == "answer"
+    assert await retried_past_stale(step) == "answer"
     assert step.calls == failures + 1
 
 
@@ -33,5 +33,5 @@ async def test_a_connection_of_another_loop_is_no_failure(error: Exception, fail
 async def test_what_goes_on_is_told(error: Exception, calls: int) -> None:
     step = Step(error, 50)
     with pytest.raises(ConnectionError):
-        await past_stale(step)
+        await retried_past_stale(step)
     assert step.calls == calls

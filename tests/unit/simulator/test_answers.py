@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from capability_router.simulator import SimulatedModel
-from capability_router.simulator.answers import NOT_FOUND, Answer, answer
+from capability_router.simulator.answers import NOT_FOUND, SimulatedAnswer, answer
 from capability_router.simulator.prompt import parse_prompt
 from capability_router.simulator.tokens import text_tokens
 
@@ -32,12 +32,12 @@ WEATHER = tool("get_weather", "The weather of a city.", city={"type": "string"})
 MULTIPLY = tool("multiply", "Multiplies two numbers.", a={"type": "integer"}, b={"type": "integer"})
 
 
-def say(content: Any, profile: SimulatedModel = BEST, **body: Any) -> Answer:
+def say(content: Any, profile: SimulatedModel = BEST, **body: Any) -> SimulatedAnswer:
     messages = content if isinstance(content, list) else [{"role": "user", "content": content}]
     return answer(parse_prompt({"model": "m", "messages": messages, **body}), profile)
 
 
-def calls(said: Answer) -> list[tuple[str, Any]]:
+def calls(said: SimulatedAnswer) -> list[tuple[str, Any]]:
     return [(c.name, json.loads(c.arguments)) for c in said.calls]
 
 

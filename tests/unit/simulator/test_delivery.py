@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from capability_router.clock import SystemClock
-from capability_router.simulator.http.delivery import Delivery, Pace
-from capability_router.simulator.http.stage import Stage
+from capability_router.simulator.http.delivery import Delivery, GenerationSpeed
+from capability_router.simulator.http.reply_sender import ReplySender
 from capability_router.simulator.http.wire import Piece
 
 
@@ -31,8 +31,8 @@ async def test_an_answer_that_is_ready_when_its_connection_is_cut_is_not_complet
     async def send(_: Any) -> None:
         """As a server does on a closed connection: without a word."""
 
-    stage = Stage({"type": "http", "state": {"transport": Connection(closing=cut)}}, send)
-    delivery = Delivery(stage, Pace(0.0, 0.0), SystemClock(), None, {}, lambda *said: told.append(said))
+    stage = ReplySender({"type": "http", "state": {"transport": Connection(closing=cut)}}, send)
+    delivery = Delivery(stage, GenerationSpeed(0.0, 0.0), SystemClock(), None, {}, lambda *said: told.append(said))
     if streamed:
         await delivery.stream([Piece(b"data: a", 3, "content")])
     else:

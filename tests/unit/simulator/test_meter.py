@@ -6,8 +6,8 @@ import pytest
 
 from capability_router.clock import ManualClock
 from capability_router.simulator import SimulatedModel
-from capability_router.simulator.http.refusal import Refusal
-from capability_router.simulator.meter import PromptCache, RateMeter, Seats
+from capability_router.simulator.http.error_reply import HttpErrorReply
+from capability_router.simulator.meter import ConcurrencySlots, PromptCache, RateMeter
 from capability_router.simulator.prompt import Prompt, parse_prompt
 
 
@@ -19,7 +19,7 @@ def test_requests_per_minute() -> None:
         "x-ratelimit-limit-requests": "2", "x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "30s",
     }  # fmt: skip
     meter.admit(10)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpErrorReply) as refused:
         meter.admit(10)
     assert refused.value.status == 429
     assert refused.value.code == "rate_limit_exceeded"
@@ -34,7 +34,7 @@ def test_tokens_per_minute_count_input_and_output() -> None:
     meter.admit(100)
     meter.spend(560)
     assert meter.headers()["x-ratelimit-remaining-tokens"] == "0"
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpErrorReply) as refused:
         meter.admit(10)
     assert refused.value.headers["retry-after-ms"] == "7000"
     clock.advance(7)
@@ -45,7 +45,7 @@ def test_a_request_larger_than_the_limit_waits_for_a_full_bucket_not_for_ever() 
     clock = ManualClock()
     meter = RateMeter(SimulatedModel("m", tpm=100), clock)
     meter.admit(500)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(HttpErrorReply) as refused:
         meter.admit(500)
     assert refused.value.headers["retry-after"] == "300"
 
@@ -55,7 +55,7 @@ def test_without_limits_there_are_no_headers() -> None:
 
 
 async def test_seats_queue_and_overflow() -> None:
-    seats = Seats(SimulatedModel("m", concurrency=1, queue=1))
+    seats = ConcurrencySlots(SimulatedModel("m", concurrency=1, queue=1))
     order: list[str] = []
 
     async def sit(name: str) -> None:
@@ -66,7 +66,7 @@ async def test_seats_queue_and_overflow() -> None:
     async with seats:
         waiting = asyncio.ensure_future(sit("second"))
         await asyncio.sleep(0)
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(HttpErrorReply) as refused:
             await sit("third")
         assert refused.value.status == 503
         assert order == []

@@ -15,8 +15,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.language_models import FakeListChatModel
 
-from capability_router.decision_log import shapes
-from capability_router.decision_log.shapes import SCHEMA_VERSION
+from capability_router.decision_log import record_validation
+from capability_router.decision_log.record_validation import SCHEMA_VERSION
 from capability_router.errors import RouterError
 from capability_router.health.condition import EventKind
 from capability_router.money.price import AMOUNTS, Price
@@ -212,14 +212,16 @@ def test_a_record_says_what_each_model_would_have_cost() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_what_is_written_has_no_flaw_for_readers(name: str) -> None:
-    assert [shapes.flaw(json.loads(json.dumps(record))) for record in written(name)] == [None] * len(written(name))
+    assert [record_validation.flaw(json.loads(json.dumps(record))) for record in written(name)] == [None] * len(
+        written(name)
+    )
 
 
 def test_every_kind_in_the_schema_is_read() -> None:
     kinds = {
         SCHEMA["$defs"][each["$ref"].rpartition("/")[2]]["properties"]["kind"]["const"] for each in SCHEMA["oneOf"]
     }
-    assert kinds == set(shapes.KINDS)
+    assert kinds == set(record_validation.KINDS)
 
 
 def test_changes_of_health_are_lines_of_their_own() -> None:

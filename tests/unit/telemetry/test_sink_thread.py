@@ -92,13 +92,13 @@ def test_a_sink_that_hangs_holds_no_call_up_and_gets_all_later() -> None:
 def test_a_late_sink_is_waited_for_again_only_after_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
     kept, waited = Kept(), list[float]()
     sent = SinkThread(kept)
-    passed = module._Route.passed
+    passed = module._RecordQueue.passed
 
     def watched(route: Any, record: Any, timeout_s: float, **more: Any) -> bool:
         waited.append(timeout_s)
         return passed(route, record, 0.0 if record else timeout_s, **more)
 
-    monkeypatch.setattr(module._Route, "passed", watched)
+    monkeypatch.setattr(module._RecordQueue, "passed", watched)
     with shut(kept):
         for n in range(200):
             sent.write({"n": n})
@@ -223,14 +223,14 @@ def test_a_sink_may_route_itself() -> None:
 
 def test_a_sink_that_flushes_and_closes_does_not_wait_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     waited, said = list[float](), list[bool]()
-    passed = module._Route.passed
+    passed = module._RecordQueue.passed
 
     def watched(route: Any, record: Any, timeout_s: float, **more: Any) -> bool:
         if threading.current_thread().name == "router telemetry":
             waited.append(timeout_s)
         return passed(route, record, timeout_s, **more)
 
-    monkeypatch.setattr(module._Route, "passed", watched)
+    monkeypatch.setattr(module._RecordQueue, "passed", watched)
     sinks = Sinks()
 
     def ends(record: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.tokens.attached import Attached, attached, attached_block
+from capability_router.tokens.attached import AttachedPart, attached, attached_block
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + struct.pack(">II", 1_024, 768) + bytes(9)
 GIF = b"GIF89a" + struct.pack("<HH", 320, 200) + bytes(20)
@@ -59,7 +59,7 @@ def test_an_images_size_in_every_form_its_bytes_come_in(data: bytes, size: tuple
     "data", [None, "", "https://example.org/a.png", "data:,text", "not base64!", b"\xff\xd8", PNG[:20], 7]
 )
 def test_what_tells_no_size_has_none(data: object) -> None:
-    assert attached("image", data) == Attached("image")
+    assert attached("image", data) == AttachedPart("image")
 
 
 def test_pages_are_counted_and_where_they_cannot_be_the_bytes_tell() -> None:
@@ -119,10 +119,10 @@ CODED = base64.b64encode(PNG).decode()
     ],
 )
 def test_blocks_of_every_shape(block: dict[str, object]) -> None:
-    assert attached_block("image", block) == Attached("image", 1_024, 768, detail="high")
+    assert attached_block("image", block) == AttachedPart("image", 1_024, 768, detail="high")
 
 
 def test_a_block_that_only_points_somewhere_has_no_size() -> None:
     block = {"type": "image_url", "image_url": {"url": "https://example.org/a.png", "detail": "low"}}
-    assert attached_block("image", block) == Attached("image", detail="low")
-    assert attached_block("image", {"type": "image", "file_id": "f1"}) == Attached("image")
+    assert attached_block("image", block) == AttachedPart("image", detail="low")
+    assert attached_block("image", {"type": "image", "file_id": "f1"}) == AttachedPart("image")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from capability_router.tokens.attached import Attached
+from capability_router.tokens.attached import AttachedPart
 from capability_router.tokens.families import family_of, media_tokens, tool_tokens
 
 
-def image(width: int = 0, height: int = 0, detail: str = "") -> Attached:
-    return Attached("image", width, height, detail=detail)
+def image(width: int = 0, height: int = 0, detail: str = "") -> AttachedPart:
+    return AttachedPart("image", width, height, detail=detail)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def image(width: int = 0, height: int = 0, detail: str = "") -> Attached:
         ("qwen3-vl", image(2**31, 2**31), 16 * 258),
     ],
 )
-def test_images(model: str, part: Attached, tokens: int) -> None:
+def test_images(model: str, part: AttachedPart, tokens: int) -> None:
     assert media_tokens([part], family_of("", model), model) == tokens
 
 
@@ -59,17 +59,17 @@ def test_an_image_of_unknown_size_counts_as_a_large_one() -> None:
 @pytest.mark.parametrize(
     ("part", "openai", "claude", "gemini"),
     [
-        (Attached("pdf", pages=10), 12_000, 24_000, 2_580),
-        (Attached("audio", seconds=30), 300, 960, 960),
+        (AttachedPart("pdf", pages=10), 12_000, 24_000, 2_580),
+        (AttachedPart("audio", seconds=30), 300, 960, 960),
     ],
 )
-def test_pages_and_seconds(part: Attached, openai: int, claude: int, gemini: int) -> None:
+def test_pages_and_seconds(part: AttachedPart, openai: int, claude: int, gemini: int) -> None:
     told = [media_tokens([part], family_of("", m), m) for m in ("gpt-4o", "claude-haiku-4-5", "gemini-2.5-flash")]
     assert told == [openai, claude, gemini]
 
 
 def test_parts_add_up() -> None:
-    parts = [image(1_024, 1_024), image(1_024, 1_024), Attached("pdf", pages=2)]
+    parts = [image(1_024, 1_024), image(1_024, 1_024), AttachedPart("pdf", pages=2)]
     assert media_tokens(parts, "openai", "gpt-4o") == 2 * 765 + 2_400
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from capability_router.catalog.aliases import canonical
 from capability_router.catalog.card import FLAGS
-from capability_router.catalog.known.statement import RESOLD, Known
+from capability_router.catalog.known.statement import RESOLD, ModelFacts
 from capability_router.errors import ConfigError
 from capability_router.money.price import AMOUNTS
 
@@ -32,11 +32,11 @@ BESIDE = ("origins", "doubts", "retires")
 """What stands beside them in a row."""
 _NESTED = 2  # a service's price has tiers; a file that goes on deeper must not exhaust the stack
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
-Book = dict[str, dict[str, Known]]
+Book = dict[str, dict[str, ModelFacts]]
 """Provider -> model -> what is known of it."""
 
 
-class Source(NamedTuple):
+class CatalogSource(NamedTuple):
     """Where statements are from. `as_of`: the day for which they hold; `models`: how many it stated."""
 
     name: str
@@ -54,11 +54,11 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Document:
+class CatalogDocument:
     """One catalog. `load` gives a provider's stored part, or None; each is read at its first use."""
 
     as_of: str
-    sources: Mapping[str, Source]
+    sources: Mapping[str, CatalogSource]
     providers: tuple[str, ...]
     load: Callable[[str], Mapping[str, Any] | None] = field(repr=False)
     parts: dict[str, Mapping[str, Any] | None] = field(default_factory=dict, repr=False, compare=False)
@@ -76,7 +76,7 @@ class Document:
         stated: str | None = (self.parts[provider] or {}).get("aliases", {}).get(name)
         return stated
 
-    def known(self, provider: str, model: str) -> Known:
+    def known(self, provider: str, model: str) -> ModelFacts:
         """What is known of a model that is in `models(provider)`.
 
         A field that no card has, or of a wrong kind, is left out: a later version may have written the file.
@@ -87,18 +87,18 @@ class Document:
         own = {**part.get("origins", {}), **said.get("origins", {})}
         only = next(iter(self.sources), "") if len(self.sources) == 1 else ""  # it need not be written at each field
         origins = {name: origin for name in fields if (origin := own.get(name, only))}
-        return Known(fields, origins, said.get("doubts", {}), said.get("retires", ""))
+        return ModelFacts(fields, origins, said.get("doubts", {}), said.get("retires", ""))
 
     def book(self) -> Book:
         """All of it."""
         return {p: {model: self.known(p, model) for model in self.models(p)} for p in self.providers}
 
-    def day(self, known: Known) -> str:
+    def day(self, known: ModelFacts) -> str:
         """The newest day for which something of it was stated; '' for nothing."""
         named = {name for field_ in known.fields for name in known.sources(field_)}
         return max((self.sources[name].as_of for name in named if name in self.sources), default="")
 
-    def label(self, known: Known, name: str) -> str:
+    def label(self, known: ModelFacts, name: str) -> str:
         """The leading source of a field, with its day: 'litellm 1.110.2 (2026-11-20)'."""
         lead = next(iter(known.sources(name)), "")
         return str(self.sources.get(lead, lead)) or "unknown"
@@ -135,7 +135,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def parsed(data: Any, origin: str) -> Document:
+def parsed(data: Any, origin: str) -> CatalogDocument:
     """The catalog in this JSON; raises ConfigError, naming `origin`, for what is none."""
     try:
         return _parsed(data)
@@ -147,19 +147,19 @@ def _reason(error: Exception) -> str:
     return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
 
 
-def _parsed(data: Any) -> Document:
+def _parsed(data: Any) -> CatalogDocument:
     if not isinstance(data, Mapping):
         raise ValueError(f"a {type(data).__name__} instead of a mapping")
     if data.get("schema") != SCHEMA:
         raise ValueError(f"its schema is {data.get('schema')!r}")
-    sources = {name: Source(name, said.get("version", ""), _day(said["as_of"]), said.get("models", 0))
+    sources = {name: CatalogSource(name, said.get("version", ""), _day(said["as_of"]), said.get("models", 0))
                for name, said in data["sources"].items()}  # fmt: skip
     parts: dict[str, Any] = {}
     for name, part in data["providers"].items():
         _check(part)
         if parts.setdefault(canonical(name), part) is not part:
             raise ValueError(f"provider {canonical(name)!r} is there more than once, also as {name!r}")
-    return Document(_day(data["as_of"]), sources, tuple(parts), parts.get)
+    return CatalogDocument(_day(data["as_of"]), sources, tuple(parts), parts.get)
 
 
 def _day(value: Any) -> str:
@@ -187,7 +187,7 @@ def _check(part: Any) -> None:
             raise ValueError(f"model {name!r}: origins and retires are texts")
 
 
-def stored(models: Mapping[str, Known]) -> dict[str, Any]:
+def stored(models: Mapping[str, ModelFacts]) -> dict[str, Any]:
     """A provider's part as it is stored."""
     counts: dict[str, Counter[str]] = {}
     for known in models.values():
@@ -199,13 +199,13 @@ def stored(models: Mapping[str, Known]) -> dict[str, Any]:
     return {"origins": usual, "models": {name: _row(known, usual) for name, known in sorted(models.items())}}
 
 
-def _row(known: Known, usual: Mapping[str, str]) -> dict[str, Any]:
+def _row(known: ModelFacts, usual: Mapping[str, str]) -> dict[str, Any]:
     own = {name: origin for name, origin in known.origins.items() if usual.get(name) != origin}
     beside = {"origins": own, "doubts": dict(known.doubts), "retires": known.retires}
     return {**known.fields, **{name: value for name, value in beside.items() if value}}
 
 
-def head(as_of: str, sources: Iterable[Source]) -> dict[str, Any]:
+def head(as_of: str, sources: Iterable[CatalogSource]) -> dict[str, Any]:
     """What stands before the providers."""
     return {"schema": SCHEMA, "as_of": as_of, "sources": {s.name: s.to_dict() for s in sorted(sources)}}
 
@@ -222,7 +222,7 @@ def lines(part: Mapping[str, Any]) -> Iterator[str]:
     yield "}}"
 
 
-def text(as_of: str, sources: Iterable[Source], book: Book) -> str:
+def text(as_of: str, sources: Iterable[CatalogSource], book: Book) -> str:
     """A whole catalog as one JSON text, one model per line."""
     parts = [f"{json.dumps(provider)}: " + "\n".join(lines(stored(book[provider]))) for provider in sorted(book)]
     return json.dumps(head(as_of, sources))[:-1] + ', "providers": {\n' + ",\n".join(parts) + "\n}}\n"

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from capability_router.catalog.aliases import canonical, loose, spellings, undated
 from capability_router.catalog.known import userfile
-from capability_router.catalog.known.document import Document, Source
-from capability_router.catalog.known.statement import Known, is_resold
+from capability_router.catalog.known.document import CatalogDocument, CatalogSource
+from capability_router.catalog.known.statement import ModelFacts, is_resold
 from capability_router.concurrency.latch import Latch
 from capability_router.errors import ConfigError
 from capability_router.money.price import Price
@@ -28,17 +28,17 @@ _SIZES = ("context_window", "max_input_tokens", "max_output_tokens")
 log = logging.getLogger("capability_router")
 
 
-class Found(NamedTuple):
+class CatalogMatch(NamedTuple):
     """A model in a catalog: under which name it is there, and what is known of it.
 
     `filled`: the fields that its row leaves out, known from the catalog `beneath`.
     """
 
-    document: Document
+    document: CatalogDocument
     provider: str
     model: str
-    known: Known
-    beneath: Document | None = None
+    known: ModelFacts
+    beneath: CatalogDocument | None = None
     filled: frozenset[str] = frozenset()
 
     def label(self, field: str) -> str:
@@ -55,7 +55,7 @@ class Found(NamedTuple):
         lead, sources = next(iter(self.known.sources(field)), ""), self._teller(field).sources
         return sources[lead].as_of if lead in sources else ""
 
-    def _teller(self, field: str) -> Document:
+    def _teller(self, field: str) -> CatalogDocument:
         return self.beneath if self.beneath is not None and field in self.filled else self.document
 
     def price(self) -> Price | None:
@@ -72,7 +72,7 @@ class Found(NamedTuple):
 
 
 @lru_cache(_REMEMBERED)
-def find(provider: str, model: str) -> Found | None:
+def find(provider: str, model: str) -> CatalogMatch | None:
     """The model in the catalogs; None = in none.
 
     Providers go by any of their names; a model also without its date, its region or '-latest', in other
@@ -83,13 +83,13 @@ def find(provider: str, model: str) -> Found | None:
         hit = next(_hits(doc, name, model), None)
         if hit is not None:
             known = doc.known(name, hit[1])
-            found.append((hit[0], doc.day(known), Found(doc, name, hit[1], known)))
+            found.append((hit[0], doc.day(known), CatalogMatch(doc, name, hit[1], known)))
     closest = [item for item in found if item[0] == min(rank for rank, _, _ in found)]
     best = max(closest, key=lambda item: item[1])[2] if closest else None
     return _completed(best, found[-1][2]) if best and best.document is not found[-1][2].document else best
 
 
-def _completed(users: Found, other: Found) -> Found:
+def _completed(users: CatalogMatch, other: CatalogMatch) -> CatalogMatch:
     """The user's row with the fields that it leaves out from the built-in one: a price alone takes no window away.
 
     A row that states a window states all sizes: those of two catalogs need not fit together.
@@ -97,7 +97,7 @@ def _completed(users: Found, other: Found) -> Found:
     row, own, under = users.document.models(users.provider)[users.model], users.known, other.known
     stated = {*row, *own.doubts, *(_SIZES if any(name in row for name in _SIZES[:2]) else ())}
     lacks = (under.fields.keys() | under.doubts.keys()) - stated
-    known = Known(
+    known = ModelFacts(
         {**own.fields, **_only(under.fields, lacks)},
         {**own.origins, **_only(under.origins, lacks)},
         {**own.doubts, **_only(under.doubts, lacks)},
@@ -120,7 +120,7 @@ def lookup(provider: str, model: str) -> Mapping[str, Any] | None:
     return None if found is None else MappingProxyType({**found.known.fields, "price": found.price()})
 
 
-def _hits(doc: Document, provider: str, model: str) -> Iterator[tuple[int, str]]:
+def _hits(doc: CatalogDocument, provider: str, model: str) -> Iterator[tuple[int, str]]:
     """Names in a catalog that may stand for this model, the surest first, each with how far it is from it."""
     models = doc.models(provider)
     for rank, name in enumerate(spellings(model)):
@@ -139,7 +139,7 @@ def _hits(doc: Document, provider: str, model: str) -> Iterator[tuple[int, str]]
 
 
 @cache
-def _loosely(doc: Document, provider: str) -> dict[str, str | None]:
+def _loosely(doc: CatalogDocument, provider: str) -> dict[str, str | None]:
     """Names without letter case and dots -> the one name that is meant; None where there are several."""
     names: dict[str, str | None] = {}
     for name in doc.models(provider):
@@ -151,26 +151,26 @@ def _dated(models: Mapping[str, Any], base: str) -> list[str]:
     return sorted((n for n in models if n.startswith(f"{base}-") and undated(n, short=True) == base), reverse=True)
 
 
-def documents() -> tuple[Document, ...]:
+def documents() -> tuple[CatalogDocument, ...]:
     """The catalogs that are in use: the user's, when there is one that can be read, then the built-in one."""
     with _READING:  # so that a file that can't be read is told once, however many threads ask first
         return _documents()
 
 
 @cache
-def _documents() -> tuple[Document, ...]:
+def _documents() -> tuple[CatalogDocument, ...]:
     users = userfile.load()
     return (builtin(),) if users is None else (users, builtin())
 
 
 @cache
-def builtin() -> Document:
+def builtin() -> CatalogDocument:
     """The catalog that comes with the package; a provider's part is read when one of its models is asked for."""
     index = json.loads(_text("index"))
-    sources = {name: Source(name, s.get("version", ""), s["as_of"], s.get("models", 0))
+    sources = {name: CatalogSource(name, s.get("version", ""), s["as_of"], s.get("models", 0))
                for name, s in index["sources"].items()}  # fmt: skip
     counts = index["providers"]
-    return Document(
+    return CatalogDocument(
         index["as_of"], sources, tuple(counts), lambda name: json.loads(_text(name)) if name in counts else None
     )
 
@@ -195,7 +195,7 @@ def providers() -> tuple[str, ...]:
     return tuple(sorted({name for doc in documents() for name in doc.providers}))
 
 
-def listed(provider: str) -> dict[str, Found]:
+def listed(provider: str) -> dict[str, CatalogMatch]:
     """A provider's models in the catalogs in use by name."""
     names = sorted({name for doc in documents() for name in doc.models(canonical(provider))})
     return {name: found for name in names if (found := find(provider, name)) is not None}

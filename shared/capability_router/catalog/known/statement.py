@@ -30,7 +30,7 @@ Statements = Mapping[str, Sequence[Statement]]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ModelFacts:
     """What is known of a model: card fields (a price as a mapping), and where each is from.
 
     `origins`: field -> the sources that say so, joined by '+'. `doubts`: field -> source -> what it says
@@ -66,13 +66,13 @@ def is_resold(origins: Mapping[str, str], name: str) -> bool:
     return origins.get(name, "").startswith(RESOLD)
 
 
-class _Verdict(NamedTuple):
+class _SettledField(NamedTuple):
     value: Any
     agreed: tuple[str, ...]
     dissent: Mapping[str, Any]
 
 
-def settle(statements: Statements) -> Known:
+def settle(statements: Statements) -> ModelFacts:
     """What these statements come to.
 
     A flag goes by the majority; where there is none it is unknown (but a disputed choice of tools counts as
@@ -85,7 +85,7 @@ def settle(statements: Statements) -> Known:
             verdicts[name] = _judge(name, told)
     retires = next((str(told.value) for told in statements.get("retires", ())), "")
     found = {name: v for name, v in sorted(verdicts.items()) if v.value is not None}
-    return Known(
+    return ModelFacts(
         {name: v.value for name, v in found.items()},
         {name: TOGETHER.join(v.agreed) for name, v in found.items()},
         {name: dict(v.dissent) for name, v in sorted(verdicts.items()) if v.dissent},
@@ -103,7 +103,7 @@ def _lasting(said: Statements) -> Statements:
     return {name: told for name, told in said.items() if name != "retires"}
 
 
-def unsettled(known: Known) -> dict[str, list[Statement]]:
+def unsettled(known: ModelFacts) -> dict[str, list[Statement]]:
     """The statements that are kept in what was settled, so that a further source can be heard.
 
     Those of resellers are not: any statement about the maker's own model comes before them.
@@ -125,12 +125,12 @@ def _as_told(name: str, source: str) -> str:
     return WINDOW if name in _WINDOWS and source.startswith(_VAGUE) else name
 
 
-def _whole(known: Known, name: str, value: Any) -> Any:
+def _whole(known: ModelFacts, name: str, value: Any) -> Any:
     """Of a price that is told otherwise only the rates that differ are kept."""
     return {**known.fields.get(name, {}), **value} if name == "price" else value
 
 
-def _judge(name: str, told: Sequence[Statement]) -> _Verdict:
+def _judge(name: str, told: Sequence[Statement]) -> _SettledField:
     first = told[0].value
     if isinstance(first, bool):
         return _majority(name, told)
@@ -138,7 +138,7 @@ def _judge(name: str, told: Sequence[Statement]) -> _Verdict:
     odd = {s.source: diff for s in told[1:] if (diff := differs(first, s.value)) is not None}
     agreed = [s for s in told if s.source not in odd]
     value = _completed(first, agreed[1:]) if name == "price" else first
-    return _Verdict(value, tuple(s.source for s in agreed), odd)
+    return _SettledField(value, tuple(s.source for s in agreed), odd)
 
 
 def _completed(price: Mapping[str, Any], others: Sequence[Statement]) -> dict[str, Any]:
@@ -149,13 +149,13 @@ def _completed(price: Mapping[str, Any], others: Sequence[Statement]) -> dict[st
     return whole
 
 
-def _majority(name: str, told: Sequence[Statement]) -> _Verdict:
+def _majority(name: str, told: Sequence[Statement]) -> _SettledField:
     yes = [s.source for s in told if s.value is True]
     no = [s.source for s in told if s.value is False]
     undecided = False if name == "tool_choice" else None
     value = undecided if len(yes) == len(no) else len(yes) > len(no)
     agreed = yes if value else no if value is False else []
-    return _Verdict(value, tuple(agreed), {s.source: s.value for s in told if s.source not in agreed})
+    return _SettledField(value, tuple(agreed), {s.source: s.value for s in told if s.source not in agreed})
 
 
 def _differs(ours: Any, theirs: Any) -> Any:
@@ -193,7 +193,7 @@ def _tiers_differ(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[st
     )
 
 
-def _windows(statements: Statements) -> Iterator[tuple[str, _Verdict]]:
+def _windows(statements: Statements) -> Iterator[tuple[str, _SettledField]]:
     """One source states the whole window, another what it takes as input: the largest and the smallest."""
     vague, whole, part = (list(statements.get(name, ())) for name in (WINDOW, *_WINDOWS))
     if not vague and not whole and not part:
@@ -206,4 +206,4 @@ def _windows(statements: Statements) -> Iterator[tuple[str, _Verdict]]:
         if value is not None:
             agreed = [s.source for s in (*own, *vague) if _near(s.value, value)]
             odd = {s.source: s.value for s in own if not _near(s.value, value)}
-            yield name, _Verdict(value, tuple(dict.fromkeys(agreed)), odd)
+            yield name, _SettledField(value, tuple(dict.fromkeys(agreed)), odd)

@@ -11,11 +11,11 @@ import os
 import sys
 from pathlib import Path
 
+from capability_router.atomic_file import write_text_atomically
 from capability_router.catalog.known import document
-from capability_router.catalog.known.document import Document
+from capability_router.catalog.known.document import CatalogDocument
 from capability_router.errors import ConfigError
 from capability_router.json_text import parsed
-from capability_router.whole_file import text_replaced
 
 VARIABLE = "CAPABILITY_ROUTER_CATALOG"
 _OFF = ("off", "none", "0", "")
@@ -44,7 +44,7 @@ def _data_folder() -> Path | None:
     return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
 
 
-def load() -> Document | None:
+def load() -> CatalogDocument | None:
     """The user's catalog; None when there is none, or none that can be read, which is logged."""
     place = path()
     try:
@@ -57,7 +57,7 @@ def load() -> Document | None:
         return None
 
 
-def read(place: Path) -> Document | None:
+def read(place: Path) -> CatalogDocument | None:
     """The catalog in this file; None when there is no such file. Raises ConfigError when it can't be read."""
     try:
         text = place.read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def replace(place: Path, text: str) -> None:
     """Put this text there: the old file is there until the new one is whole. Raises ConfigError when it can't be."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        text_replaced(place, text)
+        write_text_atomically(place, text)
     except OSError as error:
         raise ConfigError(
             f"cannot write the catalog file {str(place)!r}: {error.strerror or error}; "

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from capability_router.catalog.aliases import spellings
-from capability_router.catalog.known.document import Book, Document, Source
-from capability_router.catalog.known.statement import Known, Statement, is_copy, is_resold, settle, unsettled
-from capability_router.catalog.updates.offer import Offer, Said
+from capability_router.catalog.known.document import Book, CatalogDocument, CatalogSource
+from capability_router.catalog.known.statement import ModelFacts, Statement, is_copy, is_resold, settle, unsettled
+from capability_router.catalog.updates.catalog_update import CatalogUpdate, Said
 from capability_router.errors import ConfigError
 
 _FEW = 4  # from so few on a list may shrink as it likes
-_NOTHING = Known({})
+_NOTHING = ModelFacts({})
 
 
-class Change(NamedTuple):
+class ModelChange(NamedTuple):
     """What an update changes of one model. `fields`: field -> (before, after); None = unknown.
 
     `kind`: 'added', 'changed', or 'unlisted': the source no longer names it; what others say of it stays.
@@ -35,14 +35,14 @@ class Revision:
     `told`: by which source; `confirmed`: how many models are stated as they were.
     """
 
-    told: tuple[Source, ...]
-    sources: Mapping[str, Source]
+    told: tuple[CatalogSource, ...]
+    sources: Mapping[str, CatalogSource]
     book: Book
-    changes: tuple[Change, ...]
+    changes: tuple[ModelChange, ...]
     confirmed: int
 
 
-def revised(offer: Offer, old: Document | None, builtin: Document) -> Revision:
+def revised(offer: CatalogUpdate, old: CatalogDocument | None, builtin: CatalogDocument) -> Revision:
     """What the user's catalog becomes: every model that the offer names, and those of earlier updates.
 
     A source that speaks again replaces what it said before. Others that differ stay as doubts.
@@ -50,7 +50,7 @@ def revised(offer: Offer, old: Document | None, builtin: Document) -> Revision:
     docs = [doc for doc in (old, builtin) if doc is not None]
     sources = _sources(offer, docs)
     book: Book = {}
-    changes: list[Change] = []
+    changes: list[ModelChange] = []
     confirmed = 0
     for provider, models in offer.models.items():
         for model, said in models.items():
@@ -69,7 +69,7 @@ def revised(offer: Offer, old: Document | None, builtin: Document) -> Revision:
     return Revision(told, _used(sources, book), book, tuple(sorted(changes, key=lambda c: c[:3])), confirmed)
 
 
-def check_size(offer: Offer, old: Document | None, builtin: Document | None = None) -> None:
+def check_size(offer: CatalogUpdate, old: CatalogDocument | None, builtin: CatalogDocument | None = None) -> None:
     """Raises ConfigError when a source names fewer than half of the models that it named at the last update.
 
     At a first one: than in the built-in catalog, where that is given.
@@ -86,29 +86,29 @@ def check_size(offer: Offer, old: Document | None, builtin: Document | None = No
             )
 
 
-def _sources(offer: Offer, docs: list[Document]) -> dict[str, Source]:
+def _sources(offer: CatalogUpdate, docs: list[CatalogDocument]) -> dict[str, CatalogSource]:
     """Every source by name. Where two catalogs know it, the older day: it never looks fresher than it is."""
-    known: dict[str, Source] = {}
+    known: dict[str, CatalogSource] = {}
     for doc in docs:
         for name, source in doc.sources.items():
             known[name] = min(source, known.get(name, source), key=lambda s: s.as_of)
     return {**known, **offer.sources}
 
 
-def _newest(docs: list[Document], provider: str, model: str) -> Known | None:
+def _newest(docs: list[CatalogDocument], provider: str, model: str) -> ModelFacts | None:
     stated = [(doc.day(known), known) for doc in docs
               if model in doc.models(provider) and (known := doc.known(provider, model)).fields]  # fmt: skip
     return max(stated, key=lambda item: item[0])[1] if stated else None
 
 
-def _plain(docs: list[Document], provider: str, model: str) -> Known:
+def _plain(docs: list[CatalogDocument], provider: str, model: str) -> ModelFacts:
     """What is known of the same model without its date or region, but for the day on which it is switched off."""
     named = (name for name in spellings(model) if not name.endswith("-latest"))
     found = next((known for name in named if (known := _newest(docs, provider, name))), _NOTHING)
     return replace(found, retires="")
 
 
-def _heard(said: Said, before: Known, offer: Offer, sources: Mapping[str, Source]) -> Said:
+def _heard(said: Said, before: ModelFacts, offer: CatalogUpdate, sources: Mapping[str, CatalogSource]) -> Said:
     """All statements, those of the newest day first; what the offer's sources said before is gone."""
     heard = {name: list(statements) for name, statements in said.items()}
     for name, statements in unsettled(before).items():
@@ -117,30 +117,30 @@ def _heard(said: Said, before: Known, offer: Offer, sources: Mapping[str, Source
     return {name: sorted(all_, key=lambda s: _age(s, sources), reverse=True) for name, all_ in heard.items() if all_}
 
 
-def _age(statement: Statement, sources: Mapping[str, Source]) -> str:
+def _age(statement: Statement, sources: Mapping[str, CatalogSource]) -> str:
     return sources[statement.source].as_of if statement.source in sources else ""
 
 
-def _change(provider: str, model: str, before: Known | None, after: Known) -> Change | None:
+def _change(provider: str, model: str, before: ModelFacts | None, after: ModelFacts) -> ModelChange | None:
     if before is None:
-        return Change(provider, model, "added", {name: (None, value) for name, value in _flat(after).items()})
+        return ModelChange(provider, model, "added", {name: (None, value) for name, value in _flat(after).items()})
     new, silent = (
         _flat(after),
         {name for name in before.fields if is_resold(before.origins, name)} - after.fields.keys(),
     )
     old = {name: value for name, value in _flat(before).items() if name not in silent}  # what stays in the built-in one
     fields = {n: (old.get(n), new.get(n)) for n in sorted({*old, *new}) if old.get(n) != new.get(n)}
-    return Change(provider, model, "changed", fields) if fields else None
+    return ModelChange(provider, model, "changed", fields) if fields else None
 
 
-def _flat(known: Known) -> dict[str, Any]:
+def _flat(known: ModelFacts) -> dict[str, Any]:
     """The fields, a price by its parts."""
     flat = {name: value for name, value in known.fields.items() if name != "price"}
     flat |= {f"price.{name}": value for name, value in known.fields.get("price", {}).items()}
     return flat | ({"retires": known.retires} if known.retires else {})
 
 
-def _unlisted(offer: Offer, docs: list[Document]) -> Iterator[Change]:
+def _unlisted(offer: CatalogUpdate, docs: list[CatalogDocument]) -> Iterator[ModelChange]:
     """Models that the offer's sources named before, of providers that they still name."""
     seen: set[tuple[str, str]] = set()
     for doc in docs:
@@ -151,10 +151,10 @@ def _unlisted(offer: Offer, docs: list[Document]) -> Iterator[Change]:
                 told = any(name in known.sources(field) for field in own for name in offer.sources)
                 if told and (provider, model) not in seen:
                     seen.add((provider, model))
-                    yield Change(provider, model, "unlisted", {})
+                    yield ModelChange(provider, model, "unlisted", {})
 
 
-def _keep(book: Book, offer: Offer, old: Document | None, builtin: Document) -> None:
+def _keep(book: Book, offer: CatalogUpdate, old: CatalogDocument | None, builtin: CatalogDocument) -> None:
     """Of earlier updates, what sources say that neither spoke now nor are in the built-in catalog."""
     for provider in old.providers if old else ():
         for model in (old.models(provider).keys() if old else set()) - book.get(provider, {}).keys():
@@ -165,7 +165,7 @@ def _keep(book: Book, offer: Offer, old: Document | None, builtin: Document) -> 
                 book.setdefault(provider, {})[model] = settle(said)
 
 
-def _used(sources: Mapping[str, Source], book: Book) -> dict[str, Source]:
+def _used(sources: Mapping[str, CatalogSource], book: Book) -> dict[str, CatalogSource]:
     """The sources that are named in the book."""
     named = {name for models in book.values() for known in models.values() for origin in known.origins
              for name in known.sources(origin)}  # fmt: skip

@@ -136,14 +136,14 @@ def update(
 def _offer(source: str, as_of: datetime | None, every_provider: bool, timeout: str) -> Any:
     from capability_router.catalog.aliases import KEY_VARIABLES
     from capability_router.catalog.known import snapshot
-    from capability_router.catalog.updates import offer
+    from capability_router.catalog.updates import catalog_update
     from capability_router.catalog.updates.sources.fetch import fetch
 
     got = fetch(source, today(), _seconds(timeout))
     stated = as_of.date() if as_of else got.as_of
     if stated > today():
         raise ConfigError(f"--as-of {stated} is in the future")
-    made = offer.offered(got.data, got.origin, stated, today())
+    made = catalog_update.offered(got.data, got.origin, stated, today())
     own = isinstance(got.data, dict) and "schema" in got.data
     kept = made if every_provider or own else made.of(frozenset({*snapshot.builtin().providers, *KEY_VARIABLES}))
     if not len(kept):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from capability_router.catalog.updates.revision import Change, Revision
+from capability_router.catalog.updates.revision import ModelChange, Revision
 from capability_router.cli import terminal
 from capability_router.cli.catalogs.view import shown
 from capability_router.drawing.table import Table
@@ -38,7 +38,7 @@ def show(made: Revision, place: Path | None) -> None:
         click.echo(f"written: {place}")
 
 
-def _lines(change: Change) -> list[tuple[str, ...]]:
+def _lines(change: ModelChange) -> list[tuple[str, ...]]:
     name = f"{change.provider}:{change.model}"
     if change.kind == "added":
         told = (f"{field} {_value(field, after)}" for field, (_, after) in change.fields.items() if after is not False)

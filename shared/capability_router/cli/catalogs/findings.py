@@ -8,14 +8,14 @@ from datetime import date
 
 import click
 
-from capability_router.catalog.audit import Finding, age_days
+from capability_router.catalog.audit import AuditFinding, age_days
 from capability_router.catalog.known import snapshot
 from capability_router.catalog.registry import Registry
 from capability_router.cli import terminal
 from capability_router.drawing.table import Table
 
 
-def show(found: Sequence[Finding], registry: Registry, as_json: bool) -> None:
+def show(found: Sequence[AuditFinding], registry: Registry, as_json: bool) -> None:
     """Each remark on a line; those for which a check fails are marked."""
     if as_json:
         sources = {entry.card.id: dict(entry.sources) for entry in registry}

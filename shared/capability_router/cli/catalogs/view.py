@@ -9,7 +9,7 @@ import click
 
 from capability_router.catalog.card import FLAGS
 from capability_router.catalog.known import snapshot
-from capability_router.catalog.known.snapshot import Found
+from capability_router.catalog.known.snapshot import CatalogMatch
 from capability_router.cli import terminal
 from capability_router.drawing.table import Table
 
@@ -26,7 +26,7 @@ _BESIDE = 5  # rates, in columns
 _RATES = {"input_mtok": "in", "output_mtok": "out"}
 
 
-def overview(rows: Mapping[str, Mapping[str, Found]]) -> None:
+def overview(rows: Mapping[str, Mapping[str, CatalogMatch]]) -> None:
     """Each provider with what is known of its models, then the sources."""
     table = Table("provider", "models", "priced", "windows", "conflicts", "newest day", right=(1, 2, 3, 4))
     for provider, models in rows.items():
@@ -42,7 +42,7 @@ def overview(rows: Mapping[str, Mapping[str, Found]]) -> None:
         terminal.tell(f"{name} catalog of {doc.as_of}: {told}")
 
 
-def listing(found: Iterable[Found]) -> None:
+def listing(found: Iterable[CatalogMatch]) -> None:
     """A line per model."""
     items = list(found)
     one = len({item.provider for item in items}) == 1  # its name need not stand on each line
@@ -60,7 +60,7 @@ def listing(found: Iterable[Found]) -> None:
     terminal.tell(_LEGEND)
 
 
-def model(found: Found) -> None:
+def model(found: CatalogMatch) -> None:
     """One model: each field with its value, its source and day, how sure it is, and what is said otherwise."""
     known = found.known
     retires = f"  (switched off on {known.retires})" if known.retires else ""
@@ -79,7 +79,7 @@ def model(found: Found) -> None:
         _prices(price)
 
 
-def _stated(found: Found, source: Callable[[str], str]) -> Table:
+def _stated(found: CatalogMatch, source: Callable[[str], str]) -> Table:
     """A line per field; `source`: how the source of one that is known is written."""
     known = found.known
     table = Table("field", "value", "source", "confidence", fold=(1, 2))
@@ -159,7 +159,7 @@ def _usd(value: float | None) -> str:
     return "?" if value is None else f"{value:g}"
 
 
-def as_json(found: Found) -> dict[str, Any]:
+def as_json(found: CatalogMatch) -> dict[str, Any]:
     """One model for a program."""
     known = found.known
     names = sorted({*known.fields, *known.doubts})

@@ -13,7 +13,7 @@ from capability_router.errors import ConfigError
 from capability_router.json_text import parsed
 from capability_router.nearest import nearest
 from capability_router.request import Request
-from capability_router.tokens.attached import Attached, attached
+from capability_router.tokens.attached import AttachedPart, attached
 
 _CHOICES = ("auto", "none", "any", "required")
 MOST_BYTES = 64 << 20
@@ -135,7 +135,7 @@ def _data(kind: str, path: Path) -> str:
     return f"data:{kinds[kind]};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _is_one(kind: str, data: bytes, found: Attached) -> bool:
+def _is_one(kind: str, data: bytes, found: AttachedPart) -> bool:
     return data[:5] == b"%PDF-" if kind == "pdf" else bool(found.width and found.height)
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from capability_router.cli.files import FILE, LogFile
+from capability_router.cli.log_silencer import silence
 from capability_router.cli.progress import progress
-from capability_router.cli.silence import silence
 from capability_router.errors import ConfigError
 
 if TYPE_CHECKING:
     from capability_router.replay.findings import Findings
-    from capability_router.replay.log.reading import Log
-    from capability_router.replay.opening import Other, Predict
+    from capability_router.replay.log.replay_log import ReplayLog
+    from capability_router.replay.replay_setup import Predict, ReplaySetup
 
 
 @click.command()
@@ -56,13 +56,13 @@ def replay(
         replay_view.tell(found, examples)
 
 
-def _opened(policy: str, config: Path | None, predict: Predict | None) -> Other:
-    from capability_router.replay.opening import opened
+def _opened(policy: str, config: Path | None, predict: Predict | None) -> ReplaySetup:
+    from capability_router.replay.replay_setup import opened
 
     return opened(policy, config, predict)
 
 
-def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int | None) -> Findings:
+def _found(logs: tuple[Path, ...], other: ReplaySetup, since: str | None, limit: int | None) -> Findings:
     from capability_router.replay.deciders.token_lessons import TokenLessons
     from capability_router.replay.findings import found
     from capability_router.replay.log.latencies import Latencies
@@ -80,11 +80,11 @@ def _found(logs: tuple[Path, ...], other: Other, since: str | None, limit: int |
     return found(again, log, decider, latencies, [*other.told, *decider.told()])
 
 
-def _read(logs: tuple[Path, ...], since: str | None, limit: int | None, *, traits: bool) -> Log:
+def _read(logs: tuple[Path, ...], since: str | None, limit: int | None, *, traits: bool) -> ReplayLog:
     from capability_router.clock import SystemClock
     from capability_router.decision_log.file_order import files_of, size_of
-    from capability_router.money.ledger.when import unix_of
-    from capability_router.replay.log.reading import read
+    from capability_router.money.ledger.time_steps import unix_of
+    from capability_router.replay.log.replay_log import read
 
     files = files_of(logs)
     begin = unix_of("since", since, SystemClock().unix())

@@ -8,7 +8,7 @@ from capability_router.amounts import count, counted, money, seconds, share, sta
 from capability_router.cli import terminal
 from capability_router.drawing.table import Table
 from capability_router.replay.estimate import Estimate, Estimates
-from capability_router.replay.findings import Findings, Move, Sums, scarce
+from capability_router.replay.findings import Findings, ModelSwitch, PairedSums, too_few_answers
 from capability_router.replay.log.latencies import FEW
 
 _MOVES = 12
@@ -52,12 +52,12 @@ def _summary(found: Findings) -> Table:
     table.add("requests that change", "", count(found.changed), share(found.changed, found.requests))
     if found.cost is not None:
         _sum(table, "cost", found.cost, lambda pico: money(round(pico)), relative=True)
-        each = Sums(found.cost.logged / found.cost.requests, found.cost.replayed / found.cost.requests, 1)
+        each = PairedSums(found.cost.logged / found.cost.requests, found.cost.replayed / found.cost.requests, 1)
         _sum(table, "cost per request", each, lambda pico: money(round(pico)), relative=True)
     old, new = found.latency
     for name, before, after in (("mean", old.mean, new.mean), ("P50", old.p50, new.p50), ("P95", old.p95, new.p95)):
         if before is not None and after is not None:
-            _sum(table, f"latency, {name}", Sums(before, after, found.timed), seconds, relative=True)
+            _sum(table, f"latency, {name}", PairedSums(before, after, found.timed), seconds, relative=True)
     if found.quality is not None:
         _sum(table, "predicted quality, mean", found.quality, lambda q: f"{q:.3f}", relative=False)
     table.add(
@@ -66,13 +66,13 @@ def _summary(found: Findings) -> Table:
     return table
 
 
-def _sum(table: Table, name: str, sums: Sums, spelt: Callable[[float], str], *, relative: bool) -> None:
+def _sum(table: Table, name: str, sums: PairedSums, spelt: Callable[[float], str], *, relative: bool) -> None:
     apart = sums.replayed - sums.logged
     change = _relative(sums) if relative else f"{apart:+.3f}"
     table.add(name, spelt(sums.logged), spelt(sums.replayed), change)
 
 
-def _relative(sums: Sums) -> str:
+def _relative(sums: PairedSums) -> str:
     if not sums.logged:
         return "–"
     times = sums.replayed / sums.logged
@@ -126,14 +126,14 @@ def _moves(found: Findings, examples: int) -> None:
     _part("", Table(""), shown) if shown else None
 
 
-def _examples(move: Move, examples: int) -> list[str]:
+def _examples(move: ModelSwitch, examples: int) -> list[str]:
     if not examples:
         return []
     ids = ", ".join(move.examples[:examples])
     return [f"{move.old} -> {move.new}, such as {ids}: {move.reason}"]
 
 
-def _of_move(move: Move) -> tuple[str, str, str]:
+def _of_move(move: ModelSwitch) -> tuple[str, str, str]:
     """What its requests cost in the log, and how that and their predicted quality change."""
     cost, quality = move.cost, move.quality
     paid = ("?", "?") if cost is None else (money(round(cost.logged)), _relative(cost))
@@ -145,7 +145,7 @@ def _models(found: Findings) -> Table:
     table = Table(*head, right=(1, 2, 3, 4, 5), cut=(0,), fold=(6,), spare=(4,))
     for model, (before, after) in found.chosen.items():
         evidence = found.evidence[model]
-        thin = after > before and scarce(evidence)
+        thin = after > before and too_few_answers(evidence)
         remark = "" if not thin else "not in the log" if not evidence.attempts else "few answers"
         table.add(
             model, count(before), count(after), count(evidence.answers), count(evidence.failed),
@@ -155,7 +155,7 @@ def _models(found: Findings) -> Table:
 
 
 def _evidence(found: Findings) -> list[str]:
-    thin = [model for model, (a, b) in found.chosen.items() if b > a and scarce(found.evidence[model])]
+    thin = [model for model, (a, b) in found.chosen.items() if b > a and too_few_answers(found.evidence[model])]
     told = []
     if thin:
         told.append(f"Of {', '.join(thin)} the log has fewer than {FEW} answers: latency and tokens are a guess.")

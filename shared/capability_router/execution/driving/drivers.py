@@ -1,8 +1,8 @@
 """The two drivers, sync and async: they perform the state machine's effects.
 
-Both yield the chunks of the committed attempt only. They share `Performance`. They differ in how they wait for a chunk,
-and how a timeout ends the wait. An async wait can always be ended. A blocking read can't: so an attempt runs in the
-caller's thread if it enforces its timeouts itself or has none, else in a thread of its own (race.py). With hedging,
+Both yield the chunks of the committed attempt only. They share `EffectRunner`. They differ in how they wait for a
+chunk, and how a timeout ends the wait. An async wait can always be ended. A blocking read can't: so an attempt runs in
+the caller's thread if it enforces its timeouts itself or has none, else in a thread of its own (race.py). With hedging,
 and in a thread of another router's attempt, which may be given up, every attempt runs in its own thread.
 """
 
@@ -16,10 +16,10 @@ from typing import TypeVar
 from capability_router.clock import Clock
 from capability_router.concurrency.async_generators import END, first_step
 from capability_router.concurrency.loop_lag import watch
-from capability_router.execution.driving.enclosing import ENCLOSING, NOBODY
-from capability_router.execution.driving.performance import Overran, Performance, Rang
+from capability_router.execution.driving.chunk_timeout import ChunkTimeout
+from capability_router.execution.driving.effect_runner import AlarmExpired, EffectRunner, ReaderOverrun
+from capability_router.execution.driving.outer_attempt import ENCLOSING, NOBODY
 from capability_router.execution.driving.race import arace, race
-from capability_router.execution.driving.waits import Waits
 from capability_router.execution.endpoint import Attempt, Endpoint, aclosable, closable
 from capability_router.execution.machine import Execution
 
@@ -30,7 +30,7 @@ def drive(
     machine: Execution, endpoint: Endpoint[C], clock: Clock, on_end: Callable[[], None]
 ) -> Generator[C, None, None]:
     """Carry out a request in the caller's thread; `on_end` is always called at its end."""
-    show: Performance[C] = Performance(machine, endpoint, clock)
+    show: EffectRunner[C] = EffectRunner(machine, endpoint, clock)
     try:
         show.begin()
         if machine.races:
@@ -50,7 +50,7 @@ def drive(
             on_end()
 
 
-def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator[C, None, None]:
+def _attempt(show: EffectRunner[C], index: int, attempt: Attempt[C]) -> Generator[C, None, None]:
     try:
         show.sends(index)
         chunks = closable(attempt.chunks())
@@ -62,13 +62,13 @@ def _attempt(show: Performance[C], index: int, attempt: Attempt[C]) -> Generator
                 show.in_time()
             for chunk in chunks:
                 show.goes_on(index, chunk)
-                late = show.late and show.goes_on_late(index)
+                late = show.late and show.may_continue_late(index)
                 yield chunk
                 _ring(late)
         finally:
             chunks.close()
-    except Rang as rang:
-        show.rang(by_reader=isinstance(rang, Overran))
+    except AlarmExpired as rang:
+        show.rang(by_reader=isinstance(rang, ReaderOverrun))
     except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault
         show.raised(index, error)
     else:
@@ -89,7 +89,7 @@ async def adrive(
     it have taken. A further attempt on the same server begins at once: after another turn, calls that failed together
     would first all return their connections, and httpx's pool would search these idle connections for each call.
     """
-    show: Performance[C] = Performance(machine, endpoint, clock)
+    show: EffectRunner[C] = EffectRunner(machine, endpoint, clock)
     seen = watch()
     seen.enter()
     try:
@@ -133,12 +133,12 @@ def _turn(moves: bool) -> Generator[None, None, None]:
 
 def _ring(late: bool) -> None:
     if late:
-        raise Overran
+        raise ReaderOverrun
 
 
-async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:
+async def _aattempt(show: EffectRunner[C], index: int, attempt: Attempt[C]) -> AsyncGenerator[C, None]:
     delivering = False
-    waits: Waits[C] = Waits(show)
+    waits: ChunkTimeout[C] = ChunkTimeout(show)
     try:
         show.sends(index)
         chunks = aclosable(attempt.achunks())
@@ -147,7 +147,7 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
             while (chunk := await waits.within(step)) is not END:
                 if delivering:
                     show.goes_on(index, chunk)
-                    late = waits.late and show.goes_on_late(index)
+                    late = waits.late and show.may_continue_late(index)
                     yield chunk
                     _ring(late)
                 elif show.took(index, chunk):
@@ -158,8 +158,8 @@ async def _aattempt(show: Performance[C], index: int, attempt: Attempt[C]) -> As
         finally:
             waits.over()
             await chunks.aclose()
-    except Rang as rang:
-        show.rang(by_reader=isinstance(rang, Overran))
+    except AlarmExpired as rang:
+        show.rang(by_reader=isinstance(rang, ReaderOverrun))
     except BaseException as error:  # noqa: BLE001 - sorted by `raised`, which raises all that is no provider's fault
         show.raised(index, error)
     else:

@@ -17,9 +17,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from capability_router.concurrency.longest_wait import limited
 from capability_router.concurrency.thread_pool import THREADS
-from capability_router.execution.driving.enclosing import ENCLOSING, Enclosing, GivenUp
-from capability_router.execution.driving.performance import Performance, Rang
-from capability_router.execution.driving.waits import Waits
+from capability_router.execution.driving.chunk_timeout import ChunkTimeout
+from capability_router.execution.driving.effect_runner import AlarmExpired, EffectRunner
+from capability_router.execution.driving.outer_attempt import ENCLOSING, OuterAttempt, OuterAttemptAbandoned
 from capability_router.execution.endpoint import Attempt, aclosable, closable
 from capability_router.sdks.abandoned_responses import ABANDONED
 from capability_router.sdks.reader import Reader
@@ -30,7 +30,7 @@ _AHEAD = 64  # chunks that a runner may be ahead of its reader
 _END: Any = object()
 
 
-class Given(NamedTuple):
+class AttemptOutput(NamedTuple):
     """What an attempt gave: a chunk, its end (`_END`), or the error that it raised."""
 
     attempt: int
@@ -43,20 +43,20 @@ class Given(NamedTuple):
         return self.chunk is _END
 
 
-Box = queue.SimpleQueue[Given]
-_GIVEN_UP = Given(0)  # for the whole request
+OutputQueue = queue.SimpleQueue[AttemptOutput]
+_GIVEN_UP = AttemptOutput(0)  # for the whole request
 
 
-class Runner(Reader, Generic[C]):
+class AttemptThread(Reader, Generic[C]):
     """One attempt in a daemon thread, in a copy of the caller's context.
 
     A thread whose attempt was abandoned is not reused.
     """
 
-    def __init__(self, index: int, attempt: Attempt[C], box: Box) -> None:
+    def __init__(self, index: int, attempt: Attempt[C], box: OutputQueue) -> None:
         self._index, self._attempt, self._box = index, attempt, box
         self._stopped = self._ended = False
-        self._given, self._within = 0, Enclosing()
+        self._given, self._within = 0, OuterAttempt()
         self._taken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a semaphore takes twenty times as long
         READERS.add(self)
         try:
@@ -104,17 +104,17 @@ class Runner(Reader, Generic[C]):
                         self._taken.get()
                     if self._stopped:
                         return self._given_up()
-                    self._box.put(Given(self._index, chunk))
+                    self._box.put(AttemptOutput(self._index, chunk))
         except BaseException as error:  # noqa: BLE001 - sorted by the driver, which raises what is no provider's fault
-            return self._end(Given(self._index, error=error))
-        return self._end(Given(self._index))
+            return self._end(AttemptOutput(self._index, error=error))
+        return self._end(AttemptOutput(self._index))
 
     def _given_up(self) -> bool:
         if self.halted:
             READERS.park(self)
         return False
 
-    def _end(self, last: Given) -> bool:
+    def _end(self, last: AttemptOutput) -> bool:
         if self.halted:
             READERS.park(self)
         self._ended = True
@@ -123,13 +123,13 @@ class Runner(Reader, Generic[C]):
         return kept
 
 
-def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Generator[C, None, None]:
+def race(show: EffectRunner[C], lone: tuple[int, Attempt[C]] | None = None) -> Generator[C, None, None]:
     """Run all launches, each attempt in a thread; if `lone` is given, only that attempt.
 
-    Raises GivenUp if all this happens in an attempt of another router that was given up.
+    Raises OuterAttemptAbandoned if all this happens in an attempt of another router that was given up.
     """
-    box: Box = queue.SimpleQueue()
-    runners: dict[int, Runner[C]] = {}
+    box: OutputQueue = queue.SimpleQueue()
+    runners: dict[int, AttemptThread[C]] = {}
     around, wake = ENCLOSING.get(), partial(box.put, _GIVEN_UP)
     around.enter(wake)
     try:
@@ -159,39 +159,42 @@ def race(show: Performance[C], lone: tuple[int, Attempt[C]] | None = None) -> Ge
 
 
 def _run(
-    show: Performance[C], attempts: Iterable[tuple[int, Attempt[C]]], runners: dict[int, Runner[C]], box: Box
+    show: EffectRunner[C],
+    attempts: Iterable[tuple[int, Attempt[C]]],
+    runners: dict[int, AttemptThread[C]],
+    box: OutputQueue,
 ) -> None:
     for index, attempt in attempts:
-        runners[index] = Runner(index, attempt, box)
+        runners[index] = AttemptThread(index, attempt, box)
         show.sends(index)
 
 
-def _taken(box: Box, patience_s: float | None) -> Given | None:
+def _taken(box: OutputQueue, patience_s: float | None) -> AttemptOutput | None:
     try:
         given = box.get(timeout=limited(patience_s))
     except queue.Empty:
         return None
     if given is _GIVEN_UP:
-        raise GivenUp
+        raise OuterAttemptAbandoned
     return given
 
 
-def _too_late(show: Performance[C], given: Given | None, ended: Collection[int]) -> bool:
+def _too_late(show: EffectRunner[C], given: AttemptOutput | None, ended: Collection[int]) -> bool:
     """Whether the answer goes on, with this, although its time is over. What has been read to its end may be shown.
 
     Most attempts know their terminal reason only when its chunk is shown; so `ended` has those that gave all they give.
     """
     if given is None or given.last or given.attempt in ended:
         return False
-    return show.goes_on_late(given.attempt, ahead=True)
+    return show.may_continue_late(given.attempt, ahead=True)
 
 
-def _end(show: Performance[C], late: bool) -> None:
+def _end(show: EffectRunner[C], late: bool) -> None:
     if late:
         show.overran()
 
 
-def heard(show: Performance[C], given: Given | None) -> Sequence[C]:
+def heard(show: EffectRunner[C], given: AttemptOutput | None) -> Sequence[C]:
     """Take in what an attempt gave, or that the alarm rang (None); returns the chunks to yield."""
     if given is None:
         show.rang()
@@ -209,11 +212,11 @@ def heard(show: Performance[C], given: Given | None) -> Sequence[C]:
     return []
 
 
-async def arace(show: Performance[C]) -> AsyncGenerator[C, None]:
+async def arace(show: EffectRunner[C]) -> AsyncGenerator[C, None]:
     """Run all launches, each attempt in a task."""
-    box: asyncio.Queue[Given] = asyncio.Queue(_AHEAD)
+    box: asyncio.Queue[AttemptOutput] = asyncio.Queue(_AHEAD)
     runners: dict[int, asyncio.Task[None]] = {}
-    waits: Waits[Given] = Waits(show)
+    waits: ChunkTimeout[AttemptOutput] = ChunkTimeout(show)
     try:
         while show.running:
             for index, attempt in show.started():
@@ -244,21 +247,21 @@ def _cancel(task: asyncio.Task[None]) -> None:
         task.cancel()
 
 
-async def _ataken(box: asyncio.Queue[Given], waits: Waits[Given]) -> Given | None:
-    with suppress(Rang):
+async def _ataken(box: asyncio.Queue[AttemptOutput], waits: ChunkTimeout[AttemptOutput]) -> AttemptOutput | None:
+    with suppress(AlarmExpired):
         return await waits.within(box.get())
     return None
 
 
-async def _arun(show: Performance[C], index: int, attempt: Attempt[C], box: asyncio.Queue[Given]) -> None:
+async def _arun(show: EffectRunner[C], index: int, attempt: Attempt[C], box: asyncio.Queue[AttemptOutput]) -> None:
     show.sends(index)
     try:
         async with aclosing(aclosable(attempt.achunks())) as chunks:
             async for chunk in chunks:
-                await box.put(Given(index, chunk))
+                await box.put(AttemptOutput(index, chunk))
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # noqa: BLE001 - sorted by the driver, which raises what is no provider's fault
-        await box.put(Given(index, error=error))
+        await box.put(AttemptOutput(index, error=error))
     else:
-        await box.put(Given(index))
+        await box.put(AttemptOutput(index))

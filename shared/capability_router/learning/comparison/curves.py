@@ -18,7 +18,7 @@ _BINS = 10
 _ROUNDING = 1e-12  # of what is added up: a smaller lead is none
 
 
-def kept_lead(signal: Matrix, lead: Matrix, weights: Matrix) -> Matrix:
+def pgr_curve(signal: Matrix, lead: Matrix, weights: Matrix) -> Matrix:
     """PGR at SHARES. The highest signal goes to the strong model first, whose score is `lead` above the weak one's.
 
     Equal signals share what they gain. NaN where the strong one is not ahead.
@@ -32,12 +32,12 @@ def kept_lead(signal: Matrix, lead: Matrix, weights: Matrix) -> Matrix:
     return np.asarray(np.interp(SHARES, np.append(0.0, share), np.append(0.0, gained)))
 
 
-def area(kept: Matrix) -> float:
+def average_pgr(kept: Matrix) -> float:
     """APGR."""
     return float(np.mean((kept[1:] + kept[:-1]) / 2.0))
 
 
-def share_for(kept: Matrix, part: float) -> float:
+def call_performance_threshold(kept: Matrix, part: float) -> float:
     """CPT: the least share that keeps this part of the lead."""
     if np.isnan(kept).any():
         return float("nan")

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capability_router.learning.comparison.bill import Bill
+from capability_router.learning.comparison.cost_estimator import CostEstimator
 from capability_router.learning.comparison.panel import Matrix, Panel
-from capability_router.learning.logs.scored_request import Answer, ScoredRequest
+from capability_router.learning.logs.scored_request import ScoredAnswer, ScoredRequest
 from capability_router.learning.quality.embedding import Origin
-from capability_router.learning.quality.memory import Remembered, Result
-from capability_router.learning.quality.model import Quality, seen_of
+from capability_router.learning.quality.memory import Remembered, ScoredResult
+from capability_router.learning.quality.model import QualityModel, traits_of
 
 _UNSEEN = 0.6  # what is believed of a model of which nothing is known
 STUDYING = 2_000
@@ -30,17 +30,17 @@ class HeldOut(NamedTuple):
     usd: Matrix
 
 
-def studied(rows: Iterable[ScoredRequest], origin: Origin = _NONE, tick: Tick = lambda _: None) -> Quality:
+def trained_model(rows: Iterable[ScoredRequest], origin: Origin = _NONE, tick: Tick = lambda _: None) -> QualityModel:
     """The learned model after these rows, whose embeddings have this origin. `tick` is called for each row."""
 
-    def told() -> Iterator[tuple[Remembered, dict[str, Result]]]:
+    def told() -> Iterator[tuple[Remembered, dict[str, ScoredResult]]]:
         for row in rows:
             yield Remembered(row.id, row.sketch), _results(row)
             tick(1)
 
-    quality = Quality()
+    quality = QualityModel()
     quality.origin = origin
-    quality.study(told())
+    quality.learn_log(told())
     return quality
 
 
@@ -50,7 +50,7 @@ def foresight(panels: Sequence[Panel], rows: Sequence[ScoredRequest], folds: int
     found = [HeldOut(*np.full((2, len(p.rows), len(p.models)), np.nan)) for p in panels]
     for fold in range(folds):
         others = [row for row in rows if parts[row.id] != fold]
-        quality, bills = studied(others, tick=tick), _bills(others)
+        quality, bills = trained_model(others, tick=tick), _bills(others)
         tick(STUDYING)
         for panel, told in zip(panels, found, strict=True):
             at = [i for i, row in enumerate(panel.rows) if parts[row.id] == fold]
@@ -64,27 +64,27 @@ def fold_of(row: ScoredRequest, folds: int) -> int:
 
 
 def _foretell(
-    panel: Panel, at: Sequence[int], told: HeldOut, quality: Quality, bills: dict[str, Bill], tick: Tick
+    panel: Panel, at: Sequence[int], told: HeldOut, quality: QualityModel, bills: dict[str, CostEstimator], tick: Tick
 ) -> None:  # fmt: skip
-    asked, none = [(model, _UNSEEN) for model in panel.models], Bill([], [])
+    asked, none = [(model, _UNSEEN) for model in panel.models], CostEstimator([], [])
     for i in at:
         row = panel.rows[i]
-        expected = quality.expect(seen_of(row.sketch), asked)
+        expected = quality.expect(traits_of(row.sketch), asked)
         told.quality[i] = expected.quality
         pairs = zip(panel.models, expected.tokens.tolist(), strict=True)
         told.usd[i] = [bills.get(model, none).usd(row.size, tokens) for model, tokens in pairs]
         tick(1)
 
 
-def _bills(rows: Sequence[ScoredRequest]) -> dict[str, Bill]:
+def _bills(rows: Sequence[ScoredRequest]) -> dict[str, CostEstimator]:
     sizes: dict[str, list[float]] = {}
-    answers: dict[str, list[Answer]] = {}
+    answers: dict[str, list[ScoredAnswer]] = {}
     for row in rows:
         for model, answer in row.answers.items():
             sizes.setdefault(model, []).append(row.size)
             answers.setdefault(model, []).append(answer)
-    return {model: Bill(sizes[model], answers[model]) for model in sizes}
+    return {model: CostEstimator(sizes[model], answers[model]) for model in sizes}
 
 
-def _results(row: ScoredRequest) -> dict[str, Result]:
-    return {model: Result(answer.score, answer.tokens) for model, answer in row.answers.items()}
+def _results(row: ScoredRequest) -> dict[str, ScoredResult]:
+    return {model: ScoredResult(answer.score, answer.tokens) for model, answer in row.answers.items()}

@@ -109,7 +109,7 @@ def chances(panel: Panel) -> Matrix:
     return np.asarray(np.maximum(found, _LEAST_CHANCE))
 
 
-def never_together(panel: Panel) -> float:
+def single_model_share(panel: Panel) -> float:
     """The share of rows of a kind for which only one model was ever asked: of the others nothing is known there."""
     asked: dict[str, set[str]] = defaultdict(set)
     for row in panel.rows:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from capability_router.decision_log.following import LONGEST
+from capability_router.decision_log.tail import LONGEST
 from capability_router.errors import ConfigError
 from capability_router.json_text import parsed
-from capability_router.learning.logs.items import Source
-from capability_router.learning.logs.seen import texts_of
+from capability_router.learning.logs.json_item_reader import JsonItemReader
+from capability_router.learning.logs.logged_features import texts_of
 from capability_router.learning.logs.table_rows import NEEDED
 from capability_router.nearest import nearest
 
@@ -26,7 +26,7 @@ _BATCH = 1_000
 _COMMA = re.compile(r"\s*\d*,\d+\s*")  # as spreadsheets of many languages write a fraction
 
 
-def csv_lines(source: Source) -> Iterator[dict[str, Any]]:
+def csv_lines(source: JsonItemReader) -> Iterator[dict[str, Any]]:
     """The lines of a CSV file as far as it goes. Raises ConfigError where a needed column is missing."""
     csv.field_size_limit(LONGEST)
     with source.open() as file:
@@ -43,7 +43,7 @@ def csv_lines(source: Source) -> Iterator[dict[str, Any]]:
             source.omissions.note("the rest of a file that breaks off or is damaged")
 
 
-def _text(line: bytes, source: Source) -> str:
+def _text(line: bytes, source: JsonItemReader) -> str:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
@@ -80,7 +80,7 @@ def _delimiter(head: str) -> str:
     return next((d for d in ",;\t|" if set(NEEDED) <= {_plain(name.strip('" \r\n')) for name in head.split(d)}), ",")
 
 
-def parquet_lines(source: Source) -> Iterator[dict[str, Any]]:
+def parquet_lines(source: JsonItemReader) -> Iterator[dict[str, Any]]:
     """The lines of a Parquet file. Raises ConfigError without pyarrow or a needed column."""
     try:
         import pyarrow  # type: ignore[import-untyped, import-not-found, unused-ignore]  # optional, without types
@@ -99,7 +99,7 @@ def parquet_lines(source: Source) -> Iterator[dict[str, Any]]:
         source.told()
 
 
-def _check(source: Source, names: Any) -> None:
+def _check(source: JsonItemReader, names: Any) -> None:
     missing = [name for name in NEEDED if name not in names]
     if names and missing:
         near = nearest(missing[0], [str(name) for name in names])

@@ -1,4 +1,4 @@
-"""LangSmith: runs and feedback, as its SDK's `list_runs` and `list_feedback` or its command line export them.
+"""LangSmithRows: runs and feedback, as its SDK's `list_runs` and `list_feedback` or its command line export them.
 
 A lesson is the run of a ChatRouter, or a model's own run outside of any. Feedback counts for it if it was given for the
 run itself, for a run inside of it, or for a run around it that asked no other model. Of several runs of one model in a
@@ -15,9 +15,9 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from capability_router.errors import ConfigError
+from capability_router.learning.logs.logged_features import LoggedFeatures, terms_of, texts_of, with_text, without_text
 from capability_router.learning.logs.omissions import Omissions
-from capability_router.learning.logs.scored_request import TOO_MANY, Answer, ScoredRequest, hold
-from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
+from capability_router.learning.logs.scored_request import TOO_MANY, ScoredAnswer, ScoredRequest, hold
 from capability_router.learning.logs.values import UNSCORED, name_of, number_of, score_of, tokens_of, usd_of
 from capability_router.nearest import nearest
 
@@ -36,8 +36,8 @@ class LangSmithRun(NamedTuple):
     routed: bool
     model: str
     request_id: str
-    answer: Answer
-    seen: Seen | None
+    answer: ScoredAnswer
+    seen: LoggedFeatures | None
     kind: str = ""
     nameless: bool = False
     began: str = ""
@@ -66,7 +66,7 @@ class _Given:
         return [score for id, (_, score) in self._newest.items() if id != _MEAN or len(self._newest) == 1]
 
 
-class LangSmith:
+class LangSmithRows:
     """Runs and feedback, in any order and from any number of files; `key` is the feedback that counts."""
 
     def __init__(self, omissions: Omissions, key: str | None) -> None:
@@ -169,7 +169,9 @@ class LangSmith:
     def _unknown(self, key: str) -> ConfigError:
         if self._given:
             return ConfigError(f"--key: no run has feedback {key!r}{nearest(key, sorted(self._given))}")
-        told = f"--key selects among several kinds of LangSmith feedback, and the logs have none, so none is {key!r}"
+        told = (
+            f"--key selects among several kinds of LangSmithRows feedback, and the logs have none, so none is {key!r}"
+        )
         return ConfigError(f"{told}: leave it out, or add the export of the feedback")
 
     def _above(self, id: str) -> Iterator[str]:
@@ -222,7 +224,7 @@ def _run(item: Mapping[str, Any]) -> LangSmithRun:
             True,
             routed,
             request,
-            Answer(0.0, tokens, usd),
+            ScoredAnswer(0.0, tokens, usd),
             _seen(item, facts, extra),
             _kind(facts),
             False,
@@ -233,7 +235,7 @@ def _run(item: Mapping[str, Any]) -> LangSmithRun:
     seen = _seen(item, facts, extra) if model else None
     usd, tokens = usd_of(item.get("total_cost")), _tokens(item)
     unnamed = answered and not model
-    return LangSmithRun(parent, False, model, "", Answer(0.0, tokens, usd), seen, _kind(facts), unnamed, began)
+    return LangSmithRun(parent, False, model, "", ScoredAnswer(0.0, tokens, usd), seen, _kind(facts), unnamed, began)
 
 
 def _id(item: Mapping[str, Any]) -> str:
@@ -264,7 +266,7 @@ def _tokens(item: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _seen(item: Mapping[str, Any], facts: Mapping[str, Any], extra: Mapping[str, Any]) -> Seen:
+def _seen(item: Mapping[str, Any], facts: Mapping[str, Any], extra: Mapping[str, Any]) -> LoggedFeatures:
     tags = item.get("tags")
     written = [t for t in tags if isinstance(t, str) and not t.startswith(_STEPS)] if isinstance(tags, list) else []
     terms = terms_of({**facts, "tags": written})

@@ -14,7 +14,7 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
-class Answer(NamedTuple):
+class ScoredAnswer(NamedTuple):
     """A score from 0 to 1; the answer's tokens and its cost in USD where they are known."""
 
     score: float
@@ -37,7 +37,7 @@ class ScoredRequest:
     worded: bool
     kind: str = ""
     chances: dict[str, float] = field(default_factory=dict)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, ScoredAnswer] = field(default_factory=dict)
 
     @property
     def stated(self) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
+from capability_router.learning.logs.logged_features import LoggedFeatures, terms_of, texts_of, with_text, without_text
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.sample import AGAIN, HashSample
-from capability_router.learning.logs.scored_request import Answer, ScoredRequest
-from capability_router.learning.logs.seen import Seen, terms_of, texts_of, with_text, without_text
+from capability_router.learning.logs.scored_request import ScoredAnswer, ScoredRequest
 from capability_router.learning.logs.values import UNSCORED, name_of, score_of, tokens_of, usd_of
 
 NEEDED = ("model", "score")
@@ -46,18 +46,18 @@ class TableRows:
         elif not answers:
             self._omissions.note("requests without outcomes")
 
-    def _answer(self, model: object, told: object) -> Answer | None:
+    def _answer(self, model: object, told: object) -> ScoredAnswer | None:
         score = score_of(told.get("score")) if isinstance(told, Mapping) else UNSCORED
         if not isinstance(told, Mapping) or not isinstance(model, str) or not model:
             self._omissions.note("outcomes without a model")
         elif isinstance(score, str):
             self._omissions.note(score)
         else:
-            return Answer(score, tokens_of(told.get("output_tokens")), usd_of(told.get("cost_usd")))
+            return ScoredAnswer(score, tokens_of(told.get("output_tokens")), usd_of(told.get("cost_usd")))
         return None
 
     def _join(
-        self, item: Mapping[str, Any], terms: Mapping[str, Any], source: str, answers: dict[str, Answer]
+        self, item: Mapping[str, Any], terms: Mapping[str, Any], source: str, answers: dict[str, ScoredAnswer]
     ) -> None:  # fmt: skip
         self._lines += 1
         id, texts = name_of(item.get("id")), texts_of(item)
@@ -80,7 +80,7 @@ class TableRows:
         if texts and self._texts.setdefault(id, hash(tuple(texts))) != hash(tuple(texts)):
             self._omissions.note("texts that differ from the first one with their id")
 
-    def _again(self, digest: str, answers: Mapping[str, Answer]) -> str:
+    def _again(self, digest: str, answers: Mapping[str, ScoredAnswer]) -> str:
         """The id of a request without one: of its text, and of the how manieth time that it was put to a model."""
         times = 1
         for model in answers:
@@ -100,7 +100,7 @@ def _row(id: str, item: Mapping[str, Any], terms: Mapping[str, Any], texts: list
     return ScoredRequest(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind)
 
 
-def _seen(item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> Seen:
+def _seen(item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> LoggedFeatures:
     if texts:
         return with_text(texts, terms_of(terms), turns=len(texts))
     return without_text(terms_of(terms), tokens_of(item.get("input_tokens")) or 0.0, ())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 KINDS = {"i1": "<i1", "u2": "<u2", "i4": "<i4", "f2": "<f2", "f4": "<f4"}
 
 
-class Unreadable(ValueError):
+class UnreadableState(ValueError):
     """A damaged state, or one of another version; the message says what is wrong with it."""
 
 
@@ -24,16 +24,16 @@ def packed(array: NDArray[Any], kind: str) -> dict[str, Any]:
 
 
 def array(packed: object, *shape: int | None) -> NDArray[Any]:
-    """The packed array, checked for this shape (None = any length). Raises Unreadable."""
+    """The packed array, checked for this shape (None = any length). Raises UnreadableState."""
     if not isinstance(packed, Mapping) or packed.get("kind") not in KINDS:
-        raise Unreadable("an array is missing, or of an unknown kind")
+        raise UnreadableState("an array is missing, or of an unknown kind")
     try:
         data = b64decode(packed["data"], validate=True)
         found = np.frombuffer(data, KINDS[packed["kind"]]).reshape([int(n) for n in packed["shape"]])
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise Unreadable("an array can't be read") from error
+        raise UnreadableState("an array can't be read") from error
     if len(found.shape) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
-        raise Unreadable(f"an array has the shape {found.shape}, expected {shape}")
+        raise UnreadableState(f"an array has the shape {found.shape}, expected {shape}")
     return found
 
 
@@ -41,5 +41,5 @@ def finite(packed: object, *shape: int | None) -> NDArray[np.float32]:
     """The same, for finite numbers only."""
     found = array(packed, *shape).astype(np.float32)
     if not np.isfinite(found).all():
-        raise Unreadable("an array holds what is no number")
+        raise UnreadableState("an array holds what is no number")
     return found

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from capability_router.learning.quality.decomposition import ScoreDecomposition
 from capability_router.learning.quality.sketch import Matrix
-from capability_router.learning.quality.split import Split
 
 SOURCES, _TAKEN = 4, 2  # sources; how many of the first need no proof
 _ROUNDS, _DOUBT = 100, 1.0  # of descent; standard errors of proof that a direction needs, and a further source
@@ -38,34 +38,37 @@ class Blend(NamedTuple):
         return np.concatenate((shared, own), axis=1, dtype=np.float32)
 
 
-def blend(sources: Sequence[Matrix], true: Split) -> Blend:
+def blend(sources: Sequence[Matrix], true: ScoreDecomposition) -> Blend:
     """Fitted on predictions (rows, 1 + models) that did not see these outcomes."""
     some = np.asarray(true.there.any(1, keepdims=True), np.bool_)
-    shared = _proven([source[:, :1] for source in sources], true.shared, some)
-    mixed = _proven([source[:, 1:] for source in sources], true.own, np.asarray(true.there > 0, np.bool_))
+    shared = _forward_selected([source[:, :1] for source in sources], true.shared, some)
+    mixed = _forward_selected([source[:, 1:] for source in sources], true.own, np.asarray(true.there > 0, np.bool_))
     together = sum(weight * source[:, 1:] for weight, source in zip(mixed, sources, strict=True))
     drawn = _directions(np.asarray(together), true)
     return Blend(shared.astype(np.float32), np.stack([weight * drawn for weight in mixed]).astype(np.float32))
 
 
-def _directions(predicted: Matrix, true: Split) -> Matrix:
+def _directions(predicted: Matrix, true: ScoreDecomposition) -> Matrix:
     """The matrix that keeps the predictive part of deviations along each of their principal directions."""
     _, axes = np.linalg.eigh((predicted.T @ predicted).astype(np.float64))
     along = predicted @ axes
     weights = np.array(
-        [_trust((along[:, i : i + 1] * axes[:, i])[true.there > 0], true.own[true.there > 0]) for i in range(len(axes))]
+        [
+            _shrinkage((along[:, i : i + 1] * axes[:, i])[true.there > 0], true.own[true.there > 0])
+            for i in range(len(axes))
+        ]
     )
     return np.asarray((axes * weights) @ axes.T, np.float32)
 
 
-def _trust(predicted: Matrix, true: Matrix) -> float:
+def _shrinkage(predicted: Matrix, true: Matrix) -> float:
     """The share, 0 to 1, of a prediction that comes true, minus a margin for chance."""
     square = float(predicted @ predicted)
     error = float(np.sqrt(np.square(predicted * (true - predicted)).sum()))
     return float(np.clip((predicted @ true - _DOUBT * error) / square, 0.0, 1.0)) if square > 0.0 else 0.0
 
 
-def _proven(sources: Sequence[Matrix], true: Matrix, there: NDArray[np.bool_]) -> Matrix:
+def _forward_selected(sources: Sequence[Matrix], true: Matrix, there: NDArray[np.bool_]) -> Matrix:
     """Weights of sources (rows, columns); a further source gets none unless it predicts better, beyond chance."""
     columns, wanted, rows = np.column_stack([source[there] for source in sources]), true[there], np.nonzero(there)[0]
     kept = list(range(min(len(sources), _TAKEN)))

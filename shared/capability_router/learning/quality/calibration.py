@@ -38,11 +38,11 @@ def calibrated(predicted: Values, realised: Values) -> Calibration:
     x = np.array([predicted[part].mean() for part in bins])
     y = np.array([(realised[part].sum() + _SHRINK * predicted[part].mean()) / (len(part) + _SHRINK) for part in bins])
     kept = np.concatenate(([True], np.diff(x) > 1e-4))
-    x, y = x[kept], _rising(y[kept] - _LEAST_SLOPE * x[kept]) + _LEAST_SLOPE * x[kept]
+    x, y = x[kept], _isotonic(y[kept] - _LEAST_SLOPE * x[kept]) + _LEAST_SLOPE * x[kept]
     return Calibration(tuple(x.tolist()), tuple(y.tolist()))
 
 
-def _rising(values: Values) -> Values:
+def _isotonic(values: Values) -> Values:
     """The closest sequence that never falls: neighbours out of order get their mean."""
     blocks: list[tuple[float, int]] = []
     for value in values.tolist():

@@ -10,10 +10,10 @@ import numpy as np
 
 from capability_router.learning.quality.blend import SOURCES, Blend, blend
 from capability_router.learning.quality.calibration import Calibration, calibrated
+from capability_router.learning.quality.decomposition import ScoreDecomposition, parted, slopes, split
 from capability_router.learning.quality.neighbours import Sides, estimates, keys
-from capability_router.learning.quality.ridge import Line, Parts, best_line, line
+from capability_router.learning.quality.ridge import Parts, RidgeFit, best_ridge_fit, line
 from capability_router.learning.quality.sketch import Matrix
-from capability_router.learning.quality.split import Split, parted, slopes, split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
 from capability_router.learning.quality.trees import Trees, grown, no_trees
@@ -27,7 +27,7 @@ _LIKE_OTHERS = 5.0  # similarity to the other models counts as this many scores
 FEATURES = BAG + SIZE
 
 
-class Table(NamedTuple):
+class TrainingTable(NamedTuple):
     """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores`, `tokens` of answers (rows, models), `parts` (rows).
 
     NaN = unknown. `known` (rows, KEY): the keys by which rows are compared, None = by their words.
@@ -41,7 +41,7 @@ class Table(NamedTuple):
     known: Matrix | None = None
 
 
-class Scale(NamedTuple):
+class FeatureScaler(NamedTuple):
     """Mean and standard deviation of the surface's numbers."""
 
     centre: Matrix
@@ -71,13 +71,13 @@ class Fit:
     of scores, then the models' own; `lengths` likewise.
     """
 
-    scale: Scale
+    scale: FeatureScaler
     weights: Matrix
     lengths: Verbosity
     blend: Blend
     slopes: Matrix
     calibration: Calibration
-    split: Split
+    split: ScoreDecomposition
     trees: Trees
 
     @property
@@ -102,7 +102,7 @@ class Fitted(NamedTuple):
     beyond: Matrix
 
 
-def fitted(table: Table) -> Fitted:
+def fitted(table: TrainingTable) -> Fitted:
     """Needs a table of at least one row."""
     scale = scale_of(table.surfaces)
     x = scale.features(table.bags, table.surfaces)
@@ -117,7 +117,7 @@ def fitted(table: Table) -> Fitted:
     sources = [straight.unseen, *_by_neighbours(known, true, table.parts)]
     trees, further = _by_trees(table.surfaces, sources, true)
     sources.append(further)
-    found = _cautious(blend(sources, true), true)
+    found = _shrunk_by_gaps(blend(sources, true), true)
     if not found.trusts(SOURCES - 1):
         trees = no_trees(further.shape[1])
     there = true.there > 0
@@ -152,17 +152,17 @@ def _told_apart(x: Matrix, scores: Matrix, parts: Parts) -> tuple[Matrix, Matrix
     return levels.astype(np.float32), (np.clip(worth, 0.0, 2.0) * told).astype(np.float32)
 
 
-def _cautious(found: Blend, true: Split) -> Blend:
+def _shrunk_by_gaps(found: Blend, true: ScoreDecomposition) -> Blend:
     """If models were asked by choice, their few scores say little about requests that others got."""
     gaps = 1.0 - float(true.there.mean())
     number = true.there.sum(0)
     return found._replace(own=(found.own * (number / (number + _DOUBTED * gaps + 1e-9))).astype(np.float32))
 
 
-def scale_of(surfaces: Matrix) -> Scale:
+def scale_of(surfaces: Matrix) -> FeatureScaler:
     """Of the rows' surfaces; a number that never varies has no weight."""
     spread = surfaces.std(0)
-    return Scale(surfaces.mean(0), np.where(spread > 1e-6, spread, 1e6).astype(np.float32))
+    return FeatureScaler(surfaces.mean(0), np.where(spread > 1e-6, spread, 1e6).astype(np.float32))
 
 
 def sloped(slope: Matrix, parts: Matrix) -> Matrix:
@@ -172,7 +172,7 @@ def sloped(slope: Matrix, parts: Matrix) -> Matrix:
     return np.hstack((parts[:, :1], slope * parts[:, :1] + parts[:, 1:]))
 
 
-def _lines(x: Matrix, wholes: Sequence[Split], parts: Parts) -> list[Line]:
+def _lines(x: Matrix, wholes: Sequence[ScoreDecomposition], parts: Parts) -> list[RidgeFit]:
     """For the shared part and each model's own; targets that are known for the same rows are solved together."""
     columns = [rows_of(whole) for whole in wholes]
     values, there = (np.hstack(matrices) for matrices in zip(*columns, strict=True))
@@ -186,13 +186,13 @@ def _lines(x: Matrix, wholes: Sequence[Split], parts: Parts) -> list[Line]:
     for group in map(np.array, groups.values()):
         rows = np.flatnonzero(there[:, group[0]])
         if len(rows):
-            found = best_line(x[rows], values[np.ix_(rows, group)], parts[rows], shared[group])
+            found = best_ridge_fit(x[rows], values[np.ix_(rows, group)], parts[rows], shared[group])
             weights[:, group], unseen[np.ix_(rows, group)] = found
     ends = np.cumsum([len(value.T) for value, _ in columns])[:-1]
-    return [Line(*halves) for halves in zip(np.split(weights, ends, 1), np.split(unseen, ends, 1), strict=True)]
+    return [RidgeFit(*halves) for halves in zip(np.split(weights, ends, 1), np.split(unseen, ends, 1), strict=True)]
 
 
-def _by_neighbours(known: Sides, true: Split, parts: Parts) -> tuple[Matrix, Matrix]:
+def _by_neighbours(known: Sides, true: ScoreDecomposition, parts: Parts) -> tuple[Matrix, Matrix]:
     values, there = rows_of(true)
     unseen = np.zeros_like(values), np.zeros_like(values)
     for part in np.unique(parts):
@@ -202,14 +202,14 @@ def _by_neighbours(known: Sides, true: Split, parts: Parts) -> tuple[Matrix, Mat
     return unseen
 
 
-def _by_trees(surfaces: Matrix, sources: Sequence[Matrix], true: Split) -> tuple[Trees, Matrix]:
+def _by_trees(surfaces: Matrix, sources: Sequence[Matrix], true: ScoreDecomposition) -> tuple[Trees, Matrix]:
     values, there = rows_of(true)
     if true.there.mean() <= _MOSTLY:
         return no_trees(values.shape[1]), np.zeros_like(values)
     return grown(np.hstack((surfaces, *sources)), values, there)
 
 
-def rows_of(true: Split) -> tuple[Matrix, Matrix]:
+def rows_of(true: ScoreDecomposition) -> tuple[Matrix, Matrix]:
     """The values that the sources predict: (rows, 1 + models), shared first, and 1 where they are known, else 0."""
     some = true.there.any(1, keepdims=True).astype(np.float32)
     return np.hstack((true.shared, true.own)), np.hstack((some, true.there))

@@ -30,7 +30,7 @@ def _always() -> bool:
     return True
 
 
-def _longer(run: float, z: float, rare: bool) -> float:
+def _cusum(run: float, z: float, rare: bool) -> float:
     """A run after a surprise of `z` standard deviations in its direction; 0 = it has ended.
 
     Where surprises are `rare` they are large, so that one or two of them would be a run of their own: the bad answers
@@ -109,7 +109,7 @@ class Level:
         z, rare = surprise / math.sqrt(max(self.variance, _LEAST_SPREAD)), self.variance < _RARE
         if whose and max(self._run(whose, z, rare)) > _ONE_TENANT and not leads():
             z = min(max(z, -_SLACK), _SLACK)  # it lengthens the run of all no further
-        self.above, self.below = _longer(self.above, z, rare), _longer(self.below, -z, rare)
+        self.above, self.below = _cusum(self.above, z, rare), _cusum(self.below, -z, rare)
         if self.count < _LEAST or max(self.above, self.below) < _ALARM:
             return False
         self.doubt(KEPT)
@@ -119,7 +119,7 @@ class Level:
     def _run(self, whose: str, z: float, rare: bool) -> tuple[float, float]:
         """This tenant's own run, with its newest surprise."""
         above, below = self.runs.pop(whose, (0.0, 0.0))
-        run = (_longer(above, z, rare), _longer(below, -z, rare))
+        run = (_cusum(above, z, rare), _cusum(below, -z, rare))
         if any(run):
             self.runs[whose] = run
             if len(self.runs) > _TENANTS:

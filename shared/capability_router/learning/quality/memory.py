@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from capability_router.learning.quality.embedding import MEANING
-from capability_router.learning.quality.fit import PARTS, Table
+from capability_router.learning.quality.fit import PARTS, TrainingTable
 from capability_router.learning.quality.neighbours import KEY, keys, keys_of_meaning
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 
@@ -26,14 +26,14 @@ class Remembered(NamedTuple):
     whose: str = ""
 
 
-class Result(NamedTuple):
+class ScoredResult(NamedTuple):
     """A model's result on a request: a score from 0 to 1, and the tokens of its answer if known."""
 
     score: float
     tokens: int | None = None
 
 
-class Memory:
+class RequestMemory:
     """Rows, and the models' results. Not thread-safe, except for readers of `keys[:, :size]`.
 
     `keys` (KEY, rows) are kept by column: a request is compared by the few that it has.
@@ -64,7 +64,7 @@ class Memory:
             self.models.append(model)  # last, because another thread may call `has`
         return self.models.index(model)
 
-    def add(self, row: Remembered, results: Mapping[str, Result]) -> int:
+    def add(self, row: Remembered, results: Mapping[str, ScoredResult]) -> int:
         """The row's index; results of a known request are added to the earlier ones."""
         columns = [(self.column(model), result) for model, result in results.items()]
         at = self._at.get(row.id)
@@ -90,25 +90,25 @@ class Memory:
         there = np.flatnonzero(~np.isnan(self.scores[: len(self.rows), self.column(model)]))
         return len(there) if whose is None else sum(self.rows[at].whose == whose for at in there)
 
-    def results(self, at: int) -> dict[str, Result]:
+    def results(self, at: int) -> dict[str, ScoredResult]:
         """The models' results on the request at this index."""
         found = zip(self.models, self.scores[at].tolist(), self.tokens[at].tolist(), strict=True)
         return {
-            m: Result(score, None if tokens != tokens else round(tokens))
+            m: ScoredResult(score, None if tokens != tokens else round(tokens))
             for m, score, tokens in found
             if score == score
         }
 
-    def of(self, id: str) -> dict[str, Result]:
+    def of(self, id: str) -> dict[str, ScoredResult]:
         """The models' results on this request; none if it is not remembered."""
         at = self._at.get(id)
         return {} if at is None else self.results(at)
 
-    def told(self) -> list[tuple[Remembered, dict[str, Result]]]:
+    def told(self) -> list[tuple[Remembered, dict[str, ScoredResult]]]:
         """All requests, in the order in which they came."""
         return [(self.rows[at], self.results(at)) for at in np.argsort(self.order[: len(self.rows)]).tolist()]
 
-    def without_the_largest(self) -> tuple[str, list[tuple[Remembered, dict[str, Result]]]]:
+    def without_dominant_tenant(self) -> tuple[str, list[tuple[Remembered, dict[str, ScoredResult]]]]:
         """The tenant with more than half of all tenants' requests ("" = none), and all requests but its own, in their
         order.
 
@@ -191,7 +191,7 @@ class Memory:
         whose, most = Counter(asked).most_common(1)[0] if asked else ("", 0)
         return whose if several and 2 * most > len(asked) else ""
 
-    def table(self) -> Table:
+    def table(self) -> TrainingTable:
         """A copy to fit on. Parts are drawn by id, not by text, so that repetitions of a request may predict each
         other.
         """
@@ -199,10 +199,10 @@ class Memory:
         parts = np.array([_place(row.id) // 7 % PARTS for row in self.rows], np.intp)
         rows = slice(len(self.rows))
         known = None if self.meanings is None else self.meanings[:, rows].T.copy()
-        return Table(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known)
+        return TrainingTable(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known)
 
 
-def _as_ever(results: Mapping[str, Result]) -> dict[str, Result]:
+def _as_ever(results: Mapping[str, ScoredResult]) -> dict[str, ScoredResult]:
     former = {model.removesuffix(FORMER): result for model, result in results.items() if model.endswith(FORMER)}
     return {**former, **{model: result for model, result in results.items() if not model.endswith(FORMER)}}
 

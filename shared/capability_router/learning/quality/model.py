@@ -16,20 +16,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from capability_router.learning.implicit_signs import SignCounts
+from capability_router.learning.quality.decomposition import parted
 from capability_router.learning.quality.embedding import Origin
 from capability_router.learning.quality.exploration_bonus import exploration_bonus
 from capability_router.learning.quality.fit import Fit, fitted, rows_of
 from capability_router.learning.quality.levels import KEPT, Level
-from capability_router.learning.quality.memory import Memory, Remembered, Result
-from capability_router.learning.quality.neighbours import drawn, formed, keys, keys_of_meaning, nearest
+from capability_router.learning.quality.memory import Remembered, RequestMemory, ScoredResult
+from capability_router.learning.quality.neighbours import combined_similarity, drawn, keys, keys_of_meaning, nearest
 from capability_router.learning.quality.own_levels import KEPT_CHANGED, OwnLevels, sums_of
 from capability_router.learning.quality.products import products, sparse_products
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
-from capability_router.learning.quality.split import parted
 from capability_router.learning.quality.traits import Traits
-from capability_router.learning.quality.versions import IN_A_ROW, Versions
-from capability_router.learning.signs import Counted
-from capability_router.learning.tenants import Tenants
+from capability_router.learning.quality.versions import IN_A_ROW, ModelVersions
+from capability_router.learning.tenants import TenantBounds
 
 BELIEVED = 20.0  # scores; what is believed before any counts as this many, unless told otherwise
 SHARED_BELIEVED = 200.0  # scored requests; after this many, half of the shared effect is believed of an unscored model
@@ -42,7 +42,7 @@ _SAME = 1e-6  # quality points; scores are remembered as 32-bit numbers
 _Values = NDArray[np.float64]
 
 
-class Expected(NamedTuple):
+class QualityPrediction(NamedTuple):
     """Per requested model `quality`, its standard error, and `tokens` of an answer (NaN = unknown)."""
 
     quality: _Values
@@ -50,7 +50,7 @@ class Expected(NamedTuple):
     tokens: _Values
 
 
-class _Read(NamedTuple):
+class _FitPrediction(NamedTuple):
     """What a fit predicts for one request, without the levels.
 
     The effect on an average model, and on each (models); tokens (models); and the similarity of the nearest row.
@@ -62,7 +62,7 @@ class _Read(NamedTuple):
     likeness: float = 0.0
 
 
-class View(NamedTuple):
+class FitSnapshot(NamedTuple):
     """A fit, what the remembered requests are worth to it (rows, 1 + models), and their forms; swapped as one."""
 
     fit: Fit
@@ -71,7 +71,7 @@ class View(NamedTuple):
     forms: Matrix
 
     @classmethod
-    def of(cls, fit: Fit, values: Matrix, there: Matrix, rows: Sequence[Remembered]) -> View:
+    def of(cls, fit: Fit, values: Matrix, there: Matrix, rows: Sequence[Remembered]) -> FitSnapshot:
         """For the rows that the values belong to."""
         surfaces = np.array([row.sketch.surface for row in rows], np.float32).reshape(len(rows), -1)
         return cls(fit, values, there, fit.scale.forms(surfaces))
@@ -80,23 +80,23 @@ class View(NamedTuple):
         """The neighbours' result (1 + models), by words and with form; the nearest one's similarity, squared."""
         known = known[:, : len(self.values)]
         similar = sparse_products(known, key)
-        both = formed(similar, products(self.forms[: len(similar)], self.fit.scale.forms(surface)))
+        both = combined_similarity(similar, products(self.forms[: len(similar)], self.fit.scale.forms(surface)))
         (rows, weights), (others, theirs) = nearest(similar), nearest(both)
         by_words = drawn(weights, self.values[rows], self.there[rows])
         by_form = drawn(theirs, self.values[others], self.there[others])
         return by_words, by_form, float(similar.max(initial=0.0)) ** 2  # equals among the nearest share their weight
 
-    def with_room(self, more: int) -> View:
+    def with_room(self, more: int) -> FitSnapshot:
         """With room for this many further rows."""
         grown = (np.pad(each, ((0, more), (0, 0))) for each in (self.values, self.there, self.forms))
-        return View(self.fit, *grown)
+        return FitSnapshot(self.fit, *grown)
 
 
-class Apart(NamedTuple):
+class DominantTenant(NamedTuple):
     """One tenant has scored more than all others together: its hash, and what the others' scores teach."""
 
     whose: str
-    quality: Quality
+    quality: QualityModel
 
     def bounded(
         self, quality: _Values, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float],
@@ -110,28 +110,33 @@ class Apart(NamedTuple):
         return np.asarray(np.clip(quality, without.quality - most, without.quality + most))
 
 
-class Quality:
+class QualityModel:
     """Learned from scored requests. Thread-safe."""
 
     def __init__(
-        self, memory: Memory | None = None, levels: dict[str, Level] | None = None, view: View | None = None,
-        scored: int = 0, tenants: Tenants | None = None, new: int = 0,
-    ) -> None:  # fmt: skip
-        self.memory = Memory() if memory is None else memory
+        self,
+        memory: RequestMemory | None = None,
+        levels: dict[str, Level] | None = None,
+        view: FitSnapshot | None = None,
+        scored: int = 0,
+        tenants: TenantBounds | None = None,
+        new: int = 0,
+    ) -> None:
+        self.memory = RequestMemory() if memory is None else memory
         self.levels: dict[str, Level] = levels or {}
-        self.tenants = Tenants() if tenants is None else tenants
+        self.tenants = TenantBounds() if tenants is None else tenants
         self.own = OwnLevels()
         self._view = view
         self._scored = scored  # requests, ever
         self._new = new if view else len(self.memory)  # since the last fit; else short processes would never have one
         self._lock = Lock()
-        self.versions = Versions()
+        self.versions = ModelVersions()
         """Behind the models' names, as their replies said."""
         self.origin = Origin()
         """Of the requests' meanings."""
-        self.apart: Apart | None = None
+        self.apart: DominantTenant | None = None
         """As of the last fit; where a tenant outweighs all others, and these have scored LEAST requests."""
-        self.signs: Mapping[str, Counted] = {}
+        self.signs: Mapping[str, SignCounts] = {}
         """By model, what implicit signs in the logs came to that it was trained on."""
 
     @property
@@ -145,7 +150,7 @@ class Quality:
         return self._new
 
     @property
-    def view(self) -> View | None:
+    def view(self) -> FitSnapshot | None:
         """The fit in use, with the value of each remembered request."""
         return self._view
 
@@ -180,7 +185,7 @@ class Quality:
     def expect(
         self, seen: Traits, believed: Sequence[tuple[str, float]], worth: float | Sequence[float] = BELIEVED,
         whose: str = "",
-    ) -> Expected:  # fmt: skip
+    ) -> QualityPrediction:  # fmt: skip
         """For models (id, quality believed for this request before learning), in their order.
 
         `worth`: how many scores that belief counts as, for all models or for each. `whose`: the tenant's hash.
@@ -200,7 +205,7 @@ class Quality:
         weight = count / (count + np.asarray(worth))
         quality = weight * learned + (1.0 - weight) * (before + trusted * read.shared)
         variance = np.array([level.variance if level else 0.2 for level in known])
-        return Expected(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
+        return QualityPrediction(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
 
     def unseen(self, model: str) -> float:
         """The variance that a model's quality may have gained by changing since its last score; 0 if it has none.
@@ -224,13 +229,13 @@ class Quality:
             for level, error in known
         ]
 
-    def _own(self, read: _Read, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
+    def _own(self, read: _FitPrediction, believed: Sequence[tuple[str, float]]) -> tuple[_Values, _Values]:
         """The request's effect on each model, and tokens; a model without a fit is treated as average."""
         columns = {model: column for column, model in enumerate(self.memory.models[: len(read.own)])}
         places = [columns.get(model, len(read.own)) for model, _ in believed]
         return np.append(read.own, read.shared)[places], np.append(read.tokens, np.nan)[places]
 
-    def _read(self, seen: Traits) -> _Read:
+    def _read(self, seen: Traits) -> _FitPrediction:
         if self._view is None:
             return _NOTHING
         view, fit = self._view, self._view.fit
@@ -240,7 +245,7 @@ class Quality:
         known, key = self._compared(seen, bag)
         by_words, by_form, likeness = view.near(known[:, : len(self.memory)], key, surface)
         parts = fit.parts(surface, (straight, by_words, by_form))
-        return _Read(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), likeness)
+        return _FitPrediction(float(parts[0]), parts[1:].astype(np.float64), fit.lengths.of(features), likeness)
 
     def _compared(self, seen: Traits, bag: Matrix) -> tuple[Matrix, Matrix]:
         """What requests are compared by, by column, and this request's: embeddings if both have one, else words."""
@@ -261,13 +266,13 @@ class Quality:
         read = self._read(seen)
         return read.shared, read.likeness
 
-    def learn(self, row: Remembered, results: Mapping[str, Result], weight: float = 1.0) -> list[str]:
+    def learn(self, row: Remembered, results: Mapping[str, ScoredResult], weight: float = 1.0) -> list[str]:
         """The models' scores, 0 to 1, on a request; a `weight` below 1 makes such a score count less.
 
         Returns the models that seem to have changed. A second score of the same answer replaces the first one: it moves
         the level by the difference, and shows no change of the model.
         """
-        read = self._read(seen_of(row.sketch))
+        read = self._read(traits_of(row.sketch))
         with self._lock:
             first = {model: result for model, result in results.items() if not self.memory.has(row.id, model)}
             alarmed = partial(self._level, read=read, weight=weight, whose=row.whose)
@@ -301,7 +306,7 @@ class Quality:
                 self.own.doubt(model, KEPT)
                 self.memory.retire(model, IN_A_ROW)
 
-    def study(self, rows: Iterable[tuple[Remembered, Mapping[str, Result]]]) -> None:
+    def learn_log(self, rows: Iterable[tuple[Remembered, Mapping[str, ScoredResult]]]) -> None:
         """Learn a whole log at once. Its order does not show when a model changed."""
         with self._lock:
             for row, results in rows:
@@ -309,7 +314,7 @@ class Quality:
                 self._scored, self._new = self._scored + 1, self._new + 1
         self.refit()
 
-    def _level(self, model: str, score: float, read: _Read, weight: float, whose: str) -> bool:
+    def _level(self, model: str, score: float, read: _FitPrediction, weight: float, whose: str) -> bool:
         column = self.memory.column(model)
         level = self.levels.setdefault(model, Level(seen=self._scored))
         level.told(self._scored)
@@ -350,13 +355,13 @@ class Quality:
         self._fit()
         self.apart = self._without_the_largest() if len(self.tenants.known) > 1 else None
 
-    def _without_the_largest(self) -> Apart | None:
+    def _without_the_largest(self) -> DominantTenant | None:
         """Learn the other tenants' scores one by one: only these show what has changed."""
         with self._lock:
-            whose, rows = self.memory.without_the_largest()
+            whose, rows = self.memory.without_dominant_tenant()
         if len(rows) < LEAST:
             return None
-        found = Quality(Memory(self.memory.most))
+        found = QualityModel(RequestMemory(self.memory.most))
         for row, results in rows:
             if row.whose:
                 found.learn(row, results)
@@ -364,7 +369,7 @@ class Quality:
                 found.memory.add(row, results)
         found._scored = sum(len(results) for _, results in rows)  # one by one, as they were told
         found._fit()
-        return Apart(whose, found)
+        return DominantTenant(whose, found)
 
     def _fit(self) -> None:
         with self._lock:
@@ -375,7 +380,7 @@ class Quality:
             self.own.fitting()
         found, beyond = fitted(table)
         own = sums_of([rows[at].whose for at in order], self.memory.models[: beyond.shape[1]], beyond[order])
-        view = View.of(found, *rows_of(found.split), rows)
+        view = FitSnapshot.of(found, *rows_of(found.split), rows)
         with self._lock:
             late = self._corrected_since(table.scores, rows)
             for column, model in enumerate(self.memory.models[: len(found.levels)]):
@@ -399,10 +404,10 @@ class Quality:
             level.set(mean, max(level.count, min(count, 1_000.0)))
 
 
-def seen_of(sketch: Sketch) -> Traits:
+def traits_of(sketch: Sketch) -> Traits:
     """Approximately the traits that a sketch was made from."""
     bags, surfaces = unpacked([sketch])
     return Traits(bags[0].astype(np.float64), surfaces[0].astype(np.float64), sketch.meaning)
 
 
-_NOTHING = _Read(0.0, np.zeros(0), np.zeros(0))
+_NOTHING = _FitPrediction(0.0, np.zeros(0), np.zeros(0))

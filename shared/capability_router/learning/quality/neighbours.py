@@ -39,7 +39,7 @@ def keys_of_meaning(meanings: Matrix, bags: Matrix) -> Matrix:
     return np.hstack((meant, bags[:, WORDS:] * np.float32(_LABELS_WEIGH**0.5)), dtype=np.float32)
 
 
-def formed(similar: Matrix, forms: Matrix) -> Matrix:
+def combined_similarity(similar: Matrix, forms: Matrix) -> Matrix:
     """Similarities by words and by form, combined with equal weight."""
     return np.asarray((similar + forms) * np.float32(0.5), np.float32)
 
@@ -96,7 +96,7 @@ def estimates(known: Sides, values: Matrix, there: Matrix, asked: Sides) -> tupl
         block = asked.rows(slice(start, start + _BLOCK))
         similar = block.keys @ known.keys.T
         _means(similar, values, there, by_words[start:])
-        _means(formed(similar, block.forms @ known.forms.T), values, there, by_form[start:])
+        _means(combined_similarity(similar, block.forms @ known.forms.T), values, there, by_form[start:])
     return by_words, by_form
 
 

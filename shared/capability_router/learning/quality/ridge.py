@@ -13,7 +13,7 @@ PENALTY, LIGHT = 20.0, 5.0  # the second if it predicts unseen rows better
 Parts = NDArray[np.intp]
 
 
-class Line(NamedTuple):
+class RidgeFit(NamedTuple):
     """`weights` (features, targets) fitted on all rows; `unseen` (rows, targets) predicted without the row's own
     part.
     """
@@ -22,13 +22,13 @@ class Line(NamedTuple):
     unseen: Matrix
 
 
-def line(x: Matrix, y: Matrix, parts: Parts) -> Line:
+def line(x: Matrix, y: Matrix, parts: Parts) -> RidgeFit:
     """Of rows (rows, features) and targets (rows, targets); `parts` (rows) numbers the part of each row."""
     sums = _sums(x, y, parts)
-    return Line(sums.weights(PENALTY), sums.unseen(PENALTY))
+    return RidgeFit(sums.weights(PENALTY), sums.unseen(PENALTY))
 
 
-def best_line(x: Matrix, y: Matrix, parts: Parts, shared: NDArray[np.bool_]) -> Line:
+def best_ridge_fit(x: Matrix, y: Matrix, parts: Parts, shared: NDArray[np.bool_]) -> RidgeFit:
     """The same, but `shared` targets get a light penalty if that predicts unseen rows better.
 
     The scores of all models together describe a request more reliably than the scores of one model.
@@ -40,10 +40,10 @@ def best_line(x: Matrix, y: Matrix, parts: Parts, shared: NDArray[np.bool_]) -> 
         wrong = [np.square(each[:, at] - y[:, at]).sum(0) for each in (light, unseen)]
         if len(better := at[wrong[0] < wrong[1]]):
             weights[:, better], unseen[:, better] = sums.weights(LIGHT)[:, better], light[:, better]
-    return Line(weights, unseen)
+    return RidgeFit(weights, unseen)
 
 
-class _ByFeatures:
+class _PrimalRidge:
     """A part is left out by subtracting its squares from the total."""
 
     def __init__(self, x: Matrix, y: Matrix, groups: list[Parts]) -> None:
@@ -61,7 +61,7 @@ class _ByFeatures:
         return found
 
 
-class _ByRows:
+class _DualRidge:
     """With no more rows than features, the products of rows with each other replace the squares."""
 
     def __init__(self, x: Matrix, y: Matrix, groups: list[Parts]) -> None:
@@ -79,9 +79,9 @@ class _ByRows:
         return found
 
 
-def _sums(x: Matrix, y: Matrix, parts: Parts) -> _ByFeatures | _ByRows:
+def _sums(x: Matrix, y: Matrix, parts: Parts) -> _PrimalRidge | _DualRidge:
     groups = [np.flatnonzero(parts == part) for part in np.unique(parts)]
-    return _ByFeatures(x, y, groups) if len(x) > x.shape[1] else _ByRows(x, y, groups)
+    return _PrimalRidge(x, y, groups) if len(x) > x.shape[1] else _DualRidge(x, y, groups)
 
 
 def _solved(square: Matrix, moment: Matrix, penalty: float) -> Matrix:

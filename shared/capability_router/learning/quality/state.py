@@ -16,24 +16,24 @@ from typing import Any
 import numpy as np
 
 from capability_router.json_text import parsed
-from capability_router.learning.quality.arrays import Unreadable, array, finite, packed
+from capability_router.learning.implicit_signs import SignCounts
+from capability_router.learning.quality.arrays import UnreadableState, array, finite, packed
 from capability_router.learning.quality.blend import SOURCES, Blend
 from capability_router.learning.quality.calibration import Calibration
+from capability_router.learning.quality.decomposition import ScoreDecomposition
 from capability_router.learning.quality.embedding import MEANING, Meaning, Origin
-from capability_router.learning.quality.fit import FEATURES, Fit, Scale
+from capability_router.learning.quality.fit import FEATURES, FeatureScaler, Fit
 from capability_router.learning.quality.levels import STORED, Level
-from capability_router.learning.quality.memory import Memory, Remembered, Result, meant
-from capability_router.learning.quality.model import Apart, Quality, View
+from capability_router.learning.quality.memory import Remembered, RequestMemory, ScoredResult, meant
+from capability_router.learning.quality.model import DominantTenant, FitSnapshot, QualityModel
 from capability_router.learning.quality.own_levels import LEAST, MOST, OwnLevels
 from capability_router.learning.quality.sketch import Sketch
-from capability_router.learning.quality.split import Split
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
 from capability_router.learning.quality.trees import LEAVES, TREES, Trees, no_trees
 from capability_router.learning.quality.verbosity import Verbosity
-from capability_router.learning.quality.versions import Version, Versions, shown
-from capability_router.learning.signs import Counted
-from capability_router.learning.tenants import Own, Tenants
+from capability_router.learning.quality.versions import ModelVersion, ModelVersions, shown
+from capability_router.learning.tenants import TenantBounds, TenantScores
 
 SCHEMA = 4
 """Version 1 had no embedder, 2 no neighbours by form, 3 no trees. All can be read."""
@@ -43,9 +43,9 @@ _HEAD = re.compile(rb'\{"state": "capability-router quality", "schema": (\d{1,9}
 _MOST_SCORES = 1e6  # the most that a level can count; scores fade
 
 
-def dumped(quality: Quality, base: str | None = None) -> str:
+def dumped(quality: QualityModel, base: str | None = None) -> str:
     """The whole state as one JSON text, including the state that it began from, if any."""
-    return text_of(body_of(quality), base)
+    return text_of(state_snapshot(quality), base)
 
 
 def base_of(text: str) -> str | None:
@@ -56,12 +56,12 @@ def base_of(text: str) -> str | None:
     return text if told["body"]["scored"] and not told["body"].get("askers") else None
 
 
-def body_of(quality: Quality) -> dict[str, Any]:
+def state_snapshot(quality: QualityModel) -> dict[str, Any]:
     """A copy of the present state, for `text_of`."""
     with quality.still():
         memory, view, apart = quality.memory, quality.view, quality.apart
         return {
-            "apart": None if apart is None else [apart.whose, body_of(apart.quality)],
+            "apart": None if apart is None else [apart.whose, state_snapshot(apart.quality)],
             "embedder": list(quality.origin),
             "models": list(memory.models),
             "scored": quality.scored,
@@ -83,12 +83,14 @@ def text_of(body: Mapping[str, Any], base: str | None = None) -> str:
     return json.dumps(told if base is None else {**told, "base": base}, allow_nan=False)
 
 
-class NotOurs(Unreadable):
+class IncompatibleState(UnreadableState):
     """It is intact as far as we know, but of another kind or a newer version: it must not be changed."""
 
 
-def loaded(text: str) -> Quality:
-    """From such a text; raises NotOurs for another kind or a newer version, Unreadable for a damaged one."""
+def loaded(text: str) -> QualityModel:
+    """From such a text; raises IncompatibleState for another kind or a newer version, UnreadableState for a damaged
+    one.
+    """
     try:
         told = parsed(text)
     except ValueError as error:
@@ -98,32 +100,35 @@ def loaded(text: str) -> Quality:
     schema = told.get("schema")
     if schema not in (1, 2, 3, SCHEMA):
         newer = isinstance(schema, (int, float)) and schema > SCHEMA
-        raise (NotOurs if newer else Unreadable)(f"schema {schema!r}, this version reads 1 to {SCHEMA}")
+        raise (IncompatibleState if newer else UnreadableState)(f"schema {schema!r}, this version reads 1 to {SCHEMA}")
     body: Any = told.get("body")
     if told.get("checksum") != _checksum(json.dumps(body, sort_keys=True, separators=(",", ":"))):
-        raise Unreadable("the checksum does not match")
+        raise UnreadableState("the checksum does not match")
     try:
         return _quality(body)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise error if isinstance(error, Unreadable) else Unreadable(f"{type(error).__name__} in it") from error
+        raise (
+            error if isinstance(error, UnreadableState) else UnreadableState(f"{type(error).__name__} in it")
+        ) from error
 
 
-def unreadable(data: bytes, why: str) -> Unreadable:
-    """The error for what can't be read: NotOurs, unless it begins like a state of this version or an older one.
+def unreadable(data: bytes, why: str) -> UnreadableState:
+    """The error for what can't be read: IncompatibleState, unless it begins like a state of this version or an older
+    one.
 
     An empty file, or one of zeros after a crash of the machine, holds nothing to lose.
     """
     head = _HEAD.match(data)
     if head is None:
-        return NotOurs("no state of the learned model") if data.strip(b"\0 \t\r\n") else Unreadable(why)
+        return IncompatibleState("no state of the learned model") if data.strip(b"\0 \t\r\n") else UnreadableState(why)
     return (
-        NotOurs(f"schema {int(head[1])}, this version reads 1 to {SCHEMA}")
+        IncompatibleState(f"schema {int(head[1])}, this version reads 1 to {SCHEMA}")
         if int(head[1]) > SCHEMA
-        else Unreadable(why)
+        else UnreadableState(why)
     )
 
 
-def merged(into: Quality, other: Quality) -> None:
+def merged(into: QualityModel, other: QualityModel) -> None:
     """Add what another process remembers; a request that both know counts once. Ends with a refit."""
     memory = other.memory
     into.signs = {**other.signs, **into.signs}
@@ -131,15 +136,15 @@ def merged(into: Quality, other: Quality) -> None:
         into.versions.known.setdefault(model, version)
     known = {row.id for row in into.memory.rows}
     for name, mass, levels in other.tenants.kept():
-        into.tenants.put(name, Own(levels, mass))
-    into.study((row, memory.results(at)) for at, row in enumerate(memory.rows) if row.id not in known)
+        into.tenants.put(name, TenantScores(levels, mass))
+    into.learn_log((row, memory.results(at)) for at, row in enumerate(memory.rows) if row.id not in known)
 
 
 def _checksum(text: str) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _rows(memory: Memory) -> dict[str, Any]:
+def _rows(memory: RequestMemory) -> dict[str, Any]:
     """In the order in which they came."""
     order = np.argsort(memory.order[: len(memory)])
     sketches = [memory.rows[at].sketch for at in order]
@@ -166,7 +171,7 @@ def _whose(names: Sequence[str]) -> dict[str, Any]:
     return {"askers": list(known), "whose": packed(np.array([known[n] for n in names]), "i4")} if any(names) else {}
 
 
-def _fit(view: View, order: Any) -> dict[str, Any]:
+def _fit(view: FitSnapshot, order: Any) -> dict[str, Any]:
     fit = view.fit
     return {
         "scale": [packed(each, "f4") for each in fit.scale],
@@ -182,50 +187,50 @@ def _fit(view: View, order: Any) -> dict[str, Any]:
     }
 
 
-def _quality(body: Mapping[str, Any]) -> Quality:
+def _quality(body: Mapping[str, Any]) -> QualityModel:
     models, scored = [str(model) for model in body["models"]], _count(body["scored"])
     memory = _memory(body["rows"], models)
     levels = {str(model): _level({"seen": scored, **told}) for model, told in body["levels"].items()}
     view = None if body["fit"] is None else _view(body["fit"], memory)
-    quality = Quality(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
+    quality = QualityModel(memory, levels, view, scored, _tenants(body.get("askers", [])), _count(body.get("new", 0)))
     quality.own = OwnLevels((str(whose), _sums(levels, LEAST, MOST)) for whose, levels in body.get("own", ()))
     name, size = body.get("embedder", Origin())
     quality.origin = Origin(str(name), int(size))
     if (apart := body.get("apart")) is not None:
         whose, its = apart
-        quality.apart = Apart(str(whose), _quality({**its, "apart": None}))
+        quality.apart = DominantTenant(str(whose), _quality({**its, "apart": None}))
     quality.signs = {str(model): _counted(*told) for model, told in body.get("signs", {}).items()}
-    quality.versions = Versions((str(model), _version(*told)) for model, told in body.get("versions", {}).items())
+    quality.versions = ModelVersions((str(model), _version(*told)) for model, told in body.get("versions", {}).items())
     return quality
 
 
-def _version(name: object, other: object, run: object, former: Sequence[object]) -> Version:
-    return Version(shown(str(name)), shown(str(other)), _count(run), [shown(str(each)) for each in former])
+def _version(name: object, other: object, run: object, former: Sequence[object]) -> ModelVersion:
+    return ModelVersion(shown(str(name)), shown(str(other)), _count(run), [shown(str(each)) for each in former])
 
 
 def _level(told: Mapping[str, Any]) -> Level:
     level = Level(**{name: _number(told[name]) for name in STORED})
     possible = 0.0 <= level.count <= _MOST_SCORES and abs(level.total) <= 2.0 * level.count + 1.0
     if not possible or not 0.0 < level.variance <= 4.0:
-        raise Unreadable("a level that no scores come to")
+        raise UnreadableState("a level that no scores come to")
     return level
 
 
-def _counted(answers: object, lost: object) -> Counted:
-    counted = Counted(float(_number(answers)), float(_number(lost)))
+def _counted(answers: object, lost: object) -> SignCounts:
+    counted = SignCounts(float(_number(answers)), float(_number(lost)))
     if not abs(counted.lost) <= counted.answers:
-        raise Unreadable("more signs than answers")
+        raise UnreadableState("more signs than answers")
     return counted
 
 
-def _tenants(told: Sequence[Any]) -> Tenants:
+def _tenants(told: Sequence[Any]) -> TenantBounds:
     """None in a state from before there were tenants."""
-    tenants = Tenants()
+    tenants = TenantBounds()
     for name, mass, levels in told:
         own = _sums(levels, 0.0, 1.0)
         if not 0.0 <= mass <= _MOST_SCORES:
-            raise Unreadable("a tenant with scores that nobody gives")
-        tenants.put(str(name), Own(own, _number(mass)))
+            raise UnreadableState("a tenant with scores that nobody gives")
+        tenants.put(str(name), TenantScores(own, _number(mass)))
     return tenants
 
 
@@ -234,23 +239,23 @@ def _sums(told: Mapping[str, Any], least: float, most: float) -> dict[str, tuple
     found = {str(model): (_number(total), _number(count)) for model, (total, count) in told.items()}
     for total, count in found.values():
         if not (0.0 <= count <= _MOST_SCORES and least * count - 1e-6 <= total <= most * count + 1e-6):
-            raise Unreadable("a tenant with scores that nobody gives")
+            raise UnreadableState("a tenant with scores that nobody gives")
     return found
 
 
 def _count(value: object) -> int:
     if (found := _number(value)) < 0:
-        raise Unreadable("less than nothing was scored")
+        raise UnreadableState("less than nothing was scored")
     return int(found)
 
 
 def _number(value: object) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise Unreadable("a level holds what is no number")
+        raise UnreadableState("a level holds what is no number")
     return value
 
 
-def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
+def _memory(told: Mapping[str, Any], models: list[str]) -> RequestMemory:
     ids = [str(id) for id in told["ids"]]
     sizes = array(told["sizes"], len(ids))
     ends = np.cumsum(sizes)
@@ -258,15 +263,15 @@ def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
     surfaces = finite(told["surfaces"], len(ids), SIZE)
     scores, tokens = (array(told[name], len(ids), len(models)).tolist() for name in ("scores", "tokens"))
     if len(set(ids)) < len(ids) or (sizes < 0).any() or len(places) != sizes.sum() or len(values) != sizes.sum():
-        raise Unreadable("rows that do not fit together")
+        raise UnreadableState("rows that do not fit together")
     askers = [str(name) for name in told.get("askers", [""])]
     whose = array(told["whose"], len(ids)) if "whose" in told else np.zeros(len(ids), np.int32)
     if ((whose < 0) | (whose >= len(askers))).any():
-        raise Unreadable("a row of nobody")
+        raise UnreadableState("a row of nobody")
     if (places >= BAG).any():
-        raise Unreadable("a row beyond the bag")
+        raise UnreadableState("a row beyond the bag")
     meanings = array(told["meanings"], len(ids), MEANING).astype(np.int8) if "meanings" in told else None
-    memory = Memory()
+    memory = RequestMemory()
     for model in models:
         memory.column(model)
     for at, id in enumerate(ids):
@@ -274,7 +279,7 @@ def _memory(told: Mapping[str, Any], models: list[str]) -> Memory:
         found = zip(models, scores[at], tokens[at], strict=True)
         memory.add(
             Remembered(id, Sketch(places[own], values[own], surfaces[at], _meaning(meanings, at)), askers[whose[at]]),
-            {m: Result(s, None if math.isnan(t) else round(t)) for m, s, t in found if 0.0 <= s <= 1.0},
+            {m: ScoredResult(s, None if math.isnan(t) else round(t)) for m, s, t in found if 0.0 <= s <= 1.0},
         )
     return memory
 
@@ -284,11 +289,11 @@ def _meaning(meanings: Any, at: int) -> Meaning | None:
     return meanings[at] if meanings is not None and meanings[at].any() else None
 
 
-def _view(told: Mapping[str, Any], memory: Memory) -> View:
+def _view(told: Mapping[str, Any], memory: RequestMemory) -> FitSnapshot:
     levels, rows = finite(told["levels"], None), len(memory)
     models = len(levels)
     if models > len(memory.models):
-        raise Unreadable("a fit of unknown models")
+        raise UnreadableState("a fit of unknown models")
     centre, spread = (finite(each, SIZE) for each in told["scale"])
     middle, factors, longest, weights = told["lengths"]
     values, there = finite(told["values"], rows, 1 + models), finite(told["there"], rows, 1 + models)
@@ -299,19 +304,19 @@ def _view(told: Mapping[str, Any], memory: Memory) -> View:
     )  # fmt: skip
     predicted, realised = ([float(_number(x)) for x in each] for each in told["calibration"])
     fit = Fit(
-        Scale(centre, spread), finite(told["weights"], FEATURES, 1 + models), lengths,
+        FeatureScaler(centre, spread), finite(told["weights"], FEATURES, 1 + models), lengths,
         _blend(told["blend"], models), finite(told["slopes"], models),
         Calibration(tuple(predicted), tuple(realised)),
-        Split(levels, values[:, :1], values[:, 1:], there[:, 1:]), _trees(told.get("trees"), 1 + models),
+        ScoreDecomposition(levels, values[:, :1], values[:, 1:], there[:, 1:]), _trees(told.get("trees"), 1 + models),
     )  # fmt: skip
-    return View.of(fit, values, there, memory.rows)
+    return FitSnapshot.of(fit, values, there, memory.rows)
 
 
 def _blend(told: Sequence[Any], models: int) -> Blend:
     """A source that did not exist yet has no weight."""
     shared, own = finite(told[0], None), finite(told[1], None, models, models)
     if not 2 <= len(shared) <= SOURCES or len(own) != len(shared):
-        raise Unreadable("sources that nobody knows")
+        raise UnreadableState("sources that nobody knows")
     lacking = SOURCES - len(shared)
     return Blend(np.pad(shared, (0, lacking)), np.pad(own, ((0, lacking), (0, 0), (0, 0))))
 
@@ -323,5 +328,5 @@ def _trees(told: Sequence[Any] | None, columns: int) -> Trees:
     asks, cuts, leaves = told
     found = array(asks, None, LEAVES).astype(np.intp)
     if len(found) > TREES or (found >= SIZE + (SOURCES - 1) * columns).any():
-        raise Unreadable("trees that look at numbers which there are not")
+        raise UnreadableState("trees that look at numbers which there are not")
     return Trees(found, finite(cuts, len(found), LEAVES), finite(leaves, len(found), LEAVES, columns))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from capability_router.learning.quality.words import Array, Hashes, Words, pairs, word_hash
+from capability_router.learning.quality.words import Array, HashedWords, Hashes, pairs, word_hash
 from capability_router.request import Need, Request
 
 TELLING: dict[str, tuple[str, ...]] = {
@@ -30,7 +30,7 @@ SIZE = len(NAMES)
 _NEWLINE, _DOT, _BRACKET = 10, 46, 41
 
 
-def surface(request: Request, found: Words) -> Array:
+def surface(request: Request, found: HashedWords) -> Array:
     """The numbers of NAMES, unscaled; `found` are the words of its text."""
     counts = np.bincount(found.plain, minlength=256).astype(np.float64)
     size = max(len(found.plain), 1)
@@ -45,7 +45,7 @@ def surface(request: Request, found: Words) -> Array:
     )
 
 
-def _of_words(found: Words, size: int, counts: Array) -> Array:
+def _of_words(found: HashedWords, size: int, counts: Array) -> Array:
     number, lengths = max(len(found.hashes), 1), found.lengths
     different = len(set(found.hashes.tolist())) / number
     return np.array(
@@ -57,13 +57,13 @@ def _of_words(found: Words, size: int, counts: Array) -> Array:
     )  # fmt: skip
 
 
-def _numbers(found: Words) -> int:
+def _numbers(found: HashedWords) -> int:
     """Runs of digits."""
     digit = (found.plain >= 48) & (found.plain <= 57)
     return int(digit[:1].sum() + (digit[1:] & ~digit[:-1]).sum())
 
 
-def _options(found: Words) -> int:
+def _options(found: HashedWords) -> int:
     """Lines that begin with a letter from A to J and a dot or a bracket, as multiple-choice answers do."""
     at = np.flatnonzero(found.plain[:-2] == _NEWLINE)
     letter, sign = found.plain[at + 1], found.plain[at + 2]

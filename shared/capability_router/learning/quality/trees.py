@@ -75,7 +75,9 @@ def grown(numbers: Matrix, values: Matrix, there: Matrix) -> tuple[Trees, Matrix
         dice = np.random.default_rng((len(numbers), tree))
         order = dice.permutation(len(numbers))
         inside, outside = np.split(order, [int(_OF_ALL * len(order))])
-        asks, cuts = _halved(columns[:, inside[:_HALVED_BY]], _along(values[inside[:_HALVED_BY]], dice), dice)
+        asks, cuts = _grow_tree(
+            columns[:, inside[:_HALVED_BY]], _random_projection(values[inside[:_HALVED_BY]], dice), dice
+        )
         leaf = _leaf(columns, asks, cuts)
         worth = _means(told[inside], leaf[inside])
         unseen[outside] += worth[leaf[outside]]
@@ -85,7 +87,7 @@ def grown(numbers: Matrix, values: Matrix, there: Matrix) -> tuple[Trees, Matrix
     return Trees(*made_of), np.asarray(unseen / np.maximum(count, 1.0), np.float32)
 
 
-def _along(values: Matrix, dice: np.random.Generator) -> Matrix:
+def _random_projection(values: Matrix, dice: np.random.Generator) -> Matrix:
     """A column of ones, then the values along a few directions: splitting by all models would take many times as
     long.
     """
@@ -93,7 +95,7 @@ def _along(values: Matrix, dice: np.random.Generator) -> Matrix:
     return np.hstack((np.ones((len(values), 1)), values @ drawn)).astype(np.float32)
 
 
-def _halved(columns: Matrix, along: Matrix, dice: np.random.Generator) -> tuple[_Places, Matrix]:
+def _grow_tree(columns: Matrix, along: Matrix, dice: np.random.Generator) -> tuple[_Places, Matrix]:
     """A tree's `asks` and `cuts`. `columns` (numbers, rows); a node without a useful split sends all to the left."""
     asks, cuts = np.zeros(LEAVES, np.intp), np.full(LEAVES, _NEVER, np.float32)
     node = np.ones(columns.shape[1], np.intp)

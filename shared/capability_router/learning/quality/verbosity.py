@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from capability_router.learning.quality.decomposition import ScoreDecomposition
 from capability_router.learning.quality.products import products
-from capability_router.learning.quality.ridge import Line
+from capability_router.learning.quality.ridge import RidgeFit
 from capability_router.learning.quality.sketch import Matrix
-from capability_router.learning.quality.split import Split
 
 _LEAST = 30  # answers with known tokens that a model needs for a prediction
 _WIDEST = 4.0  # the longest prediction, in times of the model's longest answer
@@ -32,7 +32,7 @@ class Verbosity(NamedTuple):
         return np.asarray(tokens, np.float64)
 
 
-def verbosity(found: Line, logs: Split, tokens: Matrix) -> Verbosity:
+def verbosity(found: RidgeFit, logs: ScoreDecomposition, tokens: Matrix) -> Verbosity:
     """`found` of the logarithms of tokens (rows, models; NaN = unknown) that were split into `logs`."""
     count = logs.there.sum(0)
     foretold = np.exp(logs.levels + found.unseen[:, :1] + found.unseen[:, 1:]) * logs.there

@@ -16,7 +16,7 @@ _ENDS = "-_.@:"  # what a date or a number of a version is appended with
 
 
 @dataclass(slots=True)
-class Version:
+class ModelVersion:
     """`name`: the one that answers, "" = unknown. `other` has answered the last `run` times. `former`: earlier ones."""
 
     name: str = ""
@@ -39,18 +39,18 @@ class Version:
         return True
 
 
-class Versions:
+class ModelVersions:
     """By model. Not thread-safe."""
 
-    def __init__(self, known: Iterable[tuple[str, Version]] = ()) -> None:
-        self.known: dict[str, Version] = dict(known)
+    def __init__(self, known: Iterable[tuple[str, ModelVersion]] = ()) -> None:
+        self.known: dict[str, ModelVersion] = dict(known)
 
     def told(self, model: str, name: str) -> str:
         """A scored answer of a model stated this version; returns the earlier one if it has changed."""
         name = shown(name)
         if not name:
             return ""
-        version = self.known.setdefault(model, Version())
+        version = self.known.setdefault(model, ModelVersion())
         before = version.name
         return before if version.told(name) else ""
 

@@ -26,7 +26,7 @@ _NUMBER = np.uint64(0x5851F42D4C957F2D)
 _SPACE, _SIGN, _LETTER, _DIGIT, _ALONE = range(5)
 
 
-class Words(NamedTuple):
+class HashedWords(NamedTuple):
     """A text's bytes, ASCII letters in lower case (`plain`: unchanged), and per word its hash and its length."""
 
     data: Bytes
@@ -35,7 +35,7 @@ class Words(NamedTuple):
     lengths: NDArray[np.intp]
 
 
-def words(text: str) -> Words:
+def words(text: str) -> HashedWords:
     """The words of a text in order; of a long text its beginning and its end."""
     plain = np.frombuffer(bounded(text).encode("utf-8", "replace"), np.uint8)
     data = _LOWER[plain]
@@ -47,7 +47,7 @@ def words(text: str) -> Words:
     ends = _ends(starts, kind)
     hashes = _hashes(data, starts, ends)
     hashes[kind[starts] == _DIGIT] = _NUMBER
-    return Words(data, plain, hashes, ends - starts)
+    return HashedWords(data, plain, hashes, ends - starts)
 
 
 def pairs(hashes: Hashes) -> Hashes:

@@ -15,7 +15,7 @@ _SEAL = 16
 USER = "user"
 
 
-class Illegible(ValueError):
+class CorruptLesson(ValueError):
     """What was read is damaged; the message says how, and quotes nothing."""
 
 
@@ -52,7 +52,7 @@ def line(lesson: Lesson, pack: Pack) -> str:
 
 
 def read(text: str, unpack: Pack) -> Lesson:
-    """From such a line. Raises Illegible."""
+    """From such a line. Raises CorruptLesson."""
     try:
         id, model, score, tokens, tenant, seen, foreseen, *rest = json.loads(opened(text))
         source, version = list(rest) + [USER, ""][len(rest) :]
@@ -61,11 +61,11 @@ def read(text: str, unpack: Pack) -> Lesson:
             None if seen is None else unpack(seen), _long(foreseen), str(source), str(version),
         )  # fmt: skip
     except (ValueError, TypeError) as error:
-        if isinstance(error, Illegible):
+        if isinstance(error, CorruptLesson):
             raise
-        raise Illegible(f"a lesson is none: {type(error).__name__}") from None
+        raise CorruptLesson(f"a lesson is none: {type(error).__name__}") from None
     if not 0.0 <= lesson.score <= 1.0 or (seen is not None and lesson.seen is None):
-        raise Illegible("a lesson holds no score, or no sketch")
+        raise CorruptLesson("a lesson holds no score, or no sketch")
     return lesson
 
 
@@ -75,10 +75,10 @@ def sealed(text: str) -> str:
 
 
 def opened(text: str) -> str:
-    """Without it. Raises Illegible if it does not match."""
+    """Without it. Raises CorruptLesson if it does not match."""
     seal, rest = text[:_SEAL], text[_SEAL:]
     if seal != _checksum(rest):
-        raise Illegible("the checksum does not match")
+        raise CorruptLesson("the checksum does not match")
     return rest
 
 
@@ -98,5 +98,5 @@ def _long(told: Any) -> PlanPrediction | None:
         return None
     pick, models, quality, rest = told
     if not len(models) == len(quality) == len(rest):
-        raise Illegible("a lesson's plan does not fit together")
+        raise CorruptLesson("a lesson's plan does not fit together")
     return PlanPrediction(str(pick), tuple(map(str, models)), tuple(map(float, quality)), tuple(map(float, rest)))

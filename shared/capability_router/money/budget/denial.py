@@ -9,8 +9,8 @@ from math import ceil
 from typing import NamedTuple
 
 from capability_router.amounts import exact
+from capability_router.money.budget.budget_lease import BudgetLease
 from capability_router.money.budget.cap import OnExceed
-from capability_router.money.budget.purse import Purse
 from capability_router.money.price import usd
 
 
@@ -43,7 +43,7 @@ class Denial(NamedTuple):
         return self.on_exceed == "refuse" and not self.scope.startswith(("model:", "provider:", "credential:"))
 
 
-def each_once(denials: Mapping[str, Denial]) -> str:
+def denials_text(denials: Mapping[str, Denial]) -> str:
     """The denials by model as one text, "a: ...; b: ...". One that ended the request is named once, for one model."""
     last = {denial: model for model, denial in list(denials.items())[::-1]}
     return "; ".join(f"{m}: {denial.told}" for m, denial in denials.items() if not denial.final or last[denial] == m)
@@ -89,7 +89,7 @@ def moment(unix: float | None) -> str | None:
     return None if unix is None else f"{datetime.fromtimestamp(ceil(unix), UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def passed(purse: Purse, share: float) -> BudgetEvent:
+def passed(purse: BudgetLease, share: float) -> BudgetEvent:
     """The event for a threshold that was passed."""
     return BudgetEvent(
         "threshold", purse.name, purse.spec.window, share, usd(purse.limit), usd(purse.known_spent), usd(purse.left),
@@ -97,19 +97,19 @@ def passed(purse: Purse, share: float) -> BudgetEvent:
     )  # fmt: skip
 
 
-def refusing(purse: Purse, amount: int) -> BudgetEvent:
+def refusing(purse: BudgetLease, amount: int) -> BudgetEvent:
     """The event for the first call that was refused."""
     return passed(purse, 0.0)._replace(kind="refusing", detail=f"no room for a call of up to {exact(usd(amount))}")
 
 
-def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
+def denied(purse: BudgetLease, amount: int, scopes: Sequence[str]) -> Denial:
     """The denial of a call that may cost `amount` picodollars: the cap has too little left."""
     spec, left, name = purse.spec, purse.left, named(purse.name)
     reserved = max(purse.limit - purse.known_spent - left, 0)
     most = f"the call may cost up to {exact(usd(amount))}"
     resets = moment(purse.resets_at)
     until = f"; resets at {resets}" if resets else ""
-    if private := _others_too(purse, scopes):
+    if private := _covers_other_tenants(purse, scopes):
         told = f"{name}: no room is left ({spec.window}), {most}{until}"
     else:
         held = f", {exact(usd(reserved))} held by calls under way" if 0 < reserved >= amount - left else ""
@@ -120,7 +120,7 @@ def denied(purse: Purse, amount: int, scopes: Sequence[str]) -> Denial:
     )  # fmt: skip
 
 
-def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
+def unpriced(purse: BudgetLease, scopes: Sequence[str]) -> Denial:
     """The denial of a model whose price is unknown. Another model may be used."""
     told = (
         f"{named(purse.name)}: the model's price is unknown, but a budget needs it: set `price:` on its card, or "
@@ -128,17 +128,17 @@ def unpriced(purse: Purse, scopes: Sequence[str]) -> Denial:
     )
     return Denial(
         purse.name, purse.left, told, "degrade", purse.spec.window, purse.limit, purse.known_spent,
-        resets_at=purse.resets_at, private=_others_too(purse, scopes),
+        resets_at=purse.resets_at, private=_covers_other_tenants(purse, scopes),
     )  # fmt: skip
 
 
-def withheld(purse: Purse, why: str) -> Denial:
+def withheld(purse: BudgetLease, why: str) -> Denial:
     """The denial if the store can't be used; `why` as a text."""
     told = f"{named(purse.name)}: {why}"
     return Denial(purse.name, 0, told, "refuse", purse.spec.window, private=True, store=True, passing=True)
 
 
-def _others_too(purse: Purse, scopes: Sequence[str]) -> bool:
+def _covers_other_tenants(purse: BudgetLease, scopes: Sequence[str]) -> bool:
     """Whether the call has a tenant and the cap is not its own, so that the numbers would reveal other tenants'."""
     asks = next((s for s in scopes if s.startswith("tenant:")), "tenant:")
     return asks not in ("tenant:", purse.name)

@@ -10,8 +10,8 @@ import logging
 import weakref
 from functools import partial
 
-from capability_router.concurrency.lifetime import Lasting, watch
-from capability_router.concurrency.rounds import Bell, Rounds
+from capability_router.concurrency.periodic_thread import PeriodicThread, ThreadSignal
+from capability_router.concurrency.process_hooks import ProcessHooks, watch
 from capability_router.money.budget.budgets import Budgets
 
 log = logging.getLogger("capability_router")
@@ -19,7 +19,7 @@ PAUSE_S = 0.01
 ROUND_S = 1.0
 
 
-class StoreSync(Lasting):
+class StoreSync(ProcessHooks):
     """The thread runs while `budgets` is in use. It ends with it, with the process, or with `close`."""
 
     def __init__(self, budgets: Budgets) -> None:
@@ -29,7 +29,9 @@ class StoreSync(Lasting):
         watch(self)
 
     def _begin(self) -> None:
-        self._rounds: Rounds[StoreSync] = Rounds("router store sync", partial(_run, whose=weakref.ref(self)))
+        self._rounds: PeriodicThread[StoreSync] = PeriodicThread(
+            "router store sync", partial(_run, whose=weakref.ref(self))
+        )
 
     def _woken(self) -> None:
         self._rounds.ring(self)
@@ -44,7 +46,7 @@ class StoreSync(Lasting):
     def close(self) -> None:
         """Report everything and give back what no call holds. The budgets can still be used."""
         self._rounds.stop()
-        self._budgets.settle_up(final=True)
+        self._budgets.sync_leases(final=True)
 
     def at_exit(self) -> None:
         """Report everything before the process ends."""
@@ -56,13 +58,13 @@ class StoreSync(Lasting):
         self._budgets.forked()
 
 
-def _run(bell: Bell[StoreSync], whose: weakref.ref[StoreSync]) -> None:
+def _run(bell: ThreadSignal[StoreSync], whose: weakref.ref[StoreSync]) -> None:
     while True:
         rang = bell.heard(ROUND_S)
         if bell.ended.is_set() or (found := rang or whose()) is None:
             return
         try:
-            found._budgets.settle_up()
+            found._budgets.sync_leases()
         except Exception:  # a bug; what was not reported is kept for the next round
             log.exception("spending could not be reported to the store")
         del found, rang

@@ -9,7 +9,7 @@ WINDOWS = ("minute", "hour", "day", "week", "month", "total")
 _FIXED = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
-class Span(NamedTuple):
+class WindowSpan(NamedTuple):
     """A window: its name, its start and its end in Unix seconds; None = unbounded."""
 
     id: str
@@ -17,7 +17,7 @@ class Span(NamedTuple):
     ends: float | None = None
 
 
-ALWAYS = Span("")
+ALWAYS = WindowSpan("")
 
 
 def rolling_s(window: str) -> float | None:
@@ -27,19 +27,21 @@ def rolling_s(window: str) -> float | None:
     return float(seconds) if kind == "rolling" and plain else None
 
 
-def span(window: str, unix: float) -> Span:
+def span(window: str, unix: float) -> WindowSpan:
     """The window of this kind that contains this time."""
     if window in _FIXED:
         starts = unix // _FIXED[window] * _FIXED[window]
-        return Span(f"{datetime.fromtimestamp(starts, UTC):{_NAMES[window]}}", starts, starts + _FIXED[window])
+        return WindowSpan(f"{datetime.fromtimestamp(starts, UTC):{_NAMES[window]}}", starts, starts + _FIXED[window])
     if window not in ("week", "month"):
         return ALWAYS
     day = datetime.fromtimestamp(unix, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if window == "week":
         first = day - timedelta(days=day.weekday())
-        return Span("{}-W{:02}".format(*day.isocalendar()[:2]), first.timestamp(), (first + timedelta(7)).timestamp())
+        return WindowSpan(
+            "{}-W{:02}".format(*day.isocalendar()[:2]), first.timestamp(), (first + timedelta(7)).timestamp()
+        )
     first = day.replace(day=1)
-    return Span(f"{first:%Y-%m}", first.timestamp(), (first + timedelta(32)).replace(day=1).timestamp())
+    return WindowSpan(f"{first:%Y-%m}", first.timestamp(), (first + timedelta(32)).replace(day=1).timestamp())
 
 
 _NAMES = {"minute": "%Y-%m-%dT%H:%M", "hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d"}

@@ -66,7 +66,7 @@ def outcome_of(fault: str) -> str:
     return fault if fault in (ANSWERED, CANCELLED) else FAILED
 
 
-class Line(NamedTuple):
+class LaunchKey(NamedTuple):
     """A launch that is under way. `run` differs between the starts of one Request."""
 
     request_id: str
@@ -75,7 +75,7 @@ class Line(NamedTuple):
 
 
 @dataclass(slots=True)
-class Booked:
+class CostAttribution:
     """Who pays: the terms of a request as the ledger keeps them."""
 
     tenant: str

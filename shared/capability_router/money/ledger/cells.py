@@ -37,7 +37,7 @@ def book(cells: Cells, call: Call) -> None:
         sums[7] += usage.reasoning_tokens
 
 
-def pour(cells: Cells, more: Mapping[Key, Sequence[int]]) -> None:
+def merge_cells(cells: Cells, more: Mapping[Key, Sequence[int]]) -> None:
     """Add whole cells to those of the same keys."""
     for key, add in more.items():
         sums = cells.get(key)
@@ -54,4 +54,4 @@ def day_of(unix: float) -> int:
     return int(unix // DAY_S) * DAY_S
 
 
-__all__ = ["DAY_S", "HOUR_S", "KEY", "SUMS", "Cells", "Key", "book", "day_of", "hour_of", "pour"]
+__all__ = ["DAY_S", "HOUR_S", "KEY", "SUMS", "Cells", "Key", "book", "day_of", "hour_of", "merge_cells"]

@@ -8,9 +8,9 @@ from typing import Any
 
 from capability_router.errors import ConfigError
 from capability_router.money.ledger.call import ANSWERED, CANCELLED, FAILED, outcome_of
-from capability_router.money.ledger.when import STEPS, label
+from capability_router.money.ledger.time_steps import STEPS, label
 from capability_router.nearest import nearest
-from capability_router.stores.sound import sound
+from capability_router.stores.surrogates import sound
 
 DIMENSIONS = (
     "tenant", "tag", "task", "chain", "framework", "model", "provider", "credential", "outcome", "fault",
@@ -48,13 +48,13 @@ def columns_of(names: Collection[str]) -> set[str]:
     return {_COLUMN.get(name, name) for name in names if name not in STEPS}
 
 
-class Filter:
+class LedgerFilter:
     """The values that count, by dimension. Filters can only be narrowed."""
 
     def __init__(self, wanted: Mapping[str, frozenset[str]] | None = None) -> None:
         self.wanted = dict(wanted or {})
 
-    def narrowed(self, where: Where | None) -> Filter:
+    def narrowed(self, where: Where | None) -> LedgerFilter:
         """Both this and `where`; raises ConfigError for an unknown dimension or a value that is no text."""
         wanted = dict(self.wanted)
         for name, value in (where or {}).items():
@@ -62,9 +62,9 @@ class Filter:
                 raise _unknown(f"where={{{name!r}: ...}}", name, (*DIMENSIONS, *OF_CALLS))
             values = _values(name, value)
             wanted[name] = wanted[name] & values if name in wanted else values
-        return Filter(wanted)
+        return LedgerFilter(wanted)
 
-    def for_totals(self) -> Filter:
+    def for_totals(self) -> LedgerFilter:
         """Itself; raises ConfigError when it asks for what totals are not kept by."""
         odd = [name for name in OF_CALLS if name in self.wanted]
         if odd:
@@ -81,7 +81,7 @@ class Filter:
         """Column -> values, for the dimensions that are columns themselves: a store may filter by them."""
         return {name: frozenset(map(sound, values)) for name, values in self.wanted.items() if name not in _COLUMN}
 
-    def lets_through(self, row: Mapping[str, Any]) -> bool:
+    def row_matches(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of these columns counts."""
         return all(_is(name, values, row) for name, values in self.wanted.items())
 
@@ -91,7 +91,7 @@ class Filter:
         return own if wanted is None else [tag for tag in own if tag in wanted]
 
     def __repr__(self) -> str:
-        return f"Filter({', '.join(f'{name}={sorted(values)}' for name, values in self.wanted.items())})"
+        return f"LedgerFilter({', '.join(f'{name}={sorted(values)}' for name, values in self.wanted.items())})"
 
 
 def _values(name: str, value: Any) -> frozenset[str]:
@@ -111,7 +111,9 @@ def _is(name: str, values: frozenset[str], row: Mapping[str, Any]) -> bool:
     return (outcome_of(row["fault"]) if name == "outcome" else row[name]) in values
 
 
-def grouping(names: Sequence[str], narrow: Filter) -> Callable[[int, Mapping[str, Any]], Iterator[tuple[str, ...]]]:
+def grouping(
+    names: Sequence[str], narrow: LedgerFilter
+) -> Callable[[int, Mapping[str, Any]], Iterator[tuple[str, ...]]]:
     """Gives the groups of a row that begins at a moment. With "tag", one for each of its tags that is asked for."""
     labels: dict[tuple[str, int], str] = {}
 

@@ -12,12 +12,12 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
+from capability_router.atomic_file import replaced
 from capability_router.errors import ConfigError
 from capability_router.money.ledger.call import ANSWERED, Call
 from capability_router.nearest import nearest
 from capability_router.request import Usage
-from capability_router.stores.sound import sound
-from capability_router.whole_file import replaced
+from capability_router.stores.surrogates import sound
 
 _USAGE = {f.name: f.default for f in fields(Usage) if f.name != "estimated"}
 COLUMNS = (

@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 
 from capability_router.clock import SystemClock
 from capability_router.concurrency.deferring_lock import DeferringLock
-from capability_router.concurrency.lifetime import Lasting, ending, watch
+from capability_router.concurrency.process_hooks import ProcessHooks, ending, watch
 from capability_router.errors import StoreError
-from capability_router.money.ledger.books import DAYS_KEPT, Row
 from capability_router.money.ledger.call import ANSWERED, Call
 from capability_router.money.ledger.cells import DAY_S, HOUR_S, Cells, book, hour_of
+from capability_router.money.ledger.ledger_backend import DAYS_KEPT, Row
 from capability_router.request import Usage
-from capability_router.stores.calls import Asked, CallRoom, Cell
-from capability_router.stores.sound import sound
+from capability_router.stores.calls import CallQuery, CallStore, HourlySums
+from capability_router.stores.surrogates import sound
 
 log = logging.getLogger("capability_router")
 LINE_KEPT = 100_000  # calls that wait for the store at most
@@ -39,16 +39,16 @@ _OWN = ("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens"
 _REST = tuple(f.name for f in fields(Usage) if f.name not in _OWN)
 
 
-class Batch(NamedTuple):
+class WriteBatch(NamedTuple):
     """What is written in one transaction. `size`: the calls in it, kept singly or not."""
 
     number: int
     calls: list[tuple[Any, ...]]
-    cells: list[Cell]
+    cells: list[HourlySums]
     size: int
 
 
-class Journal(Lasting):
+class Journal(ProcessHooks):
     """See Books. `keep_days`, `keep_calls`: how long, and how many, single calls are kept; the sums stay.
 
     `sleep`: how its thread waits, by default in real time even where a Router's own clock is virtual: the
@@ -58,7 +58,7 @@ class Journal(Lasting):
     """
 
     def __init__(
-        self, room: CallRoom, *, unix: Callable[[], float], keep_days: float = DAYS_KEPT,
+        self, room: CallStore, *, unix: Callable[[], float], keep_days: float = DAYS_KEPT,
         keep_calls: int | None = None, line: int = LINE_KEPT, sleep: Callable[[float], None] = SystemClock.sleep,
     ) -> None:  # fmt: skip
         self._room, self._unix, self._line, self._sleep = room, unix, line, sleep
@@ -73,7 +73,7 @@ class Journal(Lasting):
         self._spilled: dict[int, Cells] = {}
         self._beyond: DeferringLock[Call] = DeferringLock(self._spill)
         self._writing, self._tidying = threading.Lock(), threading.Lock()
-        self._stuck: Batch | None = None
+        self._stuck: WriteBatch | None = None
         self._signals: queue.SimpleQueue[None] = queue.SimpleQueue()  # putting one in never waits, not even for itself
         self._rung = self._retired = self._failing = False
         self._thread: threading.Thread | None = None
@@ -155,7 +155,7 @@ class Journal(Lasting):
                 self._write(batch)
                 self._stuck = None
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: WriteBatch) -> None:
         try:
             self._room.append(self._writer, batch.number, batch.calls, batch.cells)
             self._untidy = True
@@ -165,7 +165,7 @@ class Journal(Lasting):
             self.dropped += batch.size
             log.exception("%d calls can't be kept in the ledger", batch.size)
 
-    def _batch(self) -> Batch | None:
+    def _batch(self) -> WriteBatch | None:
         self._rung = False  # before the queue is read: what comes later signals again
         calls = [self._pending.popleft() for _ in range(min(len(self._pending), _BATCH))]
         with self._beyond:
@@ -179,8 +179,8 @@ class Journal(Lasting):
         for call in sound:
             book(spilled.setdefault(hour_of(call.at), {}), call)
         self._number += 1
-        cells = [Cell(hour, _key(key), sums) for hour, found in spilled.items() for key, sums in found.items()]
-        return Batch(self._number, [_row(call) for call in sound], cells, len(calls))
+        cells = [HourlySums(hour, _key(key), sums) for hour, found in spilled.items() for key, sums in found.items()]
+        return WriteBatch(self._number, [_row(call) for call in sound], cells, len(calls))
 
     def _tidy(self) -> None:
         """Once an hour: drop what is kept no longer."""
@@ -196,12 +196,12 @@ class Journal(Lasting):
 
     # -- reading ------------------------------------------------------------------------------------
 
-    def cells(self, asked: Asked) -> Iterable[Row]:
+    def cells(self, asked: CallQuery) -> Iterable[Row]:
         """See Books; of all processes. Raises StoreError when the store is away, rather than leaving calls out."""
         self.flush()
         return self._room.cells(asked)
 
-    def calls(self, asked: Asked, *, newest_first: bool = False) -> Iterator[Call]:
+    def calls(self, asked: CallQuery, *, newest_first: bool = False) -> Iterator[Call]:
         """See Books; of all processes."""
         self.flush()
         return map(_call, self._room.calls(asked, newest_first=newest_first))

@@ -12,20 +12,30 @@ from collections.abc import Callable
 
 from capability_router.clock import SystemClock
 from capability_router.concurrency.deferring_lock import DeferringLock
-from capability_router.money.ledger.books import CALLS_KEPT, DAYS_KEPT, Books, MemoryBooks
-from capability_router.money.ledger.call import Booked, Call, Line
-from capability_router.money.ledger.dimension import DIMENSIONS, Filter
-from capability_router.money.ledger.reading import Reading
+from capability_router.money.ledger.call import Call, CostAttribution, LaunchKey
+from capability_router.money.ledger.dimension import DIMENSIONS, LedgerFilter
+from capability_router.money.ledger.ledger_backend import CALLS_KEPT, DAYS_KEPT, LedgerBackend, MemoryLedgerBackend
+from capability_router.money.ledger.ledger_reader import LedgerReader
 from capability_router.money.ledger.total import Point, Series, Total, Totals
 
 __all__ = [
-    "CALLS_KEPT", "DAYS_KEPT", "DIMENSIONS", "Booked", "Call", "Ledger", "Line", "Point", "Reading", "Series", "Total",
+    "CALLS_KEPT",
+    "DAYS_KEPT",
+    "DIMENSIONS",
+    "Call",
+    "CostAttribution",
+    "LaunchKey",
+    "Ledger",
+    "LedgerReader",
+    "Point",
+    "Series",
+    "Total",
     "Totals",
 ]  # fmt: skip
 log = logging.getLogger("capability_router")
 
 
-class Ledger(Reading):
+class Ledger(LedgerReader):
     """Thread-safe; one per Router. In memory totals are exact for ever, single calls kept for the newest `keep`.
 
     `books` keeps the calls elsewhere (journal.py: in a store), together with other ledgers' there.
@@ -33,19 +43,19 @@ class Ledger(Reading):
 
     def __init__(
         self, keep: int = CALLS_KEPT, *, days: float = DAYS_KEPT, unix: Callable[[], float] = SystemClock.unix,
-        books: Books | None = None,
+        books: LedgerBackend | None = None,
     ) -> None:  # fmt: skip
         self._open: set[tuple[str, int, int]] = set()  # Lines
         self._parents: set[tuple[str, int, int]] = set()
         self._lock: DeferringLock[tuple[Call, int]] = DeferringLock(self._book)
-        kept = books or MemoryBooks(self._lock, keep, days)
-        super().__init__(kept, unix, Filter())
+        kept = books or MemoryLedgerBackend(self._lock, keep, days)
+        super().__init__(kept, unix, LedgerFilter())
         self._take = kept.take
         weakref.finalize(self, kept.retire).atexit = False
         self.refused_settlements = self._logged_refused = 0
 
     def open(self, line: tuple[str, int, int]) -> None:
-        """A launch begins: a Line, or a tuple of the same, which is sooner made."""
+        """A launch begins: a LaunchKey, or a tuple of the same, which is sooner made."""
         if self.refused_settlements > self._logged_refused:
             self._tell_refused()
         self._open.add(line)  # one step of the interpreter, as each use of this set is: it needs no lock

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from capability_router.drawing.table import Table, data_frame
-from capability_router.money.ledger.when import STEPS
+from capability_router.money.ledger.time_steps import STEPS
 from capability_router.money.price import pico, usd
 
 _SHOWN = {

@@ -10,9 +10,19 @@ import math
 from collections.abc import Sequence
 from operator import attrgetter
 
-from capability_router.policies.averages.sight import Strongest, points_of, reaching, usable
-from capability_router.policies.base import Prospect, Scene
-from capability_router.policies.dual import QUALITY, USD, WINDOW, Dual, Hull, Point, Wish, hull, worth
+from capability_router.policies.averages.target_candidates import Strongest, above_floor, points_of, usable
+from capability_router.policies.base import EligibleModel, PolicyContext
+from capability_router.policies.dual_solver import (
+    QUALITY,
+    USD,
+    WINDOW,
+    DualSolver,
+    Hull,
+    Point,
+    QualityGoal,
+    hull,
+    worth,
+)
 
 _REFRESH_EVERY = 16
 _COLD = 32  # a window shorter than this is filled up with copies of the request at hand, as if of usual size
@@ -25,7 +35,7 @@ _HELD = attrgetter("held")
 _LEAST = 0.02  # as `cost_weight`; no target lowers the price further: smaller gains are within predictions' errors
 
 
-class Aim:
+class QualityTargetState:
     """A quality target: the corner price last solved for it, and how far its picks were above it on average."""
 
     __slots__ = ("beyond", "price", "seen", "solved_at")
@@ -39,9 +49,9 @@ class Aim:
         self.seen += 1
         self.beyond += (beyond - self.beyond) / min(self.seen, QUALITY_WINDOW)
 
-    def copy(self) -> Aim:
+    def copy(self) -> QualityTargetState:
         """Another one that begins like this."""
-        other = Aim()
+        other = QualityTargetState()
         other.beyond, other.price, other.seen, other.solved_at = self.beyond, self.price, self.seen, self.solved_at
         return other
 
@@ -54,11 +64,11 @@ class QualityPrice:
 
     def __init__(self, floor: float | None, strongest: Strongest, window: int = QUALITY_WINDOW) -> None:
         self._floor, self._strongest, self._window = floor, strongest, window
-        self._dual = Dual(window)
+        self._dual = DualSolver(window)
         self._missing = _COLD  # of the window
         self.strong_usd = 0.0
         """What the strongest model's call costs on average."""
-        self._aims: dict[Wish, Aim] = {}
+        self._aims: dict[QualityGoal, QualityTargetState] = {}
         self.seen = 0
         """Requests, ever."""
         self._first_usd: dict[str, float] = {}  # of a request of usual size, by model
@@ -72,7 +82,7 @@ class QualityPrice:
         other.seen, other._first_usd, other._away = self.seen, dict(self._first_usd), dict(self._away)
         return other
 
-    def taken(self, scene: Scene, wish: Wish | None, mu: float) -> None:
+    def taken(self, scene: PolicyContext, wish: QualityGoal | None, mu: float) -> None:
         """A request is carried out; `mu`: what a second counts."""
         rows = self._lasting(scene.rows)
         usd = (self._strongest.of(rows).cost_pico or 0) / 1e12
@@ -81,11 +91,11 @@ class QualityPrice:
         self.strong_usd += (usd - self.strong_usd) / min(self.seen, WINDOW)
         if wish is None and not self._aims:
             return
-        points = reaching(points_of(rows, mu), self._floor)
+        points = above_floor(points_of(rows, mu), self._floor)
         if wish is None:
             self._dual.observe(hull(points))
         else:
-            may = points if not self._away else reaching(points_of(usable(scene.rows), mu), self._floor)
+            may = points if not self._away else above_floor(points_of(usable(scene.rows), mu), self._floor)
             self._aim(wish, points, may, usual)
         self._missing = max(_COLD - len(self._dual), 0)
 
@@ -94,11 +104,11 @@ class QualityPrice:
         reference = self.strong_usd or USD(max(points, key=QUALITY))
         return weight / reference if reference > 0 else 0.0
 
-    def for_target(self, scene: Scene, wish: Wish, points: Sequence[Point]) -> float:
+    def for_target(self, scene: PolicyContext, wish: QualityGoal, points: Sequence[Point]) -> float:
         """The price that meets this target, for a request with these points."""
-        return self._solved(wish, reaching(points, self._floor), self._usual_usd(scene))
+        return self._solved(wish, above_floor(points, self._floor), self._usual_usd(scene))
 
-    def _lasting(self, rows: Sequence[Prospect]) -> Sequence[Prospect]:
+    def _lasting(self, rows: Sequence[EligibleModel]) -> Sequence[EligibleModel]:
         """The rows to solve the price of quality with: a passing outage does not change what quality is worth.
 
         A model counts as gone once it has been held for as many requests as the window has.
@@ -112,10 +122,10 @@ class QualityPrice:
             return rows
         return [row for row in rows if away.get(row.card.id, 0) <= self._window] or rows
 
-    def _aim(self, wish: Wish, points: Sequence[Point], may: Sequence[Point], usual: float) -> None:
+    def _aim(self, wish: QualityGoal, points: Sequence[Point], may: Sequence[Point], usual: float) -> None:
         found = hull(points)
         price = self._solved(wish, points, usual, found)
-        aim = self._aims.setdefault(wish, Aim())
+        aim = self._aims.setdefault(wish, QualityTargetState())
         _, _, quality = max(may, key=worth(price))
         aim.picked(wish.beyond(quality, found.best))
         self._dual.observe(found)
@@ -124,7 +134,7 @@ class QualityPrice:
         if len(self._aims) > _TARGETS_KEPT:
             del self._aims[next(iter(self._aims))]
 
-    def _usual_usd(self, scene: Scene) -> float:
+    def _usual_usd(self, scene: PolicyContext) -> float:
         """What a call of the strongest model costs for a request of usual size; 0 = unknown."""
         if not self._missing:  # not needed any more
             return 0.0
@@ -136,7 +146,7 @@ class QualityPrice:
         seen = min(self.seen, WINDOW)
         return (_USUAL_WEIGHT * first + seen * self.strong_usd) / (_USUAL_WEIGHT + seen)
 
-    def _solved(self, wish: Wish, points: Sequence[Point], usual: float, found: Hull | None = None) -> float:
+    def _solved(self, wish: QualityGoal, points: Sequence[Point], usual: float, found: Hull | None = None) -> float:
         """The corner price, raised while the picks so far are above the target, lowered while they are below.
 
         Without that, equal requests would all fall on one side of their corner, and a window whose predictions drift

@@ -10,15 +10,15 @@ from uuid import uuid4
 
 from capability_router.clock import Clock
 from capability_router.concurrency.latch import Latch
-from capability_router.concurrency.lifetime import Lasting, watch
-from capability_router.policies.base import Knowledge
-from capability_router.stores.base import BudgetRoom, Claim, Pot
+from capability_router.concurrency.process_hooks import ProcessHooks, watch
+from capability_router.policies.base import LearnedModel
+from capability_router.stores.base import BudgetPeriod, BudgetStore, LeaseClaim
 
 DAY_S = 86_400.0
 LEASE_S = 30.0
 
 
-class ExplorationMoney(Protocol):
+class ExplorationBudget(Protocol):
     """Thread-safe; amounts in picodollars, times in seconds of the router's clock."""
 
     def left(self, now: float) -> int:
@@ -61,7 +61,7 @@ class Overruns:
         return max(beyond, 0)
 
 
-class OwnMoney:
+class LocalExplorationBudget:
     """The money of this process: `most` per day of the router's clock."""
 
     def __init__(self, most: int) -> None:
@@ -70,16 +70,16 @@ class OwnMoney:
         self._lock = Latch()  # unlocked in a forked child, though a thread of the parent may hold it
 
     def left(self, now: float) -> int:
-        """See ExplorationMoney."""
+        """See ExplorationBudget."""
         with self._lock:
             self._turn(now)
             return self._most - self._spent
 
     def wants(self, amount: int) -> None:
-        """See ExplorationMoney; one process alone can't get more."""
+        """See ExplorationBudget; one process alone can't get more."""
 
     def took(self, amount: int, now: float) -> bool:
-        """See ExplorationMoney."""
+        """See ExplorationBudget."""
         with self._lock:
             self._turn(now)
             if self._spent + amount > self._most:
@@ -88,7 +88,7 @@ class OwnMoney:
             return True
 
     def ended(self, beyond: int) -> None:
-        """See ExplorationMoney."""
+        """See ExplorationBudget."""
         self._overruns.ended(beyond)
 
     def _turn(self, now: float) -> None:
@@ -97,22 +97,22 @@ class OwnMoney:
             self._day, self._spent, self._overruns = day, 0, Overruns()
 
 
-def exploration_money(known: Knowledge, room: BudgetRoom, owner: str, clock: Clock, most: int) -> ExplorationMoney:
+def exploration_money(known: LearnedModel, room: BudgetStore, owner: str, clock: Clock, most: int) -> ExplorationBudget:
     """`most` picodollars per day, shared by all routers with this owner's name that use the room."""
     if room.inline:
-        return OwnMoney(most)
-    shared = SharedMoney(room, owner, most, clock.unix)
+        return LocalExplorationBudget(most)
+    shared = SharedExplorationBudget(room, owner, most, clock.unix)
     known.runs(lambda final: shared.renew(clock.now(), final=final))
     return shared
 
 
-class SharedMoney(Lasting):
+class SharedExplorationBudget(ProcessHooks):
     """The money of all processes: `most` per day (UTC). A process spends what the store has lent it, as budgets do.
 
     Only `renew` asks the store; requests never do. If the store is away, a loan ends and nothing is explored.
     """
 
-    def __init__(self, room: BudgetRoom, owner: str, most: int, unix: Callable[[], float]) -> None:
+    def __init__(self, room: BudgetStore, owner: str, most: int, unix: Callable[[], float]) -> None:
         self._room, self._budget, self._most, self._unix = room, f"exploration|{owner}", most, unix
         self._holder, self._day, self._until, self._ends = "", -1, 0.0, 0.0
         self._spent = self._told = self._lent = self._least = self._number = 0
@@ -121,17 +121,17 @@ class SharedMoney(Lasting):
         watch(self)
 
     def left(self, now: float) -> int:
-        """See ExplorationMoney."""
+        """See ExplorationBudget."""
         with self._lock:
             return self._here(now)
 
     def wants(self, amount: int) -> None:
-        """See ExplorationMoney; the next loan is at least this much, if the day has it."""
+        """See ExplorationBudget; the next loan is at least this much, if the day has it."""
         with self._lock:
             self._least = min(self._least or amount, amount)
 
     def took(self, amount: int, now: float) -> bool:
-        """See ExplorationMoney."""
+        """See ExplorationBudget."""
         with self._lock:
             if amount > self._here(now):
                 return False
@@ -139,7 +139,7 @@ class SharedMoney(Lasting):
             return True
 
     def ended(self, beyond: int) -> None:
-        """See ExplorationMoney; `left` may be below 0 then."""
+        """See ExplorationBudget; `left` may be below 0 then."""
         self._overruns.ended(beyond)
 
     def _here(self, now: float) -> int:
@@ -165,14 +165,14 @@ class SharedMoney(Lasting):
 
     def _ask(self, now: float, wish: int, *, final: bool) -> None:
         starts, self._number = self._day * DAY_S, self._number + 1
-        pot = Pot(self._budget, str(self._day), self._most, starts, starts + DAY_S)
+        pot = BudgetPeriod(self._budget, str(self._day), self._most, starts, starts + DAY_S)
         unix = self._unix()
         with self._lock:
             spent, wanted = self._spent, 0 if final else self._least
             kept = 0 if final else max(self._here(now), 0) // 2
             self._lent = min(self._lent, kept + spent - self._told)  # the rest may be others' before the answer comes
         least = max(wanted, kept)
-        grant = self._room.claim(Claim(pot, self._holder, spent, kept, least, wish, LEASE_S, final, self._number))
+        grant = self._room.claim(LeaseClaim(pot, self._holder, spent, kept, least, wish, LEASE_S, final, self._number))
         with self._lock:
             self._told, self._lent, self._until = spent, grant.lent, 0.0 if final else now + LEASE_S
             self._ends = unix + LEASE_S

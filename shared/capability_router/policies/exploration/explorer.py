@@ -14,14 +14,14 @@ from typing import NamedTuple, Protocol
 
 from capability_router.policies.base import Scored
 from capability_router.policies.buckets import bucket
-from capability_router.policies.exploration.budget import ExplorationMoney, OwnMoney
+from capability_router.policies.exploration.budget import ExplorationBudget, LocalExplorationBudget
 
 ERRORS = 1.0  # standard errors on either side of a score, for an even draw
 EVENLY, LEAST_EVENLY = 1 / 3, 0.005  # the part that is drawn evenly: of a small share, and of a share of all requests
 MOST = 0.99  # of requests may be trials: the pick has a chance of its own
 
 
-class Exploring(Protocol):
+class ExplorationSettings(Protocol):
     """The settings of exploration: a share from 0 to 1, USD per day."""
 
     @property
@@ -32,7 +32,7 @@ class Exploring(Protocol):
     def seed(self) -> int | None: ...
 
 
-class Explored(NamedTuple):
+class ExplorationChoice(NamedTuple):
     """The rank of the model to try, 0 = the pick; the chance of this choice; its extra cost; the reason.
 
     `chances`: of each model that could have been first; () = only the pick could. `paid_pico`: what this trial was
@@ -47,7 +47,7 @@ class Explored(NamedTuple):
     paid_pico: int = 0
 
 
-PICKED = Explored(0, 1.0)
+PICKED = ExplorationChoice(0, 1.0)
 
 
 def evenly(share: float) -> float:
@@ -60,11 +60,11 @@ def evenly(share: float) -> float:
 class Explorer:
     """Thread-safe. `share` of requests, 0 to 1; `money` above the picks' cost."""
 
-    def __init__(self, share: float, money: ExplorationMoney, seed: int | None) -> None:
+    def __init__(self, share: float, money: ExplorationBudget, seed: int | None) -> None:
         self._share, self._money, self._seed = min(share, MOST), money, seed or 0
         self._evenly = evenly(self._share)
 
-    def choose(self, request_id: str, ranked: Sequence[Scored], now: float) -> Explored:
+    def choose(self, request_id: str, ranked: Sequence[Scored], now: float) -> ExplorationChoice:
         """Which model to try, from a ranking whose first is the pick. `now`: seconds."""
         if not self._share or not ranked or ranked[0][1].cost_pico is None:
             return PICKED
@@ -76,9 +76,9 @@ class Explorer:
         able = [at for at in wished if extra[at] <= left]
         return self._drawn(request_id, ranked, able) if able else PICKED
 
-    def _drawn(self, request_id: str, ranked: Sequence[Scored], able: Sequence[int]) -> Explored:
+    def _drawn(self, request_id: str, ranked: Sequence[Scored], able: Sequence[int]) -> ExplorationChoice:
         """The unit interval is divided in this order: even draws, trials of the most promising model, picks."""
-        hopeful, each = max((0, *able), key=lambda at: _hopeful(ranked[at])), self._evenly / len(able)
+        hopeful, each = max((0, *able), key=lambda at: _optimistic_score(ranked[at])), self._evenly / len(able)
         chance = {0: 1.0 - self._share, **dict.fromkeys(able, each)}
         chance[hopeful] += self._share - self._evenly
         drawn = bucket(f"request\x1f{request_id}", "exploration", self._seed)
@@ -87,11 +87,11 @@ class Explorer:
         chances = tuple((ranked[at][1].card.id, each) for at, each in chance.items())
         return _exploring(ranked, at, chance[at])._replace(chances=chances)
 
-    def pays(self, explored: Explored, now: float) -> bool:
+    def pays(self, explored: ExplorationChoice, now: float) -> bool:
         """Spend this trial's extra cost before it is made; False = other threads have spent the rest since."""
         return not explored.extra_pico or self._money.took(explored.extra_pico, now)
 
-    def ended(self, explored: Explored, cost_pico: int | None) -> None:
+    def ended(self, explored: ExplorationChoice, cost_pico: int | None) -> None:
         """Book what a request with this trial has really cost; None = unknown. Waits for no lock."""
         if explored.at and cost_pico is not None:
             self._money.ended(cost_pico - explored.paid_pico)
@@ -110,28 +110,32 @@ def _extra(ranked: Sequence[Scored]) -> dict[int, int]:
 def _may_be_better(ranked: Sequence[Scored], at: int) -> bool:
     """Whether it may beat the pick, within both errors, or with both bonuses."""
     (best, first), (score, row) = ranked[0], ranked[at]
-    return score + ERRORS * row.error > best - ERRORS * first.error or _hopeful(ranked[at]) > _hopeful(ranked[0])
+    return score + ERRORS * row.error > best - ERRORS * first.error or _optimistic_score(
+        ranked[at]
+    ) > _optimistic_score(ranked[0])
 
 
-def _hopeful(ranked: Scored) -> float:
+def _optimistic_score(ranked: Scored) -> float:
     score, row = ranked
     return score + row.bonus
 
 
-def _exploring(ranked: Sequence[Scored], at: int, propensity: float) -> Explored:
+def _exploring(ranked: Sequence[Scored], at: int, propensity: float) -> ExplorationChoice:
     first, other = ranked[0][1], ranked[at][1]
     if not at:
-        return Explored(0, propensity)
+        return ExplorationChoice(0, propensity)
     told = (
         f"tried, at a chance of {propensity:.2%}: quality {other.quality:.2f} +- {other.error:.2f} may be worth more "
         f"than {first.card.id}'s {first.quality:.2f} +- {first.error:.2f}"
     )
     usual = first.cost_pico or 0
     paid = max(other.cost_pico or 0, usual)
-    return Explored(at, propensity, paid - usual, told, paid_pico=paid)
+    return ExplorationChoice(at, propensity, paid - usual, told, paid_pico=paid)
 
 
-def explorer_of(settings: Exploring, purse: Callable[[int], ExplorationMoney] = OwnMoney) -> Explorer | None:
+def explorer_of(
+    settings: ExplorationSettings, purse: Callable[[int], ExplorationBudget] = LocalExplorationBudget
+) -> Explorer | None:
     """None if nothing is to be explored. `purse`: makes the money from picodollars per day."""
     if not settings.exploration:
         return None

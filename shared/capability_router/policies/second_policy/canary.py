@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from capability_router.frozen_value import altered
 from capability_router.plan import Plan
 from capability_router.policies.buckets import bucket_of
 from capability_router.policies.second_policy.second_planner import SecondPlanner
 from capability_router.request import Request
-from capability_router.value import altered
 
 
-class Canary:
+class CanaryPolicy:
     """`share` of the sessions, 0 to 1; a request without one counts as a session of its own."""
 
     def __init__(self, second: SecondPlanner, share: float, seed: int | None = None) -> None:

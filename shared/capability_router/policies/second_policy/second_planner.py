@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from capability_router.policies.affinity import Stay
-from capability_router.policies.base import Knowledge, Policy
+from capability_router.policies.affinity import StickyModel
+from capability_router.policies.base import LearnedModel, Policy
 from capability_router.policies.planner import Decision, Planner
 from capability_router.request import Request
 
@@ -16,12 +16,12 @@ class SecondPlanner:
     It has no guard, and tries no models. `reads_signs`: whether implicit signs change what it believes.
     """
 
-    def __init__(self, policy: Policy, learned: Knowledge | None = None, *, reads_signs: bool = True) -> None:
+    def __init__(self, policy: Policy, learned: LearnedModel | None = None, *, reads_signs: bool = True) -> None:
         self.policy, self._learned, self._reads_signs = policy, learned, reads_signs
         self._made: tuple[Planner, Planner] | None = None
 
     def decide(
-        self, planner: Planner, request: Request, now: float, stay: Stay, *, like: Decision | None = None
+        self, planner: Planner, request: Request, now: float, stay: StickyModel, *, like: Decision | None = None
     ) -> Decision:
         """Its decision in place of `planner`'s; `like`: a decision of the same request, whose features are reused."""
         found = None if like is None else like.scene.features

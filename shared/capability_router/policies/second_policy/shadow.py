@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from capability_router.plan import Plan
-from capability_router.policies.affinity import Stay
+from capability_router.policies.affinity import StickyModel
 from capability_router.policies.buckets import bucket_of
 from capability_router.policies.planner import Decision, Planner
 from capability_router.policies.second_policy.second_planner import SecondPlanner
@@ -53,14 +53,14 @@ class ShadowDecision:
         }  # fmt: skip
 
 
-class Shadow:
+class ShadowPolicy:
     """`execute`: the share of requests, 0 to 1, whose shadow is executed too."""
 
     def __init__(self, second: SecondPlanner, execute: float = 0.0, seed: int | None = None) -> None:
         self.second = second
         self._execute, self._seed = execute, seed
 
-    def beside(self, decision: Decision, planner: Planner, now: float, stay: Stay) -> ShadowDecision:
+    def beside(self, decision: Decision, planner: Planner, now: float, stay: StickyModel) -> ShadowDecision:
         """Decide the same request at the same moment. If the shadow fails, the request goes on without it."""
         request, chosen, name = decision.scene.request, decision.plan.chosen.id, self.second.policy.name
         try:

@@ -31,7 +31,7 @@ _LONGEST = 400
 EXAMPLE = "such as outage:openai@30s+60s, errors=0.3:mini or rate-limit=20s:tag:prod@25%+50%"
 
 
-class Moment(NamedTuple):
+class ScriptTime(NamedTuple):
     """Seconds, or a share of the run's length."""
 
     amount: float
@@ -42,7 +42,7 @@ class Moment(NamedTuple):
         return self.amount * length_s if self.relative else self.amount
 
 
-AT_ONCE = Moment(0.0)
+AT_ONCE = ScriptTime(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class FaultLine:
     kind: str
     value: float
     target: str = ""
-    start: Moment = AT_ONCE
-    length: Moment | None = None
+    start: ScriptTime = AT_ONCE
+    length: ScriptTime | None = None
     share: float = 1.0
     status: int = 500
     rpm: int | None = None
@@ -119,7 +119,7 @@ def parse_line(source: str) -> FaultLine:
     _belongs(kind, options, text)
     start, length = found["start"], found["length"]
     return FaultLine(
-        text, kind, value, (found["target"] or "").strip(), _moment(start) if start else Moment(0.0),
+        text, kind, value, (found["target"] or "").strip(), _moment(start) if start else ScriptTime(0.0),
         _moment(length) if length else None, share, status, rpm,
     )  # fmt: skip
 
@@ -185,7 +185,7 @@ def _seconds(word: str, text: str) -> float:
     return _moment(word).amount
 
 
-def _moment(word: str) -> Moment:
+def _moment(word: str) -> ScriptTime:
     unit = next(unit for unit in ("ms", "s", "m", "h", "%") if word.endswith(unit))
     amount = float(word.removesuffix(unit))
-    return Moment(amount / 100, True) if unit == "%" else Moment(amount * _UNITS[unit])
+    return ScriptTime(amount / 100, True) if unit == "%" else ScriptTime(amount * _UNITS[unit])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Kind(NamedTuple):
+class FaultSpec(NamedTuple):
     """`words`: what happens. `value`: what a number stands for, "" = it takes none; `usual`: where none is given."""
 
     words: str
@@ -13,27 +13,27 @@ class Kind(NamedTuple):
     usual: float | None = None
 
 
-KINDS: dict[str, Kind] = {
-    "outage": Kind("connections are refused, open ones are reset"),
-    "reset": Kind("the connection is accepted and reset without a reply"),
-    "errors": Kind("a share of the calls gets an error status (status, 500)", "share", 1.0),
-    "rate-limit": Kind(
+KINDS: dict[str, FaultSpec] = {
+    "outage": FaultSpec("connections are refused, open ones are reset"),
+    "reset": FaultSpec("the connection is accepted and reset without a reply"),
+    "errors": FaultSpec("a share of the calls gets an error status (status, 500)", "share", 1.0),
+    "rate-limit": FaultSpec(
         "429 with Retry-After of so many seconds (rpm: only beyond so many calls a minute)", "time", 5.0
     ),
-    "slow": Kind("everything takes so many times as long", "factor", 5.0),
-    "hang": Kind("no reply, ever"),
-    "stall": Kind("the stream begins and then stands still; other calls hang"),
-    "cut": Kind("the connection is lost in mid-answer"),
-    "truncate": Kind("the stream ends too early and says no reason; other answers come half"),
-    "stream-error": Kind("an error event inside a stream; other calls get it in a 200"),
-    "auth": Kind("401, the key is refused"),
-    "quota": Kind("429 insufficient_quota, the account is empty"),
-    "gone": Kind("404, the model is not known"),
-    "overflow": Kind("400 context_length_exceeded, for inputs above so many tokens", "tokens", 0.0),
-    "filter": Kind("400, the content filter has refused"),
-    "empty": Kind("an answer without text"),
-    "malformed": Kind("tool arguments that are no JSON (calls with tools)"),
-    "html": Kind("an HTML page in place of a reply"),
+    "slow": FaultSpec("everything takes so many times as long", "factor", 5.0),
+    "hang": FaultSpec("no reply, ever"),
+    "stall": FaultSpec("the stream begins and then stands still; other calls hang"),
+    "cut": FaultSpec("the connection is lost in mid-answer"),
+    "truncate": FaultSpec("the stream ends too early and says no reason; other answers come half"),
+    "stream-error": FaultSpec("an error event inside a stream; other calls get it in a 200"),
+    "auth": FaultSpec("401, the key is refused"),
+    "quota": FaultSpec("429 insufficient_quota, the account is empty"),
+    "gone": FaultSpec("404, the model is not known"),
+    "overflow": FaultSpec("400 context_length_exceeded, for inputs above so many tokens", "tokens", 0.0),
+    "filter": FaultSpec("400, the content filter has refused"),
+    "empty": FaultSpec("an answer without text"),
+    "malformed": FaultSpec("tool arguments that are no JSON (calls with tools)"),
+    "html": FaultSpec("an HTML page in place of a reply"),
 }
 
 ALIASES = {

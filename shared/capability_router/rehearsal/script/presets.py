@@ -8,7 +8,7 @@ from typing import NamedTuple
 from capability_router.errors import ConfigError
 from capability_router.nearest import nearest
 from capability_router.rehearsal.script.fault_line import FaultLine, parse_line
-from capability_router.rehearsal.script.targets import Aims
+from capability_router.rehearsal.script.targets import FaultTargets
 
 
 class Preset(NamedTuple):
@@ -34,7 +34,7 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
-def preset_lines(written: str, aims: Aims, busiest: str) -> list[FaultLine]:
+def preset_lines(written: str, aims: FaultTargets, busiest: str) -> list[FaultLine]:
     """The faults of 'NAME' or 'NAME:TARGET'. ConfigError for unknown names."""
     name, _, target = written.partition(":")
     preset = PRESETS.get(name.strip().lower())

@@ -13,7 +13,7 @@ _EVERYBODY = ("", "*", "all")
 _SORTS = ("provider", "model", "key", "tag")
 
 
-class Aims:
+class FaultTargets:
     """The names of a registry's providers, models, keys and tags, and the models that each stands for."""
 
     def __init__(self, registry: Registry) -> None:

@@ -17,12 +17,12 @@ from typing import Any
 
 from capability_router.decision_log.file_order import files_of, size_of
 from capability_router.decision_log.newest_items import NewestItems
-from capability_router.decision_log.reading import Reading, older, told_omitted
+from capability_router.decision_log.reading import DecisionLogReader, older, omissions_text
 from capability_router.eligibility import OF_THE_REQUEST
 from capability_router.errors import ConfigError
 from capability_router.health.latency import guessed_wait_s
-from capability_router.rehearsal.traffic.shape import Shape, media_needs, needs_of
-from capability_router.rehearsal.traffic.traffic import Pace, Traffic
+from capability_router.rehearsal.traffic.shape import RequestShape, media_needs, needs_of
+from capability_router.rehearsal.traffic.traffic import LoggedSpeed, Traffic
 
 MOST = 200_000
 """Requests of a log that are looked at: the newest."""
@@ -46,11 +46,11 @@ def logged(
     """
     if not 0 < speed < math.inf:
         raise ConfigError(f"traffic: speed must be a number above 0, got {speed!r}")
-    reading, paces, files = Reading(), _Paces(), files_of([path])
+    reading, paces, files = DecisionLogReader(), _Paces(), files_of([path])
     of = size_of(files)
     records = reading.files(files, lambda count: read(count, of))
     found = _shapes(records, frozenset(models), paces, reading.omitted)
-    omitted = told_omitted(reading.omitted)
+    omitted = omissions_text(reading.omitted)
     if not found:
         raise ConfigError(
             f"{path}: no decision in it{f' ({omitted})' if omitted else ''}; the router writes a log where router.yaml "
@@ -68,9 +68,9 @@ def logged(
 
 def _shapes(
     records: Iterable[Mapping[str, Any]], models: frozenset[str], paces: _Paces, omitted: Counter[str]
-) -> list[Shape]:  # fmt: skip
+) -> list[RequestShape]:  # fmt: skip
     """In the order of their arrival."""
-    newest = NewestItems[Shape](MOST, attrgetter("at"), lambda count: omitted.update({older(MOST): count}))
+    newest = NewestItems[RequestShape](MOST, attrgetter("at"), lambda count: omitted.update({older(MOST): count}))
     for record in records:
         if record["kind"] == "decision":
             newest.take(_shape(record, float(record["at"]) - float(record["elapsed_s"]), models))
@@ -78,12 +78,12 @@ def _shapes(
     return newest.kept()
 
 
-def _shape(record: Mapping[str, Any], at: float, models: frozenset[str]) -> Shape:
+def _shape(record: Mapping[str, Any], at: float, models: frozenset[str]) -> RequestShape:
     plan, asked = _mapping(record.get("plan")), _mapping(record.get("request"))
     media = tuple(kind for kind in _listed(asked.get("media")) if isinstance(kind, str) and media_needs((kind,)))
     counted = _tokens(record.get("input_tokens")) if record.get("model") else 0
     out = _tokens(record.get("output_tokens")) if record.get("model") else _tokens(plan.get("output_tokens"))
-    return Shape(
+    return RequestShape(
         at, counted or _tokens(plan.get("input_tokens")) or 1, out or _OUT,
         needs_of(_listed(plan.get("needs"))) | media_needs(media), media, _tokens(asked.get("max_tokens")) or None,
         record.get("stream") is True, _name(record.get("tenant")), _name(plan.get("task") or record.get("task")),
@@ -99,7 +99,7 @@ def _denied(plan: Mapping[str, Any], models: frozenset[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in found if name in models))
 
 
-def _stretch(shapes: Sequence[Shape], seconds: float | None) -> tuple[Sequence[Shape], float]:
+def _stretch(shapes: Sequence[RequestShape], seconds: float | None) -> tuple[Sequence[RequestShape], float]:
     """The busiest part of so many seconds, or of the most requests that are taken; and when it begins."""
     times = [shape.at for shape in shapes]
     if seconds is None:
@@ -127,7 +127,7 @@ class _Paces:
                 for clocked in (self._streamed, self._all) if streams else (self._all,):
                     clocked.take(attempt, streams=streams)
 
-    def usual(self) -> dict[str, Pace]:
+    def usual(self) -> dict[str, LoggedSpeed]:
         """Of each model that answered often enough."""
         return {**self._all.usual(), **self._streamed.usual()}
 
@@ -148,10 +148,10 @@ class _Clocked:
         if tokens and whole > wait:
             self._speeds.setdefault(model, deque(maxlen=_ANSWERS)).append(tokens / (whole - wait))
 
-    def usual(self) -> dict[str, Pace]:
+    def usual(self) -> dict[str, LoggedSpeed]:
         usual = {model: median(seen) for model, seen in self._waits.items() if len(seen) >= _ENOUGH}
         fast = {model: median(seen) for model, seen in self._speeds.items() if len(seen) >= _ENOUGH}
-        return {model: Pace(wait, fast.get(model)) for model, wait in usual.items()}
+        return {model: LoggedSpeed(wait, fast.get(model)) for model, wait in usual.items()}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ _WORDS = {
 }  # fmt: skip
 
 
-class Shape(NamedTuple):
+class RequestShape(NamedTuple):
     """A request that arrives at `at` (seconds of the run). `out`: tokens of a whole answer to it.
 
     `deny`: models that its terms forbade, if a log shows it.
@@ -52,7 +52,7 @@ class Shape(NamedTuple):
         )  # fmt: skip
 
 
-def told_needs(needs: Need) -> str:
+def needs_text(needs: Need) -> str:
     """In words; '' = nothing special."""
     return " and ".join(word for need, word in _WORDS.items() if need in needs)
 

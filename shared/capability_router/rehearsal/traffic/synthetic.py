@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from capability_router.catalog.card import ModelCard
 from capability_router.clock import Chance, seeded
 from capability_router.errors import ConfigError
-from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.traffic.shape import RequestShape
 from capability_router.rehearsal.traffic.traffic import Traffic
 from capability_router.request import Need
 
@@ -57,7 +57,7 @@ class SyntheticTraffic:
                 f"{MOST:,}; take a lower rate or fewer seconds"
             )
         chance, shares = seeded(seed), self._shares(cards)
-        shapes, at = list[Shape](), chance.expovariate(self.rate)
+        shapes, at = list[RequestShape](), chance.expovariate(self.rate)
         while at < seconds:
             shapes.append(self._shape(at, chance, shares))
             at += chance.expovariate(self.rate)
@@ -71,7 +71,7 @@ class SyntheticTraffic:
         stated = {name: getattr(self, name) for name in _NEEDS}
         return {name: usual.get(name, 0.0) if share is None else share for name, share in stated.items()}
 
-    def _shape(self, at: float, chance: Chance, shares: Mapping[str, float]) -> Shape:
+    def _shape(self, at: float, chance: Chance, shares: Mapping[str, float]) -> RequestShape:
         into, out = (_size(middle, chance) for middle in (self.input_tokens, self.output_tokens))
         needs = Need.NONE
         for name, need in _NEEDS.items():
@@ -80,7 +80,7 @@ class SyntheticTraffic:
         tenant = _drawn(self.tenants, chance.random())
         media = ("image",) if Need.IMAGE_INPUTS in needs else ()
         task = "tools" if Need.TOOL_CALLING in needs else "chat"
-        return Shape(at, into, out, needs, media, self.max_tokens, stream, tenant, task)
+        return RequestShape(at, into, out, needs, media, self.max_tokens, stream, tenant, task)
 
 
 def parse_tenants(written: str) -> dict[str, float]:

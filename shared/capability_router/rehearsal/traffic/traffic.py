@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from capability_router.rehearsal.traffic.shape import Shape
+from capability_router.rehearsal.traffic.shape import RequestShape
 
 
-class Pace(NamedTuple):
+class LoggedSpeed(NamedTuple):
     """How quick a model was in a log: its median wait for the first token, and its tokens per second; None = unseen."""
 
     ttft_s: float | None
@@ -21,9 +21,9 @@ class Traffic(NamedTuple):
     `unix_s`: when it begins. `paces`: how quick models were, if a log shows it. `notes`: what was left out of it.
     """
 
-    shapes: Sequence[Shape]
+    shapes: Sequence[RequestShape]
     seconds: float
     told: str
     unix_s: float = 1_800_000_000.0
-    paces: Mapping[str, Pace] = {}
+    paces: Mapping[str, LoggedSpeed] = {}
     notes: tuple[str, ...] = ()

@@ -9,8 +9,15 @@ from capability_router.drawing.document import document
 from capability_router.drawing.markup import Markup, element, join
 from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.result import WHYS
-from capability_router.rehearsal.views.drawing import STATES, latencies_chart, timeline_chart
-from capability_router.rehearsal.views.text import FIGURES, back_of, judgement, left_of, percent, when_of
+from capability_router.rehearsal.views.charts import STATES, latencies_chart, timeline_chart
+from capability_router.rehearsal.views.text import (
+    FIGURES,
+    avoidance_text,
+    expectation_text,
+    percent,
+    recovery_text,
+    when_of,
+)
 from capability_router.report.charts.palette import Palette
 from capability_router.report.tables import headline, section
 from capability_router.stats.percentile import percentile
@@ -51,7 +58,7 @@ def _headline(found: Rehearsal) -> Markup:
 
 
 def _expected(found: Rehearsal) -> Markup:
-    items = [element("li", judgement(e), class_="good-text" if e.met else "bad-text") for e in found.expected]
+    items = [element("li", expectation_text(e), class_="good-text" if e.met else "bad-text") for e in found.expected]
     return section("Expected", "", element("ul", *items)) if items else Markup()
 
 
@@ -90,7 +97,7 @@ def _legend(states: Sequence[str]) -> Markup:
 def _faults(found: Rehearsal) -> Markup:
     times = {spell.number: when_of(spell) for spell in found.spells}
     rows = [
-        (e.text, e.model, times[e.fault], f"{count(e.failed)} of {count(e.calls)}", left_of(e), back_of(e))
+        (e.text, e.model, times[e.fault], f"{count(e.failed)} of {count(e.calls)}", avoidance_text(e), recovery_text(e))
         for e in found.episodes
     ]
     columns = ("fault", "model", "when", "calls that failed", "left alone", "back")

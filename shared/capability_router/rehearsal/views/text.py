@@ -9,12 +9,12 @@ from capability_router.amounts import count, money, offset, seconds, share
 from capability_router.drawing.svg import clock_ticks
 from capability_router.drawing.table import Table, folded, printable
 from capability_router.rehearsal.episode import Episode
-from capability_router.rehearsal.expectation import Judged
+from capability_router.rehearsal.expectation import ExpectationResult
 from capability_router.rehearsal.rehearsal import Rehearsal
 from capability_router.rehearsal.result import WHYS
-from capability_router.rehearsal.script.spell import Spell
-from capability_router.rehearsal.summary import Share, Summary
-from capability_router.rehearsal.views.timeline import Lane, timeline
+from capability_router.rehearsal.script.fault_schedule import ScheduledFault
+from capability_router.rehearsal.summary import RunSummary, SuccessRate
+from capability_router.rehearsal.views.timeline import TimelineLane, timeline
 from capability_router.stats.percentile import percentile
 
 USUAL, _WIDEST = 80, 132
@@ -33,14 +33,14 @@ def lines(found: Rehearsal, width: int | None) -> Iterator[str]:
     yield from folded(headline(found), room)
     yield from folded(f"{found.traffic.told}; policy {found.policy}, seed {found.seed}", room)
     for spell in found.spells:
-        yield from ("", *folded(f"{spell.line.text}, {when_of(spell)}", room), *fared(found, spell).lines(room))
+        yield from ("", *folded(f"{spell.line.text}, {when_of(spell)}", room), *fault_impact(found, spell).lines(room))
     yield ""
     yield from _timeline(found, room)
     yield from ("", *figures(found).lines(room))
     yield from _lost(found, room)
     yield from _items("advice", _advised(found), room)
     yield from _items("notes", list(found.notes), room)
-    yield from _items("expected", [judgement(each) for each in found.expected], room)
+    yield from _items("expected", [expectation_text(each) for each in found.expected], room)
 
 
 def headline(found: Rehearsal) -> str:
@@ -52,29 +52,31 @@ def headline(found: Rehearsal) -> str:
     )
 
 
-def fared(found: Rehearsal, spell: Spell) -> Table:
+def fault_impact(found: Rehearsal, spell: ScheduledFault) -> Table:
     """How each model fared that the fault was about."""
     table = Table("model", "failed", "left alone", "back", fold=(0,), right=(1,))
     for each in found.episodes:
         if each.fault == spell.number:
-            table.add(each.model, f"{count(each.failed)} of {count(each.calls)}", left_of(each), back_of(each))
+            table.add(
+                each.model, f"{count(each.failed)} of {count(each.calls)}", avoidance_text(each), recovery_text(each)
+            )
     return table
 
 
-def when_of(spell: Spell) -> str:
+def when_of(spell: ScheduledFault) -> str:
     """'from 30 s to 90 s'."""
     until = "the end" if not isfinite(spell.until_s) else f"{spell.until_s:g} s"
     return f"from {spell.from_s:g} s to {until}"
 
 
-def left_of(each: Episode) -> str:
+def avoidance_text(each: Episode) -> str:
     """'after 0.3 s (breaker)'."""
     if each.how == "already":
         return "it was already"
     return f"after {seconds(each.left_s)} ({each.how})" if each.left_s is not None else "never" if each.failed else "–"
 
 
-def back_of(each: Episode) -> str:
+def recovery_text(each: Episode) -> str:
     """'2.6 s after it'; nothing of what was never left alone."""
     if each.left_s is None:
         return "–"
@@ -92,7 +94,7 @@ def figures(found: Rehearsal) -> Table:
     return table
 
 
-FIGURES: Sequence[tuple[str, Callable[[Summary], str]]] = (
+FIGURES: Sequence[tuple[str, Callable[[RunSummary], str]]] = (
     ("answered", lambda s: percent(s.whole.success)),
     ("· in the faults' time", lambda s: _part(s.during)),
     ("· outside of it", lambda s: _part(s.outside)),
@@ -114,11 +116,11 @@ def percent(value: float | None) -> str:
     return "100 %" if value == 1 else f"{min(100 * value, 99.99):.4g} %"
 
 
-def _part(found: Share) -> str:
+def _part(found: SuccessRate) -> str:
     return f"{percent(found.success)} of {count(found.requests)}" if found.requests else "–"
 
 
-def judgement(each: Judged) -> str:
+def expectation_text(each: ExpectationResult) -> str:
     """'success>=99.5%: 99.59 %, as expected'."""
     if each.seen is None:
         return f"{each.text}: nothing to measure it by"
@@ -164,7 +166,7 @@ def _axis(length: float, columns: int) -> Iterator[str]:
     yield _row("", "".join(marks))
 
 
-def _lane(lane: Lane, most: int) -> Iterator[str]:
+def _lane(lane: TimelineLane, most: int) -> Iterator[str]:
     if any(lane.faulty):
         yield _row("fault", "".join("=" if faulty else " " for faulty in lane.faulty))
     yield _row("answered", _heights(lane.answered, most))

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from capability_router.rehearsal.result import Look, RunRecord
-from capability_router.rehearsal.script.spell import Spell
+from capability_router.rehearsal.result import HealthSample, RunRecord
+from capability_router.rehearsal.script.fault_schedule import ScheduledFault
 
 _GRAVEST = ("off", "open", "limited", "half", "doubted", "full", "")
 
 
 @dataclass(slots=True)
-class Lane:
+class TimelineLane:
     """One model. Of each column: calls that answered in it, and those that failed, by fault; how it stood; faulty."""
 
     model: str
@@ -32,7 +32,7 @@ class Lane:
 class Timeline:
     """All models, and in each column how many requests were left without an answer. `seconds` of a column."""
 
-    lanes: Sequence[Lane]
+    lanes: Sequence[TimelineLane]
     lost: Sequence[int]
     seconds: float
 
@@ -43,10 +43,13 @@ class Timeline:
         return max([*counts, *self.lost, 1])
 
 
-def timeline(run: RunRecord, spells: Sequence[Spell], models: Sequence[str], columns: int) -> Timeline:
+def timeline(run: RunRecord, spells: Sequence[ScheduledFault], models: Sequence[str], columns: int) -> Timeline:
     """The run in so many columns, by when calls began and requests arrived. What is later is in the last one."""
     width = run.seconds / columns
-    lanes = {model: Lane(model, [0] * columns, [Counter() for _ in range(columns)], [""] * columns) for model in models}
+    lanes = {
+        model: TimelineLane(model, [0] * columns, [Counter() for _ in range(columns)], [""] * columns)
+        for model in models
+    }
 
     def column(at: float) -> int:
         return min(max(int(at / width), 0), columns - 1)
@@ -66,7 +69,7 @@ def timeline(run: RunRecord, spells: Sequence[Spell], models: Sequence[str], col
     return Timeline(list(lanes.values()), lost, width)
 
 
-def _stood(lane: Lane, looks: Sequence[Look], width: float) -> None:
+def _stood(lane: TimelineLane, looks: Sequence[HealthSample], width: float) -> None:
     """The gravest state in each column; without a look of its own, as before."""
     found: dict[int, str] = {}
     for look in looks:
@@ -78,5 +81,5 @@ def _stood(lane: Lane, looks: Sequence[Look], width: float) -> None:
         lane.states[i] = last
 
 
-def _overlaps(spell: Spell, model: str, since: float, until: float) -> bool:
+def _overlaps(spell: ScheduledFault, model: str, since: float, until: float) -> bool:
     return model in spell.models and spell.from_s < until and since < spell.until_s

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from capability_router.eligibility import Refusal
-from capability_router.replay.log.logged_request import Logged, Seen
+from capability_router.replay.log.logged_request import LoggedCandidate, LoggedRequest
 
 
-class Choice(NamedTuple):
+class ReplayedChoice(NamedTuple):
     """`ranked`: the models that may be tried, best first, with the decider's ids; () = none is eligible.
 
     `source`: where the predicted quality of the first one comes from: "log", "state" or "card".
     """
 
-    ranked: tuple[Seen, ...]
+    ranked: tuple[LoggedCandidate, ...]
     refusals: tuple[Refusal, ...]
     reason: str
     source: str = "log"
@@ -24,7 +24,7 @@ class Choice(NamedTuple):
         """The first one's id; "" = none."""
         return self.ranked[0].id if self.ranked else ""
 
-    def seen(self, id: str) -> Seen | None:
+    def seen(self, id: str) -> LoggedCandidate | None:
         """The candidate of this id."""
         return next((each for each in self.ranked if each.id == id), None)
 
@@ -35,7 +35,7 @@ class Decider(Protocol):
     name: str
     """Of its policy."""
 
-    def decide(self, logged: Logged) -> Choice:
+    def decide(self, logged: LoggedRequest) -> ReplayedChoice:
         """Its decision for the request."""
         ...
 
@@ -47,7 +47,7 @@ class Decider(Protocol):
         """The log's id of a model that has this one here; "" = the log has not met it."""
         ...
 
-    def price(self, id: str, logged: Logged, tokens: tuple[int, int]) -> int | None:
+    def price(self, id: str, logged: LoggedRequest, tokens: tuple[int, int]) -> int | None:
         """Picodollars of an answer of this model (its own id) with these tokens in and out; None = unknown."""
         ...
 

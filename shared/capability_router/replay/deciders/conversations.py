@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from capability_router.policies.affinity import KEPT, NOWHERE, Stay
-from capability_router.replay.log.logged_request import Logged
+from capability_router.policies.affinity import KEPT, NOWHERE, StickyModel
+from capability_router.replay.log.logged_request import LoggedRequest
 
 Key = tuple[str, str, str]
 
@@ -20,7 +20,7 @@ class Conversations:
         self._with: OrderedDict[Key, str] = OrderedDict()
         self.unnamed = 0
 
-    def of(self, logged: Logged) -> Stay:
+    def of(self, logged: LoggedRequest) -> StickyModel:
         """The current model of the request's conversation."""
         if not logged.terms.session:
             self.unnamed += logged.request.in_tool_loop
@@ -29,9 +29,9 @@ class Conversations:
         if model is None:
             return NOWHERE
         answer = logged.answer()  # what one provider had kept of the prompt, another would have kept too
-        return Stay(model, logged.request.in_tool_loop, answer.cache_read_tokens if answer else 0)
+        return StickyModel(model, logged.request.in_tool_loop, answer.cache_read_tokens if answer else 0)
 
-    def note(self, logged: Logged, model: str) -> None:
+    def note(self, logged: LoggedRequest, model: str) -> None:
         """Remember the model of the request."""
         if logged.terms.session and model:
             self._with[_key(logged)] = model
@@ -49,5 +49,5 @@ class Conversations:
         ]
 
 
-def _key(logged: Logged) -> Key:
+def _key(logged: LoggedRequest) -> Key:
     return logged.router, logged.terms.session, logged.terms.chain

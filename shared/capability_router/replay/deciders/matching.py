@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from capability_router.catalog.registry import Registry
-from capability_router.replay.log.logged_request import Seen
+from capability_router.replay.log.logged_request import LoggedCandidate
 
 
 class Matching:
@@ -16,7 +16,7 @@ class Matching:
         self._own: dict[str, str] = {}
         self._logged: dict[str, str] = {}
 
-    def meet(self, candidates: Iterable[Seen]) -> None:
+    def match_models(self, candidates: Iterable[LoggedCandidate]) -> None:
         """Find the counterparts of these models of the log."""
         for each in candidates:
             if each.id not in self._own or (not self._own[each.id] and each.model):
@@ -28,14 +28,14 @@ class Matching:
     def own(self, logged: str) -> str:
         """The configuration's id of a model in the log; "" = it has no such model."""
         if logged not in self._own:
-            self.meet([Seen(logged, "", "", None, None, None, 0.0, "")])
+            self.match_models([LoggedCandidate(logged, "", "", None, None, None, 0.0, "")])
         return self._own[logged]
 
     def logged(self, own: str) -> str:
         """The log's id of a model of the configuration; "" = it was not seen in the log."""
         return self._logged.get(own, "")
 
-    def _found(self, each: Seen) -> str:
+    def _found(self, each: LoggedCandidate) -> str:
         if each.id in self._registry.entries:
             return each.id
         named = f"{each.provider}:{each.model}" if each.provider and each.model else each.id

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from capability_router.replay.log.logged_request import Attempt
+from capability_router.replay.log.logged_request import LoggedAttempt
 from capability_router.stats.percentile import weighted_percentile
 
 FEW = 30
 """Answers below which it is said that there are few."""
 
 
-class Evidence(NamedTuple):
+class AttemptStats(NamedTuple):
     """What the log has of a model: attempts, how many of them failed, the median of the answers' seconds."""
 
     attempts: int
@@ -30,7 +30,7 @@ class Evidence(NamedTuple):
 class Latencies:
     """Of all attempts in a log."""
 
-    def __init__(self, attempts: Iterable[Attempt]) -> None:
+    def __init__(self, attempts: Iterable[LoggedAttempt]) -> None:
         self._took: defaultdict[str, list[float]] = defaultdict(list)
         self._failed: defaultdict[str, int] = defaultdict(int)
         for each in attempts:
@@ -48,10 +48,10 @@ class Latencies:
         """Seconds of each of its answers."""
         return self._took.get(model, ())
 
-    def of(self, model: str) -> Evidence:
+    def of(self, model: str) -> AttemptStats:
         """What there is of it."""
         answers, failed = len(self.took(model)), self._failed.get(model, 0)
-        return Evidence(answers + failed, failed, self.usual(model))
+        return AttemptStats(answers + failed, failed, self.usual(model))
 
 
 class Mixture:

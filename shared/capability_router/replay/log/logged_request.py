@@ -11,7 +11,7 @@ from capability_router.request import Request
 from capability_router.routing import Routing
 
 
-class Seen(NamedTuple):
+class LoggedCandidate(NamedTuple):
     """A candidate as it was seen then. Picodollars, seconds, quality 0 to 1; None = unknown.
 
     `cost_pico` includes `fallback_pico`, for others in case this one fails.
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
     fallback_pico: int = 0
 
 
-class Attempt(NamedTuple):
+class LoggedAttempt(NamedTuple):
     """One launch, ended; `fault` is "" for the one that answered."""
 
     model: str
@@ -42,13 +42,13 @@ class Attempt(NamedTuple):
     cost_pico: int | None
 
 
-class Logged(NamedTuple):
+class LoggedRequest(NamedTuple):
     """A decision record, checked.
 
     `at`: Unix seconds of its end. `chosen`: the model that the plan had first, "" = none was eligible; `model`: the one
     that answered, "" = none. `chances`: of each model that could have been first; `stated` = the record lists them all.
-    `termed`: it says what the caller's terms asked; else only the refusals tell. `traits`: hashed words, if recorded.
-    `cards`: a mark of the models' cards.
+    `terms_recorded`: it says what the caller's terms asked; else only the refusals tell. `traits`: hashed words, if
+    recorded. `cards`: a mark of the models' cards.
     """
 
     id: str
@@ -57,15 +57,15 @@ class Logged(NamedTuple):
     router: str
     request: Request
     features: Features
-    termed: bool
-    candidates: tuple[Seen, ...]
+    terms_recorded: bool
+    candidates: tuple[LoggedCandidate, ...]
     refusals: tuple[Refusal, ...]
     chosen: str
     chances: Mapping[str, float]
     stated: bool
     model: str
     cost_pico: int | None
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[LoggedAttempt, ...]
     traits: Mapping[str, Any] | None = None
     cards: str = ""
 
@@ -84,10 +84,10 @@ class Logged(NamedTuple):
         """Who asked, and on which terms."""
         return self.request.routing
 
-    def seen(self, id: str) -> Seen | None:
+    def seen(self, id: str) -> LoggedCandidate | None:
         """The candidate of this id."""
         return next((each for each in self.candidates if each.id == id), None)
 
-    def answer(self) -> Attempt | None:
+    def answer(self) -> LoggedAttempt | None:
         """The attempt that answered."""
         return next((each for each in self.attempts if each.model == self.model and not each.fault), None)

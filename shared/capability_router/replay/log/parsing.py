@@ -1,4 +1,7 @@
-"""From a line of a decision log to a Logged, or to why not. Nothing that a log holds is trusted, and nothing raises."""
+"""From a line of a decision log to a LoggedRequest, or to why not.
+
+Nothing that a log holds is trusted, and nothing raises.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from capability_router.eligibility import BARRED, Refusal
 from capability_router.errors import ConfigError
 from capability_router.features import MOST_HARDNESS, Features
 from capability_router.learning.logs.values import name_of, names_of, number_of, tokens_of, usd_of
-from capability_router.replay.log.logged_request import Attempt, Logged, Seen
-from capability_router.request import Need, Request, Screened
+from capability_router.replay.log.logged_request import LoggedAttempt, LoggedCandidate, LoggedRequest
+from capability_router.request import Need, Request, ScreenResult
 from capability_router.routing import Routing
 
 MOST_TEXT = 2_000  # characters of a refusal's numbers
@@ -27,7 +30,7 @@ T = TypeVar("T")
 Told = Mapping[str, Any]
 
 
-class Unreadable(ValueError):
+class UnreplayableRecord(ValueError):
     """Why a record can't be decided again."""
 
 
@@ -37,19 +40,19 @@ class _Decided(NamedTuple):
     stated: bool
 
 
-def logged_of(record: Told, *, traits: bool = False) -> Logged:
-    """A decision record without a flaw (decision_log/shapes.py), as far as it can be decided again.
+def logged_of(record: Told, *, traits: bool = False) -> LoggedRequest:
+    """A decision record without a flaw (decision_log/record_validation.py), as far as it can be decided again.
 
-    `traits`: with its words, hashed and captured. Raises Unreadable.
+    `traits`: with its words, hashed and captured. Raises UnreplayableRecord.
     """
     plan = _mapping(record.get("plan"))
     if not plan:
-        raise Unreadable("decisions without a plan")
+        raise UnreplayableRecord("decisions without a plan")
     id, at, elapsed = name_of(record["request_id"]), float(record["at"]), float(record["elapsed_s"])
     candidates = tuple(_each(plan.get("candidates"), _seen, _MOST_MODELS))
     decided, told = _decided(plan, candidates), record.get("traits")
     refusals = tuple(_each(plan.get("refusals"), _refusal, _MOST_MODELS))
-    return Logged(
+    return LoggedRequest(
         id, at, elapsed, name_of(record.get("router")), _request(id, record, plan, traits), _features(plan, record),
         isinstance(record.get("terms"), Mapping), candidates, refusals, *decided, name_of(record.get("model")),
         _pico(record.get("cost_pico")), tuple(_each(record.get("attempts"), _attempt, _MOST_ATTEMPTS)),
@@ -57,15 +60,15 @@ def logged_of(record: Told, *, traits: bool = False) -> Logged:
     )  # fmt: skip
 
 
-def _decided(plan: Told, candidates: tuple[Seen, ...]) -> _Decided:
+def _decided(plan: Told, candidates: tuple[LoggedCandidate, ...]) -> _Decided:
     chosen = name_of(plan.get("chosen"))
     if chosen and all(each.id != chosen for each in candidates):
-        raise Unreadable("decisions whose chosen model is not among their candidates")
+        raise UnreplayableRecord("decisions whose chosen model is not among their candidates")
     if candidates and not chosen:
-        raise Unreadable("decisions that chose nobody of their candidates")
+        raise UnreplayableRecord("decisions that chose nobody of their candidates")
     propensity, listed = number_of(plan.get("propensity")), plan.get("chances")
     if propensity is None or not 0.0 < propensity <= 1.0:
-        raise Unreadable("decisions without a chance (propensity) from 0 to 1")
+        raise UnreplayableRecord("decisions without a chance (propensity) from 0 to 1")
     if plan.get("policy") == "rules":  # its draw goes by the request's id, as may that of what is replayed: no chance
         return _Decided(chosen, {chosen: 1.0} if chosen else {}, False)
     if not isinstance(listed, Mapping):
@@ -74,7 +77,7 @@ def _decided(plan: Told, candidates: tuple[Seen, ...]) -> _Decided:
     chances = {name: chance for name, chance in told.items() if name and chance is not None and 0.0 < chance <= 1.0}
     whole = len(chances) == len(listed) and sum(chances.values()) <= _ALL
     if not whole or abs(chances.get(chosen, -1.0) - propensity) > _SAME:
-        raise Unreadable("decisions whose chances don't fit together")
+        raise UnreplayableRecord("decisions whose chances don't fit together")
     return _Decided(chosen, chances, True)
 
 
@@ -84,7 +87,7 @@ _SAME, _ALL = 1e-6, 1.0 + 1e-6
 def _features(plan: Told, record: Told) -> Features:
     tokens, output = tokens_of(plan.get("input_tokens")), tokens_of(plan.get("output_tokens"))
     if tokens is None or output is None:
-        raise Unreadable("decisions whose tokens are no numbers")
+        raise UnreplayableRecord("decisions whose tokens are no numbers")
     raw, bucket = plan.get("hardness"), plan.get("bucket")
     known = isinstance(raw, (int, float)) and abs(raw) <= MOST_HARDNESS
     hardness = float(raw) if known and isinstance(raw, (int, float)) else 0.0
@@ -108,11 +111,11 @@ def _request(id: str, record: Told, plan: Told, worded: bool) -> Request:
     )  # fmt: skip
 
 
-def _screened(plan: Told) -> Screened | None:
+def _screened(plan: Told) -> ScreenResult | None:
     """Whether a screen let no model read it; what else it asked for is among the terms."""
     refusals = _each(plan.get("refusals"), _refusal, _MOST_MODELS)
     why = next((refusal.detail for refusal in refusals if refusal.rule == BARRED), "")
-    return Screened({}, {}, why) if why else None
+    return ScreenResult({}, {}, why) if why else None
 
 
 def _needs(plan: Told) -> Need:
@@ -120,7 +123,7 @@ def _needs(plan: Told) -> Need:
     for name in listed if isinstance(listed, list) else ():
         need = _NEEDS.get(name) if isinstance(name, str) else None
         if need is None:
-            raise Unreadable("decisions with needs that this version does not know")
+            raise UnreplayableRecord("decisions with needs that this version does not know")
         needs |= need
     return needs
 
@@ -137,7 +140,7 @@ def _routing(record: Told) -> Routing:
     try:
         return Routing().merged({**who, "tags": names_of(record.get("tags")), **said})
     except (ConfigError, OverflowError) as error:
-        raise Unreadable("decisions whose terms can't be read") from error
+        raise UnreplayableRecord("decisions whose terms can't be read") from error
 
 
 def _each(value: object, made: Callable[[Told], T | None], most: int) -> Iterator[T]:
@@ -147,12 +150,12 @@ def _each(value: object, made: Callable[[Told], T | None], most: int) -> Iterato
             yield found
 
 
-def _seen(told: Told) -> Seen | None:
+def _seen(told: Told) -> LoggedCandidate | None:
     id, quality = name_of(told.get("id")), number_of(told.get("quality"))
     if not id:
         return None
     cost, fallback = usd_of(told.get("cost_usd")), usd_of(told.get("fallback_usd"))
-    return Seen(
+    return LoggedCandidate(
         intern(id), intern(name_of(told.get("provider"))), intern(name_of(told.get("model"))),
         quality if quality is not None and quality <= 1.0 else None, None if cost is None else round(cost * 1e12),
         _seconds(told.get("latency_s")), _seconds(told.get("queue_s")) or 0.0, name_of(told.get("held")),
@@ -166,12 +169,12 @@ def _refusal(told: Told) -> Refusal | None:
     return Refusal(intern(model), intern(rule), intern(text)) if model and rule else None
 
 
-def _attempt(told: Told) -> Attempt | None:
+def _attempt(told: Told) -> LoggedAttempt | None:
     model, elapsed = name_of(told.get("model")), _seconds(told.get("elapsed_s"))
     if not model or elapsed is None:
         return None
     ins, out, read = (tokens_of(told.get(name)) or 0 for name in ("input_tokens", "output_tokens", "cache_read_tokens"))
-    return Attempt(
+    return LoggedAttempt(
         intern(model), name_of(told.get("fault")), elapsed, ins, out, read, told.get("estimated") is not False,
         name_of(told.get("finish")), _pico(told.get("cost_pico")),
     )  # fmt: skip

@@ -10,33 +10,33 @@ from capability_router.drawing.markup import Markup, join
 from capability_router.drawing.svg import WIDTH, Frame, bar, clock_step, drawing, ticks, time_axis, value_axis
 from capability_router.report.charts.palette import COLOURS, Palette
 from capability_router.report.figures import leading, span, spent
-from capability_router.report.rows import Decision
+from capability_router.report.request_row import RequestRow
 
-Spending = Callable[[Decision], Iterable[tuple[str, int]]]
+Spending = Callable[[RequestRow], Iterable[tuple[str, int]]]
 _COLUMNS = {True: 60, False: 24}  # at most, by whether the drawing is wide
 
 
-def by_model(row: Decision) -> Iterable[tuple[str, int]]:
+def by_model(row: RequestRow) -> Iterable[tuple[str, int]]:
     """What each attempt cost, on its own model."""
     return ((each.model, each.cost_pico) for each in row.tries)
 
 
-def by_tenant(row: Decision) -> Iterable[tuple[str, int]]:
+def by_tenant(row: RequestRow) -> Iterable[tuple[str, int]]:
     """What the request cost, on its tenant."""
     return ((row.tenant, row.cost_pico),)
 
 
-def by_task(row: Decision) -> Iterable[tuple[str, int]]:
+def by_task(row: RequestRow) -> Iterable[tuple[str, int]]:
     """What the request cost, on its task."""
     return ((row.task, row.cost_pico),)
 
 
-def names_of(rows: Sequence[Decision], key: Spending) -> list[str]:
+def names_of(rows: Sequence[RequestRow], key: Spending) -> list[str]:
     """The names that get a colour, the dearest first; the last may be "(others)"."""
     return list(leading(spent(rows, key, lambda _: 0), COLOURS))
 
 
-def cost_chart(rows: Sequence[Decision], key: Spending, what: str, palette: Palette, wide: float) -> Markup:
+def cost_chart(rows: Sequence[RequestRow], key: Spending, what: str, palette: Palette, wide: float) -> Markup:
     """Columns of money, in stretches of round length, at their time."""
     begin, end = span(rows)
     big = wide == WIDTH

@@ -12,14 +12,14 @@ from capability_router.drawing.scales import Scales, decades, is_clear, score_ma
 from capability_router.drawing.svg import CHARACTER, WIDTH, clipped, cross, dot, drawing, rule, words
 from capability_router.report.charts.palette import Palette
 from capability_router.report.data import ReportData
-from capability_router.report.rows import Decision
+from capability_router.report.request_row import RequestRow
 
 _LEAST = 20  # scored answers from which on a policy's mean score is a point of its own
 _WHISKER = 1.96  # standard errors to each side: 95 %
 _MOST = 12  # models that are drawn, those with the most requests
 
 
-class Point(NamedTuple):
+class ChartPoint(NamedTuple):
     """`kind`: model, policy, scored or shadow. USD per 1,000 requests; quality 0 to 1 and its standard error."""
 
     kind: str
@@ -30,23 +30,23 @@ class Point(NamedTuple):
     error: float = 0.0
 
 
-def points(traffic: ReportData) -> list[Point]:
+def points(traffic: ReportData) -> list[ChartPoint]:
     """All that can be placed: what has both a cost and a quality."""
     alone = sorted(traffic.alone.models.items(), key=lambda item: (-item[1].requests, item[0]))
     models = [
-        Point("model", id, 1e-9 * each.cost_pico / each.requests, quality, each.requests)
+        ChartPoint("model", id, 1e-9 * each.cost_pico / each.requests, quality, each.requests)
         for id, each in alone if each.requests and (quality := each.mean_quality) is not None
     ][:_MOST]  # fmt: skip
     shadows = (
-        Point("shadow", f"{name} (shadow)", 1e-9 * each.cost_pico / each.requests, quality, each.requests)
+        ChartPoint("shadow", f"{name} (shadow)", 1e-9 * each.cost_pico / each.requests, quality, each.requests)
         for name, each in sorted(traffic.alone.shadows.items())
         if each.requests and (quality := each.mean_quality) is not None
     )
     return [*models, *_policies(traffic), *shadows]
 
 
-def _policies(traffic: ReportData) -> Iterable[Point]:
-    by_policy: dict[str, list[Decision]] = {}
+def _policies(traffic: ReportData) -> Iterable[ChartPoint]:
+    by_policy: dict[str, list[RequestRow]] = {}
     for row in traffic.requests:
         if row.model is not None and not row.unpriced:
             by_policy.setdefault(row.policy or "policy", []).append(row)
@@ -59,26 +59,26 @@ def _policies(traffic: ReportData) -> Iterable[Point]:
             yield _policy("scored", f"{name}, scored", scored, [traffic.scores[row.request_id] for row in scored])
 
 
-def _policy(kind: str, name: str, rows: Sequence[Decision], values: Sequence[float]) -> Point:
+def _policy(kind: str, name: str, rows: Sequence[RequestRow], values: Sequence[float]) -> ChartPoint:
     count, mean = len(values), math.fsum(values) / len(values)
     spread = math.fsum((value - mean) ** 2 for value in values) / max(count - 1, 1)
     error = math.sqrt(spread / count) if kind == "scored" else 0.0
-    return Point(kind, name, 1e-9 * sum(row.cost_pico for row in rows) / count, mean, count, error)
+    return ChartPoint(kind, name, 1e-9 * sum(row.cost_pico for row in rows) / count, mean, count, error)
 
 
-def told(point: Point) -> str:
+def told(point: ChartPoint) -> str:
     """A point in words."""
     cost = money(round(point.usd * 1e12))
     return f"{point.name}: quality {point.quality:.3f}, {cost} per 1,000 requests, of {point.requests:,} requests"
 
 
-def _scales(every: Sequence[Point], wide: float) -> Scales:
+def _scales(every: Sequence[ChartPoint], wide: float) -> Scales:
     lows, highs = ([p.quality + side * _WHISKER * p.error for p in every] for side in (-1, 1))
     marks = score_marks(lows, highs, max(max(highs) - min(lows), 0.02))
     return Scales(58, wide - 20, 26, 286, *decades([p.usd for p in every], 0.15), marks)
 
 
-def plane_chart(every: Sequence[Point], palette: Palette, wide: float) -> Markup:
+def plane_chart(every: Sequence[ChartPoint], palette: Palette, wide: float) -> Markup:
     """Up and to the left is better. A name stands beside its point, where there is room."""
     scales, big = _scales(every, wide), wide == WIDTH
     shapes = [_shape(point, scales, palette, titled=big) for point in every]
@@ -112,7 +112,7 @@ def _costs(scales: Scales) -> list[float]:
     return []
 
 
-def _shape(point: Point, scales: Scales, palette: Palette, *, titled: bool) -> Markup:
+def _shape(point: ChartPoint, scales: Scales, palette: Palette, *, titled: bool) -> Markup:
     x, y, said = scales.x(point.usd), scales.y(point.quality), told(point) if titled else ""
     if point.kind == "model":
         return dot(x, y, 5.0, palette.of(point.name), said)
@@ -126,7 +126,7 @@ def _shape(point: Point, scales: Scales, palette: Palette, *, titled: bool) -> M
 _OFFSETS = ((0, 0), (1, 0), (0, -1), (1, -1), (0, 1), (1, 1), (0, -2), (1, -2), (0, 2), (1, 2), (0, 3), (1, 3))
 
 
-def _names(every: Sequence[Point], scales: Scales) -> Markup:
+def _names(every: Sequence[ChartPoint], scales: Scales) -> Markup:
     """Beside each point, policies first: right or left of it, or some lines off, where nothing is yet."""
     taken = [(scales.x(p.usd) - 6.0, scales.y(p.quality) + 4.0, 12.0) for p in every]
     parts = []

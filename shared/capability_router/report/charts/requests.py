@@ -24,7 +24,7 @@ from capability_router.drawing.svg import (
 )
 from capability_router.report.charts.palette import Palette
 from capability_router.report.figures import Incident, span
-from capability_router.report.rows import Decision
+from capability_router.report.request_row import RequestRow
 from capability_router.stats.percentile import percentile
 
 NAMES = 190.0
@@ -36,7 +36,7 @@ _CROSSES = 0.25  # of a lane's columns; where more have failures, crosses would 
 
 
 def latency_chart(
-    rows: Sequence[Decision], found: Sequence[Incident], palette: Palette, wide: float,
+    rows: Sequence[RequestRow], found: Sequence[Incident], palette: Palette, wide: float,
     spelt: Callable[[float], str] | None = None,
 ) -> Markup:  # fmt: skip
     """Each answered request at its start and with its latency; the 95th percentile as a line. `spelt`: its times."""
@@ -63,7 +63,7 @@ def _seconds(most: float) -> Callable[[float], str]:
     return (lambda v: f"{v * 1000:g} ms") if most < 1 else (lambda v: f"{v:g} s")
 
 
-def _thinned(rows: Sequence[Decision], most: int) -> Sequence[Decision]:
+def _thinned(rows: Sequence[RequestRow], most: int) -> Sequence[RequestRow]:
     """Every so manieth, and the slowest."""
     every = max(1, -(-len(rows) // most))
     if every == 1:
@@ -72,7 +72,7 @@ def _thinned(rows: Sequence[Decision], most: int) -> Sequence[Decision]:
     return [row for i, row in enumerate(rows) if i % every == 0 or id(row) in slowest]
 
 
-def _latency_dot(row: Decision, frame: Frame, palette: Palette, big: bool) -> Markup:
+def _latency_dot(row: RequestRow, frame: Frame, palette: Palette, big: bool) -> Markup:
     kind = f"ring {palette.of(row.model)}" if row.fallback else palette.of(row.model)
     fallback = ", a fallback" if row.fallback else ""
     title = f"{row.model}: {seconds(row.elapsed_s)} at {time_of(row.start_s)}{fallback}"
@@ -86,10 +86,10 @@ def _bands(found: Iterable[Incident], frame: Frame, *, titled: bool) -> Markup:
 def _band(incident: Incident, frame: Frame, titled: bool) -> Markup:
     left = frame.x(incident.start_s)
     right = frame.right if incident.end_s is None else frame.x(incident.end_s)
-    return bar(left, frame.top, max(right - left, 2.0), frame.height, "band", told_incident(incident) if titled else "")
+    return bar(left, frame.top, max(right - left, 2.0), frame.height, "band", incident_text(incident) if titled else "")
 
 
-def told_incident(incident: Incident) -> str:
+def incident_text(incident: Incident) -> str:
     """One incident in words."""
     until = "the end of this log" if incident.end_s is None else time_of(incident.end_s)
     faults = ", ".join(f"{n:,} × {fault}" for fault, n in incident.faults)
@@ -115,7 +115,7 @@ _FIRST, _HALF = 18.0, 24.0
 
 
 def attempts_chart(
-    rows: Sequence[Decision], models: Sequence[str], found: Sequence[Incident], palette: Palette, wide: float
+    rows: Sequence[RequestRow], models: Sequence[str], found: Sequence[Incident], palette: Palette, wide: float
 ) -> Markup:
     """A lane per model: answers above the line (those as a fallback hatched), failed attempts below it."""
     big = wide == WIDTH
@@ -130,11 +130,11 @@ def attempts_chart(
         lane = Frame(left, _FIRST + head + each * i, frame.width, 2 * _HALF, end, float(most), begin)
         away = [incident for incident in found if incident.model == model]
         lanes.append(_lane(model, slots.get(model, {}), lane, away, palette, big))
-    described = "; ".join(map(told_incident, found[:20])) or "No model failed twice in a row."
+    described = "; ".join(map(incident_text, found[:20])) or "No model failed twice in a row."
     return drawing(height + 26, "Attempts of each model over time", described, time_axis(frame), *lanes, wide=wide)
 
 
-def _slots(rows: Sequence[Decision], frame: Frame, columns: int) -> dict[str, dict[int, _Slot]]:
+def _slots(rows: Sequence[RequestRow], frame: Frame, columns: int) -> dict[str, dict[int, _Slot]]:
     slots: dict[str, dict[int, _Slot]] = {}
     long = frame.end_s - frame.begin_s
     for each in (t for row in rows for t in row.tries):

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from capability_router.clock import Clock
-from capability_router.simulator.acts import BREAKS
 from capability_router.simulator.fault import ScriptedFault
-from capability_router.simulator.http.stage import EVENTS, Stage
+from capability_router.simulator.fault_effects import BREAKS
+from capability_router.simulator.http.reply_sender import EVENTS, ReplySender
 from capability_router.simulator.http.wire import Piece, sse
 
 _TICK_S = 0.001  # shorter waits are not slept: what falls due within them is sent together
 _IN_STREAM = {"message": "The model is overloaded.", "type": "overloaded_error", "param": None, "code": "overloaded"}
 
 
-class Pace(NamedTuple):
+class GenerationSpeed(NamedTuple):
     """Seconds to the first token and per output token, already scaled."""
 
     first_s: float
@@ -31,8 +31,8 @@ class Delivery:
 
     def __init__(
         self,
-        stage: Stage,
-        pace: Pace,
+        stage: ReplySender,
+        pace: GenerationSpeed,
         clock: Clock,
         fault: ScriptedFault | None,
         headers: Mapping[str, str],

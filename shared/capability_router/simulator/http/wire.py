@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from capability_router.request import Usage
-from capability_router.simulator.answers import Answer
+from capability_router.simulator.answers import SimulatedAnswer
 from capability_router.simulator.tokens import compact
 
 DONE = b"data: [DONE]\n\n"
@@ -45,7 +45,7 @@ def usage_json(usage: Usage) -> dict[str, Any]:
     }
 
 
-def completion(envelope: Envelope, said: Answer, usage: Usage) -> dict[str, Any]:
+def completion(envelope: Envelope, said: SimulatedAnswer, usage: Usage) -> dict[str, Any]:
     """A whole answer."""
     content = said.text or (None if said.calls else "")
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
@@ -66,7 +66,7 @@ def sse(value: Any) -> bytes:
     return b"data: " + compact(value).encode() + b"\n\n"
 
 
-def events(envelope: Envelope, said: Answer, usage: Usage, *, include_usage: bool) -> list[Piece]:
+def events(envelope: Envelope, said: SimulatedAnswer, usage: Usage, *, include_usage: bool) -> list[Piece]:
     """The stream: role, content or tool calls, finish reason, usage when asked for, [DONE]."""
     chunks = _Chunks(envelope, include_usage)
     pieces = [chunks.piece({"role": "assistant", "content": None if said.calls else "", "refusal": None}, 0, "opening")]
@@ -98,7 +98,7 @@ class _Chunks:
         return sse({**self._head, "choices": [], "usage": usage_json(usage)})
 
 
-def _deltas(envelope: Envelope, said: Answer) -> list[tuple[dict[str, Any], int]]:
+def _deltas(envelope: Envelope, said: SimulatedAnswer) -> list[tuple[dict[str, Any], int]]:
     """Each content delta with its share of the text."""
     found: list[tuple[dict[str, Any], int]] = [({"content": part}, len(part)) for part in _parts(said.text)]
     for index, call in enumerate(said.calls):

@@ -27,7 +27,7 @@ _SENTENCE = re.compile(r"[^.!?\n。！？]*[?？]")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PromptQuestion:
     """`question` in a line or so, `material` to answer from (may be empty), `task` as the features name it.
 
     `whole` is the last user message, `found` what tools have returned since.
@@ -40,13 +40,13 @@ class Asked:
     found: str = ""
 
 
-def asked(prompt: Prompt) -> Asked:
+def asked(prompt: Prompt) -> PromptQuestion:
     """Reads the last user message, and what stands before it as material."""
     text = prompt.last_user.strip()
     question = _question(text)
     task = _task(prompt, text, question)
     found = "\n".join(m.text for m in prompt.since_user if m.role in ("tool", "function"))
-    return Asked(question, _material(prompt, text, question), task, text[-LOOK:], found[-LOOK:])
+    return PromptQuestion(question, _material(prompt, text, question), task, text[-LOOK:], found[-LOOK:])
 
 
 def _question(text: str) -> str:

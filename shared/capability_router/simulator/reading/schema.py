@@ -8,7 +8,7 @@ from typing import Any
 
 from capability_router.simulator.reading.arithmetic import expression
 from capability_router.simulator.reading.prose import cjk_runs, joined, keywords, passage, sentences, summary
-from capability_router.simulator.reading.question import Asked
+from capability_router.simulator.reading.question import PromptQuestion
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w]|\.\d)")
 _QUOTED = re.compile(
@@ -34,7 +34,7 @@ _DEEP = 8
 class Filler:
     """Fills one schema (or several in a row) from one prompt; numbers and quotations are used up in order."""
 
-    def __init__(self, asked: Asked, root: Mapping[str, Any] | None = None, *, wrong: bool = False) -> None:
+    def __init__(self, asked: PromptQuestion, root: Mapping[str, Any] | None = None, *, wrong: bool = False) -> None:
         self._asked, self._root, self._wrong = asked, root or {}, wrong
         question = asked.question if len(asked.question) > 3 else asked.whole
         self._text = f"{asked.found}\n{question}" if asked.found else question  # newer knowledge goes first

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from capability_router.simulator.prompt import Prompt, Tool
 from capability_router.simulator.reading.arithmetic import expression
 from capability_router.simulator.reading.prose import words
-from capability_router.simulator.reading.question import Asked
+from capability_router.simulator.reading.question import PromptQuestion
 from capability_router.simulator.reading.schema import Filler
 from capability_router.simulator.tokens import compact
 
@@ -16,22 +16,22 @@ _DULL = frozenset(words("input output value result return string number text too
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class SimulatedToolCall:
     """One call; `arguments` is JSON text (broken when a fault makes it so)."""
 
     name: str
     arguments: str
 
 
-def tool_calls(prompt: Prompt, asked: Asked, *, wrong: bool = False) -> tuple[ToolCall, ...]:
+def tool_calls(prompt: Prompt, asked: PromptQuestion, *, wrong: bool = False) -> tuple[SimulatedToolCall, ...]:
     """The calls to make now; empty when the answer is to be text. Each tool is called once per question."""
     if not prompt.tools or prompt.tool_choice == "none":
         return ()
     chosen = _chosen(prompt, asked)
-    return tuple(ToolCall(t.name, _arguments(t, asked, wrong)) for t in chosen)
+    return tuple(SimulatedToolCall(t.name, _arguments(t, asked, wrong)) for t in chosen)
 
 
-def _chosen(prompt: Prompt, asked: Asked) -> list[Tool]:
+def _chosen(prompt: Prompt, asked: PromptQuestion) -> list[Tool]:
     called = {name for message in prompt.since_user for name in message.calls}
     fresh = [t for t in prompt.tools if t.name not in called]
     if prompt.tool_choice == "auto":
@@ -53,5 +53,5 @@ def _use(tool: Tool, question: str) -> float:
     return score + 2.0 * bool((named | told) & _SUMS and expression(question))
 
 
-def _arguments(tool: Tool, asked: Asked, wrong: bool) -> str:
+def _arguments(tool: Tool, asked: PromptQuestion, wrong: bool) -> str:
     return compact(Filler(asked, tool.parameters, wrong=wrong).fill({"type": "object", **tool.parameters}))

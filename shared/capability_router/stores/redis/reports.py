@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, unquote
 
-from capability_router.stores.redis.server import Server
-from capability_router.stores.reports import KEPT_S, Report
+from capability_router.stores.redis.server import RedisServer
+from capability_router.stores.reports import KEPT_S, HealthReport
 
 _KEPT_MS = int(KEPT_S * 1_000)
 _SCAN, _PIECE = 500, 200
@@ -15,7 +15,7 @@ _SCAN, _PIECE = 500, 200
 class RedisReports:
     """See ReportRoom. How old one is follows from the time that the server will still keep it: no clock is compared."""
 
-    def __init__(self, server: Server, prefix: str) -> None:
+    def __init__(self, server: RedisServer, prefix: str) -> None:
         self._server, self._prefix = server, f"{prefix}:r1:"
 
     def tell(self, name: str, writer: str, text: str) -> None:
@@ -28,7 +28,7 @@ class RedisReports:
         with self._server.asked() as client:
             client.delete(self._key(name, writer))
 
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[HealthReport]:
         """See ReportRoom. It walks through the server's keys: for a look from time to time."""
         with self._server.asked() as client:
             keys = sorted(set(client.scan_iter(match=f"{self._prefix}*", count=_SCAN)))
@@ -42,9 +42,9 @@ class RedisReports:
         texts = zip(keys, found[::2], found[1::2], strict=True)
         return sorted(self._report(key, text, left) for key, text, left in texts if text is not None and left > 0)
 
-    def _report(self, key: str, text: str, left_ms: int) -> Report:
+    def _report(self, key: str, text: str, left_ms: int) -> HealthReport:
         name, _, writer = key.removeprefix(self._prefix).rpartition(":")
-        return Report(unquote(name), writer, text, max(_KEPT_MS - left_ms, 0) / 1_000)
+        return HealthReport(unquote(name), writer, text, max(_KEPT_MS - left_ms, 0) / 1_000)
 
     def _key(self, name: str, writer: str) -> str:
         return f"{self._prefix}{quote(name, safe='')}:{writer}"

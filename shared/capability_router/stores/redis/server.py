@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from capability_router.errors import ConfigError, StoreError
 from capability_router.stores.address import shown_url
-from capability_router.stores.fuse import Fuse
+from capability_router.stores.backoff_breaker import BackoffBreaker
 
 try:
     import redis
@@ -21,11 +21,11 @@ except ModuleNotFoundError as missing:
     raise ImportError('a store in Redis needs its client: pip install "capability-router[redis]"') from missing
 
 
-class Server:
+class RedisServer:
     """The client, with short time-outs and a fuse; `asked()` turns what goes wrong into StoreError."""
 
     def __init__(self, url: str, now: Callable[[], float], timeout_s: float) -> None:
-        self.name, self._fuse = shown_url(url), Fuse(now)
+        self.name, self._fuse = shown_url(url), BackoffBreaker(now)
         self.client: Any = _client(url, self.name, timeout_s)
         self._timeout_s = float(self.client.connection_pool.connection_kwargs.get("socket_timeout") or timeout_s)
         self._tls = url.startswith("rediss:")
@@ -33,13 +33,13 @@ class Server:
     @contextmanager
     def asked(self) -> Iterator[Any]:
         """The client, unless the server was away a moment ago."""
-        if self._fuse.blown:
+        if self._fuse.is_tripped:
             raise StoreError(f"the store {self.name} is away ({self._fuse.why}); it is asked again in a moment")
         try:
             yield self.client
         except redis.exceptions.RedisError as error:
             why = reason(error, self._timeout_s, tls=self._tls)
-            self._fuse.blow(why)
+            self._fuse.record_failure(why)
             raise StoreError(f"the store {self.name} can't be used: {why}") from None
         self._fuse.mend()
 

@@ -12,12 +12,22 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from urllib.parse import quote
 
-from capability_router.stores.base import Claim, Grant, Pot, PotBalance
-from capability_router.stores.lending import BUCKETS, FINAL_S, HOLDERS, KEPT_S, PAST_S, SHARE, Loan, Till, open_at
+from capability_router.stores.base import BudgetBalance, BudgetPeriod, LeaseClaim, LeaseGrant
+from capability_router.stores.lending import (
+    BUCKETS,
+    FINAL_S,
+    HOLDERS,
+    KEPT_S,
+    PAST_S,
+    SHARE,
+    BudgetState,
+    HolderLease,
+    window_is_current,
+)
 from capability_router.stores.redis.lessons import RedisLessons
 from capability_router.stores.redis.reports import RedisReports
 from capability_router.stores.redis.scripts import CLAIM
-from capability_router.stores.redis.server import Server
+from capability_router.stores.redis.server import RedisServer
 
 PREFIX = "capability-router"
 TIMEOUT_S, BULK_S = 0.05, 1.0  # the second for what is learned: no call waits for it, and it may be megabytes
@@ -29,17 +39,17 @@ class RedisBudgets:
 
     inline = False
 
-    def __init__(self, server: Server, unix: Callable[[], float] | None = None) -> None:
+    def __init__(self, server: RedisServer, unix: Callable[[], float] | None = None) -> None:
         self._server, self._unix = server, unix
         self._claim = server.client.register_script(CLAIM)
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         """See BudgetRoom."""
         with self._server.asked():
             lent, spent, reserved, at, frees = self._claim(keys=[_key(claim.pot)], args=self._words(claim))
-        return Grant(int(lent), int(spent), int(reserved), float(at), float(frees) if frees else None)
+        return LeaseGrant(int(lent), int(spent), int(reserved), float(at), float(frees) if frees else None)
 
-    def _words(self, claim: Claim) -> list[str | int | float]:
+    def _words(self, claim: LeaseClaim) -> list[str | int | float]:
         pot = claim.pot
         known_s = FINAL_S if claim.final else claim.lease_s + KEPT_S
         return [
@@ -49,7 +59,7 @@ class RedisBudgets:
             claim.number, HOLDERS,
         ]  # fmt: skip
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         """See BudgetRoom. It walks through the server's keys: for a look from time to time."""
         names = set(budgets)
         with self._server.asked() as client:
@@ -58,16 +68,16 @@ class RedisBudgets:
             found = [client.hgetall(key) for key in keys]
         rows = []
         for fields in found:
-            pot = Pot(*json.loads(fields["pot"])) if "pot" in fields else None
-            if pot is not None and open_at(pot, now) and (not names or pot.budget in names):
+            pot = BudgetPeriod(*json.loads(fields["pot"])) if "pot" in fields else None
+            if pot is not None and window_is_current(pot, now) and (not names or pot.budget in names):
                 till = _till(fields)
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(PotBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
+                rows.append(BudgetBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
 
-def _key(pot: Pot) -> str:
+def _key(pot: BudgetPeriod) -> str:
     """The hash tag in braces holds no brace of its own."""
     return f"{PREFIX}:b1:{{{quote(pot.budget, safe=':|*=~@ ')}}}:{pot.window}"
 
@@ -80,14 +90,14 @@ def _seconds(time: tuple[int, int]) -> float:
     return time[0] + time[1] / 1e6
 
 
-def _till(fields: Mapping[str, str]) -> Till:
-    till = Till()
+def _till(fields: Mapping[str, str]) -> BudgetState:
+    till = BudgetState()
     for name, value in fields.items():
         if name.startswith("s"):
             till.spent[int(name[1:])] = int(value)
         elif name.startswith("h"):
             amount, spent, ends, known, number = value.split()
-            till.loans[name[1:]] = Loan(int(amount), int(spent), float(ends), float(known), int(number))
+            till.loans[name[1:]] = HolderLease(int(amount), int(spent), float(ends), float(known), int(number))
     return till
 
 
@@ -100,12 +110,12 @@ class RedisStore:
         self, url: str, now: Callable[[], float], *, timeout_s: float = TIMEOUT_S,
         unix: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
-        self.server = Server(url, now, timeout_s)
+        self.server = RedisServer(url, now, timeout_s)
         self.name = self.server.name
         self.budgets = RedisBudgets(self.server, unix)
-        self._bulk = Server(url, now, max(timeout_s, BULK_S))  # with a fuse of its own: calls wait for the other
+        self._bulk = RedisServer(url, now, max(timeout_s, BULK_S))  # with a fuse of its own: calls wait for the other
         self.lessons = RedisLessons(self._bulk, PREFIX)
-        self._aside = Server(url, now, max(timeout_s, BULK_S))  # a call never waits for a report
+        self._aside = RedisServer(url, now, max(timeout_s, BULK_S))  # a call never waits for a report
         self.reports = RedisReports(self._aside, PREFIX)
 
     def open(self) -> None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from capability_router.stores.calls import CALL, DAY_S, HOUR_S, KEY, SUMS, Asked, Cell
+from capability_router.stores.calls import CALL, DAY_S, HOUR_S, KEY, SUMS, CallQuery, HourlySums
 from capability_router.stores.sqlite.database import Database
 
 _PAGE = 5_000  # rows that are read, or deleted, in one transaction
@@ -66,7 +66,7 @@ class SqliteCalls:
         self._database = database
         database.room("ledger", 1, _SCHEMA)
 
-    def append(self, writer: int, number: int, calls: Sequence[Sequence[Any]], cells: Iterable[Cell]) -> None:
+    def append(self, writer: int, number: int, calls: Sequence[Sequence[Any]], cells: Iterable[HourlySums]) -> None:
         """See CallRoom; one transaction."""
         with self._database.writing() as connection:
             row = connection.execute("SELECT number FROM ledger_writers WHERE writer = ?", (writer,)).fetchone()
@@ -79,7 +79,7 @@ class SqliteCalls:
                 connection.execute(_NAME, cell.key)
                 connection.execute(_ADD, (cell.start, *cell.sums, *cell.key))
 
-    def cells(self, asked: Asked) -> Iterable[tuple[int, Mapping[str, Any], Sequence[int]]]:
+    def cells(self, asked: CallQuery) -> Iterable[tuple[int, Mapping[str, Any], Sequence[int]]]:
         """See CallRoom; one sum per key, and per span if it matters when."""
         names = [name for name in KEY if name in asked.columns]
         where, values = _spans(asked)
@@ -92,7 +92,7 @@ class SqliteCalls:
         named = {id: {n: v for n, v in _named(KEY, key).items() if n in names} for id, *key in known}
         return ((began, named[key], _whole(sums)) for began, key, *sums in rows)
 
-    def calls(self, asked: Asked, *, newest_first: bool) -> Iterator[Mapping[str, Any]]:
+    def calls(self, asked: CallQuery, *, newest_first: bool) -> Iterator[Mapping[str, Any]]:
         """See CallRoom. What is written after the first page is not seen."""
         conditions, values = _calls_where(asked)
         order, after = ("DESC", "<") if newest_first else ("ASC", ">")
@@ -148,7 +148,7 @@ class SqliteCalls:
                 return dropped
 
 
-def _spans(asked: Asked) -> tuple[str, list[Any]]:
+def _spans(asked: CallQuery) -> tuple[str, list[Any]]:
     conditions: list[str] = []
     values: list[Any] = []
     if asked.equal:
@@ -164,7 +164,7 @@ def _spans(asked: Asked) -> tuple[str, list[Any]]:
     return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), values
 
 
-def _calls_where(asked: Asked) -> tuple[list[str], list[Any]]:
+def _calls_where(asked: CallQuery) -> tuple[list[str], list[Any]]:
     conditions, values = _equal(asked, CALL)
     for limit, sign in ((asked.since, ">="), (asked.until, "<")):
         if limit is not None:
@@ -173,7 +173,7 @@ def _calls_where(asked: Asked) -> tuple[list[str], list[Any]]:
     return conditions, values
 
 
-def _equal(asked: Asked, known: Sequence[str]) -> tuple[list[str], list[Any]]:
+def _equal(asked: CallQuery, known: Sequence[str]) -> tuple[list[str], list[Any]]:
     conditions: list[str] = []
     values: list[Any] = []
     for name in known:

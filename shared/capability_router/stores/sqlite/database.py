@@ -22,9 +22,9 @@ from pathlib import Path
 from threading import Lock, get_ident
 from typing import NamedTuple
 
-from capability_router.concurrency.lifetime import Lasting, watch
+from capability_router.concurrency.process_hooks import ProcessHooks, watch
 from capability_router.errors import StoreError
-from capability_router.stores.damage import APPLICATION, is_foreign
+from capability_router.stores.damaged_file import APPLICATION, is_foreign
 
 log = logging.getLogger("capability_router")
 BUSY_S = 5.0
@@ -36,7 +36,7 @@ class CorruptStore(StoreError):
     """The file is damaged."""
 
 
-class Room(NamedTuple):
+class TableGroup(NamedTuple):
     """Tables that belong together, and the version of their schema."""
 
     name: str
@@ -44,7 +44,7 @@ class Room(NamedTuple):
     schema: Sequence[str]
 
 
-class _Desk:
+class _LockedConnection:
     """A connection and its lock; opened at its first use, closed at the latest when nothing refers to it."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class _Desk:
             self.close()
 
 
-class Database(Lasting):
+class Database(ProcessHooks):
     """`with database.writing() as c:` is one transaction; `with database.reading() as c:` sees one state.
 
     Raises StoreError, CorruptStore among them, for whatever SQLite finds wrong in these blocks. `aside` moves a damaged
@@ -76,16 +76,16 @@ class Database(Lasting):
         reads_only: bool = False,
     ) -> None:  # fmt: skip
         self.path, self._busy_s, self._aside, self._reads_only = path, busy_s, aside, reads_only
-        self._rooms: list[Room] = []
+        self._rooms: list[TableGroup] = []
         self._opening = Lock()
-        self._left: list[_Desk] = []  # a parent process's, to be neither used nor closed here
-        self._pid, self._writer, self._reader = os.getpid(), _Desk(), _Desk()
-        self._paused: dict[int, list[_Desk]] = {}  # by the thread that forks
+        self._left: list[_LockedConnection] = []  # a parent process's, to be neither used nor closed here
+        self._pid, self._writer, self._reader = os.getpid(), _LockedConnection(), _LockedConnection()
+        self._paused: dict[int, list[_LockedConnection]] = {}  # by the thread that forks
         watch(self)
 
     def room(self, name: str, version: int, schema: Sequence[str]) -> None:
         """Have a room: its tables are made with the file's first use, if they are not there."""
-        self._rooms.append(Room(name, version, schema))
+        self._rooms.append(TableGroup(name, version, schema))
 
     def open(self) -> None:
         """What the first use does: make the file and its tables. Raises StoreError for another version of one."""
@@ -125,12 +125,12 @@ class Database(Lasting):
                 desk.close()
 
     def resume(self) -> None:
-        """See Lasting."""
+        """See ProcessHooks."""
         for desk in self._paused.pop(get_ident(), ()):
             desk.lock.release()
 
     def after_fork(self) -> None:
-        """See Lasting."""
+        """See ProcessHooks."""
         self._paused.clear()
         self._here()
 
@@ -138,10 +138,15 @@ class Database(Lasting):
         """A forked child leaves its parent's connections alone, if any were left open, and opens its own."""
         if os.getpid() != self._pid:
             self._left += [self._writer, self._reader]
-            self._pid, self._writer, self._reader, self._opening = os.getpid(), _Desk(), _Desk(), Lock()
+            self._pid, self._writer, self._reader, self._opening = (
+                os.getpid(),
+                _LockedConnection(),
+                _LockedConnection(),
+                Lock(),
+            )
 
     @contextmanager
-    def _transaction(self, desk: _Desk, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, desk: _LockedConnection, begin: str) -> Iterator[sqlite3.Connection]:
         with desk.lock, self._told():
             connection = self._connection(desk)
             connection.execute(begin)
@@ -153,7 +158,7 @@ class Database(Lasting):
                     connection.execute("ROLLBACK")
                 raise
 
-    def _connection(self, desk: _Desk) -> sqlite3.Connection:
+    def _connection(self, desk: _LockedConnection) -> sqlite3.Connection:
         """The desk's own while its file is still the one of this name; else a new one."""
         if desk.connection is not None and self._lost(desk):
             desk.close()
@@ -168,7 +173,7 @@ class Database(Lasting):
             desk.file = _which(self.path)
         return desk.connection
 
-    def _lost(self, desk: _Desk) -> bool:
+    def _lost(self, desk: _LockedConnection) -> bool:
         try:
             return _which(self.path) != desk.file
         except OSError:  # who may not look goes on in the file that is open
@@ -193,14 +198,14 @@ class Database(Lasting):
             check_same_thread=False, cached_statements=64,
         )  # fmt: skip
         try:
-            self._recognised(connection)
-            self._furnished(connection)
+            self._verify_store(connection)
+            self._ensure_tables(connection)
         except BaseException:  # whatever it was, close it here
             connection.close()
             raise
         return connection
 
-    def _recognised(self, connection: sqlite3.Connection) -> None:
+    def _verify_store(self, connection: sqlite3.Connection) -> None:
         """Before anything is changed: raises StoreError for what is no store of ours."""
         if self._reads_only:
             connection.execute("PRAGMA query_only = ON")
@@ -217,7 +222,7 @@ class Database(Lasting):
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
 
-    def _furnished(self, connection: sqlite3.Connection) -> None:
+    def _ensure_tables(self, connection: sqlite3.Connection) -> None:
         """See that each room is there, in the version that is known here."""
         missing = self._missing(connection)
         if len(missing) == len(self._rooms) and self._reads_only:
@@ -232,7 +237,7 @@ class Database(Lasting):
             connection.execute("INSERT INTO rooms VALUES (?, ?)", (room.name, room.version))
         connection.execute("COMMIT")
 
-    def _missing(self, connection: sqlite3.Connection) -> list[Room]:
+    def _missing(self, connection: sqlite3.Connection) -> list[TableGroup]:
         there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rooms'").fetchone()
         found = dict(connection.execute("SELECT name, version FROM rooms").fetchall()) if there else {}
         for room in self._rooms:

@@ -11,12 +11,12 @@ from capability_router.stores.lessons import (
     LOGS_KEPT,
     NONE,
     WRITERS_KEPT,
-    Entry,
-    Head,
-    Kept,
-    Line,
-    Page,
-    Summary,
+    LessonEntry,
+    LessonLine,
+    LogHead,
+    LogPage,
+    LogSummary,
+    ScorableAnswer,
 )
 from capability_router.stores.sqlite.database import Database
 
@@ -45,7 +45,7 @@ class SqliteLessons:
         database.room("lessons", 1, _SCHEMA)
         database.room("answers", 1, _ANSWERS)
 
-    def append(self, name: str, writer: str, lines: Sequence[Line]) -> None:
+    def append(self, name: str, writer: str, lines: Sequence[LessonLine]) -> None:
         """See LessonRoom; one transaction."""
         with self._database.writing() as connection:
             head = _begun(connection, name)
@@ -63,23 +63,23 @@ class SqliteLessons:
                 "INSERT OR REPLACE INTO lesson_writers VALUES (?, ?, ?, ?)", (name, writer, fresh[-1].number, last)
             )
 
-    def since(self, name: str, place: int, most: int) -> Page:
+    def since(self, name: str, place: int, most: int) -> LogPage:
         """See LessonRoom."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT place, writer, number, text FROM lessons WHERE name = ? AND place > ? ORDER BY place LIMIT ?",
                 (name, place, most),
             ).fetchall()
-            return Page(_head(connection, name), [Entry(*row) for row in rows])
+            return LogPage(_head(connection, name), [LessonEntry(*row) for row in rows])
 
-    def summary(self, name: str) -> Summary | None:
+    def summary(self, name: str) -> LogSummary | None:
         """See LessonRoom."""
         with self._database.reading() as connection:
             head = _head(connection, name)
             row = connection.execute("SELECT text FROM lesson_summaries WHERE name = ?", (name,)).fetchone()
-        return None if row is None or head.summed == NONE else Summary(head.epoch, head.summed, row[0])
+        return None if row is None or head.summed == NONE else LogSummary(head.epoch, head.summed, row[0])
 
-    def sum_up(self, name: str, summary: Summary, before: int) -> bool:
+    def sum_up(self, name: str, summary: LogSummary, before: int) -> bool:
         """See LessonRoom; one transaction. Logs that were neither summed up nor had answers for long go with it."""
         with self._database.writing() as connection:
             head = _begun(connection, name) if not summary.epoch else _head(connection, name)
@@ -96,7 +96,7 @@ class SqliteLessons:
             _tidy(connection, name)
         return True
 
-    def keep(self, name: str, answers: Sequence[Kept]) -> None:
+    def keep(self, name: str, answers: Sequence[ScorableAnswer]) -> None:
         """See LessonRoom; one transaction."""
         rows = [(name, *each) for each in answers]
         with self._database.writing() as connection:
@@ -118,12 +118,12 @@ class SqliteLessons:
         return None if row is None else str(row[0])
 
 
-def _head(connection: sqlite3.Connection, name: str) -> Head:
+def _head(connection: sqlite3.Connection, name: str) -> LogHead:
     row = connection.execute("SELECT epoch, last, summed FROM lesson_logs WHERE name = ?", (name,)).fetchone()
-    return Head() if row is None else Head(*row)
+    return LogHead() if row is None else LogHead(*row)
 
 
-def _begun(connection: sqlite3.Connection, name: str) -> Head:
+def _begun(connection: sqlite3.Connection, name: str) -> LogHead:
     """Its head. Where it is new, the oldest are dropped: a log may never be summed up, nor one begun after it."""
     begun = connection.execute(
         "INSERT OR IGNORE INTO lesson_logs SELECT ?, ?, 0, ?, COALESCE(MAX(touched), 0) + 1 FROM lesson_logs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from capability_router.stores.reports import KEPT_S, Report
+from capability_router.stores.reports import KEPT_S, HealthReport
 from capability_router.stores.sqlite.database import Database
 
 _SLACK_S = 1.0  # by which clocks are corrected without being set
@@ -36,11 +36,11 @@ class SqliteReports:
         with self._database.writing() as connection:
             connection.execute("DELETE FROM reports WHERE name = ? AND writer = ?", (name, writer))
 
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[HealthReport]:
         """See ReportRoom. A file of an older release has none."""
         with self._database.reading() as connection:
             there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'reports'").fetchone()
             rows = connection.execute("SELECT name, writer, text, at FROM reports").fetchall() if there else []
         now = self._unix()
         told = [(name, writer, text, now - at) for name, writer, text, at in rows if -_SLACK_S <= now - at <= KEPT_S]
-        return sorted(Report(name, writer, text, max(age_s, 0.0)) for name, writer, text, age_s in told)
+        return sorted(HealthReport(name, writer, text, max(age_s, 0.0)) for name, writer, text, age_s in told)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from capability_router.errors import StoreError
-from capability_router.stores.base import Claim, Grant, Pot, PotBalance
-from capability_router.stores.damage import set_aside
-from capability_router.stores.fuse import Fuse
-from capability_router.stores.lending import PAST_S, Loan, Till, lend, open_at
+from capability_router.stores.backoff_breaker import BackoffBreaker
+from capability_router.stores.base import BudgetBalance, BudgetPeriod, LeaseClaim, LeaseGrant
+from capability_router.stores.damaged_file import quarantine
+from capability_router.stores.lending import PAST_S, BudgetState, HolderLease, lend, window_is_current
 from capability_router.stores.sqlite.calls import SqliteCalls
 from capability_router.stores.sqlite.database import CorruptStore, Database
 from capability_router.stores.sqlite.lessons import SqliteLessons
@@ -30,12 +30,12 @@ class SqliteBudgets:
     inline = False
 
     def __init__(self, database: Database, unix: Callable[[], float], now: Callable[[], float]) -> None:
-        self._database, self._unix, self._now, self._fuse = database, unix, now, Fuse(now)
+        self._database, self._unix, self._now, self._fuse = database, unix, now, BackoffBreaker(now)
         database.room("budgets", 1, _BUDGETS)
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         """See BudgetRoom."""
-        if self._fuse.blown:
+        if self._fuse.is_tripped:
             raise StoreError(
                 f"the store {self._database.path} is away ({self._fuse.why}); it is asked again in a moment"
             )
@@ -44,12 +44,12 @@ class SqliteBudgets:
             grant = self._claimed(claim)
         except StoreError:
             if self._now() - began >= _SLOW_S:
-                self._fuse.blow("another process holds the file")
+                self._fuse.record_failure("another process holds the file")
             raise
         self._fuse.mend()
         return grant
 
-    def _claimed(self, claim: Claim) -> Grant:
+    def _claimed(self, claim: LeaseClaim) -> LeaseGrant:
         pot = claim.pot
         with self._database.writing() as connection:
             now = self._unix()
@@ -58,7 +58,7 @@ class SqliteBudgets:
             ).fetchone()
             if row is None:
                 connection.execute("DELETE FROM pots WHERE ends < ?", (now - PAST_S,))
-            till = Till() if row is None else _till(row[0])
+            till = BudgetState() if row is None else _till(row[0])
             grant = lend(till, claim, now)
             connection.execute(
                 "INSERT OR REPLACE INTO pots VALUES (?, ?, ?, ?, ?)",
@@ -66,31 +66,31 @@ class SqliteBudgets:
             )
         return grant
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         """See BudgetRoom."""
         names = sorted(set(budgets))
         some = f" WHERE budget IN ({', '.join('?' * len(names))})" if names else ""
         with self._database.reading() as connection:
             found = connection.execute(f"SELECT pot, till FROM pots{some} ORDER BY budget", names).fetchall()  # noqa: S608 - question marks only
         now, rows = self._unix(), []
-        for pot, till in ((Pot(*json.loads(p)), _till(t)) for p, t in found):
-            if open_at(pot, now):
+        for pot, till in ((BudgetPeriod(*json.loads(p)), _till(t)) for p, t in found):
+            if window_is_current(pot, now):
                 till.turn(pot, now)
                 total, reserved = till.total(), till.reserved(now)
-                rows.append(PotBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
+                rows.append(BudgetBalance(pot.budget, pot.window, pot.limit, total, reserved, now, till.resets_at(pot)))
         return rows
 
 
-def _text(till: Till) -> str:
+def _text(till: BudgetState) -> str:
     loans = {name: (loan.amount, loan.spent, loan.ends, loan.known, loan.number) for name, loan in till.loans.items()}
     return json.dumps({"spent": till.spent, "loans": loans}, separators=(",", ":"))
 
 
-def _till(text: str) -> Till:
+def _till(text: str) -> BudgetState:
     try:
         found = json.loads(text)
         spent = {int(bucket): int(amount) for bucket, amount in found["spent"].items()}
-        return Till(spent, {name: Loan(*loan) for name, loan in found["loans"].items()})
+        return BudgetState(spent, {name: HolderLease(*loan) for name, loan in found["loans"].items()})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptStore(f"a budget's row in the store can't be read: {text[:40]!r}") from error
 
@@ -106,7 +106,7 @@ class SqliteStore:
         now: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
         self.name = f"sqlite:///{path}"
-        aside = (lambda file: set_aside(file, unix())) if mend else None
+        aside = (lambda file: quarantine(file, unix())) if mend else None
         self.database = Database(path.absolute(), aside=aside, reads_only=reads_only)  # a process may change directory
         self.budgets = SqliteBudgets(self.database, unix, now or unix)
         self.lessons = SqliteLessons(self.database)

@@ -9,7 +9,7 @@ from typing import Any
 
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import names
-from capability_router.telemetry.otel.finished import Content, FinishedRequest, Served
+from capability_router.telemetry.otel.finished_request import Content, FinishedRequest, ServedCandidate
 
 Attributes = dict[str, Any]
 _LONGEST = 2_000  # characters of a reason
@@ -22,7 +22,7 @@ def of_request(over: FinishedRequest) -> Attributes:
     told: Attributes = {
         "router": over.router, "request_id": outcome.request_id, "policy": outcome.policy,
         "reason": outcome.reason[:_LONGEST], "model": outcome.model, "provider": outcome.provider,
-        "outcome": over.ended_as, "fallback": outcome.fallback, "attempts": len(outcome.attempts),
+        "outcome": over.result_status, "fallback": outcome.fallback, "attempts": len(outcome.attempts),
         "refusals": over.refusals, "stream": over.stream, "cost_usd": usd(outcome.cost_pico),
         "finish": str(outcome.finish or ""),
         "tenant": terms.tenant, "task": terms.task, "tags": list(terms.tags), "chain": terms.chain,
@@ -96,9 +96,9 @@ def is_error(attempt: AttemptRecord) -> bool:
 
 def error_of(over: FinishedRequest) -> str | None:
     """Why there is no answer, in one word; None = there is one."""
-    if over.ended_as == "refused":
+    if over.result_status == "refused":
         return "no_eligible_model"
-    if over.ended_as != "failed":
+    if over.result_status != "failed":
         return None
     attempts = over.outcome.attempts
     return attempts[-1].fault if attempts and attempts[-1].fault else "not_sent"
@@ -121,7 +121,7 @@ def _text(text: str) -> dict[str, str]:
     return {"type": "text", "content": text}
 
 
-def _place(served: Served) -> Attributes:
+def _place(served: ServedCandidate) -> Attributes:
     return {names.ADDRESS: served.host, names.PORT: served.port} if served.host else {}
 
 

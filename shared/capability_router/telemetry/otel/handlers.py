@@ -10,16 +10,16 @@ from typing import Any
 
 from opentelemetry.context import Context
 
-from capability_router.telemetry.otel.instrumentors import Watch, mlflow_shares
+from capability_router.telemetry.otel.instrumentors import InstrumentorStatus, mlflow_shares
 
-_NOBODY, _TELLS = Watch(), Watch(seen=True, told=True)
+_NOBODY, _TELLS = InstrumentorStatus(), InstrumentorStatus(seen=True, told=True)
 
 
-def listening(handlers: Iterable[object]) -> Watch:
+def listening(handlers: Iterable[object]) -> InstrumentorStatus:
     """Whether one of them makes spans of the models' runs, in the same tracer provider as the router's spans."""
     watch = _NOBODY
     for handler in handlers:
-        watch = watch.and_also(_watch(handler))
+        watch = watch.combined_with(_watch(handler))
     return watch
 
 
@@ -32,7 +32,7 @@ def context_below(handlers: Iterable[object], run_id: object) -> Context | None:
     return None
 
 
-def _watch(handler: Any) -> Watch:
+def _watch(handler: Any) -> InstrumentorStatus:
     maker = type(handler).__module__.partition(".")[0]
     if maker == "langfuse":
         return _TELLS

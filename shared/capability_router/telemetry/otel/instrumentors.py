@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Watch(NamedTuple):
+class InstrumentorStatus(NamedTuple):
     """`seen`: an instrumentor makes spans of the models' calls. `told`: its span of the run contains the decision."""
 
     seen: bool = False
     told: bool = False
 
-    def and_also(self, other: Watch) -> Watch:
+    def combined_with(self, other: InstrumentorStatus) -> InstrumentorStatus:
         """The combination of two."""
-        return Watch(self.seen or other.seen, self.told or other.told)
+        return InstrumentorStatus(self.seen or other.seen, self.told or other.told)
 
 
 _KNOWN = {
@@ -43,16 +43,16 @@ _SCOPES = ("openinference.", "opentelemetry.instrumentation.", "mlflow.")
 _YES = ("1", "true", "yes", "on")
 
 
-def watched(framework: str, environ: Mapping[str, str] = os.environ) -> Watch:
+def watched(framework: str, environ: Mapping[str, str] = os.environ) -> InstrumentorStatus:
     """Whether an instrumentor for this framework is active now. Imports nothing."""
-    watch = Watch(*((True, True) if framework == "langchain" and _langsmith(environ) else ()))
+    watch = InstrumentorStatus(*((True, True) if framework == "langchain" and _langsmith(environ) else ()))
     for module, name, told in _KNOWN.get(framework, ()):
         if at_work(getattr(sys.modules.get(module), name, None)):
-            watch = watch.and_also(Watch(True, told))
+            watch = watch.combined_with(InstrumentorStatus(True, told))
     return watch
 
 
-def of_an_instrumentor(span: object) -> bool:
+def is_instrumentor_span(span: object) -> bool:
     """Whether an instrumentor made this span, not the application. MLflow counts if it shares the tracer provider."""
     scope = str(getattr(getattr(span, "instrumentation_scope", None), "name", ""))
     return scope.startswith(_SCOPES) and (not scope.startswith("mlflow.") or mlflow_shares())

@@ -19,7 +19,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from capability_router.errors import RouterError
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import attributes, names
-from capability_router.telemetry.otel.finished import FinishedRequest
+from capability_router.telemetry.otel.finished_request import FinishedRequest
 
 log = logging.getLogger("capability_router")
 STATES = {"closed": 0, "half_open": 1, "open": 2, "isolated": 3}
@@ -32,26 +32,26 @@ class CapRows(Protocol):
     def rows(self) -> Sequence[Any]: ...
 
 
-class Loss(Protocol):
+class DropCount(Protocol):
     """A router's count of lost records."""
 
     @property
     def dropped(self) -> int: ...
 
 
-class Watched(Protocol):
+class MeasuredRouter(Protocol):
     """The parts of a router whose state is measured."""
 
     name: str
 
     @property
-    def sinks(self) -> Loss: ...
+    def sinks(self) -> DropCount: ...
     @property
     def budgets(self) -> CapRows: ...
     def health(self) -> list[dict[str, Any]]: ...
 
 
-class Meters:
+class RouterMetrics:
     """The instruments. They write to the application's meter provider, which may be set later.
 
     If several routers have the same name, the worst value is reported, because a series has one value.
@@ -59,7 +59,7 @@ class Meters:
 
     def __init__(self, version: str) -> None:
         meter = metrics.get_meter(names.SCOPE, version, schema_url=names.SCHEMA_URL)
-        self._watched: weakref.WeakKeyDictionary[Watched, str] = weakref.WeakKeyDictionary()
+        self._watched: weakref.WeakKeyDictionary[MeasuredRouter, str] = weakref.WeakKeyDictionary()
         self._duration = meter.create_histogram(
             names.DURATION, "s", "How long a call of a model took.",
             explicit_bucket_boundaries_advisory=names.DURATION_S,
@@ -81,7 +81,7 @@ class Meters:
             names.DROPPED, [self._losses], "{record}", "Records that a sink failed to take, or was too slow for."
         )
 
-    def watch(self, router: Watched, place: str) -> None:
+    def watch(self, router: MeasuredRouter, place: str) -> None:
         """Measure this router's state while it exists. `place`: its address as a model of another router."""
         self._watched[router] = place
 
@@ -92,10 +92,10 @@ class Meters:
     def count(self, over: FinishedRequest) -> None:
         """Record one request, or shadow call, with its attempts."""
         if not over.shadow_of:
-            told = {f"{names.OWN}.outcome": over.ended_as, f"{names.OWN}.policy": over.outcome.policy}
+            told = {f"{names.OWN}.outcome": over.result_status, f"{names.OWN}.policy": over.outcome.policy}
             self._requests.add(1, {_ROUTER: over.router, **told})
         for attempt in over.outcome.attempts:
-            if not over.told_by_itself(attempt):
+            if not over.reports_itself(attempt):
                 self._call(over, attempt)
 
     def _call(self, over: FinishedRequest, attempt: AttemptRecord) -> None:
@@ -136,7 +136,7 @@ class Meters:
             yield Observation(count, {_ROUTER: name})
 
 
-def _rows(router: Watched) -> Iterator[Any]:
+def _rows(router: MeasuredRouter) -> Iterator[Any]:
     try:
         yield from router.budgets.rows()
     except RouterError as error:  # its store can't be reached; the other routers' budgets are still measured
@@ -144,6 +144,6 @@ def _rows(router: Watched) -> Iterator[Any]:
 
 
 @cache
-def meters(version: str) -> Meters:
+def meters(version: str) -> RouterMetrics:
     """The process's only set of instruments."""
-    return Meters(version)
+    return RouterMetrics(version)

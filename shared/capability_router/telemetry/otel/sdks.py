@@ -26,7 +26,7 @@ _PACKAGES = {f"{package}{sdk}": sdk for sdk in _SDKS for package in ("langchain_
 """The frameworks' packages that use an SDK. Classes of other packages derive from theirs, as OpenAILike does."""
 
 
-def seen_by_sdks(models: Iterable[tuple[str, object]]) -> frozenset[str]:
+def sdk_traced_models(models: Iterable[tuple[str, object]]) -> frozenset[str]:
     """The ids of the models, given as (id, model), whose calls already get spans."""
     loaded = [(sdk, sys.modules[place]) for place, sdk in _PLACES if place in sys.modules]
     seen = {sdk for sdk, module in loaded if _instruments(module)}

@@ -8,13 +8,13 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from capability_router.request import AttemptRecord
 from capability_router.telemetry.otel import attributes, names
-from capability_router.telemetry.otel.finished import FinishedRequest
+from capability_router.telemetry.otel.finished_request import FinishedRequest
 
 ATTEMPT = f"{names.OWN}.attempt"
 """The event for an attempt on an instrumentor's span."""
 
 
-class Spans:
+class SpanEmitter:
     """Makes spans in the application's tracer provider, which may be set later."""
 
     def __init__(self, version: str) -> None:
@@ -48,7 +48,7 @@ class Spans:
 
     def _attempt(self, over: FinishedRequest, attempt: AttemptRecord, within: Context) -> None:
         error = attempt.fault if attributes.is_error(attempt) else None
-        if over.told_by_itself(attempt):
+        if over.reports_itself(attempt):
             name, kind, told = f"attempt {attempt.model}", SpanKind.INTERNAL, attributes.own(attempt)
         else:
             name, kind = f"{names.CHAT} {over.serves(attempt).model}", SpanKind.CLIENT

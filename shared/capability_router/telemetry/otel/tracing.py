@@ -11,12 +11,12 @@ from opentelemetry.context import Context, get_current
 from capability_router.address import joint
 from capability_router.request import Outcome, Reply, Request
 from capability_router.routing import Routing
-from capability_router.telemetry.otel.caller import Caller
-from capability_router.telemetry.otel.finished import Content, FinishedRequest, Served
+from capability_router.telemetry.otel.finished_request import Content, FinishedRequest, ServedCandidate
 from capability_router.telemetry.otel.instrumentors import watched
-from capability_router.telemetry.otel.meters import Meters, Watched, meters
+from capability_router.telemetry.otel.meters import MeasuredRouter, RouterMetrics, meters
 from capability_router.telemetry.otel.names import provider_name
-from capability_router.telemetry.otel.spans import Spans
+from capability_router.telemetry.otel.spans import SpanEmitter
+from capability_router.telemetry.otel.trace_context import TraceContext
 from capability_router.telemetry.sink_thread import Record, SinkThread
 from capability_router.telemetry.sinks import Sinks
 
@@ -30,7 +30,7 @@ class Sourced(Protocol):
     def address(self) -> Any: ...
 
 
-class Decided(Protocol):
+class TracedPlan(Protocol):
     """A plan."""
 
     @property
@@ -42,7 +42,7 @@ class Decided(Protocol):
 class OtelSink:
     """Makes spans and metrics. It runs in a SinkThread, so that a slow or failing exporter does not affect calls."""
 
-    def __init__(self, spans: Spans, measured: Meters) -> None:
+    def __init__(self, spans: SpanEmitter, measured: RouterMetrics) -> None:
         self._spans, self._meters = spans, measured
 
     def write(self, record: Record) -> None:
@@ -67,7 +67,7 @@ class Tracing:
     """
 
     def __init__(
-        self, router: Watched, entries: Iterable[Sourced], sinks: Sinks, *, attempts: str, content: bool,
+        self, router: MeasuredRouter, entries: Iterable[Sourced], sinks: Sinks, *, attempts: str, content: bool,
         folded: Callable[[str], str],
     ) -> None:  # fmt: skip
         self._name, self._attempts, self._content = router.name, attempts, content
@@ -75,18 +75,18 @@ class Tracing:
         made = _version()
         measured = meters(made)
         measured.watch(router, joint(entry.address for entry in entries).base_url)
-        self._last = Caller(Context())
-        self._sink_thread = SinkThread(OtelSink(Spans(made), measured))
+        self._last = TraceContext(Context())
+        self._sink_thread = SinkThread(OtelSink(SpanEmitter(made), measured))
         sinks.beside(self._sink_thread)
 
-    def caller(self, request: Request) -> Caller:
+    def caller(self, request: Request) -> TraceContext:
         """The context of the request that begins now."""
         watch = watched(request.routing.framework) if self._attempts == "auto" else None
-        self._last = Caller(get_current(), watch)
+        self._last = TraceContext(get_current(), watch)
         return self._last
 
     def over(
-        self, request: Request, plan: Decided, outcome: Outcome, reply: Reply, at: float, caller: Caller | None
+        self, request: Request, plan: TracedPlan, outcome: Outcome, reply: Reply, at: float, caller: TraceContext | None
     ) -> None:
         """Report one ended request. `caller`: its context from the beginning; None = it begins and ends now."""
         told = self._told(outcome, at, caller or self.caller(request), request.routing)
@@ -98,22 +98,22 @@ class Tracing:
 
     def shadowed(self, request_id: str, outcome: Outcome, at: float) -> None:
         """Report an ended shadow call. It gets its own trace, because no request waits for it."""
-        caller = Caller(Context())
+        caller = TraceContext(Context())
         caller.elsewhere = self._last.elsewhere
         self._hand_on(self._told(outcome, at, caller, Routing())._replace(shadow_of=request_id))
 
-    def _told(self, outcome: Outcome, at: float, caller: Caller, routing: Routing) -> FinishedRequest:
+    def _told(self, outcome: Outcome, at: float, caller: TraceContext, routing: Routing) -> FinishedRequest:
         return FinishedRequest(self._name, at, outcome, caller, self._served, routing, traced=self._attempts != "never")
 
     def _hand_on(self, over: FinishedRequest) -> None:
         self._sink_thread.write({"over": over})
 
 
-def _served(entries: Iterable[Sourced], folded: Callable[[str], str]) -> Iterable[tuple[str, Served]]:
+def _served(entries: Iterable[Sourced], folded: Callable[[str], str]) -> Iterable[tuple[str, ServedCandidate]]:
     for entry in entries:
         card = entry.card
         provider = provider_name(card.provider, folded(card.provider))
-        yield card.id, Served.at(provider, card.model or card.id, entry.address.base_url)
+        yield card.id, ServedCandidate.at(provider, card.model or card.id, entry.address.base_url)
 
 
 def _version() -> str:

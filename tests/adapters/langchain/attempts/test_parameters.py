@@ -69,7 +69,7 @@ MODELS: tuple[BaseChatModel, ...] = (
 @pytest.mark.parametrize("stop", [None, ["x"]], ids=str)
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_core_tells_the_same(model: BaseChatModel, stop: Any, kwargs: dict[str, Any]) -> None:
-    told = parameters.in_langsmiths_words(model, stop, kwargs)
+    told = parameters.langsmith_params(model, stop, kwargs)
     cores: Any = model._get_ls_params_with_defaults(stop=stop, **kwargs)
     assert list(told.items()) == list(cores.items())
     invoked = parameters.invocation(model, stop, kwargs)
@@ -78,9 +78,9 @@ def test_core_tells_the_same(model: BaseChatModel, stop: Any, kwargs: dict[str, 
 
 def test_a_field_that_was_changed_is_told_as_it_is() -> None:
     model = ChatFielded()
-    assert parameters.in_langsmiths_words(model, None, {})["ls_model_name"] == "one"
+    assert parameters.langsmith_params(model, None, {})["ls_model_name"] == "one"
     model.model = "two"
-    assert parameters.in_langsmiths_words(model, None, {})["ls_model_name"] == "two"
+    assert parameters.langsmith_params(model, None, {})["ls_model_name"] == "two"
     assert parameters.invocation(model, None, {})["model"] == "two"
 
 
@@ -97,7 +97,7 @@ def test_a_model_is_not_asked_for_fields_that_it_lacks() -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(parameters, "_told", lambda kind: parameters._TOLD_BY_CORE)
         patched.setattr(Bare, "__getattr__", lambda self, name: asked.append(name) or lacking(self, name))
-        parameters.in_langsmiths_words(Bare(), None, {})
+        parameters.langsmith_params(Bare(), None, {})
     assert asked == []
 
 
@@ -110,5 +110,5 @@ def test_who_has_put_a_method_around_cores_is_asked(monkeypatch: pytest.MonkeyPa
 
     model = Bare()
     monkeypatch.setattr(BaseChatModel, "_get_ls_params", around)
-    parameters.in_langsmiths_words(model, None, {})
+    parameters.langsmith_params(model, None, {})
     assert seen == [model]

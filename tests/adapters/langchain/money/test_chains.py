@@ -21,7 +21,7 @@ from langgraph.graph import MessagesState, StateGraph
 
 from capability_router import BudgetExceeded
 from langchain_router import AllCandidatesFailed, ChatRouter
-from langchain_router.runs import RUNS, Runs
+from langchain_router.runs import RUNS, OutermostRuns
 
 ASKED = {"x": 1}
 PRICED = {"id": "a", "price": {"input_mtok": 1, "output_mtok": 1, "per_request": 1}, "max_output_tokens": 10}
@@ -128,7 +128,7 @@ def test_a_chain_that_fails_or_is_left_is_forgotten() -> None:
 
 
 def test_runs_that_never_end_are_forgotten_oldest_first() -> None:
-    runs, ids = Runs(most=10), [uuid.uuid4() for _ in range(25)]
+    runs, ids = OutermostRuns(most=10), [uuid.uuid4() for _ in range(25)]
     for number, id in enumerate(ids):
         runs.on_chain_start(None, None, run_id=id, name=f"r{number}")
         assert len(runs) <= 10

@@ -106,6 +106,6 @@ def test_no_partner_package_is_loaded_to_know_it() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("dialect", [d for d in INSTALLED if d.no_chunks], ids=lambda d: d.class_name)
+@pytest.mark.parametrize("dialect", [d for d in INSTALLED if d.empty_stream_error], ids=lambda d: d.class_name)
 def test_what_the_package_says_of_a_stream_of_nothing_stands_in_its_source(dialect: Dialect) -> None:
-    assert dialect.no_chunks in inspect.getsource(inspect.getmodule(class_of(dialect)))  # type: ignore[arg-type]  # it has one
+    assert dialect.empty_stream_error in inspect.getsource(inspect.getmodule(class_of(dialect)))  # type: ignore[arg-type]  # it has one

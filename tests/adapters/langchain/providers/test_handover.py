@@ -7,7 +7,7 @@ from fakes import Recorder, Scripted, metadata
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from langchain_router import ChatRouter
-from langchain_router.messages.handover import handed_over
+from langchain_router.messages.handover import converted_history
 
 CALL = {"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
 TURN = AIMessage(
@@ -19,7 +19,7 @@ HISTORY = [HumanMessage("1+2?"), TURN, ToolMessage("3", tool_call_id="c1")]
 
 
 def test_foreign_reasoning_is_left_out_and_all_else_stays() -> None:
-    messages, dropped = handed_over(HISTORY, "openai")
+    messages, dropped = converted_history(HISTORY, "openai")
     assert dropped == 1
     assert messages[1].content == [{"type": "text", "text": "I add"}]
     assert messages[1].tool_calls == [CALL]
@@ -28,10 +28,10 @@ def test_foreign_reasoning_is_left_out_and_all_else_stays() -> None:
 
 
 def test_a_providers_own_turns_stay_as_they_were() -> None:
-    assert handed_over(HISTORY, "anthropic") == (HISTORY, 0)
+    assert converted_history(HISTORY, "anthropic") == (HISTORY, 0)
     google = AIMessage(content=[{"type": "thinking"}], response_metadata={"model_provider": "google_genai"})
-    assert handed_over([google], "google")[1] == 0
-    assert handed_over([AIMessage(content=[{"type": "thinking"}])], "openai")[1] == 0  # nobody says whose it is
+    assert converted_history([google], "google")[1] == 0
+    assert converted_history([AIMessage(content=[{"type": "thinking"}])], "openai")[1] == 0  # nobody says whose it is
 
 
 def test_the_trace_says_what_was_left_out_on_the_attempt_that_moved() -> None:

@@ -16,7 +16,7 @@ from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from openai_server import Server
 
 from langchain_router import ChatEndpoint, ChatRouter
-from langchain_router.messages.handover import handed_over
+from langchain_router.messages.handover import converted_history
 
 CALL = {"name": "add", "args": {"a": 1}, "id": "call_1", "type": "tool_call"}
 
@@ -135,10 +135,10 @@ def test_a_card_that_renames_the_provider_takes_no_reasoning_from_its_own_model(
 def test_azures_messages_say_openai_and_are_azures_own() -> None:
     azure = AzureChatOpenAI(azure_endpoint="https://x.example", api_key="k", api_version="1", azure_deployment="d")
     thought = turn("openai", {"type": "reasoning", "id": "rs_1", "summary": []}, TEXT)
-    assert handed_over([thought], "azure", azure) == ([thought], 0)
+    assert converted_history([thought], "azure", azure) == ([thought], 0)
     metadata = {"model_provider": "openai", "router": {"provider": "openai"}}
     known = thought.model_copy(update={"response_metadata": metadata})
-    assert handed_over([known], "azure", azure)[1] == 1  # the router itself has noted that OpenAI made this one
+    assert converted_history([known], "azure", azure)[1] == 1  # the router itself has noted that OpenAI made this one
 
 
 def test_a_router_within_a_router_keeps_its_models_reasoning(

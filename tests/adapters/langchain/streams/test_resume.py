@@ -19,8 +19,8 @@ from langchain_openai import ChatOpenAI
 from openai_server import Server
 
 from langchain_router import ChatEndpoint, ChatRouter, StreamInterrupted
-from langchain_router.attempts.seam import Seam
-from langchain_router.messages.joint import Joint
+from langchain_router.attempts.continuation_joiner import ContinuationJoiner
+from langchain_router.messages.chunk_merger import ChunkMerger
 
 ABLE = {"assistant_prefill": True}
 
@@ -80,7 +80,7 @@ async def test_the_sum_of_the_parts_names_one_model(spare: Any, server: Server, 
 
 
 def summed(*parts: list[AIMessageChunk]) -> Any:
-    joint = Joint()
+    joint = ChunkMerger()
     return reduce(add, [out for i, part in enumerate(parts) for chunk in part for out in joint.take(chunk, i)])
 
 
@@ -220,7 +220,7 @@ def test_spaces_are_not_doubled_where_the_parts_meet() -> None:
 
 
 def test_nor_where_the_text_comes_in_blocks() -> None:
-    seam = Seam("one ")
+    seam = ContinuationJoiner("one ")
     pieces = [[], [{"type": "text", "text": " ", "index": 0}], [{"type": "text", "text": " two", "index": 0}, "x"]]
     joined = [seam.joined(AIMessageChunk(content=content)).content for content in pieces]
     text = {"type": "text", "index": 0}

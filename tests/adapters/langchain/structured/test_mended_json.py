@@ -15,7 +15,7 @@ from loopback.chat_server import ChatServer, completion, piece, reply
 from pydantic import BaseModel
 
 from langchain_router import ChatEndpoint, ChatRouter, StreamInterrupted
-from langchain_router.messages.broken_json import mended
+from langchain_router.messages.broken_json import parser_repairs
 
 CLOSE = ["connection: close"]  # event loops end with their test
 sse = partial(chat_server.sse, headers=CLOSE)
@@ -130,10 +130,10 @@ def test_a_stream_of_it_does_not_end_well(first: str, second: str, make: Any, sc
     ],
 )
 def test_what_needs_no_mending(text: str) -> None:
-    assert not mended(AIMessage(text))
+    assert not parser_repairs(AIMessage(text))
 
 
 @pytest.mark.parametrize("text", ['{"a": 1', '{"a": nope', "```json\n[1, 2", '{"a": {"b": "c"}'])
 def test_what_needs_it(text: str) -> None:
-    assert mended(AIMessage(text))
-    assert not mended(AIMessage(text, tool_calls=[{"name": "f", "args": {}, "id": "1"}]))
+    assert parser_repairs(AIMessage(text))
+    assert not parser_repairs(AIMessage(text, tool_calls=[{"name": "f", "args": {}, "id": "1"}]))

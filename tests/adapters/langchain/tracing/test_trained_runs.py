@@ -21,7 +21,7 @@ from langsmith.schemas import Feedback
 from langsmith_server import LangSmithServer
 
 from capability_router import ConfigError, Request
-from capability_router.learning.logs.reading import Log, read
+from capability_router.learning.logs.training_log import TrainingLog, read
 from capability_router.learning.quality.sketch import sketch
 from capability_router.learning.quality.traits import WORDS, traits
 from langchain_router import ChatRouter
@@ -57,7 +57,7 @@ def said(run: dict[str, Any], score: Any, key: str = "correct") -> dict[str, Any
     return Feedback(id=uuid4(), created_at=at, modified_at=at, key=key, score=score, **places).model_dump(mode="json")
 
 
-def reading(tmp_path: Path, items: list[dict[str, Any]], key: str | None = None) -> Log:
+def reading(tmp_path: Path, items: list[dict[str, Any]], key: str | None = None) -> TrainingLog:
     lines, document = tmp_path / "runs.jsonl", tmp_path / "runs.json"
     lines.write_text("".join(f"{json.dumps(item, default=str)}\n" for item in items), encoding="utf-8")
     document.write_text(json.dumps(items, default=str, indent=2), encoding="utf-8")

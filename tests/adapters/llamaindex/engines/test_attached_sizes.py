@@ -12,7 +12,7 @@ from llama_index.core.utils import get_tokenizer
 
 from capability_router.router import Router
 from capability_router.routing import Routing
-from capability_router.tokens.attached import Attached
+from capability_router.tokens.attached import AttachedPart
 from llamaindex_router import RouterLLM
 from llamaindex_router.call import chat
 from llamaindex_router.translate import request_of
@@ -24,13 +24,13 @@ PDF = b"%PDF-1.7\n" + b"<< /Type /Page >>\n" * 3
 @pytest.mark.parametrize(
     ("block", "part"),
     [
-        (ImageBlock(image=PNG, detail="low"), Attached("image", 640, 480, detail="low")),
-        (ImageBlock(url="https://example.org/a.png"), Attached("image")),
-        (DocumentBlock(data=PDF, document_mimetype="application/pdf"), Attached("pdf", pages=3)),
-        (AudioBlock(url="https://example.org/a.wav", format="wav"), Attached("audio")),
+        (ImageBlock(image=PNG, detail="low"), AttachedPart("image", 640, 480, detail="low")),
+        (ImageBlock(url="https://example.org/a.png"), AttachedPart("image")),
+        (DocumentBlock(data=PDF, document_mimetype="application/pdf"), AttachedPart("pdf", pages=3)),
+        (AudioBlock(url="https://example.org/a.wav", format="wav"), AttachedPart("audio")),
     ],
 )
-def test_blocks(block: ImageBlock | DocumentBlock | AudioBlock, part: Attached) -> None:
+def test_blocks(block: ImageBlock | DocumentBlock | AudioBlock, part: AttachedPart) -> None:
     message = ChatMessage(role="user", blocks=[TextBlock(text="what is it?"), block])
     request = request_of(chat([message], {}), Routing())
     assert request.attached == (part,)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from llamaindex_router.messages.fields import field, may_have
+from llamaindex_router.messages.fields import field, possible_fields
 
 
 class Kept(BaseModel):
@@ -47,12 +47,12 @@ NAMES = ("total", "usage", "more", "missing", "_hidden")
 
 
 def test_what_a_class_never_has_is_not_looked_for() -> None:
-    assert may_have(Kept(), NAMES) == ("total", "usage", "_hidden")
+    assert possible_fields(Kept(), NAMES) == ("total", "usage", "_hidden")
     for thing in (Kept(more=4), Answering(), ChainMap({"usage": 5}), SimpleNamespace(usage=6), {}):
-        assert may_have(thing, NAMES) == NAMES
+        assert possible_fields(thing, NAMES) == NAMES
 
 
 @pytest.mark.parametrize("thing", [Kept(), Kept(more=4), Kept.model_construct(more=4)])
 def test_nothing_is_left_out_that_is_there(thing: Kept) -> None:
     told = {name for name in NAMES if field(thing, name) is not None}
-    assert told <= set(may_have(thing, NAMES))
+    assert told <= set(possible_fields(thing, NAMES))

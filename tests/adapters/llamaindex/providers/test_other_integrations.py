@@ -26,7 +26,7 @@ from loopback.chat_server import ChatServer, completion, piece, sse
 from pydantic import PrivateAttr
 
 from llamaindex_router import RouterLLM, StreamInterrupted
-from llamaindex_router.attempts.faults import fault_of, misparsed, stumbled
+from llamaindex_router.attempts.faults import fault_of, is_schema_mismatch, stumbled
 from llamaindex_router.fleet.description import describe
 from llamaindex_router.messages.stream_text import StreamText
 from llamaindex_router.messages.tool_calls import tool_calls_of
@@ -440,7 +440,7 @@ def test_a_keyword_that_an_sdk_does_not_know_is_no_misfit(reader: str, misfit: b
     exec("def run(ask): ask()", program)  # noqa: S102
     with pytest.raises(TypeError) as caught:
         program["run"](asking[reader])
-    assert misparsed(caught.value) is misfit
+    assert is_schema_mismatch(caught.value) is misfit
 
 
 def test_a_package_that_is_not_installed_is_named() -> None:

@@ -39,7 +39,7 @@ def test_a_price_of_which_a_part_is_of_a_wrong_kind_is_left_out(odd):
     assert known({**WHOLE, **odd}) == {"context_window": 10}
 
 
-def catalog_of(*providers: str) -> document.Document:
+def catalog_of(*providers: str) -> document.CatalogDocument:
     part = {"models": {"house": {"context_window": 10}}}
     data = {
         "schema": 2, "as_of": "2026-11-25", "sources": {"acme": {"as_of": "2026-11-25"}},

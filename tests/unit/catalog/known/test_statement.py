@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from capability_router.catalog.known.statement import Known, Statement, is_copy, settle, unsettled
+from capability_router.catalog.known.statement import ModelFacts, Statement, is_copy, settle, unsettled
 from capability_router.catalog.updates.sources import litellm, models_dev, openrouter
 from capability_router.money.price import AMOUNTS
 
@@ -86,7 +86,7 @@ def test_what_was_settled_can_be_heard_again():
     )  # fmt: skip
     known = settle(statements)
     assert settle(unsettled(known)) == known
-    again = settle(unsettled(Known({}, {}, {}, "2027-01-01")))
+    again = settle(unsettled(ModelFacts({}, {}, {}, "2027-01-01")))
     assert again.retires == "2027-01-01"
 
 
@@ -137,7 +137,7 @@ def test_the_readers_rates_are_those_of_a_price(reader):
 def test_what_is_said_of_a_resold_model_has_its_sources_and_stands_back_when_the_maker_s_is_spoken_of():
     origins = {"context_window": "resold:a+b", "tool_calling": "resold:a", "max_output_tokens": "c"}
     fields = {"context_window": 10, "tool_calling": True, "max_output_tokens": 5}
-    known = Known(fields, origins, {"context_window": {"d": 7}, "image_inputs": {"c": True}})
+    known = ModelFacts(fields, origins, {"context_window": {"d": 7}, "image_inputs": {"c": True}})
     assert known.sources("context_window") == ("a", "b")
     assert [known.confidence(name) for name in fields] == ["conflict", "resold", "single"]
     assert unsettled(known) == said(max_output_tokens=[("c", 5)], image_inputs=[("c", True)])

@@ -9,8 +9,8 @@ import pytest
 from unit.catalog.lists import LITELLM, MODELS_DEV
 
 from capability_router.catalog.known import document
-from capability_router.catalog.known.document import Document
-from capability_router.catalog.updates.offer import Offer, offered
+from capability_router.catalog.known.document import CatalogDocument
+from capability_router.catalog.updates.catalog_update import CatalogUpdate, offered
 from capability_router.catalog.updates.revision import Revision, check_size, revised
 from capability_router.errors import ConfigError
 
@@ -32,11 +32,11 @@ BUILTIN = document.parsed(
 )  # fmt: skip
 
 
-def offer(data: Any, as_of: str = "2026-11-25") -> Offer:
+def offer(data: Any, as_of: str = "2026-11-25") -> CatalogUpdate:
     return offered(data, "test", date.fromisoformat(as_of), TODAY)
 
 
-def stored(made: Revision) -> Document:
+def stored(made: Revision) -> CatalogDocument:
     import json
 
     return document.parsed(json.loads(document.text("2026-11-25", made.sources.values(), made.book)), "stored")

@@ -9,7 +9,7 @@ from unit.execution.staged import Lender
 
 from capability_router import Request, Usage
 from capability_router.clock import ManualClock
-from capability_router.execution.driving.performance import Performance
+from capability_router.execution.driving.effect_runner import EffectRunner
 from capability_router.execution.effects import Launch
 from capability_router.faults.kinds import Fault
 from capability_router.request import Finish, Reply
@@ -65,7 +65,7 @@ class Shown:
         if lent:
             Lender(self.router.budgets)
         self.run = self.router.start(Request(("hello",), stream=stream, resumable=resumable), self)  # type: ignore[arg-type]
-        self.show: Performance[str] = Performance(self.run._machine, self, self.clock)  # type: ignore[arg-type]
+        self.show: EffectRunner[str] = EffectRunner(self.run._machine, self, self.clock)  # type: ignore[arg-type]
         self.broken: dict[int, Exception] = broken or {}
         self.attempts: dict[int, Spoken] = {}
         self.show.begin()

@@ -17,9 +17,9 @@ from unit.execution.staged import HEDGE
 from capability_router import AllCandidatesFailed
 from capability_router.concurrency.loop_timer import LoopTimer
 from capability_router.concurrency.thread_pool import _IDLE_S as IDLE_S
+from capability_router.execution.driving import chunk_timeout as waits_module
 from capability_router.execution.driving import race as module
-from capability_router.execution.driving import waits as waits_module
-from capability_router.execution.driving.race import Given, Runner, arace, heard, race
+from capability_router.execution.driving.race import AttemptOutput, AttemptThread, arace, heard, race
 from capability_router.request import Usage
 from capability_router.sdks import readers as readers_module
 from capability_router.sdks.readers import Readers
@@ -68,10 +68,10 @@ class Spoke(Spoken):
             self.closed.set()
 
 
-def running(steps: list[Any]) -> tuple[Runner[str], Any, Spoke]:
+def running(steps: list[Any]) -> tuple[AttemptThread[str], Any, Spoke]:
     box: Any = queue.SimpleQueue()
     attempt = Spoke(7, steps)
-    return Runner(7, attempt, box), box, attempt
+    return AttemptThread(7, attempt, box), box, attempt
 
 
 def showing(*scripts: list[Any], **settings: Any) -> tuple[Shown, list[Spoke]]:
@@ -139,27 +139,27 @@ def test_it_runs_no_more_than_64_chunks_ahead_and_stops_when_told() -> None:
 def test_chunks_are_held_until_one_has_content_and_then_handed_on_one_by_one() -> None:
     it = Shown()
     it.started()
-    assert list(heard(it.show, Given(1, ""))) == []
-    assert list(heard(it.show, Given(1, "text"))) == ["", "text"]
-    assert list(heard(it.show, Given(1, "more"))) == ["more"]
+    assert list(heard(it.show, AttemptOutput(1, ""))) == []
+    assert list(heard(it.show, AttemptOutput(1, "text"))) == ["", "text"]
+    assert list(heard(it.show, AttemptOutput(1, "more"))) == ["more"]
     assert it.attempts[1].seen == ["", "text", "more"]
-    assert list(heard(it.show, Given(1))) == []
+    assert list(heard(it.show, AttemptOutput(1))) == []
     assert it.faults() == [("a", None)]
 
 
 def test_a_fault_and_a_silence_go_to_the_machine_and_hand_nothing_on() -> None:
     it = Shown("abc", timeouts={"first_token": 3.0})
     it.started()
-    assert list(heard(it.show, Given(1, error=Failed("auth")))) == []
+    assert list(heard(it.show, AttemptOutput(1, error=Failed("auth")))) == []
     assert it.started() == [2]
     it.clock.sleep(3.0)
     assert list(heard(it.show, None)) == []
     assert it.started() == [3]
-    assert list(heard(it.show, Given(2, "late"))) == []
+    assert list(heard(it.show, AttemptOutput(2, "late"))) == []
     for late in (Failed("auth"), KeyError("of one that nobody waits for")):
-        assert list(heard(it.show, Given(2, error=late))) == []
-    assert list(heard(it.show, Given(3, "text"))) == ["text"]
-    heard(it.show, Given(3))
+        assert list(heard(it.show, AttemptOutput(2, error=late))) == []
+    assert list(heard(it.show, AttemptOutput(3, "text"))) == ["text"]
+    heard(it.show, AttemptOutput(3))
     assert it.faults() == [("a", "auth"), ("b", "timeout"), ("c", None)]
 
 
@@ -363,7 +363,7 @@ def test_its_thread_is_kept_for_the_next_unless_it_was_given_up() -> None:
 
 
 def test_the_connection_of_one_that_is_given_up_is_shut_and_of_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    unread: list[Runner] = []
+    unread: list[AttemptThread] = []
     monkeypatch.setattr(module, "ABANDONED", SimpleNamespace(add=unread.append))
     ended, box, _ = running(["one"])
     while not box.get(timeout=TIMEOUT_S).last:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from unit.execution.driving.shown import Shown
 
-from capability_router.execution.driving.performance import Rang
-from capability_router.execution.driving.waits import Waits
+from capability_router.execution.driving.chunk_timeout import ChunkTimeout
+from capability_router.execution.driving.effect_runner import AlarmExpired
 
 LONG, SHORT = 60.0, 0.02
 
@@ -45,7 +45,7 @@ async def _chunk(text: str, turns: int = 1) -> str:
 
 
 async def test_twenty_waits_take_one_timer(timers: list[float]) -> None:
-    waits: Any = Waits(Told(LONG))  # type: ignore[arg-type]  # as far as it is asked
+    waits: Any = ChunkTimeout(Told(LONG))  # type: ignore[arg-type]  # as far as it is asked
     assert [await waits.within(_chunk(str(i))) for i in range(20)] == [str(i) for i in range(20)]
     assert len(timers) == 1
     waits.over()
@@ -53,21 +53,21 @@ async def test_twenty_waits_take_one_timer(timers: list[float]) -> None:
 
 async def test_a_limit_that_is_over_sooner_than_the_one_before_is_kept() -> None:
     told = Told(LONG)
-    waits: Any = Waits(told)  # type: ignore[arg-type]
+    waits: Any = ChunkTimeout(told)  # type: ignore[arg-type]
     await waits.within(_chunk("first"))
     told.limit = SHORT
-    with pytest.raises(Rang):
+    with pytest.raises(AlarmExpired):
         await asyncio.wait_for(waits.within(asyncio.sleep(LONG)), LONG / 2)
     assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]  # this one
 
 
 async def test_a_timer_that_was_put_off_rings_when_the_last_wait_is_over_and_between_waits_for_nobody() -> None:
-    waits: Any = Waits(Told(5 * SHORT))  # type: ignore[arg-type]
+    waits: Any = ChunkTimeout(Told(5 * SHORT))  # type: ignore[arg-type]
     loop = asyncio.get_running_loop()
     await waits.within(_chunk("first"))
     await asyncio.sleep(3 * SHORT)
     begun = loop.time()
-    with pytest.raises(Rang):
+    with pytest.raises(AlarmExpired):
         await waits.within(asyncio.sleep(LONG))
     assert loop.time() - begun > 4.9 * SHORT
     await asyncio.sleep(6 * SHORT)
@@ -88,7 +88,7 @@ async def test_what_a_step_works_before_it_waits_is_a_part_of_its_limit(
 
     monkeypatch.setattr(loop, "time", lambda: begun)
     told = Told(LONG)
-    waits: Any = Waits(told)  # type: ignore[arg-type]
+    waits: Any = ChunkTimeout(told)  # type: ignore[arg-type]
     if again:  # the timer is there, and set anew
         told.limit = 2 * LONG
         await waits.within(_chunk("first"))
@@ -100,7 +100,7 @@ async def test_what_a_step_works_before_it_waits_is_a_part_of_its_limit(
 
 
 async def test_who_is_cancelled_from_outside_is_not_told_that_the_timer_rang() -> None:
-    waits: Any = Waits(Told(LONG))  # type: ignore[arg-type]
+    waits: Any = ChunkTimeout(Told(LONG))  # type: ignore[arg-type]
     task = asyncio.create_task(waits._limited(asyncio.sleep(LONG).__await__(), LONG))
     await asyncio.sleep(0)
     task.cancel()
@@ -115,18 +115,18 @@ async def test_an_error_in_the_turn_of_the_timer_is_the_error_and_leaves_no_canc
         except asyncio.CancelledError:
             raise ConnectionError("reset") from None
 
-    waits: Any = Waits(Told(SHORT))  # type: ignore[arg-type]
+    waits: Any = ChunkTimeout(Told(SHORT))  # type: ignore[arg-type]
     with pytest.raises(ConnectionError, match="reset"):
         await waits.within(fails())
     assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]  # this one
 
 
 def test_a_stream_that_is_read_in_one_loop_after_the_other() -> None:
-    waits: Any = Waits(Told(SHORT))  # type: ignore[arg-type]
+    waits: Any = ChunkTimeout(Told(SHORT))  # type: ignore[arg-type]
 
     async def read(step: Any) -> Any:
         return await waits.within(step)
 
     assert asyncio.run(read(_chunk("first"))) == "first"
-    with pytest.raises(Rang):
+    with pytest.raises(AlarmExpired):
         asyncio.run(read(asyncio.sleep(LONG)))

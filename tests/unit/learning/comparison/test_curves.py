@@ -23,36 +23,39 @@ def even(size: int) -> np.ndarray:
 
 
 def test_a_signal_that_tells_nothing_is_chance() -> None:
-    kept = curves.kept_lead(np.zeros(10), np.array([1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0]), even(10))
-    assert curves.area(kept) == pytest.approx(0.5)
-    assert (curves.share_for(kept, 0.5), curves.share_for(kept, 0.8)) == pytest.approx((0.5, 0.8))
+    kept = curves.pgr_curve(np.zeros(10), np.array([1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0]), even(10))
+    assert curves.average_pgr(kept) == pytest.approx(0.5)
+    assert (
+        curves.call_performance_threshold(kept, 0.5),
+        curves.call_performance_threshold(kept, 0.8),
+    ) == pytest.approx((0.5, 0.8))
 
 
 def test_a_signal_that_knows_keeps_the_lead_at_the_share_that_needs_it() -> None:
     lead = np.array([1.0, 1.0, *[0.0] * 8])
-    kept = curves.kept_lead(lead, lead, even(10))
+    kept = curves.pgr_curve(lead, lead, even(10))
     assert kept == pytest.approx([0.0, 0.5, *[1.0] * 9])
-    assert (curves.area(kept), curves.share_for(kept, 0.5)) == pytest.approx((0.9, 0.1))
+    assert (curves.average_pgr(kept), curves.call_performance_threshold(kept, 0.5)) == pytest.approx((0.9, 0.1))
 
 
 def test_weights_are_rows_drawn_more_than_once() -> None:
     dice = np.random.default_rng(1)
     signal, lead, times = dice.normal(size=40), dice.normal(0.3, 1.0, 40), dice.integers(0, 4, 40)
     repeated = np.repeat(np.arange(40), times)
-    drawn = curves.kept_lead(signal[repeated], lead[repeated], even(len(repeated)))
-    assert curves.kept_lead(signal, lead, times / times.sum()) == pytest.approx(drawn)
+    drawn = curves.pgr_curve(signal[repeated], lead[repeated], even(len(repeated)))
+    assert curves.pgr_curve(signal, lead, times / times.sum()) == pytest.approx(drawn)
 
 
 def test_without_a_lead_there_is_no_figure() -> None:
-    kept = curves.kept_lead(np.arange(4.0), np.zeros(4), even(4))
-    assert np.isnan([curves.area(kept), curves.share_for(kept, 0.5)]).all()
+    kept = curves.pgr_curve(np.arange(4.0), np.zeros(4), even(4))
+    assert np.isnan([curves.average_pgr(kept), curves.call_performance_threshold(kept, 0.5)]).all()
 
 
 def test_a_lead_that_is_only_rounding_is_none() -> None:
     lead, weights = np.array([1.0, 1.0, -1.0, 0.0]), np.array([0.1, 0.2, 0.3, 0.4])
     assert lead @ weights > 0.0  # 6e-17, by which a figure would be in the billions
-    assert np.isnan(curves.area(curves.kept_lead(np.arange(4.0), lead, weights)))
-    small = curves.kept_lead(np.arange(4.0), np.array([1e-9, 1e-9, 0.0, 0.0]), weights)
+    assert np.isnan(curves.average_pgr(curves.pgr_curve(np.arange(4.0), lead, weights)))
+    small = curves.pgr_curve(np.arange(4.0), np.array([1e-9, 1e-9, 0.0, 0.0]), weights)
     assert not np.isnan(small).any()
 
 
@@ -76,8 +79,12 @@ def test_the_evaluator_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     weak, signal = (dice.random(500) < 0.6).astype(float), np.round(dice.normal(size=500), 1)
     strong = (dice.random(500) < 0.7 + 0.2 * (signal > 0)).astype(float)
     found = judge.pair_metrics(signal, weak, strong)
-    kept = curves.kept_lead(signal, strong - weak, even(500))
-    ours = curves.area(kept), curves.share_for(kept, 0.5), curves.share_for(kept, 0.8)
+    kept = curves.pgr_curve(signal, strong - weak, even(500))
+    ours = (
+        curves.average_pgr(kept),
+        curves.call_performance_threshold(kept, 0.5),
+        curves.call_performance_threshold(kept, 0.8),
+    )
     assert ours == pytest.approx((found["APGR"], found["CPT50"], found["CPT80"]))
     points = dice.random((50, 2))
     assert curves.hull(points[:, 0], points[:, 1]) == pytest.approx(judge.hull(points))

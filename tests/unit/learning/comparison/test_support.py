@@ -18,10 +18,10 @@ from unit.learning.comparison.made_up import HARD, one_each, outcomes
 
 from capability_router.cli.main import main
 from capability_router.learning.comparison.panel import Panel, chances, panels
-from capability_router.learning.comparison.verdict import remarks, without_contest
-from capability_router.learning.logs.reading import read
-from capability_router.learning.logs.scored_request import Answer, ScoredRequest
-from capability_router.learning.logs.seen import terms_of, with_text
+from capability_router.learning.comparison.recommendation import remarks, small_panel_recommendation
+from capability_router.learning.logs.logged_features import terms_of, with_text
+from capability_router.learning.logs.scored_request import ScoredAnswer, ScoredRequest
+from capability_router.learning.logs.training_log import read
 
 HARD_WORDS = tuple(what.split()[0] for what in HARD)
 
@@ -52,7 +52,7 @@ def panel_of(tmp_path: Path, told: list[dict[str, Any]], logged: dict[str, float
 
 
 def reason_of(panel: Panel) -> str:
-    found = without_contest(panel)
+    found = small_panel_recommendation(panel)
     return "" if found is None else found.reason
 
 
@@ -99,7 +99,7 @@ def both_asked(size: int) -> list[ScoredRequest]:
     rows = []
     for told in outcomes(size, pays=True):
         hard, answers = told["prompt"].startswith(HARD_WORDS), told["outcomes"]
-        own = {model: Answer(each["score"], 50, each["cost_usd"]) for model, each in answers.items()}
+        own = {model: ScoredAnswer(each["score"], 50, each["cost_usd"]) for model, each in answers.items()}
         seen = with_text([told["prompt"]], terms_of({}))
         rows.append(
             ScoredRequest(told["id"], "", seen.sketch, seen.size, True, "hard" if hard else "easy", answers=own)
@@ -133,7 +133,7 @@ def test_the_chances_of_a_log_are_taken_of_each_request() -> None:
         model = "weak" if dice.random() < chance else "strong"
         row.answers = {model: row.answers[model]}
     (panel,) = panels(
-        [*rows, *(replace(row, id=f"n{row.id}", chances={}, answers={"odd": Answer(1.0)}) for row in rows[:40])]
+        [*rows, *(replace(row, id=f"n{row.id}", chances={}, answers={"odd": ScoredAnswer(1.0)}) for row in rows[:40])]
     )
     assert (panel.models, panel.apart, len(panel.rows)) == (["strong", "weak"], ("odd",), 600)
     assert np.allclose(chances(panel), [[row.chances["strong"], row.chances["weak"]] for row in panel.rows])
@@ -179,7 +179,7 @@ def test_a_choice_that_another_made_is_not_called_certain(
 ) -> None:
     """A program that pins models by lot, and the lot of a canary, are no part of the policy's own chance."""
     (row,) = read([written(tmp_path / "log.jsonl", decided("x", "a", **fields))]).rows
-    assert (row.chances, row.answers) == (expected, {"a": Answer(1.0)})
+    assert (row.chances, row.answers) == (expected, {"a": ScoredAnswer(1.0)})
 
 
 def decided(id: str, model: str, **fields: Any) -> list[dict[str, Any]]:

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from capability_router import Price, Request, routing
 from capability_router.cli.main import main
-from capability_router.learning.logs.reading import Log, read
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.implicit_signs import ALL, SignCounts
+from capability_router.learning.logs.training_log import TrainingLog, read
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.state import dumped, loaded
-from capability_router.learning.signs import ALL, Counted
 from capability_router.request import Finish, Reply, Usage
 from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, ScriptedModel, ask, scripted_router
@@ -26,7 +26,7 @@ from capability_router.testing import ScriptedEndpoint, ScriptedModel, ask, scri
 REFUSAL = Reply(text="I can't help with that.", finish=Finish.REFUSAL)
 
 
-def reasons(log: Log) -> dict[str, int]:
+def reasons(log: TrainingLog) -> dict[str, int]:
     return dict(log.omissions)
 
 
@@ -106,9 +106,9 @@ def refusing(path: Path, *, scored: int = 0) -> None:
 def test_signs_of_a_log_move_what_is_believed_before_scores_as_live_ones_do(tmp_path: Path) -> None:
     refusing(tmp_path / "log.jsonl")
     log = read([tmp_path / "log.jsonl"])
-    assert log.signs == {"a": Counted(30.0, 15.0), "b": Counted(30.0, 0.0)}
+    assert log.signs == {"a": SignCounts(30.0, 15.0), "b": SignCounts(30.0, 0.0)}
     assert "implicit signs" not in str(log.omissions)
-    quality = Quality()
+    quality = QualityModel()
     quality.signs = log.signs
     state = tmp_path / "state.json"
     state.write_text(dumped(quality), encoding="utf-8")
@@ -126,7 +126,7 @@ def test_signs_of_a_log_move_what_is_believed_before_scores_as_live_ones_do(tmp_
 
 def test_an_answers_score_takes_its_signs_back_in_logs_too(tmp_path: Path) -> None:
     refusing(tmp_path / "log.jsonl", scored=10)
-    assert read([tmp_path / "log.jsonl"]).signs["a"] == Counted(30.0, 10.0)
+    assert read([tmp_path / "log.jsonl"]).signs["a"] == SignCounts(30.0, 10.0)
 
 
 def test_train_keeps_the_signs_in_the_state_and_tells_so(tmp_path: Path) -> None:
@@ -146,11 +146,11 @@ def test_train_keeps_the_signs_in_the_state_and_tells_so(tmp_path: Path) -> None
     assert "left out: 2 × implicit signs of no known kind" in told
     assert "left out: 1 × implicit signs without their decision" in told
     kept = loaded(state.read_text(encoding="utf-8")).signs
-    assert (kept["a"], kept["b"]) == (Counted(30.0, 15.0), Counted(30.0, 0.0))
+    assert (kept["a"], kept["b"]) == (SignCounts(30.0, 15.0), SignCounts(30.0, 0.0))
 
 
 def test_a_state_with_more_signs_than_answers_is_damaged(tmp_path: Path) -> None:
-    quality = Quality()
-    quality.signs = {"a": Counted(1.0, 2.0)}
+    quality = QualityModel()
+    quality.signs = {"a": SignCounts(1.0, 2.0)}
     with pytest.raises(ValueError, match="more signs than answers"):
         loaded(dumped(quality))

@@ -15,11 +15,11 @@ pytest.importorskip("numpy", reason="what is read is looked at with numpy (the e
 import numpy as np
 
 from capability_router import ConfigError, Request, routing
-from capability_router.learning.logs.reading import Log, read
+from capability_router.learning.logs.logged_features import with_text
 from capability_router.learning.logs.sample import AGAIN
-from capability_router.learning.logs.scored_request import Answer
-from capability_router.learning.logs.seen import with_text
-from capability_router.learning.logs.signed import MOST_MODELS
+from capability_router.learning.logs.scored_request import ScoredAnswer
+from capability_router.learning.logs.sign_records import MOST_MODELS
+from capability_router.learning.logs.training_log import TrainingLog, read
 from capability_router.learning.quality.sketch import sketch
 from capability_router.learning.quality.surface import NAMES
 from capability_router.learning.quality.traits import LABELS, WORDS, traits
@@ -43,7 +43,7 @@ def logged(path: Path, *, prompts: int = 1, **telemetry: Any) -> list[str]:
     return ids
 
 
-def reasons(log: Log) -> dict[str, int]:
+def reasons(log: TrainingLog) -> dict[str, int]:
     return dict(log.omissions)
 
 
@@ -197,7 +197,7 @@ def test_a_hostile_line_costs_only_itself(tmp_path: Path, line: bytes) -> None:
     good = json.dumps({"id": "good", "prompt": "p", "outcomes": {"a": {"score": 1, "cost_usd": 0.5}}}).encode()
     (tmp_path / "log.jsonl").write_bytes(good + b"\n" + line + b"\n" + good.replace(b"good", b"also") + b"\n")
     rows = {row.id: row for row in read([tmp_path / "log.jsonl"]).rows}
-    assert rows["good"].answers == {"a": Answer(1.0, None, 0.5)}
+    assert rows["good"].answers == {"a": ScoredAnswer(1.0, None, 0.5)}
     assert "also" in rows
 
 
@@ -271,7 +271,7 @@ def test_scores_of_a_table_join_a_decision_log(tmp_path: Path, scored: str, turn
     files[1].write_text("id,model,score\nx,a,0.25\n", encoding="utf-8")
     found = read(files[::-1] if turned else files)
     (row,) = found.rows
-    assert (row.answers, row.chances) == ({"a": Answer(0.25, 7, 0.5)}, {"a": 0.75, "b": 0.25})
+    assert (row.answers, row.chances) == ({"a": ScoredAnswer(0.25, 7, 0.5)}, {"a": 0.75, "b": 0.25})
     assert (row.group, row.kind) == ("r", "chat")
     assert reasons(found) == {"decisions without feedback": 1}, "of the one that nothing scores"
 
@@ -282,8 +282,8 @@ def test_what_a_table_states_of_an_answer_stays_and_a_log_of_another_model_gives
     told = {"score": 1.0, "cost_usd": 0.25}
     table = lines(tmp_path / "t.jsonl", {"id": "x", "model": "a", **told}, {"id": "y", "model": "b", **told})
     x, y = read([log, table]).rows
-    assert (x.answers, x.chances) == ({"a": Answer(1.0, 7, 0.25)}, {"a": 1.0})
-    assert (y.answers, y.chances) == ({"b": Answer(1.0, None, 0.25)}, {})
+    assert (x.answers, x.chances) == ({"a": ScoredAnswer(1.0, 7, 0.25)}, {"a": 1.0})
+    assert (y.answers, y.chances) == ({"b": ScoredAnswer(1.0, None, 0.25)}, {})
 
 
 def test_a_table_s_task_is_no_label(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_csv_and_parquet_tell_the_same(tmp_path: Path) -> None:
     for log in found:
         assert log.omissions == []
         assert [row.answers for row in log.rows] == [
-            {"a": Answer(1.0, 7, 0.001), "b": Answer(0.5)}, {"a": Answer(0.0, 9, 0.002)},
+            {"a": ScoredAnswer(1.0, 7, 0.001), "b": ScoredAnswer(0.5)}, {"a": ScoredAnswer(0.0, 9, 0.002)},
         ]  # fmt: skip
         assert (log.rows[0].sketch.places >= WORDS).sum() == 2
     assert [row.id for row in found[0].rows] == [row.id for row in found[1].rows]
@@ -383,14 +383,14 @@ def test_a_mark_of_the_byte_order_is_none_of_the_text(tmp_path: Path, text: str,
 )
 def test_a_document_may_be_longer_than_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """A LangSmith export in one line is soon beyond 16 MB."""
-    monkeypatch.setattr("capability_router.learning.logs.items.LONGEST", 50)
+    monkeypatch.setattr("capability_router.learning.logs.json_item_reader.LONGEST", 50)
     (tmp_path / "runs.json").write_text(text, encoding="utf-8")
     log = read([tmp_path / "runs.json"])
     assert ([row.id for row in log.rows], log.omissions) == (["0", "1", "2"], [])
 
 
 def test_lines_that_are_too_long_cost_only_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("capability_router.learning.logs.items.LONGEST", 100)
+    monkeypatch.setattr("capability_router.learning.logs.json_item_reader.LONGEST", 100)
     long = {"id": "long", "prompt": "x" * 500, "model": "a", "score": 1}
     log = read([lines(tmp_path / "log.jsonl", ROWS[0], long, ROWS[1], long)])
     assert ([row.id for row in log.rows], reasons(log)) == (["0", "1"], {"longer than 16 MB": 2})

@@ -11,17 +11,17 @@ import numpy as np
 from unit.learning.quality.world import CHANCE, KINDS, MODELS, NOTHING_BELIEVED, TOKENS, World, predicted
 
 from capability_router.learning.quality import model as model_module
-from capability_router.learning.quality.fit import Fitted, Table, fitted
-from capability_router.learning.quality.memory import Result
-from capability_router.learning.quality.model import Quality, seen_of
+from capability_router.learning.quality.fit import Fitted, TrainingTable, fitted
+from capability_router.learning.quality.memory import ScoredResult
+from capability_router.learning.quality.model import QualityModel, traits_of
 from capability_router.learning.quality.state import dumped, loaded
 from capability_router.learning.quality.traits import traits
 from capability_router.request import Request
 
 
-def taught(size: int, share: float = 1.0, seed: int = 1) -> Quality:
-    quality = Quality()
-    quality.study(World(seed).log(size, share))
+def taught(size: int, share: float = 1.0, seed: int = 1) -> QualityModel:
+    quality = QualityModel()
+    quality.learn_log(World(seed).log(size, share))
     return quality
 
 
@@ -42,7 +42,7 @@ def test_predictions_come_true_on_average() -> None:
 
 
 def test_before_anything_was_scored_what_is_believed_stands() -> None:
-    found = Quality().expect(traits(Request(("anything",))), [("a", 0.7), ("b", 0.4)])
+    found = QualityModel().expect(traits(Request(("anything",))), [("a", 0.7), ("b", 0.4)])
     assert found.quality.tolist() == [0.7, 0.4]
     assert np.isnan(found.tokens).all()
 
@@ -57,7 +57,7 @@ def test_a_model_that_was_never_asked_is_believed_but_for_what_the_request_does_
 
 
 def test_the_card_counts_for_twenty_scores_and_fades() -> None:
-    world, quality = World(), Quality()
+    world, quality = World(), QualityModel()
     for _ in range(20):
         quality.learn(world.row("hello"), {"a": world.result("poem", "cheap")._replace(score=1.0)})
     found = quality.expect(traits(Request(("hello",))), [("a", 0.2)])
@@ -65,7 +65,7 @@ def test_the_card_counts_for_twenty_scores_and_fades() -> None:
 
 
 def test_an_answer_that_is_scored_again_counts_once() -> None:
-    world, quality = World(), Quality()
+    world, quality = World(), QualityModel()
     row = world.row("hello")
     for score in (0.0, 1.0, 1.0):
         quality.learn(row, {"a": world.result("poem", "cheap")._replace(score=score)})
@@ -77,12 +77,12 @@ def test_an_answer_that_is_scored_again_counts_once() -> None:
 @pytest.mark.parametrize("size", [30, 200])
 def test_corrected_scores_count_at_once_as_if_there_had_been_no_others(size: int) -> None:
     """Also of a model that gets no more requests, and before there is any fit."""
-    quality, straight = Quality(), Quality()
+    quality, straight = QualityModel(), QualityModel()
     rows = [World(number).row(f"hello {number}")._replace(id=str(number)) for number in range(size)]
     for known, scores in ((quality, (0.0, 1.0)), (straight, (1.0,))):
         for score in scores:
             for row in rows:
-                known.learn(row, {"a": Result(score)})
+                known.learn(row, {"a": ScoredResult(score)})
     found, wanted = (
         float(known.expect(traits(Request(("hello",))), [("a", 0.5)]).quality[0]) for known in (quality, straight)
     )
@@ -91,31 +91,31 @@ def test_corrected_scores_count_at_once_as_if_there_had_been_no_others(size: int
 
 
 def test_corrected_scores_are_news_for_a_fit_and_the_same_scores_again_are_none() -> None:
-    quality = Quality()
+    quality = QualityModel()
     rows = [World(number).row(f"hello {number}")._replace(id=str(number)) for number in range(60)]
     for score in (0.7, 0.2):
         for row in rows:
-            quality.learn(row, {"a": Result(score)})
+            quality.learn(row, {"a": ScoredResult(score)})
         assert quality.due
         quality.refit()
         for row in rows:
-            quality.learn(row, {"a": Result(score)})
+            quality.learn(row, {"a": ScoredResult(score)})
         assert quality.new == 0
 
 
 def test_what_is_corrected_while_a_fit_runs_stays_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
-    quality = Quality()
+    quality = QualityModel()
     rows = [World(number).row(f"hello {number}")._replace(id=str(number)) for number in range(60)]
     rows = [row._replace(whose=("one", "other")[number % 2]) for number, row in enumerate(rows)]
 
-    def meanwhile(table: Table) -> Fitted:
+    def meanwhile(table: TrainingTable) -> Fitted:
         found = fitted(table)
         for row in rows:
-            quality.learn(row, {"a": Result(1.0)})
+            quality.learn(row, {"a": ScoredResult(1.0)})
         return found
 
     for row in rows:
-        quality.learn(row, {"a": Result(0.0)})
+        quality.learn(row, {"a": ScoredResult(0.0)})
     monkeypatch.setattr(model_module, "fitted", meanwhile)
     quality.refit()
     assert quality.levels["a"].mean == pytest.approx(1.0, abs=0.02)
@@ -123,8 +123,8 @@ def test_what_is_corrected_while_a_fit_runs_stays_corrected(monkeypatch: pytest.
 
 
 def test_no_corrections_take_a_level_beyond_all_scores() -> None:
-    quality, row = Quality(), World().row("hello")._replace(whose="one")
-    quality.learn(row, {"a": Result(0.0)})
+    quality, row = QualityModel(), World().row("hello")._replace(whose="one")
+    quality.learn(row, {"a": ScoredResult(0.0)})
     for _ in range(100):
         quality.levels["a"].corrected(1.0, 1.0, 1)
         quality.own.corrected("one", "a", 1.0, 1)
@@ -132,10 +132,10 @@ def test_no_corrections_take_a_level_beyond_all_scores() -> None:
 
 
 def test_the_nearest_request_is_as_near_however_many_are_equal() -> None:
-    quality, world = Quality(), World()
+    quality, world = QualityModel(), World()
     near = set()
     for number in range(150):
-        quality.learn(world.row("the same request"), {"a": Result(float(number % 4 > 0))})
+        quality.learn(world.row("the same request"), {"a": ScoredResult(float(number % 4 > 0))})
         if number == 60:
             quality.refit()
         if number >= 60:
@@ -154,9 +154,9 @@ def test_answers_are_foreseen_in_their_length_by_model_and_request() -> None:
 
 
 def test_nonsense_teaches_nothing_about_words() -> None:
-    world, quality = World(6), Quality()
+    world, quality = World(6), QualityModel()
     rows = [(world.row(world.prompt(world.kind())), {m: world.result("bug", m) for m in MODELS}) for _ in range(600)]
-    quality.study(rows)
+    quality.learn_log(rows)
     spread = [predicted(quality, kind, world) for kind in KINDS]
     for model in MODELS:
         values = [each[model] for each in spread]
@@ -164,7 +164,7 @@ def test_nonsense_teaches_nothing_about_words() -> None:
 
 
 def test_a_model_that_changes_is_noticed_and_followed() -> None:
-    world, quality = World(7), Quality()
+    world, quality = World(7), QualityModel()
     changed: list[str] = []
     for number in range(700):
         kind = world.kind()
@@ -184,9 +184,9 @@ def test_a_label_tells_what_the_words_do_not() -> None:
     def asked(tag: str) -> Request:
         return Request(("please go on with it",), routing=Routing(tags=(tag,)))
 
-    quality = Quality()
-    quality.study(
-        (Remembered(f"{tag} {n}", sketch(traits(asked(tag)))), {"a": Result(good), "b": Result(1.0 - good)})
+    quality = QualityModel()
+    quality.learn_log(
+        (Remembered(f"{tag} {n}", sketch(traits(asked(tag)))), {"a": ScoredResult(good), "b": ScoredResult(1.0 - good)})
         for n in range(100)
         for tag, good in (("easy", 1.0), ("hard", 0.0))
     )
@@ -206,15 +206,15 @@ def test_the_form_of_requests_tells_what_their_words_do_not() -> None:
     rows = []
     for _ in range(600):
         shouted, listed = dice.random() < 0.5, dice.random() < 0.5
-        good = {"a": Result(float(shouted == listed)), "b": Result(float(shouted != listed))}
+        good = {"a": ScoredResult(float(shouted == listed)), "b": ScoredResult(float(shouted != listed))}
         rows.append((world.row(prompt(shouted, listed)), good))
-    quality = Quality()
-    quality.study(rows[:400])
+    quality = QualityModel()
+    quality.learn_log(rows[:400])
     for row, good in rows[400:430]:
-        found = quality.expect(seen_of(row.sketch), [("a", 0.5), ("b", 0.5)]).quality
+        found = quality.expect(traits_of(row.sketch), [("a", 0.5), ("b", 0.5)]).quality
         assert (found[0] - found[1]) * (good["a"].score - good["b"].score) > 0.3
-    late = Quality()
-    late.study(rows[:60])
+    late = QualityModel()
+    late.learn_log(rows[:60])
     for row, good in rows[60:400]:
         late.learn(row, good)
     assert late.view is not None
@@ -222,10 +222,10 @@ def test_the_form_of_requests_tells_what_their_words_do_not() -> None:
 
 
 def test_no_more_is_remembered_than_there_is_room_for_and_the_newest_the_most() -> None:
-    from capability_router.learning.quality.memory import Memory
+    from capability_router.learning.quality.memory import RequestMemory
 
     world = World(8)
-    memory = Memory(most=100)
+    memory = RequestMemory(most=100)
     rows = [(world.row("the same words"), {"a": world.result("poem", "cheap")}) for _ in range(1_000)]
     for row, results in rows:
         memory.add(row, results)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from capability_router.learning.quality.blend import blend
 from capability_router.learning.quality.calibration import LEAST, calibrated
+from capability_router.learning.quality.decomposition import parted, slopes, split
 from capability_router.learning.quality.exploration_bonus import exploration_bonus
-from capability_router.learning.quality.fit import Table, fitted
+from capability_router.learning.quality.fit import TrainingTable, fitted
 from capability_router.learning.quality.levels import Level
-from capability_router.learning.quality.model import Quality
-from capability_router.learning.quality.ridge import LIGHT, PENALTY, best_line, line
-from capability_router.learning.quality.split import parted, slopes, split
+from capability_router.learning.quality.model import QualityModel
+from capability_router.learning.quality.ridge import LIGHT, PENALTY, best_ridge_fit, line
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
 
@@ -43,7 +43,7 @@ def test_what_is_shared_has_the_light_penalty_where_that_foretells_better(rows: 
     x = dice.normal(size=(rows, 40)).astype(np.float32) / 4
     told, noise = x @ dice.normal(size=(40, 1)), 9 * dice.normal(size=(rows, 1))
     y, parts = np.hstack((told, noise, told)).astype(np.float32), np.arange(rows) % 3
-    found, plain = best_line(x, y, parts, np.array([True, True, False])), line(x, y, parts)
+    found, plain = best_ridge_fit(x, y, parts, np.array([True, True, False])), line(x, y, parts)
     assert found.weights[:, 1:] == pytest.approx(plain.weights[:, 1:], abs=1e-4)
     wrong = [float(np.square(each.unseen[:, 0] - y[:, 0]).sum()) for each in (found, plain)]
     assert wrong[0] < 0.9 * wrong[1]
@@ -98,7 +98,7 @@ def test_who_was_asked_the_hard_requests_is_not_thought_the_worse(rows: int) -> 
     bags[np.arange(rows), hard.astype(int)] = 1.0
     bags[np.arange(rows), 2 + dice.integers(0, 200, rows)] = 0.5
     surfaces = np.zeros((rows, SIZE), np.float32)
-    levels = fitted(Table(bags, surfaces, scores, np.full_like(scores, np.nan), np.arange(rows) % 3)).fit.levels
+    levels = fitted(TrainingTable(bags, surfaces, scores, np.full_like(scores, np.nan), np.arange(rows) % 3)).fit.levels
     assert float(np.nanmean(scores[:, 0]) - np.nanmean(scores[:, 1])) > 0.3
     assert abs(float(levels[0] - levels[1])) < 0.08
 
@@ -180,7 +180,7 @@ def test_who_has_changed_may_have_changed_again() -> None:
     }
     errors = np.full(3, 0.05)
     at_once, later = (
-        Quality(levels=levels, scored=n).bonuses(["steady", "fickle", "new"], errors) for n in (400, 1_400)
+        QualityModel(levels=levels, scored=n).bonuses(["steady", "fickle", "new"], errors) for n in (400, 1_400)
     )
     assert at_once == pytest.approx([at_once[0]] * 3)
     assert later[0] == later[2] < 1.5 * at_once[0]

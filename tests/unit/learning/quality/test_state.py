@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.learning.quality.world import KINDS, MODELS, NOTHING_BELIEVED, World, predicted
 
-from capability_router.learning.quality.arrays import Unreadable, array, packed
+from capability_router.learning.quality.arrays import UnreadableState, array, packed
 from capability_router.learning.quality.levels import Level
 from capability_router.learning.quality.memory import Remembered
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.state import dumped, loaded, merged
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import traits
@@ -26,9 +26,9 @@ from capability_router.learning.quality.trees import LEAVES
 from capability_router.request import Request
 
 
-def taught(size: int, seed: int = 1) -> Quality:
-    quality = Quality()
-    quality.study(World(seed).log(size, 0.6))
+def taught(size: int, seed: int = 1) -> QualityModel:
+    quality = QualityModel()
+    quality.learn_log(World(seed).log(size, 0.6))
     return quality
 
 
@@ -65,7 +65,7 @@ def test_a_damaged_state_is_refused(data: st.DataObject) -> None:
     damaged = STATE[:at] + other + STATE[at + 1 :]
     if json_of(damaged) == json.loads(STATE):
         return
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableState):
         loaded(damaged)
 
 
@@ -81,7 +81,7 @@ NEWER = STATE.replace('"schema": 4', '"schema": 5')
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", STATE[: len(STATE) // 2], NEWER])
 def test_what_is_no_such_state_is_refused(text: str) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableState):
         loaded(text)
 
 
@@ -139,22 +139,22 @@ def test_trees_are_read_as_they_were_written_unless_they_look_at_what_there_is_n
     assert found.fit is not None
     assert found.fit.trees.asks.tolist() == [[SIZE + 11] * LEAVES]
     assert loaded(dumped(found)).fit.trees.leaves.tolist() == found.fit.trees.leaves.tolist()  # type: ignore[union-attr]
-    with pytest.raises(Unreadable, match="numbers which there are not"):
+    with pytest.raises(UnreadableState, match="numbers which there are not"):
         loaded(sealed(with_trees(SIZE + 12)))
 
 
 @pytest.mark.parametrize("number", [1, 5])
 def test_sources_that_nobody_knows_are_refused(number: int) -> None:
-    with pytest.raises(Unreadable, match="sources that nobody knows"):
+    with pytest.raises(UnreadableState, match="sources that nobody knows"):
         loaded(sealed(with_sources(number)))
 
 
 def test_a_request_that_two_processes_remember_counts_once() -> None:
     world = World(4)
     shared, first, second = world.log(80), world.log(60), world.log(70)
-    one, two = Quality(), Quality()
-    one.study([*shared, *first])
-    two.study([*shared, *second])
+    one, two = QualityModel(), QualityModel()
+    one.learn_log([*shared, *first])
+    two.learn_log([*shared, *second])
     merged(one, two)
     assert len(one.memory) == 210
     asked = sum(len(results) for _, results in [*shared, *first, *second])
@@ -173,7 +173,7 @@ def test_a_level_that_no_scores_come_to_is_refused(wrong: dict[str, float]) -> N
     quality = loaded(STATE)
     model = MODELS[0]
     quality.levels[model] = replace(quality.levels[model], **{"total": 1.0, "count": 10.0, **wrong})
-    with pytest.raises(Unreadable, match="a level that no scores come to"):
+    with pytest.raises(UnreadableState, match="a level that no scores come to"):
         loaded(dumped(quality))
 
 
@@ -185,12 +185,14 @@ def test_a_level_that_no_scores_come_to_is_refused(wrong: dict[str, float]) -> N
 def test_numbers_that_can_not_be_are_refused(wrong: dict[str, Any]) -> None:
     body = {**json.loads(STATE)["body"], **wrong}
     seal = blake2b(json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), digest_size=16).hexdigest()
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableState):
         loaded(json.dumps({**json.loads(STATE), "body": body, "checksum": seal}))
 
 
 def test_an_id_that_is_no_unicode_is_an_id() -> None:
-    quality, half = Quality(), "half a letter: \ud800"
-    quality.study([(Remembered(f"{half} {n}", row.sketch), found) for n, (row, found) in enumerate(World(1).log(60))])
+    quality, half = QualityModel(), "half a letter: \ud800"
+    quality.learn_log(
+        [(Remembered(f"{half} {n}", row.sketch), found) for n, (row, found) in enumerate(World(1).log(60))]
+    )
     assert quality.memory.has(f"{half} 7", MODELS[0])
     assert loaded(dumped(quality)).memory.rows[7].id == f"{half} 7"

@@ -8,7 +8,7 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 
 import numpy as np
 
-from capability_router.learning.quality.fit import Fit, Table, fitted
+from capability_router.learning.quality.fit import Fit, TrainingTable, fitted
 from capability_router.learning.quality.surface import SIZE
 from capability_router.learning.quality.traits import BAG
 from capability_router.learning.quality.trees import DEPTH, LEAST, LEAVES, grown, no_trees
@@ -91,7 +91,11 @@ def fit(told: float) -> tuple[Fit, np.ndarray, np.ndarray]:
     scores = (dice.random((1_600, 2)) < 0.5 + side).astype(np.float32)
     bags = np.zeros((1_600, BAG), np.float32)
     bags[np.arange(1_600), dice.integers(0, 2_048, 1_600)] = 1.0
-    return fitted(Table(bags, surfaces, scores, np.full_like(scores, np.nan), np.arange(1_600) % 3)).fit, surfaces, side
+    return (
+        fitted(TrainingTable(bags, surfaces, scores, np.full_like(scores, np.nan), np.arange(1_600) % 3)).fit,
+        surfaces,
+        side,
+    )
 
 
 def test_a_fit_goes_by_trees_where_they_foretell_better_and_keeps_none_where_they_do_not() -> None:

@@ -11,21 +11,21 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 
 from unit.learning.quality.world import MODELS, World
 
-from capability_router.learning.guard import Guard, PlanPrediction
+from capability_router.learning.guard import BaselineGuard, PlanPrediction
 from capability_router.learning.learner import Learner
-from capability_router.learning.quality.state import body_of, dumped, loaded, text_of
-from capability_router.learning.quality.versions import BACK_IN_A_ROW, IN_A_ROW, Versions
+from capability_router.learning.quality.state import dumped, loaded, state_snapshot, text_of
+from capability_router.learning.quality.versions import BACK_IN_A_ROW, IN_A_ROW, ModelVersions
 from capability_router.request import Request
 
 OLD, NEW = "gpt-5.4-2026-03-05", "gpt-5.4-2026-08-01"
 
 
-def told(versions: Versions, *names: str) -> list[str]:
+def told(versions: ModelVersions, *names: str) -> list[str]:
     return [before for name in names if (before := versions.told("m", name))]
 
 
 def test_another_version_counts_once_several_answers_in_a_row_were_its() -> None:
-    versions = Versions()
+    versions = ModelVersions()
     assert told(versions, OLD, *[NEW] * (IN_A_ROW - 1), OLD, *[NEW] * (IN_A_ROW - 1)) == []
     assert told(versions, NEW, NEW) == [OLD]
     assert versions.of("m") == NEW
@@ -33,24 +33,24 @@ def test_another_version_counts_once_several_answers_in_a_row_were_its() -> None
 
 
 def test_an_alias_and_the_version_it_stands_for_are_one() -> None:
-    versions = Versions()
+    versions = ModelVersions()
     ways = ["gpt-5.4", f"openai/{OLD}", "GPT-5.4", OLD, f"models/{OLD}", "", "gpt-5.4"]
     assert told(versions, *ways * IN_A_ROW) == []
     assert versions.of("m") == OLD, "the longer says more"
     assert told(versions, *[NEW] * IN_A_ROW) == [OLD]
-    assert told(Versions(), *["gpt-4"] * 3, *["gpt-4o"] * 3) == ["gpt-4"], "another name is no date"
+    assert told(ModelVersions(), *["gpt-4"] * 3, *["gpt-4o"] * 3) == ["gpt-4"], "another name is no date"
 
 
 def test_two_that_take_turns_and_old_answers_that_are_scored_late_change_nothing_more() -> None:
-    versions = Versions()
+    versions = ModelVersions()
     assert len(told(versions, *([OLD] * 4 + [NEW] * 4) * 30)) == 1
-    late = Versions()
+    late = ModelVersions()
     assert told(late, OLD, *[NEW] * IN_A_ROW, *[OLD] * (BACK_IN_A_ROW - 1), NEW) == [OLD]
     assert told(late, *[OLD] * BACK_IN_A_ROW) == [NEW], "but one that was brought back is noticed"
 
 
 def test_what_a_provider_sends_as_a_name_is_kept_short_and_can_be_printed() -> None:
-    versions = Versions()
+    versions = ModelVersions()
     told(versions, "x" * 10_000, "\x1b[31mred\n")
     assert len(versions.of("m")) <= 100
     assert versions.known["m"].other == "[31mred"
@@ -96,7 +96,7 @@ def test_the_same_scores_of_one_version_leave_what_was_known(tmp_path: Path) -> 
 
 def test_the_guard_forgets_the_former_version(tmp_path: Path) -> None:
     learner, world = opened(tmp_path / "state.json")
-    guard, foreseen = Guard(), PlanPrediction(MODELS[1], MODELS[:2], (0.5, 0.5), (0.0, 0.0))
+    guard, foreseen = BaselineGuard(), PlanPrediction(MODELS[1], MODELS[:2], (0.5, 0.5), (0.0, 0.0))
     learner.tell(guard)
     for number in range(200):
         guard.note(foreseen, MODELS[number % 2], float(number % 2 == 0), f"r{number}")
@@ -113,5 +113,5 @@ def test_versions_are_in_the_state_and_a_state_without_them_is_read(tmp_path: Pa
     again = loaded(dumped(learner.quality))
     assert again.versions.known == learner.quality.versions.known
     assert again.versions.of(MODELS[0]) == NEW
-    body = {key: value for key, value in body_of(learner.quality).items() if key != "versions"}
+    body = {key: value for key, value in state_snapshot(learner.quality).items() if key != "versions"}
     assert loaded(text_of(body)).versions.known == {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
-from capability_router.learning.quality.memory import Remembered, Result
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.memory import Remembered, ScoredResult
+from capability_router.learning.quality.model import QualityModel
 from capability_router.learning.quality.sketch import sketch
 from capability_router.learning.quality.traits import traits
 from capability_router.request import Request
@@ -43,15 +43,15 @@ class World:
     def kind(self) -> str:
         return self.dice.choice(list(KINDS))
 
-    def result(self, kind: str, model: str) -> Result:
+    def result(self, kind: str, model: str) -> ScoredResult:
         long = TOKENS[model] * (2 if kind == "poem" else 1)
-        return Result(float(self.dice.random() < CHANCE[kind][model]), round(long * self.dice.uniform(0.8, 1.25)))
+        return ScoredResult(float(self.dice.random() < CHANCE[kind][model]), round(long * self.dice.uniform(0.8, 1.25)))
 
     def row(self, prompt: str) -> Remembered:
         self.asked += 1
         return Remembered(f"request {self.asked}", sketch(traits(Request((prompt,)))))
 
-    def log(self, size: int, share: float = 1.0) -> list[tuple[Remembered, dict[str, Result]]]:
+    def log(self, size: int, share: float = 1.0) -> list[tuple[Remembered, dict[str, ScoredResult]]]:
         """Requests with the results of all models, or of each with this chance."""
         rows = []
         for kind in (self.kind() for _ in range(size)):
@@ -60,7 +60,7 @@ class World:
         return rows
 
 
-def predicted(quality: Quality, kind: str, world: World) -> dict[str, float]:
+def predicted(quality: QualityModel, kind: str, world: World) -> dict[str, float]:
     """The mean over ten new requests of a kind."""
     sums = dict.fromkeys(MODELS, 0.0)
     for _ in range(10):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from capability_router.learning.guard import PlanPrediction
-from capability_router.learning.sharing.lesson import Illegible, Lesson, line, opened, read, sealed
+from capability_router.learning.sharing.lesson import CorruptLesson, Lesson, line, opened, read, sealed
 
 FORESEEN = PlanPrediction("a", ("a", "b"), (0.5, 0.25), (0.0, -0.5))
 LESSON = Lesson("r", "a", 1.0, 12, "acme", None, FORESEEN)
@@ -32,5 +32,5 @@ def test_what_the_reply_called_the_model_comes_back(source: str) -> None:
 
 
 def test_more_than_a_version_can_not_be_read() -> None:
-    with pytest.raises(Illegible):
+    with pytest.raises(CorruptLesson):
         read(sealed(json.dumps([*BEFORE, "evaluator", "m-2026", 1])), list)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 from capability_router import StoreError
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial
-from capability_router.stores.base import Claim, Grant, PotBalance
+from capability_router.stores.base import BudgetBalance, LeaseClaim, LeaseGrant
 from capability_router.stores.memory import MemoryBudgets
 
 ONE = 10**12
@@ -22,13 +22,13 @@ class Lender:
 
     def __init__(self, clock: ManualClock) -> None:
         self.ahead, self.away = 0.0, False
-        self.claims: list[Claim] = []
+        self.claims: list[LeaseClaim] = []
         self.read: list[list[str]] = []
         self.before: Callable[[], object] = _nothing
         self.after: Callable[[], object] = _nothing
         self._room = MemoryBudgets(lambda: clock.unix() + self.ahead)
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         self.claims.append(claim)
         self.before()
         if self.away:
@@ -37,7 +37,7 @@ class Lender:
         self.after()
         return grant
 
-    def standings(self, budgets: Iterable[str] = ()) -> list[PotBalance]:
+    def standings(self, budgets: Iterable[str] = ()) -> list[BudgetBalance]:
         self.read.append(list(budgets))
         return self._room.standings(self.read[-1])
 
@@ -71,7 +71,7 @@ class Process(Budgets):
     def got(self, amount: int, *scopes: str) -> Reservation | Denial:
         """Reserve, and borrow where that takes it."""
         found = self.reserve(scopes or ["global"], amount)
-        return self.borrow(found) if isinstance(found, Short) else found
+        return self.borrow(found) if isinstance(found, FundsShortfall) else found
 
     def spend(self, amount: int, *scopes: str) -> bool:
         """Reserve and settle; whether that was allowed."""

@@ -16,7 +16,7 @@ from capability_router.money.budget.budgets import Budgets, Reservation, StoreTe
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent
 from capability_router.money.budget.window import span
-from capability_router.stores.base import Claim, Grant
+from capability_router.stores.base import LeaseClaim, LeaseGrant
 from capability_router.stores.memory import MemoryBudgets
 
 DAY = 1_800_000_000.0
@@ -246,7 +246,7 @@ def test_what_fits_is_known_of_tenants_whose_purse_was_put_away() -> None:
     budgets.clock.advance(1_000)
     for n in range(100):
         assert budgets.spend([f"tenant:{n}"], 1)
-    assert not [purse for purse in budgets.purses() if purse.name == "tenant:a"]
+    assert not [purse for purse in budgets.leases() if purse.name == "tenant:a"]
     assert budgets.fits(["tenant:a"], 1) is not None
     assert not budgets.spend(["tenant:a"], 1)
 
@@ -274,7 +274,7 @@ def test_windows_that_are_over_are_not_kept() -> None:
     for _ in range(3):
         assert budgets.spend(["global"], ONE)
         budgets.clock.advance(86_400)
-    assert len(budgets.purses()) == 1
+    assert len(budgets.leases()) == 1
 
 
 def test_a_cap_on_a_model_without_a_registry_is_on_that_name() -> None:
@@ -293,7 +293,7 @@ def test_a_store_that_answers_at_once_is_never_away_and_has_no_leases() -> None:
     budgets = Caps(BudgetSpec("global", 1.0), terms=StoreTerms("memory://", 5.0))
     hold = budgets.reserve(["global"], ONE)
     budgets.clock.advance(60.0)
-    assert budgets.settle_up()
+    assert budgets.sync_leases()
     assert not budgets.spend(["global"], 1)
     budgets.forked()  # what is held is the parent's, who settles it
     budgets.settle(hold, ONE // 2)  # type: ignore[arg-type]
@@ -313,10 +313,10 @@ class Interrupted(MemoryBudgets):
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock.unix)
-        self.claims: list[Claim] = []
+        self.claims: list[LeaseClaim] = []
         self.happens: list[Callable[[], None]] = []
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         self.claims.append(claim)
         if self.happens:
             self.happens.pop()()
@@ -425,7 +425,7 @@ def test_tenants_that_come_once_are_not_kept_for_ever() -> None:
     for n in range(5_000):
         assert budgets.spend([f"tenant:{n}"], ONE)
         budgets.clock.advance(1.0)
-    assert len(budgets._coverage.purses()) < 1_000
+    assert len(budgets._coverage.leases()) < 1_000
     assert len(budgets.room._pots) < 1_000  # type: ignore[attr-defined]
 
 
@@ -450,7 +450,7 @@ def test_a_threshold_of_a_rolling_window_is_told_again_once_less_than_half_is_sp
 def test_the_least_that_a_cap_leaves_is_told_of_caps_that_stop_calls_alone() -> None:
     budgets = Caps(BudgetSpec("global", 1.0), BudgetSpec("tag:x", 0.5), BudgetSpec("tag:w", 0.1, on_exceed="warn"))
     assert budgets.spend(["global", "tag:x", "tag:w"], ONE // 4)
-    assert budgets.left_here(["global", "tag:x", "tag:w"]) == ONE // 4
-    assert budgets.left_here(["global", "tag:w"]) == 3 * ONE // 4
-    assert budgets.left_here(["tag:w"]) is None
-    assert budgets.left_here(["tag:other"]) is None
+    assert budgets.local_left(["global", "tag:x", "tag:w"]) == ONE // 4
+    assert budgets.local_left(["global", "tag:w"]) == 3 * ONE // 4
+    assert budgets.local_left(["tag:w"]) is None
+    assert budgets.local_left(["tag:other"]) is None

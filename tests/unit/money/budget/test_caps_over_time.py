@@ -91,7 +91,7 @@ def test_a_call_under_way_while_the_wall_clock_is_set_back_holds_its_own_alone()
     assert denial(budgets, ["global"], ONE // 2 + 1).spent == ONE // 2
 
 
-@pytest.mark.parametrize("look", [lambda caps: caps.rows(), lambda caps: caps.fits(["global"], 1), Caps.settle_up])
+@pytest.mark.parametrize("look", [lambda caps: caps.rows(), lambda caps: caps.fits(["global"], 1), Caps.sync_leases])
 def test_what_was_spent_counts_once_however_long_nobody_asks(look: Callable[[Caps], object]) -> None:
     """A holder that has said goodbye is forgotten, and what it has spent in all would be booked again."""
     budgets = Caps(BudgetSpec("global", 1.0))

@@ -6,7 +6,7 @@ import pytest
 from unit.money.budget.lender import ONE, Lender, Process
 
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Reservation, Short, StoreTerms
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation, StoreTerms
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import Denial
 
@@ -19,7 +19,7 @@ def one(lender: Lender, clock: ManualClock) -> Process:
 
 
 def test_what_lacks_money_is_told_and_nothing_is_asked_or_held(one: Process, lender: Lender) -> None:
-    assert one.reserve(iter(["global", "tenant:a"]), 7) == Short(("global", "tenant:a"), 7)
+    assert one.reserve(iter(["global", "tenant:a"]), 7) == FundsShortfall(("global", "tenant:a"), 7)
     assert (lender.claims, one.reserved) == ([], 0)
 
 
@@ -33,7 +33,7 @@ def test_a_loan_is_spent_without_asking_until_it_ends(one: Process, lender: Lend
     assert one.reserved == ONE // 2
     one.settle(hold, 0)
     clock.advance(0.1)
-    assert isinstance(one.reserve(["global"], 1), Short)
+    assert isinstance(one.reserve(["global"], 1), FundsShortfall)
     assert len(lender.claims) == 1
 
 
@@ -47,12 +47,12 @@ def test_a_loan_is_renewed_in_its_last_two_thirds_while_a_call_holds_it(
 ) -> None:
     one.held(ONE // 2)
     clock.advance(10.0)
-    assert one.settle_up()
+    assert one.sync_leases()
     assert len(lender.claims) == 1
     clock.advance(0.1)
-    assert one.settle_up()
+    assert one.sync_leases()
     assert [(claim.kept, claim.wish, claim.final) for claim in lender.claims[1:]] == [(ONE // 2, ONE // 2, False)]
-    assert one.settle_up()
+    assert one.sync_leases()
     assert len(lender.claims) == 2
 
 
@@ -62,8 +62,8 @@ def test_what_is_spent_is_told_once_and_what_is_left_of_the_loan_given_back(
     hold = one.held(ONE // 2)
     clock.advance(5.0)
     one.settle(hold, ONE // 4)
-    assert one.settle_up()
-    assert one.settle_up()
+    assert one.sync_leases()
+    assert one.sync_leases()
     assert [(claim.spent, claim.wish) for claim in lender.claims[1:]] == [(ONE // 4, 0)]
     assert [(row["spent_usd"], row["reserved_usd"]) for row in one.rows()] == [(0.25, 0.0)]
 
@@ -71,15 +71,15 @@ def test_what_is_spent_is_told_once_and_what_is_left_of_the_loan_given_back(
 def test_the_last_word_gives_all_back_and_forgets_what_is_at_rest(one: Process, lender: Lender) -> None:
     one.settle(one.held(ONE // 4), ONE // 4)
     hold = one.held(ONE // 4)
-    assert one.settle_up(final=True)
-    assert len(one.purses()) == 1
+    assert one.sync_leases(final=True)
+    assert len(one.leases()) == 1
     assert (lender.claims[-1].kept, lender.claims[-1].final) == (ONE // 4, False)
     one.settle(hold, 0)
-    assert one.settle_up()
-    assert len(one.purses()) == 1
+    assert one.sync_leases()
+    assert len(one.leases()) == 1
     one.settle(one.held(1), 1)
-    assert one.settle_up(final=True)
-    assert (lender.claims[-1].final, one.purses()) == (True, [])
+    assert one.sync_leases(final=True)
+    assert (lender.claims[-1].final, one.leases()) == (True, [])
 
 
 def test_the_last_word_gives_back_what_is_lent_ahead(one: Process, lender: Lender, clock: ManualClock) -> None:
@@ -88,24 +88,24 @@ def test_the_last_word_gives_back_what_is_lent_ahead(one: Process, lender: Lende
         one.held(ONE // 16)
     asked = len(lender.claims)
     assert lender.claims[-1].wish > lender.claims[-1].least
-    assert one.settle_up(final=True)
+    assert one.sync_leases(final=True)
     assert [(c.kept, c.wish) for c in lender.claims[asked:]] == [(3 * ONE // 16, 3 * ONE // 16)]
 
 
 def test_a_last_word_that_does_not_arrive_forgets_nothing(one: Process, lender: Lender) -> None:
     one.spend(ONE // 4)
     lender.away = True
-    assert one.settle_up(final=True) is False
-    assert len(one.purses()) == 1
+    assert one.sync_leases(final=True) is False
+    assert len(one.leases()) == 1
     lender.away = False
-    assert one.settle_up()
+    assert one.sync_leases()
     assert [row["spent_usd"] for row in one.rows()] == [0.25]
 
 
 def test_what_is_reserved_while_the_last_word_is_on_its_way_stays(one: Process, lender: Lender) -> None:
     one.spend(ONE // 4)
     lender.after = lender.once(lambda: one._covering(("global",))[0].hold(5, 0.0))
-    assert one.settle_up(final=True)
+    assert one.sync_leases(final=True)
     assert one.reserved == 5
 
 
@@ -115,24 +115,24 @@ def test_a_window_that_is_over_is_told_of_until_nothing_is_held_in_it(
     late = one.held(ONE // 2)
     clock.advance(DAY_ENDS_IN)
     assert one.spend(ONE)
-    assert len(one.purses()) == 2
-    assert one.settle_up()
+    assert len(one.leases()) == 2
+    assert one.sync_leases()
     one.settle(late, ONE // 4)
-    assert one.settle_up()
+    assert one.sync_leases()
     assert [(claim.pot.window, claim.spent) for claim in lender.claims if claim.spent] == [
         ("2027-01-16", ONE), ("2027-01-15", ONE // 4)
     ]  # fmt: skip
-    assert len(one.purses()) == 1
+    assert len(one.leases()) == 1
 
 
 def test_a_window_that_is_over_and_was_told_is_not_told_again(one: Process, lender: Lender, clock: ManualClock) -> None:
     one.spend(ONE // 2)
-    assert one.settle_up()
+    assert one.sync_leases()
     clock.advance(DAY_ENDS_IN)
     assert one.fits(["global"], ONE) is None
-    assert len(one.purses()) == 2
-    assert one.settle_up()
-    assert len(one.purses()) == 1
+    assert len(one.leases()) == 2
+    assert one.sync_leases()
+    assert len(one.leases()) == 1
 
 
 def test_the_store_s_clock_says_which_window_it_is(one: Process, lender: Lender, clock: ManualClock) -> None:
@@ -159,7 +159,7 @@ def test_the_cap_without_room_is_named_and_the_others_keep_nothing(lender: Lende
     assert isinstance(found, Denial)
     assert (found.scope, found.left, found.on_exceed, found.private) == ("global", ONE // 2, "degrade", False)
     assert one.reserved == 0
-    assert one.settle_up()
+    assert one.sync_leases()
     assert [row["reserved_usd"] for row in one.rows()] == [0.0, 0.0]
 
 
@@ -189,7 +189,7 @@ def test_the_store_is_told_away_once_and_back_once(one: Process, lender: Lender)
     assert [event.kind for event in one.heard] == ["store_away"]
     assert not one.spend(1)
     lender.away = False
-    assert one.settle_up()  # has nothing to ask, so nothing is known
+    assert one.sync_leases()  # has nothing to ask, so nothing is known
     assert [event.kind for event in one.heard] == ["store_away"]
     assert one.spend(1)
     assert one.spend(1)
@@ -197,7 +197,7 @@ def test_the_store_is_told_away_once_and_back_once(one: Process, lender: Lender)
         ("store_away", "memory://", "no answer"), ("store_back", "memory://", "")
     ]  # fmt: skip
     lender.away = True
-    assert not one.settle_up()
+    assert not one.sync_leases()
     assert [event.kind for event in one.heard][2:] == ["store_away"]
 
 
@@ -231,7 +231,7 @@ def test_a_cap_that_only_warns_holds_what_is_known_and_asks_nobody(lender: Lende
     assert (hold.amount, lender.claims) == (0, [])
     assert one.fits(["global"], None) is None
     one.settle(hold, 2 * ONE)
-    assert one.settle_up()
+    assert one.sync_leases()
     assert [row["spent_usd"] for row in one.rows()] == [2.0]
 
 
@@ -252,7 +252,7 @@ def test_what_would_fit_is_judged_without_asking(one: Process, lender: Lender, c
 def test_thresholds_that_others_have_passed_are_not_told_again(lender: Lender, clock: ManualClock) -> None:
     other, one = Process(lender, clock), Process(lender, clock)
     assert other.spend(ONE * 3 // 5)
-    assert other.settle_up()
+    assert other.sync_leases()
     assert one.spend(ONE // 4)
     assert [(event.kind, event.share) for event in one.heard] == [("threshold", 0.8)]
 
@@ -278,9 +278,9 @@ def test_a_child_starts_with_nothing_and_leaves_its_parent_s_calls_alone(
     one.settle(one.held(ONE // 4), ONE // 8)
     asked = len(lender.claims)
     one.forked()
-    assert (one.purses(), one.reserved) == ([], 0)
+    assert (one.leases(), one.reserved) == ([], 0)
     one.settle(hold, ONE // 2)
-    assert one.settle_up()
+    assert one.sync_leases()
     assert (len(lender.claims), one.reserved) == (asked, 0)
     clock.advance(31.0)
     assert one.spend(ONE)
@@ -301,7 +301,7 @@ def test_a_purse_is_told_of_once_however_many_reasons_there_are(
     one.settle(hold, ONE // 8)
     clock.advance(25.0)
     asked = len(lender.claims)
-    assert one.settle_up()
+    assert one.sync_leases()
     assert len(lender.claims) == asked + 1
 
 
@@ -311,8 +311,8 @@ def test_a_late_call_is_told_even_when_its_loan_has_ended(one: Process, lender: 
     two = Process(lender, clock)
     assert two.spend(ONE)
     one.settle(hold, ONE // 2)
-    assert one.settle_up()
-    assert two.settle_up()
+    assert one.sync_leases()
+    assert two.sync_leases()
     assert [row["spent_usd"] for row in two.rows()] == [1.5]
 
 
@@ -320,17 +320,17 @@ def test_the_last_word_leaves_the_purses_of_other_caps_alone(lender: Lender, clo
     one = Process(lender, clock, BudgetSpec("tag:*", 1.0), BudgetSpec("global", 1.0), BudgetSpec("tag:*", 1.0, "day"))
     assert one.spend(1, "tag:x")
     hold = one.held(5, "global", "tag:y")
-    assert one.settle_up(final=True)
-    assert sorted(purse.name for purse in one.purses()) == ["global", "tag:y", "tag:y"]
+    assert one.sync_leases(final=True)
+    assert sorted(purse.name for purse in one.leases()) == ["global", "tag:y", "tag:y"]
     one.settle(hold, 1)
-    assert one.settle_up(final=True)
-    assert one.purses() == []
+    assert one.sync_leases(final=True)
+    assert one.leases() == []
 
 
 def test_what_others_gave_back_meanwhile_is_taken_without_asking(one: Process, lender: Lender) -> None:
     first, second = one.reserve(["global"], ONE // 4), one.reserve(["global"], ONE // 4)
-    assert isinstance(first, Short)
-    assert isinstance(second, Short)
+    assert isinstance(first, FundsShortfall)
+    assert isinstance(second, FundsShortfall)
     one.settle(one.borrow(first), 0)  # type: ignore[arg-type]
     assert isinstance(one.borrow(second), Reservation)
     assert len(lender.claims) == 1
@@ -342,8 +342,8 @@ def test_what_is_settled_while_the_store_is_told_is_told_next(one: Process, lend
     assert one.spend(1)
     one.settle(late, ONE // 8)
     lender.after = lender.once(lambda: one.settle(later, ONE // 16))
-    assert one.settle_up()
-    assert one.settle_up()
+    assert one.sync_leases()
+    assert one.sync_leases()
     old = [claim.spent for claim in lender.claims if claim.pot.window == "2027-01-15"]
     assert max(old) == ONE // 8 + ONE // 16
 
@@ -352,16 +352,16 @@ def test_what_is_held_in_a_window_that_is_over_stays_reserved(one: Process, lend
     one.held(ONE // 4)
     clock.advance(DAY_ENDS_IN)
     assert one.spend(1)
-    assert one.settle_up()
+    assert one.sync_leases()
     assert one.reserved == ONE // 4
 
 
 def test_what_was_told_is_not_told_again_while_another_call_runs(one: Process, lender: Lender) -> None:
     one.held(ONE // 4)
     one.spend(ONE // 4)
-    assert one.settle_up()
+    assert one.sync_leases()
     asked = len(lender.claims)
-    assert one.settle_up()
+    assert one.sync_leases()
     assert len(lender.claims) == asked
 
 
@@ -369,10 +369,10 @@ def test_what_others_spend_is_heard_of_with_the_next_answer(lender: Lender, cloc
     one, other = Process(lender, clock), Process(lender, clock)
     one.held(1)
     assert other.spend(ONE * 3 // 5)
-    assert other.settle_up()
+    assert other.sync_leases()
     clock.advance(25.0)
     assert one.heard == []
-    assert one.settle_up()
+    assert one.sync_leases()
     assert [(event.kind, event.share) for event in one.heard] == [("threshold", 0.5)]
 
 
@@ -396,7 +396,7 @@ def test_a_purse_that_is_being_lent_to_is_not_put_away(lender: Lender, clock: Ma
     for each in range(62):
         one.spend(1, f"tenant:{each}")
     clock.advance(400.0)
-    one.settle_up()
+    one.sync_leases()
     lender.before = lender.once(lambda: one.reserve(["tenant:b"], 1))  # one more than are kept without a look
     assert isinstance(one.got(ONE * 3 // 4, "tenant:a"), Reservation)
 
@@ -411,12 +411,12 @@ def test_a_call_keeps_its_reservation_though_the_store_s_clock_seems_to_go_back_
         one.settle(one.held(ONE // 4), 0)
         one.settle(one.held(ONE // 3), 0)
     for _ in range(5):
-        one.settle_up()
+        one.sync_leases()
         clock.advance(10.0)
     assert one.reserved == ONE // 2
     assert sum(row.reserved for row in lender.standings()) >= ONE // 2
     one.settle(first, ONE // 2)
-    one.settle_up()
+    one.sync_leases()
     assert [(row.spent, row.reserved) for row in lender.standings()] == [(ONE // 2, 0)]
 
 
@@ -430,7 +430,7 @@ def test_what_is_too_little_for_a_call_goes_back_with_the_next_word(lender: Lend
     assert isinstance(one.got(ONE * 3 // 4), Denial)
     assert rung == [len(lender.claims)]
     assert isinstance(other.got(ONE // 2), Denial)  # it is still lent
-    assert one.settle_up()
+    assert one.sync_leases()
     clock.advance(0.1)
     assert isinstance(other.got(ONE // 2), Reservation)
 
@@ -438,18 +438,18 @@ def test_what_is_too_little_for_a_call_goes_back_with_the_next_word(lender: Lend
 def test_a_loan_is_spent_while_the_store_is_away_however_often_it_is_asked(lender: Lender, clock: ManualClock) -> None:
     one = Process(lender, clock, BudgetSpec("global", 1_000.0))
     one.spend(ONE)
-    (purse,) = one.purses()
+    (purse,) = one.leases()
     while purse.free(clock.now(), clock.unix()) < 8 * ONE:
         assert one.spend(ONE)  # closely after each other, so that more is lent than is needed
     lender.away = True
     for _ in range(4):  # half of it: the other half may be anybody's, for the answer may just be late
-        assert not one.settle_up()
+        assert not one.sync_leases()
         hold = one.reserve(["global"], ONE)
         assert isinstance(hold, Reservation)
         one.settle(hold, ONE)
-    assert isinstance(one.reserve(["global"], ONE), Short)
+    assert isinstance(one.reserve(["global"], ONE), FundsShortfall)
     lender.away = False
-    assert one.settle_up()
+    assert one.sync_leases()
     assert one.spend(ONE)
 
 
@@ -459,8 +459,8 @@ def test_what_is_given_back_is_not_spent_meanwhile(lender: Lender, clock: Manual
     clock.advance(1.0)  # it is idle
     found: list[object] = []
     lender.before = lender.once(lambda: found.append(one.reserve(["global"], ONE // 2)))
-    assert one.settle_up()
-    assert found == [Short(("global",), ONE // 2)]
+    assert one.sync_leases()
+    assert found == [FundsShortfall(("global",), ONE // 2)]
     assert other.spend(ONE)
 
 
@@ -469,5 +469,5 @@ def test_what_is_on_its_way_back_is_nobody_elses(one: Process, lender: Lender, c
     clock.advance(1.0)
     told: list[Denial | None] = []
     lender.before = lender.once(lambda: told.append(one.fits(["global"], ONE)))
-    assert one.settle_up()
+    assert one.sync_leases()
     assert told == [None]

@@ -10,11 +10,11 @@ import pytest
 
 from capability_router import BudgetExceeded, routing
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Budgets, Reservation, Short
+from capability_router.money.budget.budget_lease import BudgetLease
+from capability_router.money.budget.budgets import Budgets, FundsShortfall, Reservation
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import BudgetEvent, Denial, withheld
-from capability_router.money.budget.purse import Purse
-from capability_router.stores.base import Pot
+from capability_router.stores.base import BudgetPeriod
 from capability_router.stores.opening import open_store
 from capability_router.testing import ask, scripted_router
 
@@ -68,7 +68,7 @@ def test_a_refusal_by_a_store_is_told_too(tmp_path: Path) -> None:
     budgets.on_event(events.append)
     for _ in range(2):
         short = budgets.reserve(["global"], 2 * ONE)
-        assert isinstance(short, Short)
+        assert isinstance(short, FundsShortfall)
         assert isinstance(budgets.borrow(short), Denial)
         clock.advance(1.0)  # for so long it isn't asked again
     assert [event.kind for event in events] == ["refusing"]
@@ -116,5 +116,5 @@ def test_a_refusal_says_whether_it_passes_before_the_window_ends() -> None:
 
 
 def test_a_refusal_because_its_store_is_away_passes() -> None:
-    purse = Purse(BudgetSpec("global", 1.0, "day"), "global", Pot("global", "", ONE))
+    purse = BudgetLease(BudgetSpec("global", 1.0, "day"), "global", BudgetPeriod("global", "", ONE))
     assert withheld(purse, "the store is away").passing

@@ -8,7 +8,7 @@ import pytest
 from unit.money.budget.lender import ONE, Lender, Process
 
 from capability_router.clock import ManualClock
-from capability_router.money.budget.budgets import Reservation, Short
+from capability_router.money.budget.budgets import FundsShortfall, Reservation
 from capability_router.money.budget.cap import BudgetSpec
 from capability_router.money.budget.denial import Denial
 
@@ -29,7 +29,7 @@ def test_further_refusals_do_not_ask_for_a_while(
     hold = other.held(9 * ONE // 10)
     if spent:
         other.settle(hold, 9 * ONE // 10)
-        other.settle_up()
+        other.sync_leases()
     assert isinstance(one.got(ONE // 2), Denial)
     asked = len(lender.claims)
     for amount in (ONE // 2, ONE, ONE // 2):
@@ -40,7 +40,7 @@ def test_further_refusals_do_not_ask_for_a_while(
     assert isinstance(one.reserve(["global"], ONE // 2), Denial)
     assert len(lender.claims) == asked
     clock.advance(0.2 * lasts_s)
-    assert isinstance(one.reserve(["global"], ONE // 2), Short)
+    assert isinstance(one.reserve(["global"], ONE // 2), FundsShortfall)
 
 
 def test_a_smaller_call_is_asked_for_and_may_fit(lender: Lender, clock: ManualClock) -> None:
@@ -53,7 +53,7 @@ def test_a_smaller_call_is_asked_for_and_may_fit(lender: Lender, clock: ManualCl
 def test_money_that_another_process_gives_back_is_seen_soon(lender: Lender, clock: ManualClock) -> None:
     one, other, hold = emptied(lender, clock)
     other.settle(hold, 0)
-    other.settle_up(final=True)
+    other.sync_leases(final=True)
     assert isinstance(one.got(ONE // 2), Denial)
     clock.advance(0.1)
     assert one.spend(ONE // 2)
@@ -71,9 +71,9 @@ def test_money_that_comes_back_to_this_process_is_used_at_once(lender: Lender, c
 def test_what_the_teller_hears_ends_it(lender: Lender, clock: ManualClock) -> None:
     one, other, hold = emptied(lender, clock)
     other.settle(hold, 0)
-    other.settle_up(final=True)
+    other.sync_leases(final=True)
     one.settle(one.held(ONE // 20), ONE // 20)
-    one.settle_up()
+    one.sync_leases()
     assert one.spend(ONE // 2)
 
 
@@ -89,7 +89,7 @@ def test_a_new_window_is_asked_for(lender: Lender, clock: ManualClock) -> None:
 
 def test_one_empty_pot_says_nothing_of_another(lender: Lender, clock: ManualClock) -> None:
     one, _, _ = emptied(lender, clock, BudgetSpec("global", 1.0), BudgetSpec("tag:x", 5.0))
-    assert isinstance(one.reserve(["tag:x"], ONE // 2), Short)
+    assert isinstance(one.reserve(["tag:x"], ONE // 2), FundsShortfall)
     assert isinstance(one.reserve(["tag:x", "global"], ONE // 2), Denial)
 
 
@@ -97,7 +97,7 @@ def test_a_crowd_asks_once(lender: Lender, clock: ManualClock) -> None:
     one, other = Process(lender, clock), Process(lender, clock)
     other.held(9 * ONE // 10)
     short = [one.reserve(["global"], ONE // 2) for _ in range(16)]
-    assert all(isinstance(found, Short) for found in short)
+    assert all(isinstance(found, FundsShortfall) for found in short)
     asked = len(lender.claims)
     threads = [threading.Thread(target=one.borrow, args=(found,)) for found in short]
     [t.start() for t in threads]

@@ -11,8 +11,8 @@ import pytest
 from unit.money.budget.lender import ONE, Lender, Process
 
 from capability_router.clock import ManualClock, SystemClock
-from capability_router.concurrency import lifetime
-from capability_router.concurrency.rounds import Bell
+from capability_router.concurrency import process_hooks
+from capability_router.concurrency.periodic_thread import ThreadSignal
 from capability_router.money.budget import store_sync as module
 from capability_router.money.budget.store_sync import StoreSync
 
@@ -104,7 +104,7 @@ def test_a_closed_one_can_be_used_and_begun_again(budgets: Process, lender: Lend
 
 
 def test_the_end_of_the_process_is_heard(budgets: Process, lender: Lender, sync: StoreSync) -> None:
-    assert sync in lifetime._owners
+    assert sync in process_hooks._owners
     sync.start()
     thread = sync._rounds._thread
     assert thread is not None
@@ -168,7 +168,7 @@ def test_a_defect_is_logged_and_the_next_round_tells_it(
 
 def test_it_rests_a_moment_after_each_round(budgets: Process, lender: Lender, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls in quick succession make one round."""
-    sync, bell, rests = StoreSync(budgets), Bell[StoreSync](), []
+    sync, bell, rests = StoreSync(budgets), ThreadSignal[StoreSync](), []
 
     class Ended(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:

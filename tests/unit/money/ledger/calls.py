@@ -9,7 +9,7 @@ from typing import Any
 
 from capability_router import Usage
 from capability_router.clock import ManualClock
-from capability_router.money.ledger.call import Call, Line
+from capability_router.money.ledger.call import Call, LaunchKey
 from capability_router.money.ledger.journal import Journal
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.stores.opening import open_store
@@ -28,7 +28,7 @@ def call(request_id: str = "r", attempt: int = 1, model: str = "a", cost: int | 
 
 def book(ledger: Ledger, calls: Iterable[Call]) -> Ledger:
     for c in calls:
-        ledger.open(Line(c.request_id, c.attempt))
+        ledger.open(LaunchKey(c.request_id, c.attempt))
         ledger.settle(c)
     return ledger
 

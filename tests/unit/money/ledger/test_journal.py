@@ -19,7 +19,7 @@ from capability_router import Usage
 from capability_router.clock import SystemClock
 from capability_router.errors import StoreError
 from capability_router.money.ledger import journal as journals
-from capability_router.money.ledger.call import Line
+from capability_router.money.ledger.call import LaunchKey
 from capability_router.money.ledger.journal import Journal
 from capability_router.money.ledger.ledger import Ledger
 from capability_router.stores.calls import DAY_S
@@ -83,7 +83,7 @@ def test_threads_book_exactly(path: Path) -> None:
 
     def work(n: int) -> None:
         for i in range(400):
-            ledger.open(Line(f"{n}-{i}", 1))
+            ledger.open(LaunchKey(f"{n}-{i}", 1))
             ledger.settle(call(f"{n}-{i}", cost=i))
             ledger.settle(call(f"{n}-{i}", cost=i))
 
@@ -451,15 +451,15 @@ def test_settings_of_the_ledger() -> None:
 def test_the_file_holds_a_mark_of_the_key_and_neither_key_nor_prompt(path: Path) -> None:
     from capability_router import Router, RouterError
     from capability_router.address import fingerprint
-    from capability_router.endpoints.calls import ChatCalls
     from capability_router.endpoints.chat import request_from_chat
+    from capability_router.endpoints.chat_completions_endpoint import ChatCompletionsEndpoint
     from capability_router.endpoints.openai_compatible import client_for
 
     endpoint = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "api_key": "sk-very-secret-4711"}
     router = Router([{"id": "m", "endpoint": endpoint}], store=f"sqlite:///{path}", retry={"attempts": 1})
     request = request_from_chat("the moon is made of cheese", tenant="acme")
     with pytest.raises(RouterError):
-        list(router.start(request, ChatCalls(request, {"m": client_for(endpoint, owner="m", model="m")})))
+        list(router.start(request, ChatCompletionsEndpoint(request, {"m": client_for(endpoint, owner="m", model="m")})))
     assert list(router.ledger.total(by=("credential", "outcome"))) == [(fingerprint("sk-very-secret-4711"), "failed")]
     router.close()
     held = b"".join(file.read_bytes() for file in path.parent.iterdir())

@@ -12,10 +12,10 @@ from unit.money.ledger.calls import T0, call
 
 from capability_router import StoreError, Usage
 from capability_router.clock import SystemClock
-from capability_router.concurrency.lifetime import _owners
+from capability_router.concurrency.process_hooks import _owners
 from capability_router.money.ledger.call import Call
 from capability_router.money.ledger.journal import Journal
-from capability_router.stores.calls import CALL, DAY_S, KEY, SUMS, Asked, Cell
+from capability_router.stores.calls import CALL, DAY_S, KEY, SUMS, CallQuery, HourlySums
 
 HOUR_S = 3_600.0
 
@@ -25,10 +25,10 @@ class Room:
 
     def __init__(self) -> None:
         self.away = False
-        self.batches: list[tuple[int, int, list[Sequence[Any]], list[Cell]]] = []
+        self.batches: list[tuple[int, int, list[Sequence[Any]], list[HourlySums]]] = []
         self.tidied: list[tuple[float, int | None]] = []
 
-    def append(self, writer: int, number: int, calls: Sequence[Sequence[Any]], cells: Iterable[Cell]) -> None:
+    def append(self, writer: int, number: int, calls: Sequence[Sequence[Any]], cells: Iterable[HourlySums]) -> None:
         if self.away:
             raise StoreError("it is away")
         self.batches.append((writer, number, list(calls), list(cells)))
@@ -39,11 +39,11 @@ class Room:
         self.tidied.append((before, keep))
         return 0
 
-    def cells(self, asked: Asked) -> Iterable[tuple[int, Mapping[str, Any], Sequence[int]]]:
+    def cells(self, asked: CallQuery) -> Iterable[tuple[int, Mapping[str, Any], Sequence[int]]]:
         for _, _, _, cells in self.batches:
             yield from ((cell.start, dict(zip(KEY, cell.key, strict=True)), cell.sums) for cell in cells)
 
-    def calls(self, asked: Asked, *, newest_first: bool) -> Iterator[Mapping[str, Any]]:
+    def calls(self, asked: CallQuery, *, newest_first: bool) -> Iterator[Mapping[str, Any]]:
         rows = [dict(zip(CALL, row, strict=True)) for _, _, calls, _ in self.batches for row in calls]
         for row in reversed(rows) if newest_first else rows:
             yield {**row, "tags": tuple(json.loads(row["tags"]))}
@@ -487,15 +487,15 @@ def one_of_each() -> Call:
 @pytest.mark.parametrize("settled", [one_of_each(), call("r", fault=None, cost=None)], ids=["all", "little"])
 def test_a_call_comes_back_as_it_was(journal: Journal, settled: Call) -> None:
     journal.take(settled)
-    assert list(journal.calls(Asked())) == [settled]
+    assert list(journal.calls(CallQuery())) == [settled]
 
 
 def test_both_ways_of_reading_write_first_and_the_order_is_asked_for(journal: Journal, room: Room) -> None:
     take(journal, 2)
-    ((_, key, sums),) = journal.cells(Asked())
+    ((_, key, sums),) = journal.cells(CallQuery())
     assert (key["tenant"], key["tags"], key["fault"], sums[SUMS.index("calls")]) == ("t", '["x"]', "answered", 2)
     take(journal, 1)
-    assert [c.request_id for c in journal.calls(Asked(), newest_first=True)] == ["0", "1", "0"]
+    assert [c.request_id for c in journal.calls(CallQuery(), newest_first=True)] == ["0", "1", "0"]
     assert singly(room) == [2, 1]
 
 
@@ -506,7 +506,7 @@ def test_what_a_newer_version_has_written_is_read_as_far_as_it_is_known(journal:
     usage = CALL.index("usage")
     row[usage] = json.dumps({**json.loads(row[usage]), "tokens_of_tomorrow": 3})
     room.batches[0][2][0] = row
-    assert list(journal.calls(Asked())) == [one_of_each()]
+    assert list(journal.calls(CallQuery())) == [one_of_each()]
 
 
 def test_it_shows_how_many_wait(journal: Journal) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from capability_router import ConfigError, Usage
 from capability_router.concurrency.deferring_lock import DeferringLock
-from capability_router.money.ledger.books import MemoryBooks
-from capability_router.money.ledger.call import Call, Line
+from capability_router.money.ledger.call import Call, LaunchKey
 from capability_router.money.ledger.ledger import Ledger
-from capability_router.stores.calls import Asked
+from capability_router.money.ledger.ledger_backend import MemoryLedgerBackend
+from capability_router.stores.calls import CallQuery
 
 
 def call(request_id="r", attempt=1, model="a", cost=10**9, tenant="t", tags=("x",), estimated=False, **rest) -> Call:
@@ -30,7 +30,7 @@ def call(request_id="r", attempt=1, model="a", cost=10**9, tenant="t", tags=("x"
 def booked(*calls: Call) -> Ledger:
     ledger = Ledger()
     for c in calls:
-        ledger.open(Line(c.request_id, c.attempt))
+        ledger.open(LaunchKey(c.request_id, c.attempt))
         ledger.settle(c)
     return ledger
 
@@ -77,7 +77,7 @@ def test_threads_book_exactly() -> None:
 
     def work(n: int) -> None:
         for i in range(500):
-            ledger.open(Line(f"{n}-{i}", 1))
+            ledger.open(LaunchKey(f"{n}-{i}", 1))
             ledger.settle(call(f"{n}-{i}", cost=i))
             ledger.settle(call(f"{n}-{i}", cost=i))
 
@@ -93,7 +93,7 @@ def test_a_tag_given_twice_counts_once() -> None:
     assert booked(call("1", tags=("x", "x"))).total(by=("tag",))[("x",)].calls == 1
 
 
-class Shelf(MemoryBooks):
+class Shelf(MemoryLedgerBackend):
     """Books that wait for a store."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class Shelf(MemoryBooks):
     def take(self, call: Call) -> None:
         self.waiting.append(call)
 
-    def calls(self, asked: Asked, *, newest_first: bool = False) -> Iterator[Call]:
+    def calls(self, asked: CallQuery, *, newest_first: bool = False) -> Iterator[Call]:
         return iter(self.waiting)
 
     def close(self) -> None:
@@ -126,8 +126,8 @@ class Shelf(MemoryBooks):
 def test_other_books_are_kept_told_of_and_closed() -> None:
     shelf = Shelf()
     ledger = Ledger(books=shelf)
-    ledger.open(Line("r", 1))
-    ledger.open(Line("r", 2))
+    ledger.open(LaunchKey("r", 1))
+    ledger.open(LaunchKey("r", 2))
     ledger.settle(call())
     assert ledger.calls() == [call()]
     assert (ledger.unwritten, ledger.dropped, ledger.unsettled) == (1, 3, 1)
@@ -154,7 +154,7 @@ def test_in_memory_nothing_waits_and_nothing_is_dropped() -> None:
 def test_a_launch_is_open_until_it_is_settled_whatever_else_its_request_does() -> None:
     ledger = Ledger()
     for attempt in (1, 2):
-        ledger.open(Line("r", attempt))
+        ledger.open(LaunchKey("r", attempt))
     ledger.settle(call(attempt=2))
     ledger.settle(call(attempt=3))
     assert (ledger.unsettled, ledger.refused_settlements, ledger.total().calls) == (1, 1, 1)
@@ -165,7 +165,7 @@ def test_days_that_are_kept_no_longer_leave_the_times_and_not_the_sum(days: floa
     """Two days are always kept by the hour."""
     ledger = Ledger(days=days, unix=lambda: 10 * 86_400.0)
     for day in range(10):
-        ledger.open(Line(str(day), 1))
+        ledger.open(LaunchKey(str(day), 1))
         ledger.settle(call(str(day), cost=1, at=day * 86_400.0))
     assert ledger.total().calls == 10
     assert ledger.total(since=0.0).calls == known

@@ -171,7 +171,7 @@ def test_scores_that_were_learned_are_traded_at_the_targets_price(tmp_path: Path
     from capability_router.learning.quality.state import dumped
 
     learner, path, world = Learner.open(tmp_path / "state.json"), tmp_path / "state.json", World(2)
-    learner.quality.study(World().log(600))
+    learner.quality.learn_log(World().log(600))
     path.write_text(dumped(learner.quality), encoding="utf-8")
     made = scripted_router(
         {"lawyer": ScriptedModel(["ok"]), "coder": ScriptedModel(["ok"])},

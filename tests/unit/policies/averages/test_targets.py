@@ -21,8 +21,8 @@ from unit.policies.workloads import (
     shrinks,
 )  # fmt: skip
 
-from capability_router.policies.averages.target import Target
-from capability_router.policies.base import Prospect
+from capability_router.policies.averages.average_target import AverageTarget
+from capability_router.policies.base import EligibleModel
 
 SEEDS = (1, 2)
 
@@ -73,20 +73,20 @@ def test_above_the_best_everything_goes_to_the_best(seed: int) -> None:
     assert "the best are within $1,000 per request: now $0.0" in done.policy.reason(done.last, done.last.rows[4])
 
 
-def _same(workload: Workload, seed: int, count: int) -> list[list[Prospect]]:
+def _same(workload: Workload, seed: int, count: int) -> list[list[EligibleModel]]:
     rng = random.Random(seed)
     return [workload(rng, at) for at in range(count)]
 
 
 def test_where_quality_is_equal_nobody_is_dearer_or_slower_for_nothing() -> None:
-    def same(_: random.Random, __: int) -> list[Prospect]:
+    def same(_: random.Random, __: int) -> list[EligibleModel]:
         return [row(n, 0.8, 1e-4 * 4 ** (MODELS - n), 0.5) for n in range(MODELS)]
 
     assert {t.model for t in run(same, 1, 100, cost_target_usd=1.0, latency_target_s=9).took} == {"m4"}
 
 
 def test_where_quality_and_cost_are_equal_nobody_is_slower_for_nothing() -> None:
-    def same(_: random.Random, __: int) -> list[Prospect]:
+    def same(_: random.Random, __: int) -> list[EligibleModel]:
         return [row(n, 0.8, 1e-4, 0.5 * (MODELS - n)) for n in range(MODELS)]
 
     assert {t.model for t in run(same, 1, 100, latency_target_s=9, cost_weight=0).took} == {"m4"}
@@ -95,7 +95,7 @@ def test_where_quality_and_cost_are_equal_nobody_is_slower_for_nothing() -> None
 def test_what_another_price_leaves_over_is_not_saved_up() -> None:
     """The usual price of quality was the higher one: that less was spent is no reason to spend more."""
     points = [(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
-    thrifty, saved = Target(), Target()
+    thrifty, saved = AverageTarget(), AverageTarget()
     for _ in range(300):
         thrifty.took(0.001, points, 0.0001, slack=True)
         saved.took(0.001, points, 0.0001)
@@ -106,7 +106,7 @@ def test_what_another_price_leaves_over_is_not_saved_up() -> None:
 
 def test_failed_requests_save_nothing_up() -> None:
     points = [(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
-    target = Target()
+    target = AverageTarget()
     for _ in range(300):
         target.took(0.001, points, 0.001)
         target.settled(0.001, 0.0, telling=False)
@@ -118,7 +118,7 @@ def test_failed_requests_save_nothing_up() -> None:
 @pytest.mark.parametrize("wanted", [0.00001, 0.0005, 0.003, 0.02])
 def test_a_cold_target_is_the_same_where_amounts_are_told_apart(wanted: float) -> None:
     points = [(usd, quality, usd) for usd, quality in ((0.0001, 0.5), (0.001, 0.7), (0.01, 0.9))]
-    target = Target()
+    target = AverageTarget()
     for _ in range(9):
         told = target.price(wanted, lambda: points, lambda: [usd for usd, _, _ in points])
         assert told == target.price(wanted, lambda: points)
@@ -129,7 +129,7 @@ def test_without_a_choice_that_comes_to_the_target_no_points_are_made() -> None:
     def points() -> list[tuple[float, float, float]]:
         raise AssertionError("points were made")
 
-    price = Target().price(0.02, points, lambda: [0.0001, 0.01])
+    price = AverageTarget().price(0.02, points, lambda: [0.0001, 0.01])
     assert (price.value, price.least) == (0.0, 0.0001)
 
 
@@ -139,7 +139,7 @@ def test_one_model_is_asked_whatever_the_target() -> None:
 
 
 def test_without_any_price_there_is_nothing_to_keep() -> None:
-    def dark(rng: random.Random, at: int) -> list[Prospect]:
+    def dark(rng: random.Random, at: int) -> list[EligibleModel]:
         return [row(n, r.quality, None, r.latency_s) for n, r in enumerate(mixed(rng, at))]
 
     rng = random.Random(1)
@@ -207,7 +207,7 @@ def test_no_fixed_price_in_hindsight_buys_much_more_quality(target: float, seed:
 def test_a_target_that_could_not_be_met_is_no_debt_later() -> None:
     """Nor are savings from easy times spent at once: the hundred requests after the change are within half of it."""
 
-    def eased(rng: random.Random, at: int) -> list[Prospect]:
+    def eased(rng: random.Random, at: int) -> list[EligibleModel]:
         more = 20.0 if at < 600 else 1.0
         return [row(n, r.quality, (r.cost_pico or 0) * more / 1e12, r.latency_s) for n, r in enumerate(mixed(rng, at))]
 

@@ -8,9 +8,9 @@ import pytest
 
 from capability_router.clock import ManualClock
 from capability_router.errors import StoreError
-from capability_router.policies.exploration.budget import DAY_S, OwnMoney, SharedMoney
-from capability_router.stores.base import Claim, Grant
-from capability_router.stores.lending import Till, lend
+from capability_router.policies.exploration.budget import DAY_S, LocalExplorationBudget, SharedExplorationBudget
+from capability_router.stores.base import LeaseClaim, LeaseGrant
+from capability_router.stores.lending import BudgetState, lend
 from capability_router.stores.memory import MemoryBudgets
 
 
@@ -33,7 +33,7 @@ def room(clock: Wound) -> MemoryBudgets:
     return MemoryBudgets(clock.unix)
 
 
-def spend(money: SharedMoney, clock: Wound, *, final: bool = False) -> None:
+def spend(money: SharedExplorationBudget, clock: Wound, *, final: bool = False) -> None:
     money.renew(clock.now())
     assert money.took(10_000, clock.now())
     money.renew(clock.now(), final=final)
@@ -42,7 +42,7 @@ def spend(money: SharedMoney, clock: Wound, *, final: bool = False) -> None:
 
 def test_it_counts_once_after_all_was_given_back(clock: Wound, room: MemoryBudgets) -> None:
     """A store forgets who has said goodbye, and would book all that he has ever spent when he comes again."""
-    money = SharedMoney(room, "router", 1_000_000, clock.unix)
+    money = SharedExplorationBudget(room, "router", 1_000_000, clock.unix)
     for final in (True, False, True, False):
         spend(money, clock, final=final)
     (today,) = room.standings()
@@ -51,7 +51,7 @@ def test_it_counts_once_after_all_was_given_back(clock: Wound, room: MemoryBudge
 
 def test_a_day_that_comes_again_is_spent_further(clock: Wound, room: MemoryBudgets) -> None:
     """Where the wall clock was set over midnight and back: of whom it knows, a store books what is above the former."""
-    money = SharedMoney(room, "router", 1_000_000, clock.unix)
+    money = SharedExplorationBudget(room, "router", 1_000_000, clock.unix)
     for by in (0.0, DAY_S, 0.0, DAY_S, 0.0):
         clock.by = by
         spend(money, clock)
@@ -67,9 +67,9 @@ class Shared(MemoryBudgets):
     def __init__(self, clock: Wound) -> None:
         super().__init__(clock.unix)
         self.after: Callable[[], object] | None = None
-        self._till = Till()
+        self._till = BudgetState()
 
-    def claim(self, claim: Claim) -> Grant:
+    def claim(self, claim: LeaseClaim) -> LeaseGrant:
         grant = lend(self._till, claim, self._unix())
         after, self.after = self.after, None
         if after is not None:
@@ -80,14 +80,14 @@ class Shared(MemoryBudgets):
 @pytest.mark.parametrize("final", [False, True])
 def test_what_is_given_back_is_not_spent_while_the_answer_is_on_its_way(clock: Wound, final: bool) -> None:
     room = Shared(clock)
-    one, other = (SharedMoney(room, "router", 1_000_000, clock.unix) for _ in range(2))
+    one, other = (SharedExplorationBudget(room, "router", 1_000_000, clock.unix) for _ in range(2))
     one.wants(900_000)
     one.renew(clock.now())
     assert one.left(clock.now()) >= 900_000
     clock.advance(16.0)
     spent: list[int] = []
 
-    def spends(money: SharedMoney, amount: int) -> None:
+    def spends(money: SharedExplorationBudget, amount: int) -> None:
         spent.append(amount * money.took(amount, clock.now()))
 
     def meanwhile() -> None:
@@ -104,7 +104,7 @@ def test_what_is_given_back_is_not_spent_while_the_answer_is_on_its_way(clock: W
 
 
 def test_what_trials_cost_beyond_what_was_expected_is_booked_on_their_day() -> None:
-    money = OwnMoney(1_000)
+    money = LocalExplorationBudget(1_000)
     assert money.took(100, 0.0)
     money.ended(700)
     assert money.left(0.0) == 200
@@ -115,10 +115,10 @@ def test_what_trials_cost_beyond_what_was_expected_is_booked_on_their_day() -> N
 
 
 def test_trials_that_cost_less_make_up_for_others_and_pay_for_no_more(clock: Wound, room: MemoryBudgets) -> None:
-    shared = SharedMoney(room, "router", 1_000, clock.unix)
+    shared = SharedExplorationBudget(room, "router", 1_000, clock.unix)
     shared.wants(1_000)
     shared.renew(clock.now())
-    for money in (OwnMoney(1_000), shared):
+    for money in (LocalExplorationBudget(1_000), shared):
         assert money.took(400, clock.now())
         for beyond, left in ((-300, 600), (200, 600), (150, 550), (-50, 550), (100, 500)):
             money.ended(beyond)
@@ -127,7 +127,7 @@ def test_trials_that_cost_less_make_up_for_others_and_pay_for_no_more(clock: Wou
 
 def test_all_processes_learn_of_what_a_trial_cost_beyond_what_was_expected(clock: Wound) -> None:
     room = Shared(clock)
-    one, other = (SharedMoney(room, "router", 1_000_000, clock.unix) for _ in range(2))
+    one, other = (SharedExplorationBudget(room, "router", 1_000_000, clock.unix) for _ in range(2))
     one.renew(clock.now())
     assert one.took(1_000, clock.now())
     one.ended(2_000_000)
@@ -139,17 +139,17 @@ def test_all_processes_learn_of_what_a_trial_cost_beyond_what_was_expected(clock
 
 
 def test_a_loan_ends_while_the_machine_is_asleep(clock: Wound, room: MemoryBudgets) -> None:
-    money = SharedMoney(room, "router", 1_000_000, clock.unix)
+    money = SharedExplorationBudget(room, "router", 1_000_000, clock.unix)
     money.renew(clock.now())
     clock.by = 31.0
     assert money.left(clock.now()) == 0
 
 
 def test_what_is_wanted_is_asked_again_if_the_store_was_away(clock: Wound, room: MemoryBudgets) -> None:
-    money = SharedMoney(room, "router", 1_000_000, clock.unix)
-    asked: list[Claim] = []
+    money = SharedExplorationBudget(room, "router", 1_000_000, clock.unix)
+    asked: list[LeaseClaim] = []
 
-    def away(claim: Claim) -> Grant:
+    def away(claim: LeaseClaim) -> LeaseGrant:
         asked.append(claim)
         raise StoreError("away")
 

@@ -16,9 +16,9 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 from capability_router import NoEligibleModel, Price, Request
 from capability_router.learning.learner import Learner
 from capability_router.learning.quality.levels import Level
-from capability_router.learning.quality.model import Quality
-from capability_router.policies.exploration.budget import OwnMoney
-from capability_router.policies.exploration.explorer import MOST, Explored, evenly
+from capability_router.learning.quality.model import QualityModel
+from capability_router.policies.exploration.budget import LocalExplorationBudget
+from capability_router.policies.exploration.explorer import MOST, ExplorationChoice, evenly
 from capability_router.request import Routing, Usage
 from capability_router.router import Router
 from capability_router.testing import ScriptedModel, ask, scripted_router
@@ -36,7 +36,7 @@ def router(path: Path, price: float = 0.001, **policy: Any) -> Router:
     made = scripted_router(as_predicted, cards=cards, policy=named)
     learned = made.planner.learned
     assert isinstance(learned, Learner)
-    learned.quality = Quality(levels={"a": Level(QUALITY["a"] * KNOWN, KNOWN, seen=KNOWN)}, scored=KNOWN)
+    learned.quality = QualityModel(levels={"a": Level(QUALITY["a"] * KNOWN, KNOWN, seen=KNOWN)}, scored=KNOWN)
     return made
 
 
@@ -167,7 +167,7 @@ def test_a_trial_whose_money_others_spend_since_it_was_drawn_is_not_made(tmp_pat
     assert explorer is not None
     costs = {c.id: c.cost_usd or 0.0 for c in plans[0].candidates}
     extra = round((costs["b"] - costs["a"]) * 1e12)
-    drawn = [Explored(1, 0.5, extra, "tried") for _ in IDS]
+    drawn = [ExplorationChoice(1, 0.5, extra, "tried") for _ in IDS]
     paid = sum(explorer.pays(each, made.clock.now()) for each in drawn)
     assert 0 < paid * extra <= 1e10 < (paid + 1) * extra
 
@@ -175,7 +175,7 @@ def test_a_trial_whose_money_others_spend_since_it_was_drawn_is_not_made(tmp_pat
 def test_who_finds_the_money_gone_asks_the_pick(tmp_path: Path) -> None:
     made = router(tmp_path, price=100.0, exploration=1.0, exploration_usd_per_day=0.01, seed=7)
 
-    class SpentSince(OwnMoney):
+    class SpentSince(LocalExplorationBudget):
         def took(self, amount: int, now: float) -> bool:
             while super().took(1_000_000_000, now):
                 pass
@@ -194,7 +194,7 @@ def test_what_a_trial_would_cost_is_asked_for_where_there_is_less(tmp_path: Path
     """A process is lent a part of the day's money, which may be less than the cheapest trial costs."""
     made, wanted = router(tmp_path, price=100.0, exploration=1.0, exploration_usd_per_day=0.01), list[int]()
 
-    class Lent(OwnMoney):
+    class Lent(LocalExplorationBudget):
         def wants(self, amount: int) -> None:
             wanted.append(amount)
 
@@ -209,7 +209,7 @@ def test_what_a_trial_would_cost_is_asked_for_where_there_is_less(tmp_path: Path
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_child_that_is_forked_while_money_is_counted_counts_on() -> None:
-    money = OwnMoney(100)
+    money = LocalExplorationBudget(100)
     with money._lock:  # as another thread may
         child = os.fork()
         if child == 0:

@@ -15,10 +15,10 @@ pytest.importorskip("numpy", reason="the learned model needs numpy (the extra `l
 from capability_router import Price, Request
 from capability_router.learning.learner import Learner
 from capability_router.learning.quality.levels import Level
-from capability_router.learning.quality.model import Quality
+from capability_router.learning.quality.model import QualityModel
 from capability_router.policies.base import Scored
-from capability_router.policies.exploration.budget import OwnMoney
-from capability_router.policies.exploration.explorer import PICKED, Explored, Explorer
+from capability_router.policies.exploration.budget import LocalExplorationBudget
+from capability_router.policies.exploration.explorer import PICKED, ExplorationChoice, Explorer
 from capability_router.testing import ScriptedModel, ask, scripted_router
 
 SHARE, REQUESTS, PURSE = 0.1, 800, 10**15
@@ -30,14 +30,16 @@ DEARER = ("c", "d", "e", "f")
 class Evenly(Explorer):
     """Who may be better within both errors is tried, each as often: the reference."""
 
-    def choose(self, request_id: str, ranked: Sequence[Scored], now: float) -> Explored:
+    def choose(self, request_id: str, ranked: Sequence[Scored], now: float) -> ExplorationChoice:
         best, first = ranked[0]
         may = [at for at, (q, row) in enumerate(ranked) if at and q + row.error > best - first.error]
         dice = Random(request_id)
         if not may or dice.random() >= SHARE:
             return PICKED
         at = dice.choice(may)
-        return Explored(at, SHARE / len(may), max((ranked[at][1].cost_pico or 0) - (first.cost_pico or 0), 0), "tried")
+        return ExplorationChoice(
+            at, SHARE / len(may), max((ranked[at][1].cost_pico or 0) - (first.cost_pico or 0), 0), "tried"
+        )
 
 
 class Found(NamedTuple):
@@ -49,15 +51,15 @@ class Found(NamedTuple):
 
 
 def lived(path: Path, explorer: type[Explorer], seed: int, monkeypatch: pytest.MonkeyPatch) -> Found:
-    monkeypatch.setattr(Quality, "due", False)  # words are no matter here
+    monkeypatch.setattr(QualityModel, "due", False)  # words are no matter here
     cards = {id: {"price": Price(20 if id in DEARER else 2, 20), "quality": {"default": 0.7}} for id in RIGHT}
     policy = {"name": "adaptive", "state": str(path), "exploration": SHARE, "cost_weight": 0.0, "latency_weight": 0.0}
     router = scripted_router({id: ScriptedModel(["ok"] * REQUESTS) for id in RIGHT}, cards=cards, policy=policy)
-    money, learned = OwnMoney(PURSE), router.planner.learned
+    money, learned = LocalExplorationBudget(PURSE), router.planner.learned
     assert router.planner.explorer is not None
     assert isinstance(learned, Learner)
     levels = {id: Level(right * SETTLED, SETTLED, seen=SETTLED) for id, right in RIGHT.items() if id != "new"}
-    learned.quality = Quality(levels=levels, scored=SETTLED)
+    learned.quality = QualityModel(levels=levels, scored=SETTLED)
     router.planner = replace(router.planner, explorer=explorer(SHARE, money, seed))
     dice, asked, right = Random(seed), [], 0.0
     for number in range(REQUESTS):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from capability_router.errors import ConfigError
-from capability_router.rehearsal.script.fault_line import Moment, parse_line, read_lines
+from capability_router.rehearsal.script.fault_line import ScriptTime, parse_line, read_lines
 from capability_router.rehearsal.script.kinds import KINDS
 from capability_router.rehearsal.script.presets import PRESETS
 
@@ -13,24 +13,24 @@ from capability_router.rehearsal.script.presets import PRESETS
 @pytest.mark.parametrize(
     ("text", "kind", "value", "target", "start", "length", "share"),
     [
-        ("outage:openai@30s+60s", "outage", 0, "openai", Moment(30), Moment(60), 1),
-        ("down:openai", "outage", 0, "openai", Moment(0), None, 1),
-        ("outage", "outage", 0, "", Moment(0), None, 1),
-        ("errors=0.3:openai/gpt-5.4@1m+500ms", "errors", 0.3, "openai/gpt-5.4", Moment(60), Moment(0.5), 0.3),
-        ("errors=30%:mini,status=503", "errors", 0.3, "mini", Moment(0), None, 0.3),
-        ("429=20s:tag:prod@25%+50%", "rate-limit", 20, "tag:prod", Moment(0.25, True), Moment(0.5, True), 1),
-        ("rate_limit:a,retry_after=2m", "rate-limit", 120, "a", Moment(0), None, 1),
-        ("slow(x4):house@1h", "slow", 4, "house", Moment(3600), None, 1),
-        ("slow=x10,share=0.1", "slow", 10, "", Moment(0), None, 0.1),
-        ("overflow=8_000:a", "overflow", 8000, "a", Moment(0), None, 1),
-        ("auth:key:OPENAI_API_KEY@5s", "auth", 0, "key:OPENAI_API_KEY", Moment(5), None, 1),
-        ("outage:claude@20250101@30s+5s", "outage", 0, "claude@20250101", Moment(30), Moment(5), 1),
-        ("outage:claude@20250101", "outage", 0, "claude@20250101", Moment(0), None, 1),
-        ("503:a", "errors", 1, "a", Moment(0), None, 1),
+        ("outage:openai@30s+60s", "outage", 0, "openai", ScriptTime(30), ScriptTime(60), 1),
+        ("down:openai", "outage", 0, "openai", ScriptTime(0), None, 1),
+        ("outage", "outage", 0, "", ScriptTime(0), None, 1),
+        ("errors=0.3:openai/gpt-5.4@1m+500ms", "errors", 0.3, "openai/gpt-5.4", ScriptTime(60), ScriptTime(0.5), 0.3),
+        ("errors=30%:mini,status=503", "errors", 0.3, "mini", ScriptTime(0), None, 0.3),
+        ("429=20s:tag:prod@25%+50%", "rate-limit", 20, "tag:prod", ScriptTime(0.25, True), ScriptTime(0.5, True), 1),
+        ("rate_limit:a,retry_after=2m", "rate-limit", 120, "a", ScriptTime(0), None, 1),
+        ("slow(x4):house@1h", "slow", 4, "house", ScriptTime(3600), None, 1),
+        ("slow=x10,share=0.1", "slow", 10, "", ScriptTime(0), None, 0.1),
+        ("overflow=8_000:a", "overflow", 8000, "a", ScriptTime(0), None, 1),
+        ("auth:key:OPENAI_API_KEY@5s", "auth", 0, "key:OPENAI_API_KEY", ScriptTime(5), None, 1),
+        ("outage:claude@20250101@30s+5s", "outage", 0, "claude@20250101", ScriptTime(30), ScriptTime(5), 1),
+        ("outage:claude@20250101", "outage", 0, "claude@20250101", ScriptTime(0), None, 1),
+        ("503:a", "errors", 1, "a", ScriptTime(0), None, 1),
     ],
 )
 def test_a_line_is_read(
-    text: str, kind: str, value: float, target: str, start: Moment, length: Moment | None, share: float
+    text: str, kind: str, value: float, target: str, start: ScriptTime, length: ScriptTime | None, share: float
 ) -> None:
     line = parse_line(text)
     assert (line.kind, line.value, line.target, line.start, line.length) == (kind, value, target, start, length)

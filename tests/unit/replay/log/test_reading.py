@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from unit.replay.logs import again, candidate, decision, lines, records, score, write
 
 from capability_router.decision_log.file_order import files_of
-from capability_router.decision_log.shapes import flaw
+from capability_router.decision_log.record_validation import flaw
 from capability_router.errors import ConfigError
-from capability_router.replay.log import reading as module
-from capability_router.replay.log.parsing import Unreadable, logged_of
-from capability_router.replay.log.reading import read
+from capability_router.replay.log import replay_log as module
+from capability_router.replay.log.parsing import UnreplayableRecord, logged_of
+from capability_router.replay.log.replay_log import read
 from capability_router.request import Need, Request
 from capability_router.routing import Routing
 from capability_router.telemetry.jsonl import JsonlSink
@@ -113,7 +113,7 @@ def test_whatever_stands_anywhere_a_record_is_read_or_left_out(where: tuple[Any,
         return
     try:
         found = logged_of(record, traits=True)
-    except Unreadable:
+    except UnreplayableRecord:
         return
     assert found.id
     assert 0 <= found.features.input_tokens <= 1e7
@@ -202,7 +202,7 @@ def test_a_record_without_terms_says_so(tmp_path: Path) -> None:
     path = write(tmp_path / "log", [Request(("x",), id="1")])
     (record,) = records(path)
     del record["terms"]
-    assert not logged_of(record).termed
+    assert not logged_of(record).terms_recorded
 
 
 def test_the_draw_of_a_rule_is_no_chance_because_a_replayed_rule_draws_by_the_same_id() -> None:

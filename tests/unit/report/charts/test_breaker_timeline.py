@@ -7,10 +7,10 @@ import pytest
 from unit.report.decisions import BEGAN, attempt, decision
 
 from capability_router.drawing.svg import NARROW, WIDTH
-from capability_router.report.breakers import Away, aways
 from capability_router.report.charts.health import breaker_chart
 from capability_router.report.data import ReportData
 from capability_router.report.page import page
+from capability_router.report.unhealthy_spans import UnhealthySpan, unhealthy_spans
 from capability_router.testing import ask, scripted_router
 
 
@@ -23,7 +23,7 @@ def change(at: float, event: str, model: str = "a", router: str = "r") -> dict[s
 
 def spans(*records: dict[str, Any]) -> list[tuple[str, str, float, float | None]]:
     traffic = ReportData.of(records)
-    found = aways(traffic.changes, traffic.requests)
+    found = unhealthy_spans(traffic.changes, traffic.requests)
     return [
         (a.model, a.state, a.start_s - BEGAN, None if a.end_s is None else a.end_s - BEGAN)
         for own in found.values()
@@ -56,7 +56,7 @@ def test_the_models_own_next_answer_ends_what_nothing_else_ends() -> None:
 
 @pytest.mark.parametrize("wide", [WIDTH, NARROW])
 def test_spans_are_drawn_where_they_were(wide: float) -> None:
-    aways_ = {"a": [Away("a", "open", 25.0, 50.0, ""), Away("a", "half open", 50.0, None, "")]}
+    aways_ = {"a": [UnhealthySpan("a", "open", 25.0, 50.0, ""), UnhealthySpan("a", "half open", 50.0, None, "")]}
     root = ElementTree.fromstring(breaker_chart(aways_, (0.0, 100.0), wide))  # noqa: S314 - our own
     (left, right) = (
         (node.get("class"), float(node.get("x", "0")), float(node.get("width", "0"))) for node in root.iter("rect")

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capability_router.simulator.reading.question import Asked
+from capability_router.simulator.reading.question import PromptQuestion
 from capability_router.simulator.reading.schema import Filler
 
 TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict, "null": type(None)}
@@ -52,8 +52,8 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
     return isinstance(value, TYPES[kind])
 
 
-def asked(text: str) -> Asked:
-    return Asked(text, "", "chat", text)
+def asked(text: str) -> PromptQuestion:
+    return PromptQuestion(text, "", "chat", text)
 
 
 @given(schemas, st.text(max_size=80), st.booleans())

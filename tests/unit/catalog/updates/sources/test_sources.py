@@ -8,7 +8,7 @@ import pytest
 from unit.catalog.lists import LITELLM, MODELS_DEV, OPENROUTER
 
 from capability_router.catalog.known import document
-from capability_router.catalog.updates.offer import offered
+from capability_router.catalog.updates.catalog_update import offered
 from capability_router.catalog.updates.revision import revised
 from capability_router.catalog.updates.sources import litellm, models_dev, openrouter
 from capability_router.catalog.updates.sources.formats import listing
