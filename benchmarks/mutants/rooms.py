@@ -37,7 +37,8 @@ _BREAKER = (
 _CANDIDATE_HEALTH = tuple(
     f"tests/unit/health/test_{name}.py"
     for name in (
-        "candidate_health", "board", "board_bans", "transitions_told", "silence_detector", "concurrency_limit", "busy_caller",
+        "candidate_health", "board", "board_bans", "transitions_told", "silence_detector", "concurrency_limit",
+        "busy_caller",
     )
 )  # fmt: skip
 _WINDOW = ("tests/unit/health/test_window.py", *_BREAKER)
