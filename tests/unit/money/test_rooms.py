@@ -10,7 +10,7 @@ import pytest
 @pytest.mark.parametrize(
     ("room", "nouns"),
     [
-        ("ledger", ("Ledger", "Call", "Line", "Booked", "Total", "Totals")),
+        ("ledger", ("Ledger", "Call", "LaunchKey", "CostAttribution", "Total", "Totals")),
         ("budget", ("Budgets", "BudgetSpec", "BudgetEvent", "Denial")),
     ],
 )
