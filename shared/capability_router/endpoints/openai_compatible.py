@@ -65,7 +65,7 @@ class OpenAICompatible:
     def start(self, body: Mapping[str, Any], *, stream: bool = False, timeouts: TimeoutsLike | None = None) -> Exchange:
         """A call with this body (`messages`, options). Nothing is sent before its chunks are iterated.
 
-        `extra_headers`, `extra_body` and an `api_key` among the options are for this call only (`brought.py`).
+        `extra_headers`, `extra_body` and an `api_key` among the options are for this call only (`call_headers.py`).
         `timeouts` override the endpoint's own; they start now.
         """
         clocks, told = self.spec.timeouts.under(timeouts), {}

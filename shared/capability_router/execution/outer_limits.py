@@ -1,8 +1,8 @@
 """Limits that an attempt sets for a router nested in it: the seconds left, and whether the outer one has other models.
 
-By the time limit a nested router and its models know how long they have; driving/enclosing.py ends it when the attempt
-is given up. And if the outer router has another model, the nested one does not wait for a rate limit or a free place:
-it fails at once, with the time it would have waited in `retry_after_s`.
+By the time limit a nested router and its models know how long they have; driving/outer_attempt.py ends it when the
+attempt is given up. And if the outer router has another model, the nested one does not wait for a rate limit or a free
+place: it fails at once, with the time it would have waited in `retry_after_s`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ lambda is the price of quality in quality points per USD. Without a target it fo
 `cost_weight` quality points for what the strongest model's mean call costs. With a `quality_target`
 it is the dual of that target over recent requests (dual.py), so money is spent where it buys
 quality; a `quality_share` is such a target beside the best model of each request. Targets of cost
-and of latency, and caps that are to last, set the weights likewise (averages/steering.py). (A
+and of latency, and caps that are to last, set the weights likewise (averages/target_controller.py). (A
 per-request "cheapest that reaches the target" closes a half to a quarter as much of the gap to the
 oracle on recorded outcomes.)
 """

@@ -21,8 +21,8 @@ _CLEARLY, _ROUNDED = 1.001, 1e-9  # more than any rounding error
 Point = tuple[float, float, float]
 """One candidate of one request: USD, utility before cost (quality - mu * seconds), quality.
 
-A target of cost or latency (averages/target.py) has its own unit in the place of the USD, and of the quality too, as
-that is what the window sums up. A plain tuple, because each decision makes some dozens.
+A target of cost or latency (averages/average_target.py) has its own unit in the place of the USD, and of the quality
+too, as that is what the window sums up. A plain tuple, because each decision makes some dozens.
 """
 USD, QUALITY = itemgetter(0), itemgetter(2)
 

@@ -169,9 +169,7 @@ class LangSmithRows:
     def _unknown(self, key: str) -> ConfigError:
         if self._given:
             return ConfigError(f"--key: no run has feedback {key!r}{nearest(key, sorted(self._given))}")
-        told = (
-            f"--key selects among several kinds of LangSmith feedback, and the logs have none, so none is {key!r}"
-        )
+        told = f"--key selects among several kinds of LangSmith feedback, and the logs have none, so none is {key!r}"
         return ConfigError(f"{told}: leave it out, or add the export of the feedback")
 
     def _above(self, id: str) -> Iterator[str]:
