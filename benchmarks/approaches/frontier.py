@@ -13,8 +13,8 @@ from benchmarks.approaches.estimate import Estimate, column
 from benchmarks.approaches.pool import DataPaths, Task, carried_out
 from benchmarks.approaches.provider import RecordedProvider
 from benchmarks.approaches.sheet import RunSheet
-from capability_router.drawing.frontier import DataPathsoint as Point
 from capability_router.drawing.frontier import FrontierPlot, frontiers
+from capability_router.drawing.frontier import PlotPoint as Point
 
 SHARES = (0.88, 0.91, 0.93, 0.95, 0.97, 0.99)
 FEWER = 6

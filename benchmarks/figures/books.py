@@ -24,7 +24,7 @@ from capability_router.router import Router
 from capability_router.stores.opening import open_store
 from capability_router.testing import assert_books_balanced, scripted_router
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .fleet import simulated
 from .threads import IDS, LOOPS, THREADS, InstantAttempt, ThreadEndpoint, all_at_once
 

@@ -26,7 +26,7 @@ from capability_router.routing import Routing
 from capability_router.stores.base import BudgetBalance, BudgetStore, LeaseClaim, LeaseGrant
 from capability_router.testing import assert_books_balanced, scripted_router
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.drawn import DrawnAttempt, DrawnFault
 from .threads import all_at_once
 

@@ -23,7 +23,7 @@ from capability_router.testing import assert_books_balanced
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .finding import FigureResult
+from .figure_result import FigureResult
 from .ground.fake_models import FakeChat, FakeLLM, Steps, home
 
 NAMES = ("a", "b", "c")

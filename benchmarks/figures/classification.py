@@ -10,7 +10,7 @@ from typing import Any
 
 from capability_router.faults import classify
 
-from .finding import FigureResult
+from .figure_result import FigureResult
 
 TESTS = Path(__file__).parents[2] / "tests"
 LEAST_CASES, MOST_UNKNOWN = 200, 0.01

@@ -23,7 +23,7 @@ from capability_router.router import Router
 from capability_router.routing import Routing
 from capability_router.testing import assert_books_balanced, scripted_router
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 
 CALLS, AT_ONCE, MOST_LATE_S, QUIET_S = 10_000, 40, 0.05, 0.02
 WAYS = ("silent", "trickling", "failing", "empty chunks")

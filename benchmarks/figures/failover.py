@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.traffic import four, steady
 from .ground.virtual_time import Simulation
 

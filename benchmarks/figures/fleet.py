@@ -20,7 +20,7 @@ from typing import Any
 from capability_router.request import Request
 from capability_router.routing import Routing
 
-from .finding import FigureResult, save_regression, scaled
+from .figure_result import FigureResult, save_regression, scaled
 from .ground.virtual_fleet import LEAST_OUT, NEEDS_OPERATOR, WEATHERS, VirtualProvider, WeatherPeriod
 from .ground.virtual_time import ArrivingRequest, Simulation
 

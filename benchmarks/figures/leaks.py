@@ -14,7 +14,7 @@ from langchain_openai import ChatOpenAI
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.loopback import Server
 from .ground.traffic import four, steady
 from .ground.virtual_time import Simulation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.traffic import four, steady
 from .ground.virtual_time import Simulation
 from .ground.witness import MOST_ATTEMPTS, Witness

@@ -13,7 +13,7 @@ from capability_router import Request
 from capability_router.router import Router
 from capability_router.testing import ScriptedEndpoint, scripted_router
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 
 ROUNDS = 5  # the quietest counts: on a shared machine the 99th percentile of the others is the neighbours'
 MODELS, MOST_P50_US, MOST_P99_US, MOST_ASYNC_US = 10, 50.0, 150.0, 300.0

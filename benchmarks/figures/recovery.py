@@ -7,7 +7,7 @@ from typing import Any
 
 from capability_router.health.breaker import CLOSED, HALF_OPEN
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.traffic import four, steady
 from .ground.virtual_fleet import CallScript, VirtualProvider
 from .ground.virtual_time import Simulation

@@ -34,7 +34,7 @@ from capability_router.simulator.prompt import Prompt, parse_prompt
 from capability_router.simulator.reading.question import asked
 from capability_router.testing import ScriptedModel, ask, scripted_router
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 
 LOGS, REQUESTS, FEWER, SHARE = 100, 600, 300, 0.25
 SURE, TELLS = 0.92, 0.3  # of the intervals hold the truth; of the replays get one

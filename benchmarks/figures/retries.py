@@ -22,7 +22,7 @@ from perplexity import AsyncPerplexity, Perplexity
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter
 from llamaindex_router import EndpointLLM, RouterLLM
 
-from .finding import FigureResult
+from .figure_result import FigureResult
 from .ground.loopback import Server
 
 ATTEMPTS = 3

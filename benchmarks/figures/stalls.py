@@ -14,7 +14,7 @@ from langchain_openai import ChatOpenAI
 
 from langchain_router import AllCandidatesFailed, ChatEndpoint, ChatRouter, StreamInterrupted
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.loopback import Server
 
 LIMIT_S, SLACK_S = 0.3, 0.1

@@ -14,7 +14,7 @@ from capability_router.testing import ScriptedEndpoint, ScriptedModel, scripted_
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.fake_models import PIECES, FakeChat, FakeLLM, home
 
 NAMES = ("a", "b", "c")

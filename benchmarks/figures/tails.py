@@ -14,7 +14,7 @@ from capability_router.execution.effects import Launch
 from capability_router.request import Finish, Request
 from capability_router.stats.percentile import percentile
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.traffic import PRICE
 from .ground.virtual_fleet import PIECES, CallScript, VirtualCall, VirtualProvider, WeatherPeriod
 from .ground.virtual_time import ArrivingRequest, Journey, Simulation

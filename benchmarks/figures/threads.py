@@ -23,7 +23,7 @@ from capability_router.request import Finish, Reply, Request, Usage
 from capability_router.router import Router
 from capability_router.testing import assert_books_balanced, scripted_router
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.drawn import DrawnAttempt, DrawnFault
 
 THREADS, LOOPS, CALLS, CAP_S = 64, 4, 5_000, 60.0

@@ -21,7 +21,7 @@ from capability_router.testing import assert_books_balanced
 from langchain_router import ChatRouter
 from llamaindex_router import RouterLLM
 
-from .finding import FigureResult, scaled
+from .figure_result import FigureResult, scaled
 from .ground.fake_models import FakeChat, FakeLLM, home
 
 NAMES = ("a", "b", "c")
