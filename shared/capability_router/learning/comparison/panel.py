@@ -15,7 +15,7 @@ from capability_router.learning.logs.scored_request import ScoredRequest
 Matrix = NDArray[np.float64]
 
 LEAST_ANSWERS = 30
-"""Outcomes, below which a model is not compared."""
+"""Outcomes, below which a model is not compared, and costs, below which none are."""
 _WHOLE = 0.8  # of the rows have every model's outcome: the others are left out, and all is seen
 _TOLD = 0.5  # of the rows, at least: for fewer a comparison would be of other requests than the log's
 _KNOWN, _LEAST_CHANCE = 5.0, 0.02  # requests of a kind that the overall shares count for; never believed to be rarer
@@ -84,9 +84,10 @@ def _matrices(rows: list[ScoredRequest], models: list[str]) -> tuple[Matrix, Mat
     return scores, usd
 
 
-def unpriced(panel: Panel) -> list[str]:
-    """The models of which no cost is logged."""
-    return [model for model, usd in zip(panel.models, panel.usd.T, strict=True) if np.isnan(usd).all()]
+def unpriced(panel: Panel) -> dict[str, int]:
+    """The models of which too few costs are logged to compare costs, and how many are logged of each."""
+    counts = zip(panel.models, (~np.isnan(panel.usd)).sum(0).tolist(), strict=True)
+    return {model: count for model, count in counts if count < LEAST_ANSWERS}
 
 
 def chances(panel: Panel) -> Matrix:

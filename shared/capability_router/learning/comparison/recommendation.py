@@ -56,9 +56,15 @@ def verdict(found: RouterComparison) -> RoutingRecommendation:
 def without_costs(panel: Panel) -> str:
     """Why costs are not compared; "" where they are."""
     lacking = unpriced(panel)
-    if len(lacking) == len(panel.models):
-        return "no costs are logged" if lacking else ""
-    return f"costs are not compared, because none is logged of {', '.join(lacking[:10])}" if lacking else ""
+    if not lacking:
+        return ""
+    if len(lacking) == len(panel.models) and not any(lacking.values()):
+        return "no costs are logged"
+    none = [model for model, count in lacking.items() if not count]
+    few = [f"{model} ({count})" for model, count in lacking.items() if count]
+    whys = [f"none is logged of {', '.join(none[:10])}"] if none else []
+    whys += [f"fewer than {LEAST_ANSWERS} are logged of {', '.join(few[:10])}"] if few else []
+    return f"costs are not compared, because {' and '.join(whys)}"
 
 
 def _enough(found: RouterComparison) -> str:

@@ -107,7 +107,7 @@ class _PanelEvaluation:
         self.panel, self.foreseen = panel, foreseen
         self.score = _robust(panel.scores, foreseen.quality, panel)
         self.priced = not unpriced(panel)
-        self.guess = foreseen.usd if self.priced else np.zeros_like(self.score)
+        self.guess = _foreseen_usd(panel, foreseen) if self.priced else np.zeros_like(self.score)
         self.usd = _robust(panel.usd, self.guess, panel) if self.priced else self.guess
         means, costs = self.score.mean(0), self.usd.mean(0)
         self.best = int(means.argmax())
@@ -225,6 +225,11 @@ class _PanelEvaluation:
             CostQualityPoint("learned", own["usd"].value, own["score"].value),
             {m: MetricEstimate(float(s.mean()), float(s.std() / root)) for m, s in zip(models, short.T, strict=True)},
         )  # fmt: skip
+
+
+def _foreseen_usd(panel: Panel, foreseen: HeldOut) -> Matrix:
+    """With the mean cost of a model in a fold which holds all its costs: a NaN would be the largest of any figures."""
+    return np.where(np.isnan(foreseen.usd), np.nanmean(panel.usd, 0), foreseen.usd)
 
 
 def _robust(seen: Matrix, foreseen: Matrix, panel: Panel) -> Matrix:

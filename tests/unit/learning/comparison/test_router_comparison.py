@@ -128,6 +128,33 @@ def test_figures_do_not_need_costs(tmp_path: Path) -> None:
     assert set(found.figures) == {"learned", "best fixed", "random", "length"}
 
 
+@pytest.mark.parametrize(("costs", "why"), [
+    (1, "costs are not compared, because fewer than 30 are logged of weak (1)"), (29, "of weak (29)"), (30, ""),
+])  # fmt: skip
+def test_a_few_costs_of_a_model_do_not_decide(tmp_path: Path, costs: int, why: str) -> None:
+    """One cost is in one fold, and the other folds know nothing of the model's price."""
+    told = outcomes(400, pays=True)
+    for row in told[costs:]:
+        del row["outcomes"]["weak"]["cost_usd"]
+    found = judged(tmp_path, told)
+    assert (verdict(found).routes, found.priced) == (True, not why)
+    assert verdict(found).why.endswith(why or "at each of six cost weights")
+
+
+def test_costs_that_all_fall_into_one_fold_make_no_figure_a_nan(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, outcomes(400, pays=True))
+    for row in rows:
+        if fold_of(row, 2):
+            row.answers["weak"] = row.answers["weak"]._replace(cost_usd=None)
+    (panel,) = panels(rows)
+    (seen,) = foresight([panel], rows, 2, lambda _: None)
+    assert np.isnan(seen.usd).any()
+    found = contest(panel, seen, draws=20)
+    assert found.priced
+    assert found.figures["learned"]["gain"].value > 0.0
+    assert all(point.usd > 0.0 for point in found.models)
+
+
 @pytest.mark.parametrize("usd", [{"strong": 0.01, "weak": 0.0}, {"strong": 0.0, "weak": 0.0}], ids=["one", "both"])
 def test_free_models_have_figures_too(tmp_path: Path, usd: dict[str, float]) -> None:
     told = outcomes(300, pays=True)
