@@ -18,7 +18,7 @@ from capability_router.learning.comparison.cost_estimator import CostEstimator
 from capability_router.learning.comparison.held_out import fold_of, foresight
 from capability_router.learning.comparison.panel import panels
 from capability_router.learning.comparison.recommendation import remarks, small_panel_recommendation, verdict
-from capability_router.learning.comparison.router_comparison import RouterComparison, contest
+from capability_router.learning.comparison.router_comparison import MetricEstimate, RouterComparison, contest
 from capability_router.learning.logs.scored_request import ScoredAnswer, ScoredRequest
 from capability_router.learning.logs.training_log import read
 
@@ -165,6 +165,7 @@ def test_free_models_have_figures_too(tmp_path: Path, usd: dict[str, float]) -> 
     learned = found.figures["learned"]
     assert learned["gain"].value > 0
     assert np.isnan(learned["saved"].value) == (usd["strong"] == 0.0)
+    assert verdict(found).why.endswith("it is free, so costs are not weighed") == (usd["strong"] == 0.0)
     assert 0.0 < learned["gap"].value <= 1.0 or usd["strong"] == 0.0
 
 
