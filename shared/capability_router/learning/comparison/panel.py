@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from capability_router.learning.comparison.support import support
 from capability_router.learning.logs.scored_request import ScoredRequest
+from capability_router.learning.quality.model import LEAST
 
 Matrix = NDArray[np.float64]
 
@@ -42,11 +44,22 @@ class Panel(NamedTuple):
 
 
 def panels(rows: Sequence[ScoredRequest]) -> list[Panel]:
-    """One per group, the largest first."""
+    """One per group, the largest first. Groups that are too small to be compared by themselves are one panel together,
+    if they are large enough for one.
+    """
     groups: dict[str, list[ScoredRequest]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
+    small = [name for name in groups if len(groups[name]) < LEAST]
+    if len(small) > 1 and sum(len(groups[name]) for name in small) >= LEAST:
+        together = [row for name in small for row in _by_group(groups.pop(name))]
+        groups[f"{len(small):,} groups of fewer than {LEAST} requests"] = together
     return [_panel(name, groups[name]) for name in sorted(groups, key=lambda g: (-len(groups[g]), g))]
+
+
+def _by_group(rows: list[ScoredRequest]) -> list[ScoredRequest]:
+    """With the group as a part of the kind: which models are asked may go by the group."""
+    return [replace(row, kind=f"{row.group}\n{row.kind}") for row in rows]
 
 
 def _panel(name: str, rows: list[ScoredRequest], apart: tuple[str, ...] = ()) -> Panel:

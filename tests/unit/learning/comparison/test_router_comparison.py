@@ -213,6 +213,43 @@ def test_groups_are_compared_by_themselves(tmp_path: Path) -> None:
     assert [(panel.name, len(panel.rows)) for panel in panels(rows_of(tmp_path, rows))] == [("y", 60), ("x", 40)]
 
 
+def test_groups_that_are_too_small_are_compared_together(tmp_path: Path) -> None:
+    rows = outcomes(400, pays=True)
+    for at, row in enumerate(rows):
+        row["dataset"] = f"d{at % 10}"
+    found = judged(tmp_path, rows)
+    assert (found.panel.name, len(found.panel.rows)) == ("10 groups of fewer than 50 requests", 400)
+    assert verdict(found).routes
+
+
+def test_in_small_groups_the_group_may_decide_which_models_are_asked(tmp_path: Path) -> None:
+    """An easy group's model would seem better than a hard group's."""
+    rows = outcomes(160, pays=True)
+    for at, row in enumerate(rows):
+        group = at // 40
+        row["dataset"] = f"d{group}"
+        row["outcomes"] = {f"{model} {group % 2}": told for model, told in row["outcomes"].items()}
+    (panel,) = panels(rows_of(tmp_path, rows))
+    told = small_panel_recommendation(panel)
+    assert told is not None
+    assert (told.use, told.reason) == ("", "no_overlap")
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [
+        (MetricEstimate(0.6123, 0.0171), "0.612 ± 0.017"),
+        (MetricEstimate(0.0059, 0.00042), "0.0059 ± 0.0004"),
+        (MetricEstimate(0.00031, 0.000026), "0.00031 ± 0.00003"),
+        (MetricEstimate(-0.0001, 0.004), "0.000 ± 0.004"),
+        (MetricEstimate(0.5, 3e-17), "0.500 ± 0.000"),
+        (MetricEstimate(0.5, 0.0), "0.500 ± 0.000"),
+    ],
+)
+def test_a_small_error_has_a_digit(figure: MetricEstimate, shown: str) -> None:
+    assert figure.shown(3) == shown
+
+
 def test_a_bill_finds_the_prices_behind_it() -> None:
     sizes = [float(100 + 37 * i % 900) for i in range(60)]
     answers = [
