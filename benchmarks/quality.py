@@ -9,6 +9,7 @@ is learned from and judged on is cut from the train files alone. The evaluators 
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from capability_router import ModelCard, Request
 from capability_router.features import features
+from capability_router.learning.logs.values import NO_SCORE, OUTSIDE, SCALES, score_of
 from capability_router.learning.prior import Prior, StatedQuality
 from capability_router.learning.quality.memory import Remembered, ScoredResult
 from capability_router.learning.quality.model import QualityModel, QualityPrediction
@@ -31,27 +33,41 @@ from capability_router.tokens.estimate import estimate_tokens
 Row = Mapping[str, Any]
 LIKE_THE_MEAN = 1_000  # stands for the tokens of an answer that costs what the model's mean answer does
 PRICED = 5.0  # scored answers that a guess from the price is worth
+LEAST_COUNTS = 30  # rows of a model with token counts, unless all have them
 UNSEEN = 0.6  # what is believed of a model before any of its outcomes; every model here has hundreds
 
 
 class RecordedBill:
-    """What one model's answers cost, as its recorded bills show: USD per token in and out, and how it counts."""
+    """What one model's answers cost, as its recorded bills show: USD per token in and out, and how it counts.
+
+    A count or a cost that is missing in a few rows leaves these rows out. Counts of fewer than LEAST_COUNTS rows are
+    used only if there are no other rows.
+    """
 
     def __init__(self, estimated: Sequence[float], outcomes: Sequence[Row]) -> None:
-        entered = np.array([o.get("input_tokens") or 0.0 for o in outcomes])
-        self.out = np.array([o.get("output_tokens") or np.nan for o in outcomes])
-        told = not np.isnan(self.out).any()
-        usd = np.array([o.get("cost_usd") or 0.0 for o in outcomes])
-        columns = np.column_stack((entered, self.out if told else np.ones(len(entered))))
-        self.per_input, self.per_output = np.linalg.lstsq(columns, usd, rcond=None)[0]
-        self.usual = float(self.out.mean()) if told else 1.0  # without counts the second price is that of an answer
-        self.counted = np.linalg.lstsq(np.column_stack((estimated, np.ones(len(entered)))), entered, rcond=None)[0]
+        entered, _ = _counts(outcomes, "input_tokens", 0.0)
+        out, self.told = _counts(outcomes, "output_tokens", 1.0)  # without counts, the second price is of an answer
+        usd = np.array([np.nan if o.get("cost_usd") is None else o["cost_usd"] for o in outcomes])
+        known = ~np.isnan(entered + out + usd)
+        columns = np.column_stack((entered, out))[known]
+        self.per_input, self.per_output = np.linalg.lstsq(columns, usd[known], rcond=None)[0]
+        self.usual = float(np.nanmean(out))
+        sizes = np.column_stack((estimated, np.ones(len(entered))))
+        there = ~np.isnan(entered)
+        self.counted = np.linalg.lstsq(sizes[there], entered[there], rcond=None)[0]
 
     def usd(self, estimated: float, answer: float) -> float:
         """Of a prompt of so many estimated tokens and an answer of so many (NaN = as long as usual)."""
         entered = max(self.counted[0] * estimated + self.counted[1], 0.0)  # below the shortest prompt of the log, too
-        bill = self.per_input * entered + self.per_output * (self.usual if np.isnan(answer) else answer)
+        bill = self.per_input * entered + self.per_output * (answer if self.told and answer == answer else self.usual)
         return max(float(bill), 0.0)  # a few rows fit any price
+
+
+def _counts(outcomes: Sequence[Row], name: str, none: float) -> tuple[NDArray[np.float64], bool]:
+    """Of the rows, NaN = missing, and whether there are enough. If there are not, `none` for every row."""
+    found = np.array([np.nan if o.get(name) is None else o[name] for o in outcomes], np.float64)
+    enough = int((~np.isnan(found)).sum()) >= min(LEAST_COUNTS, len(found))
+    return (found, True) if enough else (np.full(len(found), none), False)
 
 
 class TrainedRouter:
@@ -148,7 +164,7 @@ class Online:
         chosen, drawn = self._latest
         if prompt != chosen:  # told later than for the prompt that was chosen for last
             drawn = sketch(traits(Request((prompt,))))
-        self._quality.learn(Remembered(str(self._asked), drawn), {model: ScoredResult(score, long)})
+        self._quality.learn(Remembered(str(self._asked), drawn), {model: ScoredResult(_on_scale(score, model), long)})
         if self._quality.due:
             self._quality.refit()
 
@@ -172,6 +188,8 @@ def cold_start(train_rows: Sequence[Row]) -> PriorBaseline:
 
 def policy(models: Sequence[str], mean_cost: Mapping[str, float], price: float) -> Online:
     """For routing_online.py --policy."""
+    if not math.isfinite(price):
+        raise ValueError(f"the price is {price}: choose a number of score points per USD (--price), or auto")
     return Online(models, mean_cost, price)
 
 
@@ -189,7 +207,14 @@ def remembered(number: int, prompt: str) -> Remembered:
 
 def _results(row: Row, models: Sequence[str]) -> dict[str, ScoredResult]:
     outcomes = row["outcomes"]
-    return {m: ScoredResult(outcomes[m]["score"], outcomes[m].get("output_tokens")) for m in models}
+    return {m: ScoredResult(_on_scale(outcomes[m]["score"], m), outcomes[m].get("output_tokens")) for m in models}
+
+
+def _on_scale(score: float, model: str) -> float:
+    """The score; raises ValueError for one of another scale, by which each prediction would be 0 or 1."""
+    if score_of(score) in (OUTSIDE, NO_SCORE):
+        raise ValueError(f"{model} has the score {score!r}, which is no number from 0 to 1. {SCALES}")
+    return score
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def train(
     """Learn from logs which model is good enough for which request.
 
     Tells whether routing by it pays. A log is a decision log with feedback, a LangSmith export (runs and feedback),
-    a table of outcomes as JSONL, CSV or Parquet; gzip or not. Exit status: 0 = routing pays and the state is
+    a table of outcomes as JSONL, CSV, TSV or Parquet; gzip or not. Exit status: 0 = routing pays and the state is
     written, 3 = it does not ("use X always"), 1 = an error.
     """
     spare(output, _IS_STATE, "no learned state")
@@ -143,7 +143,7 @@ def _read(logs: tuple[Path, ...], key: str | None, embedder: str | None, sample:
 
 def _check_scale(log: TrainingLog) -> None:
     """What is left of another scale, such as the +1 of thumbs up and down, would say something else than all of it."""
-    from capability_router.learning.logs.values import NO_SCORE, OUTSIDE
+    from capability_router.learning.logs.values import NO_SCORE, OUTSIDE, SCALES
 
     outside, texts = (dict(log.omissions).get(reason, 0) for reason in (OUTSIDE, NO_SCORE))
     kept = sum(len(row.answers) for row in log.rows) * (1 + log.beyond / max(len(log.rows), 1))
@@ -152,8 +152,7 @@ def _check_scale(log: TrainingLog) -> None:
         if wrong > most:
             raise ConfigError(
                 f"{wrong:,} scores in the logs {what}, {kept:,.0f} are from 0 to 1: nothing is learned from these "
-                "alone. Map every score to 0 to 1: +1 and -1 to 1 and 0, grades of 1 to 5 by (grade - 1) / 4, "
-                "of 0 to 100 by grade / 100"
+                f"alone. {SCALES}"
             )
 
 

@@ -159,8 +159,8 @@ def _cell(key: str, figure: MetricEstimate | None) -> str:
     if key == "usd":
         return _dollars(_PER * figure.value, _PER * figure.error)
     if key == "gain":
-        return f"{figure.value:+.4f} ± {figure.error:.4f}"
-    return f"{figure.value:.3f} ± {figure.error:.3f}" if figure.error else f"{figure.value:.3f}"
+        return figure.shown(4, "+")
+    return figure.shown(3) if figure.error else f"{figure.value:.3f}"
 
 
 def _dollars(value: float, error: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 from capability_router.learning.comparison.support import support
 from capability_router.learning.logs.scored_request import ScoredRequest
+from capability_router.learning.quality.model import LEAST
 
 Matrix = NDArray[np.float64]
 
 LEAST_ANSWERS = 30
-"""Outcomes, below which a model is not compared."""
+"""Outcomes, below which a model is not compared, and costs, below which none are."""
 _WHOLE = 0.8  # of the rows have every model's outcome: the others are left out, and all is seen
 _TOLD = 0.5  # of the rows, at least: for fewer a comparison would be of other requests than the log's
 _KNOWN, _LEAST_CHANCE = 5.0, 0.02  # requests of a kind that the overall shares count for; never believed to be rarer
@@ -42,11 +44,22 @@ class Panel(NamedTuple):
 
 
 def panels(rows: Sequence[ScoredRequest]) -> list[Panel]:
-    """One per group, the largest first."""
+    """One per group, the largest first. Groups that are too small to be compared by themselves are one panel together,
+    if they are large enough for one.
+    """
     groups: dict[str, list[ScoredRequest]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
+    small = [name for name in groups if len(groups[name]) < LEAST]
+    if len(small) > 1 and sum(len(groups[name]) for name in small) >= LEAST:
+        together = [row for name in small for row in _by_group(groups.pop(name))]
+        groups[f"{len(small):,} groups of fewer than {LEAST} requests"] = together
     return [_panel(name, groups[name]) for name in sorted(groups, key=lambda g: (-len(groups[g]), g))]
+
+
+def _by_group(rows: list[ScoredRequest]) -> list[ScoredRequest]:
+    """With the group as a part of the kind: which models are asked may go by the group."""
+    return [replace(row, kind=f"{row.group}\n{row.kind}") for row in rows]
 
 
 def _panel(name: str, rows: list[ScoredRequest], apart: tuple[str, ...] = ()) -> Panel:
@@ -84,9 +97,10 @@ def _matrices(rows: list[ScoredRequest], models: list[str]) -> tuple[Matrix, Mat
     return scores, usd
 
 
-def unpriced(panel: Panel) -> list[str]:
-    """The models of which no cost is logged."""
-    return [model for model, usd in zip(panel.models, panel.usd.T, strict=True) if np.isnan(usd).all()]
+def unpriced(panel: Panel) -> dict[str, int]:
+    """The models of which too few costs are logged to compare costs, and how many are logged of each."""
+    counts = zip(panel.models, (~np.isnan(panel.usd)).sum(0).tolist(), strict=True)
+    return {model: count for model, count in counts if count < LEAST_ANSWERS}
 
 
 def chances(panel: Panel) -> Matrix:

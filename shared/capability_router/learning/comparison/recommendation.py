@@ -45,20 +45,30 @@ def small_panel_recommendation(panel: Panel) -> RoutingRecommendation | None:
 def verdict(found: RouterComparison) -> RoutingRecommendation:
     """Routing pays where it gains more than one standard error over the best fixed model."""
     gain = found.figures["learned"]["gain"]
-    told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model at each of six cost weights"
-    if not found.priced:
-        told = f"{gain.value:+.4f} ± {gain.error:.4f} points against the best fixed model; {without_costs(found.panel)}"
+    told = f"{gain.shown(4, '+')} points against the best fixed model{_weighing(found)}"
     if gain.value > max(gain.error, _NOTHING):
         return RoutingRecommendation(True, "", "gain", told)
     return RoutingRecommendation(False, _enough(found), "no_gain", f"no gain beyond one standard error: {told}")
 
 
+def _weighing(found: RouterComparison) -> str:
+    if found.weighed:
+        return " at each of six cost weights"
+    return "; it is free, so costs are not weighed" if found.priced else f"; {without_costs(found.panel)}"
+
+
 def without_costs(panel: Panel) -> str:
     """Why costs are not compared; "" where they are."""
     lacking = unpriced(panel)
-    if len(lacking) == len(panel.models):
-        return "no costs are logged" if lacking else ""
-    return f"costs are not compared, because none is logged of {', '.join(lacking[:10])}" if lacking else ""
+    if not lacking:
+        return ""
+    if len(lacking) == len(panel.models) and not any(lacking.values()):
+        return "no costs are logged"
+    none = [model for model, count in lacking.items() if not count]
+    few = [f"{model} ({count})" for model, count in lacking.items() if count]
+    whys = [f"none is logged of {', '.join(none[:10])}"] if none else []
+    whys += [f"fewer than {LEAST_ANSWERS} are logged of {', '.join(few[:10])}"] if few else []
+    return f"costs are not compared, because {' and '.join(whys)}"
 
 
 def _enough(found: RouterComparison) -> str:

@@ -22,6 +22,7 @@ WEIGHTS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
 USUAL = 0.25
 DRAWS = 200
 _SETTINGS = 120
+_ROUNDING = 1e-9  # a smaller error is none
 _CLEAR = 2.0  # standard errors of an estimated lead: parts of a smaller one are noise divided by noise
 
 
@@ -30,6 +31,13 @@ class MetricEstimate(NamedTuple):
 
     value: float
     error: float
+
+    def shown(self, least: int, sign: str = "") -> str:
+        """The figure ± its error, in at least so many decimals. A smaller error is shown by its first digit."""
+        small = _ROUNDING < self.error < 0.5 * 10.0**-least
+        decimals = -int(np.floor(np.log10(self.error))) if small else least
+        value = round(self.value, decimals) + 0.0  # no -0.0
+        return f"{value:{sign}.{decimals}f} ± {self.error:.{decimals}f}"
 
 
 class RoutingStrategy(NamedTuple):
@@ -58,13 +66,15 @@ class CostQualityPoint(NamedTuple):
 class RouterComparison:
     """`figures`: router -> name of the figure -> MetricEstimate; the rest is what a chart shows.
 
-    `best`, `cheapest`: models. `errors`: of their scores. `mixed`: corners of what mixing single models reaches,
-    `learned` those of the learned router, which is at `usual` with the usual cost weight. `behind`: by model, how far
-    its score is below the best one's.
+    `weighed`: costs count at all WEIGHTS. They don't where none are logged, nor where the best model is free, as the
+    weights then have no unit. `best`, `cheapest`: models. `errors`: of their scores. `mixed`: corners of what mixing
+    single models reaches, `learned` those of the learned router, which is at `usual` with the usual cost weight.
+    `behind`: by model, how far its score is below the best one's.
     """
 
     panel: Panel
     priced: bool
+    weighed: bool
     best: str
     cheapest: str
     details: Mapping[str, str]
@@ -107,7 +117,7 @@ class _PanelEvaluation:
         self.panel, self.foreseen = panel, foreseen
         self.score = _robust(panel.scores, foreseen.quality, panel)
         self.priced = not unpriced(panel)
-        self.guess = foreseen.usd if self.priced else np.zeros_like(self.score)
+        self.guess = _foreseen_usd(panel, foreseen) if self.priced else np.zeros_like(self.score)
         self.usd = _robust(panel.usd, self.guess, panel) if self.priced else self.guess
         means, costs = self.score.mean(0), self.usd.mean(0)
         self.best = int(means.argmax())
@@ -116,7 +126,8 @@ class _PanelEvaluation:
         usual = costs[self.best]
         lead = self.score[:, self.best] - self.score[:, self.weak]
         self.leads = panel.whole or bool(lead.mean() > _CLEAR * lead.std() / len(lead) ** 0.5)
-        self.prices = [w / usual for w in WEIGHTS] if self.priced and usual > 0.0 else [0.0]
+        self.weighed = self.priced and bool(usual > 0.0)
+        self.prices = [w / usual for w in WEIGHTS] if self.weighed else [0.0]
         self.fixed = [int((means - price * costs).argmax()) for price in self.prices]
         oracle = np.array([(self.score - price * self.usd).argmax(1) for price in np.logspace(-2, 7, 91)])
         self._oracle = self._of_picks(oracle) if panel.whole else None
@@ -162,7 +173,7 @@ class _PanelEvaluation:
     def figures(self, entry: RoutingStrategy, weights: Matrix) -> dict[str, float]:
         """By name: score and usd at the usual cost weight, apgr, cpt50, cpt80, gap, saved, gain, ece."""
         score, usd = (each @ weights for each in entry.at_weights)
-        usual = WEIGHTS.index(USUAL) if len(self.prices) > 1 else 0
+        usual = WEIGHTS.index(USUAL) if self.weighed else 0
         found = {"score": float(score[usual]), "usd": float(usd[usual]) if self.priced else float("nan")}
         fixed = zip(self.prices, self.fixed, strict=True)
         bar = np.array([float(self._worth(m, price) @ weights) for price, m in fixed])
@@ -216,7 +227,7 @@ class _PanelEvaluation:
         short = self.score[:, [self.best]] - self.score
         own = figures["learned"]
         return RouterComparison(
-            self.panel, self.priced, models[self.best], models[self.cheapest] if self.priced else "",
+            self.panel, self.priced, self.weighed, models[self.best], models[self.cheapest] if self.priced else "",
             {entry.name: entry.detail for entry in entries}, figures,
             tuple(CostQualityPoint(*told) for told in zip(models, costs.tolist(), means.tolist(), strict=True)),
             tuple((self.score.std(0) / root).tolist()),
@@ -225,6 +236,11 @@ class _PanelEvaluation:
             CostQualityPoint("learned", own["usd"].value, own["score"].value),
             {m: MetricEstimate(float(s.mean()), float(s.std() / root)) for m, s in zip(models, short.T, strict=True)},
         )  # fmt: skip
+
+
+def _foreseen_usd(panel: Panel, foreseen: HeldOut) -> Matrix:
+    """With the mean cost of a model in a fold which holds all its costs: a NaN would be the largest of any figures."""
+    return np.where(np.isnan(foreseen.usd), np.nanmean(panel.usd, 0), foreseen.usd)
 
 
 def _robust(seen: Matrix, foreseen: Matrix, panel: Panel) -> Matrix:

@@ -1,4 +1,4 @@
-"""CSV and Parquet: a line per answer, with the columns that docs/training.md names."""
+"""CSV, of any usual separator, and Parquet: a line per answer, with the columns that docs/training.md names."""
 
 from __future__ import annotations
 

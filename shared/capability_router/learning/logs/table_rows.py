@@ -1,4 +1,4 @@
-"""Tables of outcomes: a line per request with all its outcomes (JSONL), or a line per answer (CSV, Parquet)."""
+"""Tables of outcomes: a line per request with all its outcomes (JSONL), or a line per answer (CSV, TSV, Parquet)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from capability_router.learning.logs.logged_features import LoggedFeatures, term
 from capability_router.learning.logs.omissions import Omissions
 from capability_router.learning.logs.sample import AGAIN, HashSample
 from capability_router.learning.logs.scored_request import ScoredAnswer, ScoredRequest
-from capability_router.learning.logs.values import UNSCORED, name_of, score_of, tokens_of, usd_of
+from capability_router.learning.logs.values import UNSCORED, name_of, score_of, tokens_of, unusable_cost, usd_of
 
 NEEDED = ("model", "score")
 """Columns without which a table teaches nothing."""
@@ -53,7 +53,10 @@ class TableRows:
         elif isinstance(score, str):
             self._omissions.note(score)
         else:
-            return ScoredAnswer(score, tokens_of(told.get("output_tokens")), usd_of(told.get("cost_usd")))
+            usd = told.get("cost_usd")
+            if why := unusable_cost(usd):
+                self._omissions.note(why)  # of an answer that is kept
+            return ScoredAnswer(score, tokens_of(told.get("output_tokens")), usd_of(usd))
         return None
 
     def _join(

@@ -74,7 +74,7 @@ class _Reader:
     def read(self, source: JsonItemReader) -> None:
         endings = [ending.lower() for ending in source.path.suffixes if ending.lower() != ".gz"]
         last = endings[-1] if endings else ""
-        lines = {".csv": csv_lines, ".parquet": parquet_lines}.get(last)
+        lines = {".csv": csv_lines, ".tsv": csv_lines, ".parquet": parquet_lines}.get(last)
         ours = None  # what begins as a decision log is one to its end: its torn lines are nobody's table
         for item in source.items() if lines is None else lines(source):
             ours = decision_rows.is_one(item) if ours is None else ours

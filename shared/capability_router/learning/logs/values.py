@@ -10,6 +10,12 @@ MOST_OF_A_NAME = 200
 UNSCORED = "answers without a score"
 OUTSIDE = "scores outside 0 to 1"
 NO_SCORE = "scores that are no number"
+SCALES = (
+    "Map every score to 0 to 1: +1 and -1 to 1 and 0, grades of 1 to 5 by (grade - 1) / 4, of 0 to 100 by grade / 100"
+)
+"""What to do with scores of another scale."""
+NEGATIVE_COST = "costs below 0"
+NO_COST = "costs that are no number of USD up to 1,000,000"
 _TRUTH = {"true": 1.0, "false": 0.0}  # as CSV files of pandas and of spreadsheets have it, in any case
 
 
@@ -50,6 +56,19 @@ def usd_of(value: object) -> float | None:
     """A cost of at most a million USD; None for what is none."""
     number = number_of(value)
     return number if number is not None and number <= 1e6 else None
+
+
+def unusable_cost(value: object) -> str:
+    """Why a cost that a log states is none, in words; "" where it is one, and where none is stated."""
+    if usd_of(value) is not None or value is None or (isinstance(value, str) and not value.strip()):
+        return ""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever it is, it is a number or it is not
+    except (TypeError, ValueError, OverflowError):
+        return NO_COST
+    if math.isnan(number):
+        return ""
+    return NEGATIVE_COST if number < 0.0 else NO_COST
 
 
 def name_of(value: object) -> str:

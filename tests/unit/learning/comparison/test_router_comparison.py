@@ -18,7 +18,7 @@ from capability_router.learning.comparison.cost_estimator import CostEstimator
 from capability_router.learning.comparison.held_out import fold_of, foresight
 from capability_router.learning.comparison.panel import panels
 from capability_router.learning.comparison.recommendation import remarks, small_panel_recommendation, verdict
-from capability_router.learning.comparison.router_comparison import RouterComparison, contest
+from capability_router.learning.comparison.router_comparison import MetricEstimate, RouterComparison, contest
 from capability_router.learning.logs.scored_request import ScoredAnswer, ScoredRequest
 from capability_router.learning.logs.training_log import read
 
@@ -128,6 +128,33 @@ def test_figures_do_not_need_costs(tmp_path: Path) -> None:
     assert set(found.figures) == {"learned", "best fixed", "random", "length"}
 
 
+@pytest.mark.parametrize(("costs", "why"), [
+    (1, "costs are not compared, because fewer than 30 are logged of weak (1)"), (29, "of weak (29)"), (30, ""),
+])  # fmt: skip
+def test_a_few_costs_of_a_model_do_not_decide(tmp_path: Path, costs: int, why: str) -> None:
+    """One cost is in one fold, and the other folds know nothing of the model's price."""
+    told = outcomes(400, pays=True)
+    for row in told[costs:]:
+        del row["outcomes"]["weak"]["cost_usd"]
+    found = judged(tmp_path, told)
+    assert (verdict(found).routes, found.priced) == (True, not why)
+    assert verdict(found).why.endswith(why or "at each of six cost weights")
+
+
+def test_costs_that_all_fall_into_one_fold_make_no_figure_a_nan(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, outcomes(400, pays=True))
+    for row in rows:
+        if fold_of(row, 2):
+            row.answers["weak"] = row.answers["weak"]._replace(cost_usd=None)
+    (panel,) = panels(rows)
+    (seen,) = foresight([panel], rows, 2, lambda _: None)
+    assert np.isnan(seen.usd).any()
+    found = contest(panel, seen, draws=20)
+    assert found.priced
+    assert found.figures["learned"]["gain"].value > 0.0
+    assert all(point.usd > 0.0 for point in found.models)
+
+
 @pytest.mark.parametrize("usd", [{"strong": 0.01, "weak": 0.0}, {"strong": 0.0, "weak": 0.0}], ids=["one", "both"])
 def test_free_models_have_figures_too(tmp_path: Path, usd: dict[str, float]) -> None:
     told = outcomes(300, pays=True)
@@ -138,6 +165,7 @@ def test_free_models_have_figures_too(tmp_path: Path, usd: dict[str, float]) -> 
     learned = found.figures["learned"]
     assert learned["gain"].value > 0
     assert np.isnan(learned["saved"].value) == (usd["strong"] == 0.0)
+    assert verdict(found).why.endswith("it is free, so costs are not weighed") == (usd["strong"] == 0.0)
     assert 0.0 < learned["gap"].value <= 1.0 or usd["strong"] == 0.0
 
 
@@ -183,6 +211,43 @@ def test_groups_are_compared_by_themselves(tmp_path: Path) -> None:
         for row in outcomes(size, pays=True, seed=size)
     ]
     assert [(panel.name, len(panel.rows)) for panel in panels(rows_of(tmp_path, rows))] == [("y", 60), ("x", 40)]
+
+
+def test_groups_that_are_too_small_are_compared_together(tmp_path: Path) -> None:
+    rows = outcomes(400, pays=True)
+    for at, row in enumerate(rows):
+        row["dataset"] = f"d{at % 10}"
+    found = judged(tmp_path, rows)
+    assert (found.panel.name, len(found.panel.rows)) == ("10 groups of fewer than 50 requests", 400)
+    assert verdict(found).routes
+
+
+def test_in_small_groups_the_group_may_decide_which_models_are_asked(tmp_path: Path) -> None:
+    """An easy group's model would seem better than a hard group's."""
+    rows = outcomes(160, pays=True)
+    for at, row in enumerate(rows):
+        group = at // 40
+        row["dataset"] = f"d{group}"
+        row["outcomes"] = {f"{model} {group % 2}": told for model, told in row["outcomes"].items()}
+    (panel,) = panels(rows_of(tmp_path, rows))
+    told = small_panel_recommendation(panel)
+    assert told is not None
+    assert (told.use, told.reason) == ("", "no_overlap")
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [
+        (MetricEstimate(0.6123, 0.0171), "0.612 ± 0.017"),
+        (MetricEstimate(0.0059, 0.00042), "0.0059 ± 0.0004"),
+        (MetricEstimate(0.00031, 0.000026), "0.00031 ± 0.00003"),
+        (MetricEstimate(-0.0001, 0.004), "0.000 ± 0.004"),
+        (MetricEstimate(0.5, 3e-17), "0.500 ± 0.000"),
+        (MetricEstimate(0.5, 0.0), "0.500 ± 0.000"),
+    ],
+)
+def test_a_small_error_has_a_digit(figure: MetricEstimate, shown: str) -> None:
+    assert figure.shown(3) == shown
 
 
 def test_a_bill_finds_the_prices_behind_it() -> None:

@@ -138,6 +138,37 @@ def test_truth_values_of_a_csv_count_one_and_zero(tmp_path: Path, text: str, sco
     assert [row.answers["a"].score for row in read([tmp_path / "t.csv"]).rows] == ([] if score is None else [score])
 
 
+@pytest.mark.parametrize(("cost", "told"), [
+    ("0.25", {}), ("0", {}), ("", {}), ("nan", {}), ("-0.25", {"costs below 0": 1}), ("-inf", {"costs below 0": 1}),
+    ("$0.01", {"costs that are no number of USD up to 1,000,000": 1}),
+    ("2e6", {"costs that are no number of USD up to 1,000,000": 1}),
+])  # fmt: skip
+def test_a_cost_that_is_none_is_told_and_its_answer_kept(tmp_path: Path, cost: str, told: dict[str, int]) -> None:
+    (tmp_path / "t.csv").write_text(f"model,score,cost_usd\na,1,{cost}\n", encoding="utf-8")
+    log = read([tmp_path / "t.csv"])
+    (row,) = log.rows
+    assert (row.answers["a"].score, reasons(log)) == (1.0, told)
+    assert (row.answers["a"].cost_usd is None) == (cost not in ("0.25", "0"))
+
+
+def test_costs_of_any_kind_in_a_table_of_requests_are_told(tmp_path: Path) -> None:
+    costs: list[Any] = [None, 0.5, -1, True, [3], {"usd": 1}, "0.5 USD", float("nan")]
+    outcomes = {f"m{at}": {"score": 1, "cost_usd": cost} for at, cost in enumerate(costs)}
+    log = read([lines(tmp_path / "t.jsonl", {"id": "1", "prompt": "p", "outcomes": outcomes})])
+    assert len(log.rows[0].answers) == len(costs)
+    assert reasons(log) == {"costs that are no number of USD up to 1,000,000": 4, "costs below 0": 1}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_tsv_file_is_a_csv_with_tabs(tmp_path: Path, packed: bool) -> None:
+    text = b"id\tprompt\tmodel\tscore\tcost_usd\n1\tsay hi, please\ta\t0.5\t0.25\n"
+    path = tmp_path / ("t.tsv.gz" if packed else "t.TSV")
+    path.write_bytes(gzip.compress(text) if packed else text)
+    log = read([path])
+    assert ([row.answers for row in log.rows], log.omissions) == ([{"a": ScoredAnswer(0.5, None, 0.25)}], [])
+    assert log.rows[0].worded
+
+
 def test_blank_lines_before_the_columns_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n \nmodel;score\na;0,5\n", encoding="utf-8")
     log = read([tmp_path / "t.csv"])

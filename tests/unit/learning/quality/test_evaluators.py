@@ -144,6 +144,52 @@ def test_no_prompt_is_predicted_to_cost_less_than_nothing(factories: ModuleType)
     assert long["dear"] > long["cheap"] > 0.0
 
 
+@pytest.mark.parametrize(("gap", "rows_with_it"), [(None, 1), (0, 1), (None, 20), (None, 99)])
+def test_an_answer_without_a_token_count_does_not_make_its_model_dear(
+    factories: ModuleType, gap: int | None, rows_with_it: int
+) -> None:
+    """The price of an answer would be taken for that of a token, or 0 tokens for a gap."""
+    known, new = rows(100, 1), [r["prompt"] for r in rows(30, 2)]
+    for number, each in enumerate(known):
+        each["outcomes"]["cheap"]["input_tokens"] = 10 + number * 7 % 90
+    whole = factories.predictor(known).predict_cost(new)
+    for each in known[:rows_with_it]:
+        outcome = each["outcomes"]["cheap"]
+        outcome["output_tokens"] = gap
+        outcome["cost_usd"] = 0.0 if gap == 0 else outcome["cost_usd"]
+    gaps = factories.predictor(known).predict_cost(new)
+    for model in MODELS:
+        means = [np.mean([costs[model] for costs in found]) for found in (whole, gaps)]
+        assert means[1] == pytest.approx(means[0], rel=0.15), model
+
+
+def test_answers_without_a_cost_are_not_taken_for_free(factories: ModuleType) -> None:
+    known, new = rows(100, 1), [r["prompt"] for r in rows(30, 2)]
+    whole = factories.predictor(known).predict_cost(new)
+    for each in known[:50]:
+        each["outcomes"]["lawyer"]["cost_usd"] = None
+    half = factories.predictor(known).predict_cost(new)
+    assert half[0]["lawyer"] == pytest.approx(whole[0]["lawyer"], rel=0.01)
+
+
+@pytest.mark.parametrize("score", [5.0, -1.0, 100, "good"])
+def test_scores_of_another_scale_are_refused(factories: ModuleType, score: Any) -> None:
+    known = rows(20, 1)
+    known[3]["outcomes"]["coder"]["score"] = score
+    told = rf"coder has the score {score!r}, which is no number from 0 to 1\. Map every score to 0 to 1: \+1 and -1"
+    with pytest.raises(ValueError, match=told):
+        factories.predictor(known)
+    policy = factories.policy(list(MODELS), dict.fromkeys(MODELS, 0.001), 0.0)
+    with pytest.raises(ValueError, match=told):
+        policy.update("a prompt", "coder", score, 1e-3)
+
+
+@pytest.mark.parametrize("price", [float("inf"), float("nan")])
+def test_a_price_that_is_no_number_is_refused(factories: ModuleType, price: float) -> None:
+    with pytest.raises(ValueError, match=f"the price is {price}: choose a number of score points per USD"):
+        factories.policy(list(MODELS), dict.fromkeys(MODELS, 0.001), price)
+
+
 def test_scores_that_are_told_late_are_learned_of_their_own_prompts(factories: ModuleType) -> None:
     def learned(late: bool) -> list[str]:
         world, policy = World(3), factories.policy(list(MODELS), dict.fromkeys(MODELS, 0.001), 0.0)
