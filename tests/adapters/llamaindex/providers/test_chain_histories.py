@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from adapters.llamaindex.chat_server import ChatServer
 from langchain_openai import ChatOpenAI
-from llama_index.core.base.llms.types import ChatMessage, MessageRole, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock, ToolCallBlock
 
-from llamaindex_router import RouterLLM
+from llamaindex_router import EndpointLLM, RouterLLM
 from llamaindex_router.messages.chain_messages import chain_messages
 
 BROKEN = {
@@ -53,3 +53,39 @@ async def test_a_conversation_goes_on_after_a_broken_call(server: ChatServer) ->
         assert reply.message.content == "hello world"
     sent = [request["messages"][1]["tool_calls"][0]["function"]["arguments"] for request in server.requests]
     assert sent == ["{}"] * 2
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aW1hZ2U="}}
+
+
+def result(id: str, *blocks: Any) -> ChatMessage:
+    return ChatMessage(role=MessageRole.TOOL, blocks=list(blocks), additional_kwargs={"tool_call_id": id})
+
+
+def with_images() -> list[ChatMessage]:
+    """A conversation in which two tools return images at once, and a third one text."""
+    calls = [ToolCallBlock(tool_call_id=id, tool_name="look", tool_kwargs={}) for id in ("one", "two", "three")]
+    image = ImageBlock(image=b"image", image_mimetype="image/png")
+    return [
+        ChatMessage(role=MessageRole.USER, content="look"),
+        ChatMessage(role=MessageRole.ASSISTANT, blocks=calls),
+        result("one", TextBlock(text="a door"), image, TextBlock(text="ajar")),
+        result("two", image),
+        result("three", TextBlock(text="a wall")),
+        ChatMessage(role=MessageRole.ASSISTANT, content="I see"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [EndpointLLM, ChatOpenAI])
+def test_images_that_tools_return_follow_their_results(server: ChatServer, kind: Any) -> None:
+    RouterLLM(models=[kind(model="a", base_url=server.url, api_key="k")]).chat(with_images())
+    _, _, *results, images, answer = server.requests[0]["messages"]
+    assert [(told["role"], told["tool_call_id"], told["content"]) for told in results] == [
+        ("tool", "one", "a door\najar"), ("tool", "two", ""), ("tool", "three", "a wall"),
+    ]  # fmt: skip
+    assert (images["role"], [_without_detail(part) for part in images["content"]]) == ("user", [IMAGE, IMAGE])
+    assert answer["role"] == "assistant"
+
+
+def _without_detail(part: dict[str, Any]) -> dict[str, Any]:
+    return {**part, "image_url": {"url": part["image_url"]["url"]}}
