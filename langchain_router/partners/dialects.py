@@ -49,6 +49,7 @@ class Dialect:
     `quiet`: keywords of each call that switch off its SDK's retries, if nothing else does.
     `takes_timeout`: a call takes the keyword `timeout`, in seconds for each read of its socket.
     `keeps_time`: it enforces all four timeouts itself.
+    `in_executor`: its `_agenerate` only calls its `_generate` in the event loop's default executor.
     `invoke_streams`: its `invoke` reads a stream, and returns one that was cut off as a complete answer.
     `gives_reason`: its complete streams end with a terminal reason; `unless`: but not if its field `llm` is of one of
     these classes. `mute`: its unary replies have no terminal reason.
@@ -77,6 +78,7 @@ class Dialect:
     quiet: Mapping[str, Any] = field(default_factory=dict)
     takes_timeout: bool = False
     keeps_time: bool = False
+    in_executor: bool = False
     invoke_streams: bool = False
     gives_reason: bool = False
     unless: tuple[str, ...] = ()
@@ -294,6 +296,7 @@ DIALECTS: tuple[Dialect, ...] = (
         "langchain_litellm", "ChatLiteLLM", retries=RetrySwitch(1, _litellm_keywords, hidden=True), gives_reason=True,
         url_fields=("api_base",),
     ),
+    Dialect("langchain_ai21", "ChatAI21", in_executor=True),
     Dialect("langchain_nvidia_ai_endpoints", "ChatNVIDIA", ("nvidia",), gives_reason=True, skips_error_events=True),
     Dialect(
         "langchain_openrouter", "ChatOpenRouter", ("openrouter",), retries=RetrySwitch(0, _openrouter_client),
@@ -321,11 +324,12 @@ _BY_PROVIDER = {provider: dialect for dialect in DIALECTS for provider in dialec
 def dialect_of(model: object) -> Dialect:
     """The record of the model's class, or of its nearest base class with one."""
     kind: Any = type(model)
-    return _dialect(kind)
+    return dialect_of_class(kind)
 
 
 @lru_cache(maxsize=256)
-def _dialect(kind: type) -> Dialect:
+def dialect_of_class(kind: type) -> Dialect:
+    """The same for a class."""
     homes = ((base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__)
     return next((known for home in homes if (known := _BY_CLASS.get(home)) is not None), UNKNOWN)
 

@@ -24,6 +24,7 @@ from llamaindex_router.attempts.context import AttemptContext
 from llamaindex_router.attempts.continuation import ContinuationTrimmer
 from llamaindex_router.attempts.dropped_ends import StreamEndProbe
 from llamaindex_router.attempts.faults import is_schema_mismatch
+from llamaindex_router.attempts.in_threads import in_threads
 from llamaindex_router.attempts.stream_usage import is_usage_chunk
 from llamaindex_router.attempts.transcript import ObjectTranscript, Transcript
 from llamaindex_router.call import LLMCall, fresh, with_extras
@@ -88,6 +89,7 @@ class LlamaAttempt:
 
     async def achunks(self) -> AsyncGenerator[Any, None]:
         """The same, asynchronously."""
+        self._llm = in_threads(self._llm)
         self._bound(None)
         self._loops.enter()
         if not self._call.stream:

@@ -21,14 +21,23 @@ from pydantic import PrivateAttr
 from capability_router.catalog.entry import ModelDescription
 from capability_router.concurrency.longest_wait import at_most
 from capability_router.endpoints.chain_usage import StreamUsage
+from capability_router.endpoints.openai_models import one_call
 from llamaindex_router.chat_only_llm import ChatOnlyLLM
 from llamaindex_router.errors import CutShort
-from llamaindex_router.fleet.chain_model import copy_for_call, counting_of, described, is_a, without_own_retries
+from llamaindex_router.fleet.chain_model import (
+    copy_for_call,
+    counting_of,
+    described,
+    is_a,
+    takes_parallel,
+    without_own_retries,
+)
 from llamaindex_router.messages.chain_messages import chain_messages, response_of
 from llamaindex_router.messages.usage import finish_of
 from llamaindex_router.side_channel import current_channel
 from llamaindex_router.tracing import without_span
 
+_OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 _OPTIONS = ("temperature", "max_tokens", "top_p", "stop")
 _NAMES = {"max_tokens": ("max_tokens", "max_output_tokens", "num_predict")}
 _TIMED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq")  # they take `timeout` in seconds with a call
@@ -115,13 +124,15 @@ class ChainLLM(ChatOnlyLLM):
 
     def _bound(self, kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The model with the call's options and tools, and what is left to be passed on."""
-        options = {name: value for name, value in kwargs.items() if value is not None and name != "parallel_tool_calls"}
-        tools, choice = options.pop("tools", None), options.pop("tool_choice", None)
+        options = {name: value for name, value in kwargs.items() if value is not None}
+        tools, choice, parallel = (options.pop(name, None) for name in _OF_TOOLS)
         model = self._tuned(options)
         clocks = current_channel().timeouts
         if clocks is not None and clocks.total is not None and is_a(model, *_TIMED):
             options.setdefault("timeout", at_most(clocks.total))
         asked = {"tool_choice": choice} if choice not in (None, "auto") else {}
+        if parallel is not None and takes_parallel(model):
+            asked["parallel_tool_calls"] = parallel
         return (model.bind_tools(tools, **asked) if tools else model), options
 
     def _tuned(self, options: dict[str, Any]) -> Any:
@@ -139,6 +150,7 @@ class ChainLLM(ChatOnlyLLM):
 
     @without_span
     def _choice(self, stated: Any, *, required: bool, parallel: bool) -> dict[str, Any]:
-        """In the form that every LangChain model takes."""
+        """In the form that every LangChain model takes. `parallel` is every provider's default, so it is not sent."""
         choice = stated or ("any" if required else None)
-        return {"tool_choice": "any" if choice == "required" else choice}
+        lone = {} if parallel or choice == "none" else one_call(str(self._described.fields.get("model") or ""))
+        return {"tool_choice": "any" if choice == "required" else choice, **lone}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from inspect import signature
 from typing import Any
 
 from capability_router.address import Address, fingerprint, joint
@@ -26,6 +28,11 @@ _KEYS = ("openai_api_key", "anthropic_api_key", "google_api_key", "groq_api_key"
 _REASONED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq", "ChatMistralAI", "ChatOllama", "ChatGoogleGenerativeAI",
              "ChatEndpoint")  # fmt: skip
 _ATTEMPTS_COUNTED = ("ChatGoogleGenerativeAI", "ChatMistralAI")  # their max_retries counts the first attempt too
+_PARALLEL = (
+    "ChatGroq",
+    "ChatMistralAI",
+    "ChatEndpoint",
+)  # their `bind_tools` doesn't name the setting, but passes it on
 _COUNT_ON = ("ChatAnthropic", "ChatGoogleGenerativeAI", "ChatPerplexity", "ChatEndpoint")
 _CLIENTS = (("root_client", "client"), ("root_async_client", "async_client"))
 _CACHED = ("_client", "_async_client", "_client_params")  # Anthropic's, made anew from the copy's own fields
@@ -85,6 +92,17 @@ def calls_tools(model: Any) -> bool:
     """Whether its class knows how to be given tools; the base class's method only raises."""
     method = getattr(type(model), "bind_tools", None)
     return method is not None and method.__qualname__ != "BaseChatModel.bind_tools"
+
+
+def takes_parallel(model: Any) -> bool:
+    """Whether its calls may state `parallel_tool_calls`: of other classes a call with it could fail."""
+    kind: Any = type(model)
+    return is_a(model, *_PARALLEL) or _states_parallel(kind)
+
+
+@lru_cache(maxsize=256)
+def _states_parallel(kind: Any) -> bool:
+    return "parallel_tool_calls" in signature(kind.bind_tools).parameters
 
 
 def _reserve(model: Any) -> int | None:

@@ -28,6 +28,7 @@ from llamaindex_router.fleet.bedrock_converse import StopReasonClient
 from llamaindex_router.fleet.chain_model import held_by, is_chat_model
 from llamaindex_router.fleet.description import homes_of
 from llamaindex_router.fleet.google_genai import ObservedClient
+from llamaindex_router.fleet.held_llms import held_llms
 from llamaindex_router.fleet.temperature import keeps_own_temperature
 
 if TYPE_CHECKING:
@@ -173,13 +174,16 @@ def llm_of(entry: Entry, api_key: str | None) -> LLM:
 
 
 def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
-    """The LLM with its own retries off, the defaults set and its streams' ends heard; itself if nothing changes."""
+    """The LLM with its own retries off, the defaults set and its streams' ends heard; itself if nothing changes.
+
+    The retries of LLMs that it holds and calls itself are off, too.
+    """
     changes = {name: value for name, value in defaults.items() if name in type(llm).model_fields}
     if "temperature" in changes and keeps_own_temperature(llm, changes["temperature"]):
         del changes["temperature"]
     if getattr(llm, _RETRIES, 0):
         changes[_RETRIES] = 0
-    changes.update(_once_by_sdk(llm))
+    changes.update({**_once_by_sdk(llm), **held_llms(llm, _once)})
     homes = homes_of(llm)
     hears = next((client for home, client in _HALF_HEARD.items() if home in homes), None)
     model = (llm.__pydantic_private__ or {}).get("_model")
@@ -198,6 +202,11 @@ def prepared(llm: LLM, defaults: Mapping[str, Any]) -> LLM:
     if hears is not None and not isinstance(copied._client, hears):  # type: ignore[attr-defined]  # the integration's own
         copied._client = hears(copied._client)  # type: ignore[attr-defined]  # likewise
     return copied
+
+
+def _once(held: LLM) -> LLM:
+    """An LLM that another one holds, without retries; its other settings are its own."""
+    return prepared(held, {})
 
 
 def _renew_clients(copied: LLM, options: Mapping[str, Any]) -> None:

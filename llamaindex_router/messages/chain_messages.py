@@ -21,6 +21,7 @@ from capability_router.endpoints.usage import written_out
 from capability_router.json_text import parsed
 from capability_router.request import Usage
 from llamaindex_router.messages.chat_completions import message_dicts
+from llamaindex_router.messages.tool_calls import arguments_of
 
 _FINISHES = ("finish_reason", "stop_reason", "done_reason", "stopReason", "status")
 _NAMES = ("model_name", "model")
@@ -30,7 +31,17 @@ def chain_messages(messages: Sequence[ChatMessage]) -> list[Any]:
     """The messages as LangChain messages; raises ValueError for content that has no common form."""
     from langchain_core.messages import convert_to_messages
 
-    return convert_to_messages(message_dicts(messages))
+    return convert_to_messages([_with_mappings(told) for told in message_dicts(messages)])
+
+
+def _with_mappings(told: dict[str, Any]) -> dict[str, Any]:
+    """The message with its calls' arguments as the agent reads them; langchain-core raises for a text that is no JSON.
+
+    A broken call must not end the conversation: the model is about to be told of its mistake.
+    """
+    for call in told.get("tool_calls", ()):
+        call["function"]["arguments"] = arguments_of(call["function"]["arguments"])
+    return told
 
 
 def response_of(message: Any, delta: Any = None, tally: StreamUsage | None = None) -> ChatResponse:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -30,8 +31,30 @@ _UNSENT = ("thinking", "cache", "tool_call")  # another provider's own, or sent 
 
 
 def message_dicts(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
-    """The messages as the body's `messages`; raises ValueError for content that the format can't express."""
-    return [_message(message) for message in messages]
+    """The messages as the body's `messages`; raises ValueError for content that the format can't express.
+
+    The format takes only text in the message of a tool. What else tools returned follows the last of their messages, as
+    a user's: no message may come between a call and its results.
+    """
+    told: list[dict[str, Any]] = []
+    for of_tools, run in groupby(map(_message, messages), _of_tool):
+        told += run
+        if of_tools and (returned := [part for message in told for part in _taken_out(message)]):
+            told.append({"role": "user", "content": returned})
+    return told
+
+
+def _of_tool(message: Mapping[str, Any]) -> bool:
+    return bool(message["role"] == "tool")
+
+
+def _taken_out(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a tool's message holds beside text. It keeps the text."""
+    content = message["content"]
+    if not _of_tool(message) or isinstance(content, str):
+        return []
+    message["content"] = _joined(part for part in content if part["type"] == "text")
+    return [part for part in content if part["type"] != "text"]
 
 
 def _message(message: ChatMessage) -> dict[str, Any]:
@@ -54,9 +77,11 @@ def _call(id: str, name: str, arguments: Any) -> dict[str, Any]:
 
 def _content(blocks: Sequence[Any]) -> Any:
     parts = [part for block in blocks if block.block_type not in _UNSENT for part in _parts(block)]
-    if all(part["type"] == "text" for part in parts):
-        return "\n".join(part["text"] for part in parts)
-    return parts
+    return _joined(parts) if all(part["type"] == "text" for part in parts) else parts
+
+
+def _joined(texts: Iterable[Mapping[str, Any]]) -> str:
+    return "\n".join(part["text"] for part in texts)
 
 
 def _parts(block: Any) -> list[dict[str, Any]]:

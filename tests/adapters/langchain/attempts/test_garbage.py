@@ -19,7 +19,9 @@ from langchain_router import AllCandidatesFailed, ChatRouter
 OURS = ("capability_router", "langchain_router")
 
 
-EMPTY = {"langchain_router.attempts.in_threads._work", "langchain_router.attempts.plain_call.acall"}
+EMPTY = {
+    "capability_router.execution.driving.threaded_call._work", "langchain_router.attempts.plain_call.acall",
+}  # fmt: skip
 """The frames below a model's own, to which the call's own frames lead back; they have let go of all they held."""
 
 

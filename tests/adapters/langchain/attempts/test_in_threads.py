@@ -58,6 +58,16 @@ class Streaming(Blocking):
             yield ChatGenerationChunk(message=AIMessageChunk(letter))
 
 
+class InExecutor(Blocking):
+    """Its own async method is the blocking one in the event loop's default executor."""
+
+    async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        return await asyncio.get_running_loop().run_in_executor(None, self._generate, messages)
+
+
+InExecutor.__module__, InExecutor.__name__ = "langchain_ai21.chat_models", "ChatAI21"
+
+
 def routed(*models: BaseChatModel, **settings: Any) -> ChatRouter:
     pairs = [(model, {"id": id}) for model, id in zip(models, "ab", strict=False)]
     return ChatRouter(models=pairs, policy="single", **settings)
@@ -67,7 +77,7 @@ async def streamed(llm: ChatRouter) -> str:
     return "".join([str(chunk.content) async for chunk in llm.astream("hi")])
 
 
-@pytest.mark.parametrize("kind", [Blocking, Streaming])
+@pytest.mark.parametrize("kind", [Blocking, Streaming, InExecutor])
 @pytest.mark.parametrize("stream", [False, True])
 def test_calls_that_hang_starve_no_sound_model(kind: type[Blocking], stream: bool) -> None:
     stuck, sound = kind(hangs=True), kind()
@@ -135,8 +145,12 @@ async def test_a_model_with_calls_of_its_own_is_called_as_it_is() -> None:
         async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kw: Any) -> ChatResult:
             return self._generate(messages)
 
-    native = Native()
-    assert in_threads(native) is native
+    class Derived(InExecutor):
+        async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kw: Any) -> ChatResult:
+            return self._generate(messages)
+
+    for native in (Native(), Derived()):
+        assert in_threads(native) is native
     threaded = in_threads(Blocking())
     assert (type(threaded).__name__, isinstance(threaded, Blocking)) == ("Blocking", True)
 
