@@ -1,4 +1,4 @@
-"""LangSmithRows: runs and feedback, as its SDK's `list_runs` and `list_feedback` or its command line export them.
+"""LangSmith: runs and feedback, as its SDK's `list_runs` and `list_feedback` or its command line export them.
 
 A lesson is the run of a ChatRouter, or a model's own run outside of any. Feedback counts for it if it was given for the
 run itself, for a run inside of it, or for a run around it that asked no other model. Of several runs of one model in a
@@ -169,9 +169,7 @@ class LangSmithRows:
     def _unknown(self, key: str) -> ConfigError:
         if self._given:
             return ConfigError(f"--key: no run has feedback {key!r}{nearest(key, sorted(self._given))}")
-        told = (
-            f"--key selects among several kinds of LangSmithRows feedback, and the logs have none, so none is {key!r}"
-        )
+        told = f"--key selects among several kinds of LangSmith feedback, and the logs have none, so none is {key!r}"
         return ConfigError(f"{told}: leave it out, or add the export of the feedback")
 
     def _above(self, id: str) -> Iterator[str]:
