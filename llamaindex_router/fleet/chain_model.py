@@ -28,11 +28,8 @@ _KEYS = ("openai_api_key", "anthropic_api_key", "google_api_key", "groq_api_key"
 _REASONED = ("BaseChatOpenAI", "ChatAnthropic", "ChatGroq", "ChatMistralAI", "ChatOllama", "ChatGoogleGenerativeAI",
              "ChatEndpoint")  # fmt: skip
 _ATTEMPTS_COUNTED = ("ChatGoogleGenerativeAI", "ChatMistralAI")  # their max_retries counts the first attempt too
-_PARALLEL = (
-    "ChatGroq",
-    "ChatMistralAI",
-    "ChatEndpoint",
-)  # their `bind_tools` doesn't name the setting, but passes it on
+_PARALLEL = ("ChatGroq", "ChatMistralAI", "ChatEndpoint")
+"""Their `bind_tools` doesn't name `parallel_tool_calls`, but passes it on."""
 _COUNT_ON = ("ChatAnthropic", "ChatGoogleGenerativeAI", "ChatPerplexity", "ChatEndpoint")
 _CLIENTS = (("root_client", "client"), ("root_async_client", "async_client"))
 _CACHED = ("_client", "_async_client", "_client_params")  # Anthropic's, made anew from the copy's own fields

@@ -38,8 +38,9 @@ def message_dicts(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     """
     told: list[dict[str, Any]] = []
     for of_tools, run in groupby(map(_message, messages), _of_tool):
-        told += run
-        if of_tools and (returned := [part for message in told for part in _taken_out(message)]):
+        together = list(run)
+        told += together
+        if of_tools and (returned := [part for message in together for part in _taken_out(message)]):
             told.append({"role": "user", "content": returned})
     return told
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 def in_own_thread(call: Callable[[], T]) -> asyncio.Future[T]:
     """The result of the call, which runs in the caller's context. If the caller is cancelled, the call runs on.
 
-    Not a coroutine: its frame would be part of a reference cycle with an exception (performance.py,
+    Not a coroutine: its frame would be part of a reference cycle with an exception (effect_runner.py,
     `without_router_frames`).
     """
     given: asyncio.Future[T] = asyncio.get_running_loop().create_future()
