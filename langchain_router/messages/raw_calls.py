@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call
 
 from capability_router.faults.offered_tools import Offered, strange
-from capability_router.json_text import parsed
+from capability_router.json_text import tool_arguments
 
 
 class RawCall(NamedTuple):
@@ -27,11 +27,11 @@ class RawCall(NamedTuple):
     @property
     def broken(self) -> bool:
         """Whether it has no name, or arguments that are not a JSON object. Missing arguments count as `{}`."""
-        text = self.arguments.strip()
         try:
-            return not self.name or (bool(text) and not isinstance(parsed(text), dict))
+            tool_arguments(self.arguments)
         except ValueError:
             return True
+        return not self.name
 
 
 class RawCalls:

@@ -15,12 +15,24 @@ T = TypeVar("T")
 _DEEP = "nested too deep"
 
 
-def parsed(text: str | bytes) -> Any:
-    """The value; raises ValueError for invalid JSON and for JSON that is nested too deep."""
+def parsed(text: str | bytes, *, strict: bool = True) -> Any:
+    """The value; raises ValueError for invalid JSON and for JSON that is nested too deep.
+
+    `strict=False` accepts raw control characters in strings, such as line breaks. Both frameworks read what a model
+    wrote so.
+    """
     try:
-        return json.loads(text)
+        return json.loads(text, strict=strict)
     except RecursionError:
         raise ValueError(_DEEP) from None
+
+
+def tool_arguments(text: str) -> dict[str, Any]:
+    """The arguments of a tool call, as a model wrote them; `{}` for none. Raises ValueError for other JSON."""
+    found = parsed(text, strict=False) if text.strip() else {}
+    if not isinstance(found, dict):
+        raise ValueError("the arguments are not a JSON object")
+    return found
 
 
 def parsed_by(read: Callable[P, T], *given: P.args, **options: P.kwargs) -> T:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from adapters.replies.clients import CHAIN, INDEX, TOOL, Make, endpoint, like, routed, search
+from adapters.replies.clients import CHAIN, INDEX, TOOL, Make, chained, endpoint, like, routed, search
 from langchain_core.runnables import RunnableLambda
 from llama_index.core.prompts import PromptTemplate
 from loopback import chat_server
@@ -41,6 +41,8 @@ def whole(arguments: str, name: str = "search") -> Any:
 
 
 BROKEN, SOUND = '{"q": "x', '{"q": "y"}'
+LINES = '{"q": "one\n\ttwo"}'
+"""With a raw line break and tab in a string, as models write them and both frameworks read them."""
 
 
 def streamed(llm: Any, *, later: bool) -> Any:
@@ -70,7 +72,9 @@ def test_a_stream_that_ends_so_is_told(two: Any, make: Make, later: bool) -> Non
 
 
 @pytest.mark.parametrize("make", [*CHAIN, *INDEX])
-@pytest.mark.parametrize(("arguments", "expected"), [(SOUND, {"q": "y"}), ("", {}), ("{}", {})])
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [(SOUND, {"q": "y"}), ("", {}), ("{}", {}), ('{"q": "a\nb"}', {"q": "a\nb"})]
+)
 def test_arguments_that_end_whole_stay(two: Any, make: Make, arguments: str, expected: Any) -> None:
     llm = routed(make, *two(calls(arguments), calls(SOUND)))
     chunks = streamed(llm, later=False)
@@ -106,6 +110,26 @@ def test_when_nothing_better_comes_its_call_is_an_invalid_one(two: Any, make: Ma
     message = under_events(llm.bind_tools([search]))
     assert message.tool_calls == []
     assert [call["args"] for call in message.invalid_tool_calls] == [BROKEN]
+
+
+@pytest.mark.parametrize("make", CHAIN)
+def test_raw_control_characters_in_a_string_break_no_call(two: Any, make: Make) -> None:
+    for asked, step in ((under_events, calls), (lambda llm: llm.invoke("hi"), whole)):
+        llm = routed(make, *two(step(LINES), step(SOUND)))
+        message = asked(llm.bind_tools([search]))
+        assert [call["args"] for call in message.tool_calls] == [{"q": "one\n\ttwo"}]
+        assert (message.invalid_tool_calls, faults(llm)) == ([], [None])
+
+
+@pytest.mark.parametrize("make", [endpoint, chained])
+def test_they_break_none_in_llamaindex(two: Any, make: Make) -> None:
+    for asked, step in (
+        (lambda llm: streamed(llm, later=False)[-1], calls),
+        (lambda llm: llm.chat_with_tools([TOOL], "hi"), whole),
+    ):
+        llm = routed(make, *two(step(LINES), step(SOUND)))
+        assert [call.tool_kwargs for call in llm.get_tool_calls_from_response(asked(llm))] == [{"q": "one\n\ttwo"}]
+        assert faults(llm) == [None]
 
 
 @pytest.mark.parametrize("make", CHAIN)

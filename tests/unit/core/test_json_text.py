@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import capability_router
 import langchain_router
 import llamaindex_router
-from capability_router.json_text import parsed, parsed_by
+from capability_router.json_text import parsed, parsed_by, tool_arguments
 
 DEEP = "[" * 100_000
 
@@ -19,6 +20,19 @@ DEEP = "[" * 100_000
 @pytest.mark.parametrize("text", ['{"a": [1, null]}', b'{"a": [1, null]}'])
 def test_a_value(text: str | bytes) -> None:
     assert parsed(text) == parsed_by(json.loads, text) == {"a": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"), [("", {}), (" ", {}), ('{"a": 1}', {"a": 1}), ('{"a": "x\n\ty"}', {"a": "x\n\ty"})]
+)
+def test_arguments_of_a_tool_may_hold_raw_control_characters(text: str, arguments: dict[str, Any]) -> None:
+    assert tool_arguments(text) == arguments
+
+
+@pytest.mark.parametrize("text", ['{"a": 1', '{"a": 1}}', "{'a': 1}", "[1]", '"x"', DEEP])
+def test_what_is_no_object_is_no_arguments(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a JSON object|line 1|too deep"):
+        tool_arguments(text)
 
 
 @pytest.mark.parametrize("text", [DEEP, DEEP + "]" * len(DEEP)])
