@@ -232,6 +232,8 @@ class ModelAttempt:
 
     def _over(self) -> None:
         """After the last piece. Raises ErrorEvent if the package passed over one."""
+        if isinstance(self._reader, ReplyReader):  # an event says of a call that it is whole
+            self._reader.ended = True
         if self._passed_over is not None:
             self._passed_over.check()
 

@@ -116,6 +116,7 @@ class StructuredAttempt(ModelAttempt):
         if self._unsent:
             return NEVER_ASKED
         reader = ReplyReader()
+        reader.ended = True
         messages = [self._refusing] if self._refusing is not None else self._heard.messages
         for message in messages:
             reader.see(message)

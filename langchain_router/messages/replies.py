@@ -143,11 +143,12 @@ class ReplyReader:
     """Collects a reply from messages or chunks, in order. It is fast per chunk, because nothing is merged.
 
     `tools`: the names of the offered tools. Calls of other tools are malformed, and alone are not content.
+    `ended`: the last chunk has come, with or without a terminal reason.
     """
 
     __slots__ = (
         "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_other", "_refused", "_seen", "_streamed",
-        "_tally", "_texts", "_tier", "_tools", "_unoffered", "cached", "carried",
+        "_tally", "_texts", "_tier", "_tools", "_unoffered", "cached", "carried", "ended",
     )  # fmt: skip
 
     def __init__(self, counting: Counting = "", *, streamed: bool = False, tools: Offered = None) -> None:
@@ -164,7 +165,7 @@ class ReplyReader:
         self._refused = self._other = False
         self._cost: Decimal | None = None
         self._headers: Mapping[str, str] = {}
-        self.cached = False
+        self.cached = self.ended = False
         self.carried = False  # whether anything seen so far held content
 
     def see(self, message: AIMessage) -> bool:
@@ -249,10 +250,10 @@ class ReplyReader:
 
     def reply(self, parse_error: str = "") -> Reply:
         """The reply as received so far."""
-        # A call cut off in the middle is not malformed: only an ended reply is judged.
+        # While pieces of a call may still come it is not malformed: only an ended reply is judged.
         calls = self._calls.whole() if self._calls else ()
         unoffered = broken = 0
-        if calls and self._finish:
+        if calls and (self._finish or self.ended):
             unoffered = sum(not call.broken and strange(call.name, self._tools) for call in calls)
             broken = sum(call.broken for call in calls) + unoffered
         ids = tuple([call.id for call in calls if call.id]) if calls else ()
