@@ -47,7 +47,7 @@ from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.generations import keep
 from langchain_router.messages.handover import continued, converted_history
 from langchain_router.messages.provider_tools import portable
-from langchain_router.messages.raw_calls import RawCall, unrepaired, without_piece_ids
+from langchain_router.messages.raw_calls import RawCall, reread, unrepaired, without_piece_ids
 from langchain_router.messages.replies import EventReader, ReplyReader, finish_of
 from langchain_router.partners.dialects import dialect_of, gives_reason
 from langchain_router.refusals import RefusalRestorer, with_refusal
@@ -308,7 +308,8 @@ class ModelAttempt:
         if self._dialect.hides_errors:
             check_candidate(answer)
         broken = self._broken()
-        return unrepaired(answer, broken) if broken else answer
+        answer = unrepaired(answer, broken) if broken else answer
+        return reread(answer) if answer.invalid_tool_calls else answer
 
     def _broken(self) -> list[RawCall]:
         """The broken tool calls in the stream from which the model gathered its answer."""

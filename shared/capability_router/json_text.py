@@ -28,8 +28,11 @@ def parsed(text: str | bytes, *, strict: bool = True) -> Any:
 
 
 def tool_arguments(text: str) -> dict[str, Any]:
-    """The arguments of a tool call, as a model wrote them; `{}` for none. Raises ValueError for other JSON."""
-    found = parsed(text, strict=False) if text.strip() else {}
+    """The arguments of a tool call, as a model wrote them; `{}` for none. Raises ValueError for other JSON.
+
+    Both frameworks read an empty value (`null`, `[]`, `""`) as no arguments.
+    """
+    found = (parsed(text, strict=False) if text.strip() else None) or {}
     if not isinstance(found, dict):
         raise ValueError("the arguments are not a JSON object")
     return found

@@ -132,6 +132,40 @@ def test_they_break_none_in_llamaindex(two: Any, make: Make) -> None:
         assert faults(llm) == [None]
 
 
+EMPTY = pytest.mark.parametrize("empty", ["null", "[]", '""'])
+
+
+@EMPTY
+@pytest.mark.parametrize("make", CHAIN)
+def test_an_empty_value_is_no_arguments(two: Any, make: Make, empty: str) -> None:
+    for asked, step in ((under_events, calls), (lambda llm: llm.invoke("hi"), whole)):
+        llm = routed(make, *two(step(empty), step(SOUND)))
+        message = asked(llm.bind_tools([search]))
+        assert [(call["name"], call["args"]) for call in message.tool_calls] == [("search", {})]
+        assert (message.invalid_tool_calls, faults(llm)) == ([], [None])
+
+
+@EMPTY
+@pytest.mark.parametrize("make", INDEX)
+def test_so_it_is_in_llamaindex(two: Any, make: Make, empty: str) -> None:
+    for asked, step in (
+        (lambda llm: streamed(llm, later=False)[-1], calls),
+        (lambda llm: llm.chat_with_tools([TOOL], "hi"), whole),
+    ):
+        llm = routed(make, *two(step(empty), step(SOUND)))
+        assert asked(llm).message.blocks[-1].tool_name == "search"
+        assert faults(llm) == [None]
+
+
+@EMPTY
+@pytest.mark.parametrize("make", CHAIN)
+def test_its_chunks_are_passed_on(two: Any, make: Make, empty: str) -> None:
+    llm = routed(make, *two(calls(empty), calls(SOUND)))
+    chunks = streamed(llm, later=False)
+    assert [call["args"] for call in sum(chunks[1:], chunks[0]).tool_call_chunks] == [empty]
+    assert faults(llm) == [None]
+
+
 @pytest.mark.parametrize("make", CHAIN)
 def test_no_object_is_made_of_one(two: Any, make: Make) -> None:
     llm = routed(make, *two(calls(BROKEN, "Search"), calls(SOUND, "Search")))

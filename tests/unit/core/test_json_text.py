@@ -23,9 +23,20 @@ def test_a_value(text: str | bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "arguments"), [("", {}), (" ", {}), ('{"a": 1}', {"a": 1}), ('{"a": "x\n\ty"}', {"a": "x\n\ty"})]
+    ("text", "arguments"),
+    [
+        ("", {}),
+        (" ", {}),
+        ("null", {}),
+        ("[]", {}),
+        ('""', {}),
+        ('{"a": 1}', {"a": 1}),
+        ('{"a": "x\n\ty"}', {"a": "x\n\ty"}),
+    ],
 )
-def test_arguments_of_a_tool_may_hold_raw_control_characters(text: str, arguments: dict[str, Any]) -> None:
+def test_arguments_of_a_tool_may_be_an_empty_value_and_hold_raw_control_characters(
+    text: str, arguments: dict[str, Any]
+) -> None:
     assert tool_arguments(text) == arguments
 
 
