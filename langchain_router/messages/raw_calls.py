@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call
+from langchain_core.utils.json import parse_partial_json
 
 from capability_router.faults.offered_tools import Offered, strange
-from capability_router.json_text import tool_arguments
+from capability_router.json_text import breaks_off, parsed_by, tool_arguments
 
 
 class RawCall(NamedTuple):
@@ -32,6 +33,15 @@ class RawCall(NamedTuple):
         except ValueError:
             return True
         return not self.name
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a broken call may look whole: it breaks off, or langchain-core makes a call of it."""
+        try:
+            made = isinstance(parsed_by(parse_partial_json, self.arguments), dict)
+        except ValueError:
+            made = False
+        return made or not self.name or breaks_off(self.arguments)
 
 
 class RawCalls:

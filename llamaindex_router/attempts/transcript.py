@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.faults.offered_tools import Offered, strange
-from capability_router.request import Finish, Reply, Usage, service_tier
+from capability_router.request import ENDED_WELL, Finish, Reply, Usage, service_tier
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.handover import key_of
 from llamaindex_router.messages.plain_chunk import is_plain_chunk
@@ -125,8 +125,10 @@ class Transcript:
         # While pieces of a call may still come it is not malformed: only an ended reply is judged.
         ended = calls if self._finish or self.complete else ()
         cut = min(self._pieces.broken, len(ended))  # an integration may have repaired them
-        broken = max(sum(call.malformed for call in ended), cut)
+        wrong = [call for call in ended if call.malformed]
+        broken = max(len(wrong), cut)
         unoffered = sum(not call.malformed and strange(call.name, self._tools) for call in ended)
+        seen = bool(wrong) and not (cut or unoffered or any(call.hidden for call in wrong))
         return Reply(
             usage=self.usage,
             finish=self.finish,
@@ -142,6 +144,7 @@ class Transcript:
             mute=self._taken and not self._raw,
             unoffered_tool_calls=unoffered,
             other=self._holds_other(),
+            mismatch_streamed=seen and self.finish in ENDED_WELL,
         )
 
     def _holds_other(self) -> bool:
@@ -226,7 +229,7 @@ class ObjectTranscript:
     def _ended_well(self) -> bool:
         """Whether the JSON is whole; if that is unknown, whether the stream has the reason of a whole answer."""
         whole = None if self._unseen else self.tapped.whole
-        return self._end in (Finish.STOP, Finish.TOOL_CALLS) if whole is None else whole
+        return self._end in ENDED_WELL if whole is None else whole
 
     @property
     def _objects(self) -> list[Any]:

@@ -9,7 +9,7 @@ from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
-from capability_router.json_text import parsed_by, tool_arguments
+from capability_router.json_text import breaks_off, parsed_by, tool_arguments
 from llamaindex_router.messages.fields import field
 
 
@@ -30,6 +30,11 @@ class ParsedToolCall(NamedTuple):
         except ValueError:
             return True
         return False
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a malformed call may look whole: it breaks off, or LlamaIndex makes arguments of it."""
+        return breaks_off(self.arguments) or bool(_repaired(self.arguments))
 
     def selection(self) -> ToolSelection:
         """The call in the form for agents; incomplete arguments are repaired."""

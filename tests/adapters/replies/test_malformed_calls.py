@@ -166,6 +166,50 @@ def test_its_chunks_are_passed_on(two: Any, make: Make, empty: str) -> None:
     assert faults(llm) == [None]
 
 
+UNREADABLE = pytest.mark.parametrize("wrong", ['{"q": "x"}}', "{'q': 'x'}", '"x"'])
+"""Malformed as a whole: nothing is missing at the end, and no framework completes it."""
+
+
+@UNREADABLE
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("make", CHAIN)
+def test_a_whole_stream_with_a_call_that_nobody_can_read_ends_as_without_a_router(
+    two: Any, make: Make, later: bool, wrong: str
+) -> None:
+    llm = routed(make, *two(calls(wrong), calls(SOUND)))
+    chunks = streamed(llm, later=later)
+    message = sum(chunks[1:], chunks[0])
+    assert (message.tool_calls, [call["args"] for call in message.invalid_tool_calls]) == ([], [wrong])
+    assert faults(llm) == ["malformed_tool_call"]
+
+
+@UNREADABLE
+@pytest.mark.parametrize("make", INDEX)
+def test_an_agent_of_llamaindex_lets_its_model_correct_one(two: Any, make: Make, wrong: str) -> None:
+    llm = routed(make, *two(calls(wrong), calls(SOUND)))
+    (call,) = llm.get_tool_calls_from_response(streamed(llm, later=False)[-1])
+    assert (call.tool_name, call.tool_kwargs == {"q": "x"}) == ("search", False)
+    assert faults(llm) == ["malformed_tool_call"]
+
+
+@pytest.mark.parametrize("make", CHAIN)
+def test_so_it_is_in_v3_events(two: Any, make: Make) -> None:
+    llm = routed(make, *two(calls('{"q": "x"}}'), calls(SOUND)))
+    output = llm.bind_tools([search]).stream_events("hi", version="v3").output
+    assert [call["args"] for call in output.invalid_tool_calls] == ['{"q": "x"}}']
+    llm = routed(make, *two(calls(BROKEN), calls(SOUND)))
+    with pytest.raises(StreamInterrupted):
+        _ = llm.bind_tools([search]).stream_events("hi", version="v3").output
+
+
+@pytest.mark.parametrize("wrong", ['{"q": "x"} and', '{"q": tru', "{'q': 'x", '{"q": "x", '])
+@pytest.mark.parametrize("make", CHAIN)
+def test_one_that_may_look_whole_does_not(two: Any, make: Make, wrong: str) -> None:
+    llm = routed(make, *two(calls(wrong), calls(SOUND)))
+    with pytest.raises(StreamInterrupted, match="malformed tool call"):
+        streamed(llm, later=False)
+
+
 @pytest.mark.parametrize("make", CHAIN)
 def test_no_object_is_made_of_one(two: Any, make: Make) -> None:
     llm = routed(make, *two(calls(BROKEN, "Search"), calls(SOUND, "Search")))
