@@ -28,6 +28,7 @@ from capability_router.endpoints.wire import Delta
 from capability_router.errors import ConfigError
 from capability_router.money.bill import billed
 from langchain_router.messages.output import info_of, output_of
+from langchain_router.messages.refusal_blocks import show_refusals
 from langchain_router.messages.schema import (
     METHODS,
     Method,
@@ -82,6 +83,7 @@ class ChatEndpoint(BaseChatModel):
         if own.get("client") is None:
             own["client"] = OpenAICompatible(_spec(own, owner))
         super().__init__(**own)
+        show_refusals(self.provider)
 
     @field_serializer("base_url")
     def _shown_url(self, base_url: str) -> str:

@@ -47,7 +47,7 @@ from langchain_router.fleet.copies import own_tools, with_keywords
 from langchain_router.generations import keep
 from langchain_router.messages.handover import continued, converted_history
 from langchain_router.messages.provider_tools import portable
-from langchain_router.messages.raw_calls import RawCall, unrepaired, without_piece_ids
+from langchain_router.messages.raw_calls import RawCall, reread, unrepaired, without_piece_ids
 from langchain_router.messages.replies import EventReader, ReplyReader, finish_of
 from langchain_router.partners.dialects import dialect_of, gives_reason
 from langchain_router.refusals import RefusalRestorer, with_refusal
@@ -232,6 +232,8 @@ class ModelAttempt:
 
     def _over(self) -> None:
         """After the last piece. Raises ErrorEvent if the package passed over one."""
+        if isinstance(self._reader, ReplyReader):  # an event says of a call that it is whole
+            self._reader.ended = True
         if self._passed_over is not None:
             self._passed_over.check()
 
@@ -306,7 +308,8 @@ class ModelAttempt:
         if self._dialect.hides_errors:
             check_candidate(answer)
         broken = self._broken()
-        return unrepaired(answer, broken) if broken else answer
+        answer = unrepaired(answer, broken) if broken else answer
+        return reread(answer) if answer.invalid_tool_calls else answer
 
     def _broken(self) -> list[RawCall]:
         """The broken tool calls in the stream from which the model gathered its answer."""

@@ -18,6 +18,7 @@ from capability_router.concurrency.async_generators import END, first_step
 from capability_router.endpoints.usage import usage_from
 from capability_router.execution.effects import Launch
 from capability_router.execution.events import NEVER_ASKED
+from capability_router.frozen_value import altered
 from capability_router.request import Finish, Reply, Usage
 from capability_router.sdks.closed_loops import LoopTracker
 from langchain_router.attempts.attempt import CutShort, MalformedToolCall, ModelAttempt
@@ -116,12 +117,15 @@ class StructuredAttempt(ModelAttempt):
         if self._unsent:
             return NEVER_ASKED
         reader = ReplyReader()
+        reader.ended = True
         messages = [self._refusing] if self._refusing is not None else self._heard.messages
         for message in messages:
             reader.see(message)
         # A parsed value is enough: a stream's caller has it already, and then gets the parser's own error.
         error = self._mended() if self._parsed else self._parse_error or "no structured answer"
-        reply = reader.reply(error if messages else "")
+        reply = altered(
+            reader.reply(error if messages else ""), mismatch_streamed=False
+        )  # the caller has objects of it
         if not messages:
             return replace(reply, usage=self._told)
         # A refusal is useless where a structure is wanted, so it counts as an answer that doesn't fit.

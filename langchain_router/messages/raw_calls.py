@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolCallChunk
-from langchain_core.messages.tool import invalid_tool_call
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+from langchain_core.utils.json import parse_partial_json
 
 from capability_router.faults.offered_tools import Offered, strange
-from capability_router.json_text import parsed
+from capability_router.json_text import breaks_off, parsed_by, tool_arguments
 
 
 class RawCall(NamedTuple):
@@ -27,11 +28,20 @@ class RawCall(NamedTuple):
     @property
     def broken(self) -> bool:
         """Whether it has no name, or arguments that are not a JSON object. Missing arguments count as `{}`."""
-        text = self.arguments.strip()
         try:
-            return not self.name or (bool(text) and not isinstance(parsed(text), dict))
+            tool_arguments(self.arguments)
         except ValueError:
             return True
+        return not self.name
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a broken call may look whole: it breaks off, or langchain-core makes a call of it."""
+        try:
+            made = isinstance(parsed_by(parse_partial_json, self.arguments), dict)
+        except ValueError:
+            made = False
+        return made or not self.name or breaks_off(self.arguments)
 
 
 class RawCalls:
@@ -82,6 +92,21 @@ def without_piece_ids(chunk: AIMessageChunk) -> AIMessageChunk:
         if not piece["name"] and piece["index"] is not None:
             piece["id"] = None
     return chunk
+
+
+def reread(message: AIMessage) -> AIMessage:
+    """The message with each invalid call as a tool call if its arguments are none (`null`).
+
+    langchain-core reads a whole reply so, but takes such a call for invalid when it joins chunks.
+    """
+    calls, invalid = list(message.tool_calls), []
+    for call in message.invalid_tool_calls:
+        raw = RawCall(call.get("id") or "", call.get("name") or "", call.get("args") or "")
+        if raw.broken:
+            invalid.append(call)
+        else:
+            calls.append(tool_call(name=raw.name, args=tool_arguments(raw.arguments), id=raw.id or None))
+    return message.model_copy(update={"tool_calls": calls, "invalid_tool_calls": invalid})
 
 
 def unrepaired(message: AIMessage, broken: Sequence[RawCall]) -> AIMessage:

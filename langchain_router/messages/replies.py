@@ -21,7 +21,8 @@ from capability_router.endpoints.chain_usage import (
     with_cached,
 )
 from capability_router.faults.offered_tools import Offered, strange
-from capability_router.request import BROKEN_ENDS, ENDS, Finish, Reply, Usage, service_tier
+from capability_router.json_text import breaks_off
+from capability_router.request import BROKEN_ENDS, ENDED_WELL, ENDS, Finish, Reply, Usage, service_tier
 from langchain_router.messages.kinds import is_ai, is_chunk
 from langchain_router.messages.raw_calls import RawCalls
 
@@ -143,11 +144,12 @@ class ReplyReader:
     """Collects a reply from messages or chunks, in order. It is fast per chunk, because nothing is merged.
 
     `tools`: the names of the offered tools. Calls of other tools are malformed, and alone are not content.
+    `ended`: the last chunk has come, with or without a terminal reason.
     """
 
     __slots__ = (
         "_calls", "_cost", "_finish", "_headers", "_malformed", "_model", "_other", "_refused", "_seen", "_streamed",
-        "_tally", "_texts", "_tier", "_tools", "_unoffered", "cached", "carried",
+        "_tally", "_texts", "_tier", "_tools", "_unoffered", "cached", "carried", "ended",
     )  # fmt: skip
 
     def __init__(self, counting: Counting = "", *, streamed: bool = False, tools: Offered = None) -> None:
@@ -164,7 +166,7 @@ class ReplyReader:
         self._refused = self._other = False
         self._cost: Decimal | None = None
         self._headers: Mapping[str, str] = {}
-        self.cached = False
+        self.cached = self.ended = False
         self.carried = False  # whether anything seen so far held content
 
     def see(self, message: AIMessage) -> bool:
@@ -249,12 +251,15 @@ class ReplyReader:
 
     def reply(self, parse_error: str = "") -> Reply:
         """The reply as received so far."""
-        # A call cut off in the middle is not malformed: only an ended reply is judged.
+        # While pieces of a call may still come it is not malformed: only an ended reply is judged.
         calls = self._calls.whole() if self._calls else ()
         unoffered = broken = 0
-        if calls and self._finish:
+        seen = False
+        if calls and (self._finish or self.ended):
+            wrong = [call for call in calls if call.broken]
             unoffered = sum(not call.broken and strange(call.name, self._tools) for call in calls)
-            broken = sum(call.broken for call in calls) + unoffered
+            broken = len(wrong) + unoffered
+            seen = self._finish in ENDED_WELL and not unoffered and not any(call.hidden for call in wrong)
         ids = tuple([call.id for call in calls if call.id]) if calls else ()
         refused = self._refused and self._finish in (None, Finish.STOP)
         return Reply(
@@ -262,6 +267,7 @@ class ReplyReader:
             len(calls) - broken + len(self._seen),
             self._malformed + broken, ids + tuple(self._seen), self._model, self._cost, self.cached, self._headers,
             parse_error, carried=self.carried, unoffered_tool_calls=self._unoffered + unoffered, other=self._other,
+            mismatch_streamed=seen and broken > 0,
         )  # fmt: skip
 
 
@@ -271,6 +277,7 @@ class EventReader:
     __slots__ = (
         "_begun",
         "_calls",
+        "_cut",
         "_held",
         "_malformed",
         "_other",
@@ -288,7 +295,7 @@ class EventReader:
         self._texts: list[str] = []
         self._calls: list[str] = []
         self._malformed = 0
-        self.carried = False
+        self.carried = self._cut = False
 
     def see(self, event: Mapping[str, Any]) -> bool:
         """Take in an event; whether it carries content."""
@@ -338,7 +345,9 @@ class EventReader:
             self._reader.see(AIMessage(content=[dict(block)]))
         if kind == "tool_call":
             return self._whole_call(block)
-        self._malformed += kind == "invalid_tool_call"
+        if kind == "invalid_tool_call":
+            self._malformed += 1
+            self._cut = self._cut or breaks_off(str(block.get("args") or ""))
         return kind == "invalid_tool_call" or (_full(block) and not _blank(block))
 
     def _whole_call(self, block: Mapping[str, Any]) -> bool:
@@ -353,8 +362,10 @@ class EventReader:
     def reply(self) -> Reply:
         """The reply as received so far."""
         calls = max(len(self._calls), self._begun - self._malformed)  # also those that were cut off
+        reply = self._reader.reply()
+        seen = self._malformed > 0 and not (self._cut or self._unoffered) and reply.finish in ENDED_WELL
         return replace(
-            self._reader.reply(), text="".join(self._texts), tool_calls=calls, other=self._other,
+            reply, text="".join(self._texts), tool_calls=calls, other=self._other, mismatch_streamed=seen,
             malformed_tool_calls=self._malformed, tool_call_ids=tuple(filter(None, self._calls)),
             carried=self.carried, unoffered_tool_calls=self._unoffered,
         )  # fmt: skip

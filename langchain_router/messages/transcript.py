@@ -22,7 +22,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from capability_router.endpoints.chain_usage import details
 from capability_router.endpoints.wire import Delta, ToolCallDelta
-from capability_router.json_text import parsed
+from capability_router.json_text import tool_arguments
 from capability_router.request import Usage, service_tier
 from langchain_router.messages.call_pieces import CallPieces
 
@@ -218,13 +218,7 @@ def _parsed(calls: Iterable[ToolCallDelta]) -> tuple[list[ToolCall], list[Invali
     broken: list[InvalidToolCall] = []
     for call in calls:
         try:
-            args = parsed(call.arguments or "{}")
+            whole.append(tool_call(name=call.name, args=tool_arguments(call.arguments), id=call.id))
         except ValueError as error:
-            args, why = None, str(error)
-        else:
-            why = "the arguments are not a JSON object"
-        if isinstance(args, dict):
-            whole.append(tool_call(name=call.name, args=args, id=call.id))
-        else:
-            broken.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=why))
+            broken.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=str(error)))
     return whole, broken

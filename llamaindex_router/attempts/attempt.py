@@ -75,6 +75,7 @@ class LlamaAttempt:
         answer = self._stepped(self._method(is_async=False))
         if not self._call.stream:
             self._check_failed(answer)
+            self._complete()
             yield answer
             return
         steps = iter(answer)
@@ -96,6 +97,7 @@ class LlamaAttempt:
             method = self._method(is_async=True)
             answer = await self._astepped(lambda: retried_past_stale(method))
             self._check_failed(answer)
+            self._complete()
             yield answer
             return
         answer, chunk = await retried_past_stale(self._opened)
@@ -115,9 +117,14 @@ class LlamaAttempt:
 
     def _over(self) -> None:
         """After the last chunk. Raises AnswerWithheld."""
+        self._complete()
         if self._kept is not None:
             self._kept.note(self._channel)
         self._check_withheld()
+
+    def _complete(self) -> None:
+        if isinstance(self._seen, Transcript):  # an object is judged by its JSON
+            self._seen.complete = True
 
     def _check_withheld(self, error: Exception | None = None) -> None:
         """Raise AnswerWithheld if a model refused or was filtered before there was an object.

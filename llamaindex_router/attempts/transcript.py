@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.bridge.pydantic import BaseModel
 
 from capability_router.faults.offered_tools import Offered, strange
-from capability_router.request import Finish, Reply, Usage, service_tier
+from capability_router.request import ENDED_WELL, Finish, Reply, Usage, service_tier
 from llamaindex_router.messages.fields import field
 from llamaindex_router.messages.handover import key_of
 from llamaindex_router.messages.plain_chunk import is_plain_chunk
@@ -27,12 +27,13 @@ class Transcript:
     """Reads chat and completion responses; keeps the last text, message, terminal reason and token counts.
 
     `tools`: the names of the offered tools. A call of another tool is malformed. In a stream such calls alone are not
-    content, so that another model may still answer.
+    content, so that another model may still answer. `complete`: the last chunk has come, with or without a terminal
+    reason.
     """
 
     __slots__ = (
         "_bill", "_carried", "_counts", "_finish", "_message", "_model", "_pieces", "_raw", "_refused", "_taken",
-        "_tier", "_tools", "_worded", "_wording",
+        "_tier", "_tools", "_worded", "_wording", "complete",
     )  # fmt: skip
 
     def __init__(self, tools: Offered = None) -> None:
@@ -42,7 +43,7 @@ class Transcript:
         self._finish: Finish | None = None
         self._message: ChatMessage | None = None
         self._model, self._tier, self._wording, self._pieces = "", "", StreamText(), StreamedArguments()
-        self._carried = self._refused = self._worded = self._taken = self._raw = False
+        self._carried = self._refused = self._worded = self._taken = self._raw = self.complete = False
 
     def take(self, response: Response) -> bool:
         """Read a chunk; True if it carries text, reasoning, a tool call or other content."""
@@ -121,11 +122,13 @@ class Transcript:
     def reply(self) -> Reply:
         """The answer so far as a Reply."""
         calls = tool_calls_of(self._message) if self._message is not None else []
-        # A call cut off in the middle is not malformed: only an ended reply is judged.
-        ended = calls if self._finish else ()
+        # While pieces of a call may still come it is not malformed: only an ended reply is judged.
+        ended = calls if self._finish or self.complete else ()
         cut = min(self._pieces.broken, len(ended))  # an integration may have repaired them
-        broken = max(sum(call.malformed for call in ended), cut)
+        wrong = [call for call in ended if call.malformed]
+        broken = max(len(wrong), cut)
         unoffered = sum(not call.malformed and strange(call.name, self._tools) for call in ended)
+        seen = bool(wrong) and not (cut or unoffered or any(call.hidden for call in wrong))
         return Reply(
             usage=self.usage,
             finish=self.finish,
@@ -141,6 +144,7 @@ class Transcript:
             mute=self._taken and not self._raw,
             unoffered_tool_calls=unoffered,
             other=self._holds_other(),
+            mismatch_streamed=seen and self.finish in ENDED_WELL,
         )
 
     def _holds_other(self) -> bool:
@@ -225,7 +229,7 @@ class ObjectTranscript:
     def _ended_well(self) -> bool:
         """Whether the JSON is whole; if that is unknown, whether the stream has the reason of a whole answer."""
         whole = None if self._unseen else self.tapped.whole
-        return self._end in (Finish.STOP, Finish.TOOL_CALLS) if whole is None else whole
+        return self._end in ENDED_WELL if whole is None else whole
 
     @property
     def _objects(self) -> list[Any]:

@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 
 from capability_router.endpoints.chain_usage import StreamUsage, cost_of, counted, states, with_cached
 from capability_router.endpoints.usage import written_out
-from capability_router.json_text import parsed
+from capability_router.json_text import tool_arguments
 from capability_router.request import Usage
 from llamaindex_router.messages.chat_completions import message_dicts
 from llamaindex_router.messages.tool_calls import arguments_of
@@ -114,10 +114,9 @@ def _tallied(delta: Any, tally: StreamUsage | None) -> Usage | None:
 def _mapping(text: str) -> Any:
     """The arguments as a mapping; the text itself while it is incomplete."""
     try:
-        read = parsed(text) if text.strip() else {}
+        return tool_arguments(text)
     except ValueError:
         return text
-    return read if isinstance(read, dict) else text
 
 
 def _raw(message: Any, used: Mapping[str, Any] | None, tallied: Usage | None) -> dict[str, Any]:

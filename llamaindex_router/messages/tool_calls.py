@@ -9,7 +9,7 @@ from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
-from capability_router.json_text import parsed, parsed_by
+from capability_router.json_text import breaks_off, parsed_by, tool_arguments
 from llamaindex_router.messages.fields import field
 
 
@@ -23,12 +23,18 @@ class ParsedToolCall(NamedTuple):
     @property
     def malformed(self) -> bool:
         """Whether the arguments are a text that isn't a JSON object."""
-        if not isinstance(self.arguments, str) or not self.arguments.strip():
+        if not isinstance(self.arguments, str):
             return False
         try:
-            return not isinstance(parsed(self.arguments), dict)
+            tool_arguments(self.arguments)
         except ValueError:
             return True
+        return False
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a malformed call may look whole: it breaks off, or LlamaIndex makes arguments of it."""
+        return breaks_off(self.arguments) or bool(_repaired(self.arguments))
 
     def selection(self) -> ToolSelection:
         """The call in the form for agents; incomplete arguments are repaired."""
@@ -39,6 +45,13 @@ def arguments_of(arguments: Any) -> dict[str, Any]:
     """The arguments as a mapping; {} when they can't be read."""
     if not isinstance(arguments, str):
         return dict(arguments) if isinstance(arguments, Mapping) else {}
+    try:
+        return tool_arguments(arguments)
+    except ValueError:
+        return _repaired(arguments)
+
+
+def _repaired(arguments: str) -> dict[str, Any]:
     try:
         found = parsed_by(parse_partial_json, arguments)
     except (ValueError, TypeError):

@@ -69,6 +69,8 @@ class Finish(StrEnum):
     MALFORMED_CALL = "malformed_tool_call"
 
 
+ENDED_WELL = (Finish.STOP, Finish.TOOL_CALLS)
+"""The terminal reasons of a whole answer."""
 BROKEN_ENDS = {
     "error": Finish.ERROR, "abort": Finish.ERROR, "aborted": Finish.ERROR, "network_error": Finish.ERROR,
     "cancelled": Finish.ERROR, "failed": Finish.ERROR,
@@ -306,7 +308,8 @@ class Reply:
     `carried`: it had content, even if only reasoning or a block without text.
     `mute`: its client may have dropped the terminal reason.
     `other`: it had content other than text, reasoning and tool calls (an image, sound, a provider's own block).
-    `mismatch_streamed`: it has a `parse_error` and ended well, and the caller of the stream sees that it does not fit.
+    `mismatch_streamed`: it ended well with a `parse_error` or malformed tool calls, and the caller of the stream sees
+    that itself.
     `unoffered_tool_calls`: how many of the malformed tool calls name a tool that the request does not have.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from capability_router.endpoints.wire import Delta, ToolCallDelta
 from capability_router.faults.offered_tools import Offered, strange
-from capability_router.json_text import parsed
+from capability_router.json_text import tool_arguments
 from capability_router.money.bill import billed
 from capability_router.request import Finish, Reply, Usage
 
@@ -38,9 +38,10 @@ class PartialToolCall:
     def well_formed(self) -> bool:
         """Whether it has a name and its arguments are a JSON object (or absent)."""
         try:
-            return bool(self.name) and isinstance(parsed(self.arguments.strip() or "{}"), dict)
+            tool_arguments(self.arguments)
         except ValueError:
             return False
+        return bool(self.name)
 
     def to_dict(self) -> dict[str, Any]:
         """The call in Chat Completions form."""

@@ -24,7 +24,7 @@ A driver feeds it events and performs the effects that `feed` returns. Each even
 * A poor reply (empty, malformed, without a terminal reason) is kept. If no other attempt does better, it is delivered,
   as it would have been without a router. But a stream that ends malformed after it committed raises
   StreamInterrupted: a framework would take half a tool call for a whole one. A stream whose caller sees itself that
-  its answer doesn't fit ends as it would without a router.
+  its answer doesn't fit, or that its tool call can't be read, ends as it would without a router.
 * Resuming, if on: an answer that breaks off after it committed is continued from its text so far by another target
   that supports this, chosen by the same rules. If that attempt fails before its first content, the next target is
   tried. If no target can continue, the answer ends with StreamInterrupted.
@@ -291,7 +291,7 @@ class Execution:
             on_content_filter=self._limits.on_content_filter if alone else "fallback",
         )  # fmt: skip
         begun = self.committed is not None and run.first_at is not None
-        shown = begun and reply.mismatch_streamed and fault is not None and fault.kind == "unparsable"
+        shown = begun and reply.mismatch_streamed and fault is not None and fault.kind in _UNUSABLE
         if fault is not None and not shown and (not begun or fault.row.blame == "breaker" or fault.kind in _UNUSABLE):
             whole = fault.row.blame == "quality" or (fault.kind == "truncated" and not self.streaming)
             whole = whole or self._limits.keeps(fault)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from adapters.replies.clients import CHAIN, INDEX, TOOL, Make, endpoint, like, routed, search
+from adapters.replies.clients import CHAIN, INDEX, TOOL, Make, chained, endpoint, like, routed, search
 from langchain_core.runnables import RunnableLambda
 from llama_index.core.prompts import PromptTemplate
 from loopback import chat_server
@@ -41,6 +41,8 @@ def whole(arguments: str, name: str = "search") -> Any:
 
 
 BROKEN, SOUND = '{"q": "x', '{"q": "y"}'
+LINES = '{"q": "one\n\ttwo"}'
+"""With a raw line break and tab in a string, as models write them and both frameworks read them."""
 
 
 def streamed(llm: Any, *, later: bool) -> Any:
@@ -70,7 +72,9 @@ def test_a_stream_that_ends_so_is_told(two: Any, make: Make, later: bool) -> Non
 
 
 @pytest.mark.parametrize("make", [*CHAIN, *INDEX])
-@pytest.mark.parametrize(("arguments", "expected"), [(SOUND, {"q": "y"}), ("", {}), ("{}", {})])
+@pytest.mark.parametrize(
+    ("arguments", "expected"), [(SOUND, {"q": "y"}), ("", {}), ("{}", {}), ('{"q": "a\nb"}', {"q": "a\nb"})]
+)
 def test_arguments_that_end_whole_stay(two: Any, make: Make, arguments: str, expected: Any) -> None:
     llm = routed(make, *two(calls(arguments), calls(SOUND)))
     chunks = streamed(llm, later=False)
@@ -106,6 +110,104 @@ def test_when_nothing_better_comes_its_call_is_an_invalid_one(two: Any, make: Ma
     message = under_events(llm.bind_tools([search]))
     assert message.tool_calls == []
     assert [call["args"] for call in message.invalid_tool_calls] == [BROKEN]
+
+
+@pytest.mark.parametrize("make", CHAIN)
+def test_raw_control_characters_in_a_string_break_no_call(two: Any, make: Make) -> None:
+    for asked, step in ((under_events, calls), (lambda llm: llm.invoke("hi"), whole)):
+        llm = routed(make, *two(step(LINES), step(SOUND)))
+        message = asked(llm.bind_tools([search]))
+        assert [call["args"] for call in message.tool_calls] == [{"q": "one\n\ttwo"}]
+        assert (message.invalid_tool_calls, faults(llm)) == ([], [None])
+
+
+@pytest.mark.parametrize("make", [endpoint, chained])
+def test_they_break_none_in_llamaindex(two: Any, make: Make) -> None:
+    for asked, step in (
+        (lambda llm: streamed(llm, later=False)[-1], calls),
+        (lambda llm: llm.chat_with_tools([TOOL], "hi"), whole),
+    ):
+        llm = routed(make, *two(step(LINES), step(SOUND)))
+        assert [call.tool_kwargs for call in llm.get_tool_calls_from_response(asked(llm))] == [{"q": "one\n\ttwo"}]
+        assert faults(llm) == [None]
+
+
+EMPTY = pytest.mark.parametrize("empty", ["null", "[]", '""'])
+
+
+@EMPTY
+@pytest.mark.parametrize("make", CHAIN)
+def test_an_empty_value_is_no_arguments(two: Any, make: Make, empty: str) -> None:
+    for asked, step in ((under_events, calls), (lambda llm: llm.invoke("hi"), whole)):
+        llm = routed(make, *two(step(empty), step(SOUND)))
+        message = asked(llm.bind_tools([search]))
+        assert [(call["name"], call["args"]) for call in message.tool_calls] == [("search", {})]
+        assert (message.invalid_tool_calls, faults(llm)) == ([], [None])
+
+
+@EMPTY
+@pytest.mark.parametrize("make", INDEX)
+def test_so_it_is_in_llamaindex(two: Any, make: Make, empty: str) -> None:
+    for asked, step in (
+        (lambda llm: streamed(llm, later=False)[-1], calls),
+        (lambda llm: llm.chat_with_tools([TOOL], "hi"), whole),
+    ):
+        llm = routed(make, *two(step(empty), step(SOUND)))
+        assert asked(llm).message.blocks[-1].tool_name == "search"
+        assert faults(llm) == [None]
+
+
+@EMPTY
+@pytest.mark.parametrize("make", CHAIN)
+def test_its_chunks_are_passed_on(two: Any, make: Make, empty: str) -> None:
+    llm = routed(make, *two(calls(empty), calls(SOUND)))
+    chunks = streamed(llm, later=False)
+    assert [call["args"] for call in sum(chunks[1:], chunks[0]).tool_call_chunks] == [empty]
+    assert faults(llm) == [None]
+
+
+UNREADABLE = pytest.mark.parametrize("wrong", ['{"q": "x"}}', "{'q': 'x'}", '"x"'])
+"""Malformed as a whole: nothing is missing at the end, and no framework completes it."""
+
+
+@UNREADABLE
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("make", CHAIN)
+def test_a_whole_stream_with_a_call_that_nobody_can_read_ends_as_without_a_router(
+    two: Any, make: Make, later: bool, wrong: str
+) -> None:
+    llm = routed(make, *two(calls(wrong), calls(SOUND)))
+    chunks = streamed(llm, later=later)
+    message = sum(chunks[1:], chunks[0])
+    assert (message.tool_calls, [call["args"] for call in message.invalid_tool_calls]) == ([], [wrong])
+    assert faults(llm) == ["malformed_tool_call"]
+
+
+@UNREADABLE
+@pytest.mark.parametrize("make", INDEX)
+def test_an_agent_of_llamaindex_lets_its_model_correct_one(two: Any, make: Make, wrong: str) -> None:
+    llm = routed(make, *two(calls(wrong), calls(SOUND)))
+    (call,) = llm.get_tool_calls_from_response(streamed(llm, later=False)[-1])
+    assert (call.tool_name, call.tool_kwargs == {"q": "x"}) == ("search", False)
+    assert faults(llm) == ["malformed_tool_call"]
+
+
+@pytest.mark.parametrize("make", CHAIN)
+def test_so_it_is_in_v3_events(two: Any, make: Make) -> None:
+    llm = routed(make, *two(calls('{"q": "x"}}'), calls(SOUND)))
+    output = llm.bind_tools([search]).stream_events("hi", version="v3").output
+    assert [call["args"] for call in output.invalid_tool_calls] == ['{"q": "x"}}']
+    llm = routed(make, *two(calls(BROKEN), calls(SOUND)))
+    with pytest.raises(StreamInterrupted):
+        _ = llm.bind_tools([search]).stream_events("hi", version="v3").output
+
+
+@pytest.mark.parametrize("wrong", ['{"q": "x"} and', '{"q": tru', "{'q': 'x", '{"q": "x", '])
+@pytest.mark.parametrize("make", CHAIN)
+def test_one_that_may_look_whole_does_not(two: Any, make: Make, wrong: str) -> None:
+    llm = routed(make, *two(calls(wrong), calls(SOUND)))
+    with pytest.raises(StreamInterrupted, match="malformed tool call"):
+        streamed(llm, later=False)
 
 
 @pytest.mark.parametrize("make", CHAIN)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import capability_router
 import langchain_router
 import llamaindex_router
-from capability_router.json_text import parsed, parsed_by
+from capability_router.json_text import breaks_off, parsed, parsed_by, tool_arguments
 
 DEEP = "[" * 100_000
 
@@ -19,6 +20,42 @@ DEEP = "[" * 100_000
 @pytest.mark.parametrize("text", ['{"a": [1, null]}', b'{"a": [1, null]}'])
 def test_a_value(text: str | bytes) -> None:
     assert parsed(text) == parsed_by(json.loads, text) == {"a": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("", {}),
+        (" ", {}),
+        ("null", {}),
+        ("[]", {}),
+        ('""', {}),
+        ('{"a": 1}', {"a": 1}),
+        ('{"a": "x\n\ty"}', {"a": "x\n\ty"}),
+    ],
+)
+def test_arguments_of_a_tool_may_be_an_empty_value_and_hold_raw_control_characters(
+    text: str, arguments: dict[str, Any]
+) -> None:
+    assert tool_arguments(text) == arguments
+
+
+@pytest.mark.parametrize("text", ['{"a": 1', '{"a": 1}}', "{'a': 1}", "[1]", '"x"', DEEP])
+def test_what_is_no_object_is_no_arguments(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a JSON object|line 1|too deep"):
+        tool_arguments(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 1', '{"a": "}', '{"a": "x\\', '{"a": [1}', '"x', "{'a': 1", '{"a": "\\"}', DEEP]
+)
+def test_a_text_with_an_open_bracket_or_string_breaks_off(text: str) -> None:
+    assert breaks_off(text)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}}', "{'a': 1}", '"x"', '{"a": "{"}', '{"a": "\\\\"}', '{"a": 1} and'])
+def test_one_without_does_not(text: str) -> None:
+    assert not breaks_off(text)
 
 
 @pytest.mark.parametrize("text", [DEEP, DEEP + "]" * len(DEEP)])

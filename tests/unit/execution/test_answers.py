@@ -220,6 +220,16 @@ def test_a_misfit_that_the_caller_sees_ends_as_an_answer_and_its_fault_is_record
     assert stage.outcome.reason == "nothing better was found: a gave an answer that does not fit the schema: E"
 
 
+def test_a_malformed_call_that_the_caller_sees_ends_so_too() -> None:
+    stage = Stage()
+    stage.begin()
+    stage.chunk(101.0)
+    reply = Reply(usage=Usage(1, 1), finish=Finish.TOOL_CALLS, malformed_tool_calls=1, mismatch_streamed=True)
+    assert told(stage.completed(102.0, reply=reply)) == [("finish", "a")]
+    assert stage.error is None
+    assert [record.fault for record in stage.records] == ["malformed_tool_call"]
+
+
 def test_a_misfit_whose_stream_lacks_its_reason_is_cut_off() -> None:
     stage = Stage()
     stage.router._dispatch.finish_reason_models.add("a")
