@@ -280,7 +280,7 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     own = _parsed(told) if isinstance(told, str) else told
     if isinstance(own, dict) and own.keys().isdisjoint(_TEXT_KEYS):
         own = nested_object(own, "data") or own  # the `data` of an event, as in Mistral's SDK
-    for held in (own, read(error, "details"), response, _first(error.args), _unread(response)):
+    for held in (own, read(error, "details"), response, _first(error.args), loaded_json(response)):
         body = held[0] if isinstance(held, list) and held else held
         if isinstance(body, dict) and body:
             if (
@@ -333,7 +333,7 @@ def _among(found: list[dict[Any, Any]], body: dict[Any, Any]) -> bool:
         return False
 
 
-def _unread(response: object) -> object:
+def loaded_json(response: object) -> object:
     """The JSON of a body that the client has already loaded. It does not load one."""
     held = read(response, "__dict__")
     content = held.get("_content") if isinstance(held, dict) else None
