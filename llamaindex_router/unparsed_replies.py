@@ -60,6 +60,10 @@ def _validated(error: BaseException, frames: list[FrameType]) -> Fault | None:
 
 
 def _read_by_integration(error: BaseException, frames: list[FrameType]) -> Fault | None:
+    if isinstance(error, KeyError) and error.args == _CHOICES:  # nothing but a reply is asked for choices
+        inside = [frame for frame in reversed(frames) if _integrates(frame)]
+        bodies = (body for frame in inside for body in _bodies(frame.f_locals) if isinstance(body, dict))
+        return no_reply(next(filter(None, map(_told_instead, bodies)), None), error) if inside else None
     return next((fault for frame in frames if (fault := _in_integration(frame, error)) is not None), None)
 
 
@@ -83,9 +87,6 @@ def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
         return no_reply(None, error)
     if isinstance(error, IndexError) and any(map(_choiceless, _bodies(frame.f_locals))):
         return no_reply(None, error)
-    if isinstance(error, KeyError) and error.args == _CHOICES:  # nothing but a reply is asked for choices
-        told = (_told_instead(body) for body in _bodies(frame.f_locals) if isinstance(body, dict))
-        return no_reply(next(filter(None, told), None), error)
     replies = (
         held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error) or _uncounted(held, error)
     )
