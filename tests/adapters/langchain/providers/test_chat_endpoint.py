@@ -315,6 +315,18 @@ def test_a_key_in_a_urls_query_is_sent_and_not_shown(server: Server) -> None:
     assert model._get_llm_string() != other._get_llm_string()  # a cache tells them apart
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "file", "file_id": "file-1"}, {"type": "file", "file_id": "file-1", "filename": "a.pdf"},
+        {"type": "file", "source_type": "id", "id": "file-1"}, {"type": "file", "file": {"file_id": "file-1"}},
+    ],
+)  # fmt: skip
+def test_a_file_that_the_server_has_is_sent_by_its_id_alone(block: dict[str, Any]) -> None:
+    (message,) = to_chat([HumanMessage([{"type": "text", "text": "read"}, block])])
+    assert message["content"][1] == {"type": "file", "file": {"file_id": "file-1"}}
+
+
 def test_messages_of_every_kind() -> None:
     call = {"name": "add", "args": {"a": "é"}, "id": "c1", "type": "tool_call"}
     messages = [
