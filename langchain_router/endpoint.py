@@ -24,7 +24,7 @@ from capability_router.endpoints.openai_compatible import OpenAICompatible
 from capability_router.endpoints.openai_models import options_for
 from capability_router.endpoints.providers import spec_for
 from capability_router.endpoints.spec import EndpointSpec
-from capability_router.endpoints.wire import Delta
+from capability_router.endpoints.wire import Delta, other_answers
 from capability_router.errors import ConfigError
 from capability_router.money.bill import billed
 from langchain_router.messages.output import info_of, output_of
@@ -195,7 +195,16 @@ class ChatEndpoint(BaseChatModel):
         message = message_from(whole, self.provider)
         message.response_metadata |= limits_in(headers)
         answer = ChatGeneration(message=message, generation_info=info_of(whole))
-        return ChatResult(generations=[answer], llm_output=output_of(whole, self.provider))
+        return ChatResult(generations=[answer, *self._beside(whole)], llm_output=output_of(whole, self.provider))
+
+    def _beside(self, whole: Delta) -> list[ChatGeneration]:
+        """The other answers to a call with `n`, each paid for."""
+        if len(whole.raw.get("choices") or ()) < 2:
+            return []
+        return [
+            ChatGeneration(message=message_from(other, self.provider), generation_info=info_of(other))
+            for other in other_answers(whole.raw)
+        ]
 
     # -- bindings ---------------------------------------------------------------------------------
 

@@ -1,13 +1,15 @@
 """The router's errors, made errors of langchain-core as well, so that existing `except` clauses match.
 
 `AllCandidatesFailed` is also the ModelError subclass of the first attempt's fault: an application
-that caught ModelRateLimitError around one model still does. `NoEligibleModel` is also a
+that caught ModelRateLimitError around one model still does. If the request overflowed the window of another model, it
+is a ContextOverflowError, too, so that middleware that shortens the messages does so. `NoEligibleModel` is also a
 ContextOverflowError when every model was refused for its window, else an invalid-request error.
 `RouterBusy` is a ModelRateLimitError where models are held by their limits: after enough 429s nothing is sent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core import exceptions as core
@@ -54,7 +56,7 @@ def as_model_error(error: BaseException) -> BaseException:
     if isinstance(error, core.ModelError):
         return error
     if isinstance(error, AllCandidatesFailed) and error.failures:
-        _widen(error, *_classes(error.failures[0].fault), *_own_class(error))
+        _widen(error, *_classes([failure.fault for failure in error.failures]), *_own_class(error))
         error.is_retryable = _is_retryable(error)  # type: ignore[attr-defined]  # the widened class has it
     elif isinstance(error, NoEligibleModel):
         windows = bool(error.refusals) and all(r.rule in WINDOWS for r in error.refusals)
@@ -74,7 +76,15 @@ def _is_retryable(error: AllCandidatesFailed) -> bool:
     return any(retryable)
 
 
-def _classes(fault: str | None) -> tuple[type[Exception], ...]:
+def _classes(faults: Sequence[str | None]) -> tuple[type[Exception], ...]:
+    first = _classes_of(faults[0])
+    if "context_overflow" not in faults:
+        return first
+    beside = (kind for kind in first if not issubclass(core.ContextOverflowError, kind))  # a base may not come first
+    return (*beside, core.ContextOverflowError)
+
+
+def _classes_of(fault: str | None) -> tuple[type[Exception], ...]:
     if fault in _PARSE_FAULTS:
         return (core.ModelError, core.OutputParserException)
     return (_BY_FAULT.get(fault or "", core.ModelError),)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
-from capability_router.faults.evidence import read
+from capability_router.faults.evidence import loaded_json, read
 from capability_router.faults.frames import frames_of
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
@@ -14,6 +14,7 @@ from capability_router.faults.sdk_readers import (
     concerns_tool_call,
     is_validation_error,
     parsing_frame,
+    receiving_frame,
     rejected_error_value,
 )
 from llamaindex_router.messages.fields import field
@@ -29,8 +30,6 @@ _HELD = ("part", "response_dict", "chunk", "data")
 _UNTOLD = object()
 _SOUGHT = ("choices", "output")
 _CHOICES = ("choices",)
-_BODIES = ("chunk", "raw", "result", "response_dict", "partial_response", "response", "data")
-"""Under which names integrations hold it that read it themselves."""
 
 
 def unparsed_reply_fault(error: BaseException) -> Fault | None:
@@ -41,11 +40,30 @@ def unparsed_reply_fault(error: BaseException) -> Fault | None:
     frames = frames_of(error)
     reader = parsing_frame(frames)
     if reader is not None:
-        if concerns_tool_call(error):
-            return Fault("malformed_tool_call", "arguments that are no JSON object", started=True, error=error)
-        return no_reply(_error_held(reader) or rejected_error_value(error), error)
-    if is_validation_error(error):
-        return no_reply(None, error) if read(error, "title") in _BLOCKS and any(map(_integrates, frames)) else None
+        return _over_a_body(reader, error)
+    told = _validated(error, frames) if is_validation_error(error) else _read_by_integration(error, frames)
+    if told is None and (receiver := receiving_frame(error)) is not None:
+        return _over_a_body(receiver, error)
+    return told
+
+
+def _over_a_body(reader: FrameType, error: BaseException) -> Fault:
+    """The fault of the body that this function of an SDK holds."""
+    if concerns_tool_call(error):
+        return Fault("malformed_tool_call", "arguments that are no JSON object", started=True, error=error)
+    return no_reply(_error_held(reader) or rejected_error_value(error), error)
+
+
+def _validated(error: BaseException, frames: list[FrameType]) -> Fault | None:
+    """The fault of a reply that did not fit LlamaIndex's own classes."""
+    return no_reply(None, error) if read(error, "title") in _BLOCKS and any(map(_integrates, frames)) else None
+
+
+def _read_by_integration(error: BaseException, frames: list[FrameType]) -> Fault | None:
+    if isinstance(error, KeyError) and error.args == _CHOICES:  # nothing but a reply is asked for choices
+        inside = [frame for frame in reversed(frames) if _integrates(frame)]
+        bodies = (body for frame in inside for body in _bodies(frame.f_locals) if isinstance(body, dict))
+        return no_reply(next(filter(None, map(_told_instead, bodies)), None), error) if inside else None
     return next((fault for frame in frames if (fault := _in_integration(frame, error)) is not None), None)
 
 
@@ -67,11 +85,8 @@ def _in_integration(frame: FrameType, error: BaseException) -> Fault | None:
         return None
     if not isinstance(getattr(frame.f_locals.get("delta"), "content", None), (str, type(None))):
         return no_reply(None, error)
-    if isinstance(error, IndexError) and _choiceless(frame.f_locals.get("chunk")):
+    if isinstance(error, IndexError) and any(map(_choiceless, _bodies(frame.f_locals))):
         return no_reply(None, error)
-    body = _without_choices(frame.f_locals) if isinstance(error, KeyError) and error.args == _CHOICES else None
-    if body is not None:
-        return no_reply(_told_instead(body), error)
     replies = (
         held for held in _replies(frame.f_locals) if _hollow(held) or _lacks(held, error) or _uncounted(held, error)
     )
@@ -84,9 +99,10 @@ def _choiceless(chunk: object) -> bool:
     return bool(field(field(chunk, "data") or chunk, "choices") == [])
 
 
-def _without_choices(held: Mapping[str, Any]) -> object:
-    """The body or event, of an integration that reads the JSON itself, in which it looked for them."""
-    return next((body for name in _BODIES if isinstance(body := held.get(name), dict) and "choices" not in body), None)
+def _bodies(held: Mapping[str, Any]) -> Iterator[Any]:
+    """What may be the body or event: an SDK's `chunk`, and any object of JSON that the integration read itself."""
+    yield held.get("chunk")
+    yield from (body for body in held.values() if isinstance(body, dict))
 
 
 def _replies(held: Mapping[str, Any]) -> Iterator[Any]:
@@ -114,8 +130,9 @@ def _uncounted(response: object, error: BaseException) -> bool:
 
 def _error_held(reader: FrameType) -> object:
     """What the body has under `error`."""
-    bodies = (body for name in _HELD if isinstance(body := reader.f_locals.get(name), dict))
-    return next((told for body in bodies if (told := body.get("error"))), None)
+    held = (reader.f_locals.get(name) for name in _HELD)
+    bodies = (*held, loaded_json(reader.f_locals.get("response")))
+    return next((told for body in bodies if isinstance(body, dict) and (told := body.get("error"))), None)
 
 
 def _error_in(response: object) -> Any:

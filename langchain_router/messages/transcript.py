@@ -93,9 +93,15 @@ def _blocks(message: BaseMessage) -> list[dict[str, Any]]:
 
 
 def _named(block: Any) -> Any:
-    """A file that is sent inline needs a name; LangChain's blocks need none."""
-    inline = isinstance(block, dict) and block.get("type") == "file" and (block.get("base64") or block.get("data"))
-    return {"filename": "file", **block} if inline else block
+    """A file that is sent inline needs a name; LangChain's blocks need none.
+
+    A file that the server has already is sent by its id alone: langchain-core would add a made-up name.
+    """
+    if not isinstance(block, dict) or block.get("type") != "file":
+        return block
+    if id := block.get("file_id") or (block.get("source_type") == "id" and block.get("id")):
+        return {"type": "file", "file": {"file_id": id}}
+    return {"filename": "file", **block} if block.get("base64") or block.get("data") else block
 
 
 def usage_metadata(usage: Usage) -> UsageMetadata:

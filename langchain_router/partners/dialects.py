@@ -24,6 +24,7 @@ MAX_TOKENS = ("max_tokens", "max_output_tokens", "num_predict", "max_completion_
 _log = logging.getLogger(__name__)
 _URLS = (
     "openai_api_base", "azure_endpoint", "anthropic_api_url", "groq_api_base", "endpoint", "base_url", "endpoint_url",
+    "api_host",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 from capability_router.endpoints.usage import has_negative_count, usage_from
-from capability_router.faults.evidence import read
+from capability_router.faults.evidence import loaded_json, read
 from capability_router.faults.frames import frames_of, home
 from capability_router.faults.kinds import Fault
 from capability_router.faults.no_reply import STUMBLES, no_reply
@@ -17,6 +17,7 @@ from capability_router.faults.sdk_readers import (
     is_validation_error,
     no_reply_kind,
     parsing_frame,
+    receiving_frame,
     rejected_error_value,
     unread,
 )
@@ -48,13 +49,13 @@ def stumbled(error: BaseException) -> Fault | None:
     frames = frames_of(error)
     if (unparsed := _by_parser(frames, error)) is not None:
         return unparsed
-    by_sdk = parsing_frame(frames)
-    reader = by_sdk or next((frame for frame in reversed(frames) if _reads(frame, error)), None)
+    parsing, received = parsing_frame(frames), receiving_frame(error)
+    by_sdk = parsing or received
+    over_a_call = _over_a_call(frames, error)
+    reader = parsing or next((frame for frame in reversed(frames) if _reads(frame, error, over_a_call)), received)
     if reader is not None and type(error) is ValueError:  # ChatOpenAI raises so what stands under `error`
         return _withheld(reader, error) or no_reply(_error_in(reader) or _first(error), error, _usage_in(reader))
-    if reader is not None and (
-        _over_a_call(frames, error) or (concerns_tool_call(error) and (by_sdk or _of_message(error)))
-    ):
+    if reader is not None and (over_a_call or (concerns_tool_call(error) and (by_sdk or _of_message(error)))):
         told = "arguments that are no JSON object"
         return Fault("malformed_tool_call", told, usage=_usage_in(reader), started=True, error=error)
     if reader is not None and (
@@ -79,8 +80,8 @@ def _over_a_call(frames: list[FrameType], error: BaseException) -> bool:
     """Whether a package, or LangChain's own parser, failed to parse the arguments of a tool call: they are no JSON."""
     if not isinstance(error, JSONDecodeError) and not isinstance(error.__cause__, JSONDecodeError):
         return False
-    *_, last = (frame for frame in frames if home(frame) != "json")
-    return home(last).startswith("langchain_") and "tool_call" in last.f_code.co_name
+    last = next((frame for frame in reversed(frames) if home(frame) != "json"), None)
+    return last is not None and home(last).startswith("langchain_") and "tool_call" in last.f_code.co_name
 
 
 def _takes_the_first(frame: FrameType) -> bool:
@@ -88,10 +89,12 @@ def _takes_the_first(frame: FrameType) -> bool:
     return place == _CORE or (place == _BESIDE_IT and frame.f_code.co_name == _TAKING)
 
 
-def _reads(frame: FrameType, error: BaseException) -> bool:
+def _reads(frame: FrameType, error: BaseException, over_a_call: bool) -> bool:
     name = frame.f_code.co_name
     if not home(frame).startswith("langchain_") or home(frame) in _NOT_PACKAGES:
         return False
+    if over_a_call and frame.f_locals.get("response") is not None:  # a function beside these, as in langchain-ai21
+        return True
     return name in _READERS or (name in _ASKED and (_of_message(error) or not _CAME.isdisjoint(frame.f_locals)))
 
 
@@ -112,8 +115,7 @@ def _bodies(reader: FrameType) -> Iterator[Any]:
     """The bodies that the server sent; an event of OpenAI's Responses API before the response inside it."""
     for name in _HELD:
         held = reader.f_locals.get(name)
-        if isinstance(held, str):
-            held = _parsed(held)
+        held = _parsed(held) if isinstance(held, str) else loaded_json(held) or held
         if held is not None:
             yield from (held, _part(held, "response"))
 

@@ -47,7 +47,7 @@ _NAMES = {
     "databricks": "databricks_model_serving",
     "snowflake": "snowflake_cortex cortex",
     "friendliai": "friendli",
-    "gigachat": "gigachat_ru",
+    "gigachat": "gigachat_ru giga",  # the latter of langchain-gigachat
     "lambda_ai": "lambda",
     "oci": "oci_genai oracle",
     "sambanova": "sambanovacloud sambanovasystems",

@@ -1,7 +1,7 @@
 """The Chat Completions format: a request's bytes, and what a chunk or a whole reply says.
 
-Pure functions. A whole reply is read as a stream of one Delta. Of several choices only one is read. `raw` has all,
-unless the one that is read does not stand first: then that alone.
+Pure functions. A whole reply is read as a stream of one Delta. Of several choices one is read at a time. `raw` has all,
+the one that is read first; none if that one is missing.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def delta_from(chunk: Mapping[str, Any], number: int | None = None) -> Delta:
     choice = choices[0] if choices else _NOTHING
     if (choice.get("index") or 0) != (number or 0):
         choice = _numbered(choices, number)
-        chunk = {**chunk, "choices": [choice] if choice else []}
+        others = (other for other in choices or () if other is not choice)
+        chunk = {**chunk, "choices": [choice, *others] if choice else []}
     told = choice.get("delta") or choice.get("message") or _NOTHING
     content = told.get("content")
     text, thought = (content, "") if isinstance(content, str) else _parts(content)
@@ -118,6 +119,20 @@ def delta_from(chunk: Mapping[str, Any], number: int | None = None) -> Delta:
 
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def other_answers(reply: Mapping[str, Any]) -> list[Delta]:
+    """The choices of a whole reply beside the first, for a request of several answers (`n`).
+
+    The counts are of all answers together, so that only the first one's Delta has them.
+    """
+    choices = reply.get("choices") or ()
+    first = _numbered(choices, None)
+    beside = (choice for choice in choices if choice is not first and isinstance(choice, Mapping))
+    return [
+        delta_from({**reply, "choices": [choice]}, choice.get("index"))._replace(usage=None, cost=None)
+        for choice in beside
+    ]
 
 
 def _text(value: object) -> str:

@@ -276,11 +276,11 @@ def _numbers(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> Iterat
 def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
     """Every dict of the provider's answer that the error holds, an inner `error` object first."""
     response = read(error, "response")
-    told = read(error, "body") or read(error, "json_body")
+    told = read(error, "body") or read(error, "json_body") or _content(error)
     own = _parsed(told) if isinstance(told, str) else told
     if isinstance(own, dict) and own.keys().isdisjoint(_TEXT_KEYS):
         own = nested_object(own, "data") or own  # the `data` of an event, as in Mistral's SDK
-    for held in (own, read(error, "details"), response, _first(error.args), _unread(response)):
+    for held in (own, read(error, "details"), response, _first(error.args), loaded_json(response)):
         body = held[0] if isinstance(held, list) and held else held
         if isinstance(body, dict) and body:
             if (
@@ -291,6 +291,17 @@ def _bodies(error: BaseException) -> Iterator[dict[Any, Any]]:
             ):
                 yield inner
             yield body
+
+
+def _content(error: BaseException) -> object:
+    """The attribute `content`, where GigaChat's SDK keeps the body; None unless the error has a status.
+
+    An exception without a status may have a `content` of another meaning.
+    """
+    if type(read(error, "status_code")) is not int:
+        return None
+    content = read(error, "content")
+    return content[: _LONGEST_BODY + 1].decode("utf-8", "replace") if isinstance(content, bytes) else content
 
 
 def _detailed(body: dict[Any, Any]) -> dict[Any, Any]:
@@ -322,7 +333,7 @@ def _among(found: list[dict[Any, Any]], body: dict[Any, Any]) -> bool:
         return False
 
 
-def _unread(response: object) -> object:
+def loaded_json(response: object) -> object:
     """The JSON of a body that the client has already loaded. It does not load one."""
     held = read(response, "__dict__")
     content = held.get("_content") if isinstance(held, dict) else None
@@ -334,7 +345,7 @@ def held_texts(error: BaseException) -> Iterator[str]:
     for one, _ in _chain(error):
         held = read(read(one, "response"), "__dict__")
         content = held.get("_content") if isinstance(held, dict) else None
-        for body in (read(one, "body"), content):
+        for body in (read(one, "body"), _content(one), content):
             if isinstance(body, str | bytes):
                 start = body[:LONGEST_TEXT]
                 yield (start.decode("latin-1") if isinstance(start, bytes) else start).lower()
@@ -369,7 +380,7 @@ def details(body: dict[Any, Any]) -> list[dict[Any, Any]]:
 
 
 def _texts(error: BaseException, bodies: tuple[dict[Any, Any], ...]) -> list[str]:
-    told = [_first(error.args), read(error, "message"), read(error, "body")]
+    told = [_first(error.args), read(error, "message"), read(error, "body"), _content(error)]
     for body in bodies:
         told += [body[key] for key in _TEXT_KEYS if key in body]
         told.append(nested_object(body, "metadata").get("raw"))

@@ -1,7 +1,8 @@
 """Finds a provider's answer that an SDK left out of its exception.
 
 Some SDKs raise a bare sentence for an error response, or fail on its body. The response is then a variable of the
-function that raised. Others put the error's body into the text.
+function that raised. Others put the error's body into the text. The same variables show that an SDK failed on a
+successful response.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from capability_router.faults.frames import frames_of, home
 from capability_router.json_text import parsed
 
 _NAMES = ("response", "resp", "res", "raw_response", "http_res", "http_response", "r", "self")
+_ATTRIBUTES = ("_response", "response")  # of httpx-sse's EventSource, and of AI21's Stream
 _DEEP = 5  # frames, the innermost first: a body's parser, `loads`, `json`, the SDK's own
 _FRAMEWORKS = frozenset({"langchain_core", "langchain_router", "llamaindex_router", "capability_router"})
 _LONGEST = 4096
@@ -38,6 +40,15 @@ def left_out(error: BaseException) -> OmittedResponse | None:
     return None if body is None else OmittedResponse(body=body)
 
 
+def received(error: BaseException) -> FrameType | None:
+    """The innermost function of an SDK that held a successful response while the error came through; None = none did.
+
+    A model's own code may have sent such a request for another purpose before it called its SDK. So only functions
+    below the last one of a framework count.
+    """
+    return next((frame for frame in _frames(error) if any(map(_succeeded, _responses(frame)))), None)
+
+
 def _frames(error: BaseException) -> Iterator[FrameType]:
     for frame in reversed(frames_of(error)[-_DEEP:]):
         if home(frame) in _FRAMEWORKS:
@@ -48,16 +59,25 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 def _responses(frame: FrameType) -> Iterator[Any]:
     variables = frame.f_locals
     yield from (variables[name] for name in _NAMES if name in variables)
-    yield getattr(variables.get("self"), "__dict__", _NOTHING).get("_response")  # as httpx-sse's EventSource has it
+    attributes = getattr(variables.get("self"), "__dict__", _NOTHING)
+    yield from (attributes.get(name) for name in _ATTRIBUTES)
 
 
 def _refuses(held: Any) -> bool:
-    """Whether it is an HTTP client's response (httpx, requests, aiohttp) with an error status."""
+    return 400 <= _status(held) <= 599
+
+
+def _succeeded(held: Any) -> bool:
+    return 200 <= _status(held) <= 299
+
+
+def _status(held: Any) -> int:
+    """The status of an HTTP client's response (httpx, requests, aiohttp); 0 = it is no response."""
     try:
         status = getattr(held, "status_code", None) or getattr(held, "status", None)
-        return type(status) is int and 400 <= status <= 599 and callable(getattr(held.headers, "items", None))
+        return status if type(status) is int and callable(getattr(held.headers, "items", None)) else 0
     except Exception:  # noqa: BLE001 - a foreign property may raise anything; then it is no response
-        return False
+        return 0
 
 
 def _quoted(error: BaseException) -> dict[Any, Any] | None:

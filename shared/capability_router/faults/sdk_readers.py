@@ -1,7 +1,8 @@
 """The functions in which SDKs parse a server's reply: an error raised there is about the reply, not the request.
 
 If an SDK expects an object and gets a list or a number, it raises a TypeError, an AttributeError or a validation error,
-as it would for a wrong argument. Only the function that raised tells the two apart.
+as it would for a wrong argument. Only the functions that it came through tell the two apart: by what they hold, or, of
+some SDKs, by their names.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from types import FrameType
 from typing import Any
 
 from capability_router.faults.evidence import class_names, read
-from capability_router.faults.frames import home
+from capability_router.faults.frames import frames_of, home
 from capability_router.faults.no_reply import STUMBLES
+from capability_router.faults.omitted_responses import received
 
 _READERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("ollama", "inner"): ("line",), ("ollama", "_request"): (), ("openrouter", "_parse_event"): (),
@@ -42,6 +44,25 @@ def parsing_frame(frames: list[FrameType]) -> FrameType | None:
     if any(frame.f_code.co_name in _SENDING for frame in frames):
         return None
     return next((frame for frame in reversed(frames) if _reads(frame)), None)
+
+
+def receiving_frame(error: BaseException) -> FrameType | None:
+    """The frame of any SDK's function that held a successful response when the SDK's code failed on it; else None."""
+    if isinstance(error, STUMBLES) or (is_validation_error(error) and _of_sdk(error)):
+        return received(error)
+    return None
+
+
+def _of_sdk(error: BaseException) -> bool:
+    """Whether the class that a reply did not fit belongs to the SDK that validated it, and not to the caller."""
+    title = str(read(error, "title"))
+    return any(_owns(frame, title) for frame in frames_of(error))
+
+
+def _owns(frame: FrameType, title: str) -> bool:
+    known = (*frame.f_locals.values(), frame.f_globals.get(title))
+    classes = (kind for kind in known if isinstance(kind, type) and kind.__name__ == title)
+    return any(str(kind.__module__).partition(".")[0] == home(frame) for kind in classes)
 
 
 def _reads(frame: FrameType) -> bool:

@@ -33,6 +33,28 @@ def test_all_failed_is_also_the_model_error_of_the_first_fault() -> None:
     assert isinstance(error.__cause__, RateLimited)
 
 
+class Strange(Exception):
+    """An error that nothing identifies."""
+
+
+@pytest.mark.parametrize(
+    ("first", "class_"),
+    [
+        (RateLimited("slow down"), core.ModelRateLimitError), (DOWN, core.ModelConnectionError),
+        (Strange("?"), core.ModelError), (core.ContextOverflowError("too long"), core.ContextOverflowError),
+    ],
+)  # fmt: skip
+def test_an_overflow_of_any_model_shows_to_code_that_shortens_the_messages(first: Exception, class_: Any) -> None:
+    longer = Scripted(script=[core.ContextOverflowError("too long")], name_="y")
+    with pytest.raises(core.ContextOverflowError) as caught:
+        router(Scripted(script=[first]), longer, retry={"attempts": 2}).invoke("hi")
+    error = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - its own bytes
+    assert isinstance(error, AllCandidatesFailed)
+    assert isinstance(error, core.ContextOverflowError)
+    assert isinstance(error, class_)
+    assert isinstance(caught.value.__cause__, type(first))
+
+
 class SlowDown(RateLimited):
     """With the wait that the provider asked for."""
 

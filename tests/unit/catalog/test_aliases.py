@@ -59,6 +59,7 @@ WRITTEN = {
     "huggingface": "huggingface hf hugging-face",
     "anthropic": "anthropic claude",
     "lambda_ai": "lambda lambda-ai",
+    "gigachat": "gigachat giga GigaChat gigachat-ru",
 }
 
 

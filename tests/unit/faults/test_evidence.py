@@ -111,8 +111,10 @@ def test_of_a_long_list_of_details_the_first_sixteen_are_read() -> None:
         odd(body={"code": "busy"}), odd(details={"code": "busy"}), odd(response={"code": "busy"}),
         odd({"code": "busy"}), odd(response=loaded(b'{"code": "busy"}')), odd(body=[{"code": "busy"}]),
         odd(response=loaded(b'[{"error": {"code": "busy"}}]')),
+        odd(status_code=400, content=b'{"code": "busy"}'), odd(status_code=400, content='{"code": "busy"}'),
+        odd(status_code=400, content={"code": "busy"}),
     ],
-    ids=range(7),
+    ids=range(10),
 )  # fmt: skip
 def test_a_body_is_found_in_each_of_its_places(error: BaseException) -> None:
     (link,) = links(error)
@@ -128,6 +130,15 @@ def test_the_inner_object_is_read_before_its_envelope() -> None:
 @pytest.mark.parametrize("held", [None, [], {}, "text", ["text"], b"{}", 3])
 def test_what_is_no_object_is_no_body(held: object) -> None:
     assert only(body=held).bodies == ()
+
+
+def test_the_content_of_an_exception_without_a_status_is_no_body() -> None:
+    link = only(content='{"code": "busy"}')
+    assert (link.codes, link.texts, link.bodies) == ((), (), ())
+
+
+def test_the_content_of_an_exception_is_one_of_its_texts() -> None:
+    assert only("400 at a URL", status_code=400, content=b"Zu lang").texts == ("400 at a url", "zu lang")
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[" * 60_000, b'"text"', b"\xff\xfe", '{"code": "busy"}', False, None])

@@ -9,6 +9,7 @@ from fakes import Scripted
 from langchain_core import exceptions as core
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from langchain_router import AllCandidatesFailed, ChatRouter
 from langchain_router.fleet.description import describe
@@ -97,6 +98,21 @@ def test_one_key_at_one_url_is_one_account() -> None:
     assert first.model != second.model
     without = [describe(ChatOllama(model=name, base_url="http://h")) for name in ("a", "b")]
     assert len({described.address.credential for described in without if described}) == 2
+
+
+class Hosted(Scripted):
+    """As ChatAI21, which has its URL in a field of another name."""
+
+    api_host: str
+    api_key: SecretStr = SecretStr("k")
+
+
+def test_a_key_is_rejected_at_the_address_of_its_field_alone() -> None:
+    dead = Hosted(name_="a", api_host="http://east/v1", script=[Rejected("401")])
+    live = Hosted(name_="b", api_host="http://west/v1")
+    both = router(dead, live)
+    for _ in range(2):
+        assert both.invoke("x").response_metadata["router"]["model"] == "fake/b"
 
 
 def test_a_router_within_a_router_is_where_its_models_are() -> None:

@@ -110,6 +110,35 @@ def test_what_a_server_leaves_out_is_none() -> None:
     assert (reply.text, reply.usage_metadata) == ("hello", None)
 
 
+SEVERAL = {
+    "model": "m", "usage": {"prompt_tokens": 7, "completion_tokens": 4, "total_tokens": 11},
+    "choices": [
+        {"index": 1, "message": {"content": "second"}, "finish_reason": "length"},
+        {"index": 0, "message": {"content": "first"}, "finish_reason": "stop"},
+        {"index": 2, "message": {"content": None, "refusal": "no"}, "finish_reason": "stop"},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("routed", [False, True])
+async def test_each_answer_that_a_call_asks_for_is_a_generation(routed: bool) -> None:
+    reply = answer(SEVERAL, headers=["connection: close"])
+    with ChatServer(reply, reply) as server:
+        plain = ChatEndpoint(base_url=server.base_url, model="m")
+        llm = ChatRouter(models=[plain], policy="single") if routed else plain
+        prompt = [HumanMessage("hi")]
+        for given in (llm.generate([prompt], n=3), await llm.agenerate([prompt], n=3)):
+            (answers,) = given.generations
+            assert [each.text for each in answers] == ["first", "second", ""]
+            assert [(each.generation_info or {})["finish_reason"] for each in answers] == ["stop", "length", "stop"]
+            messages: list[Any] = [each.message for each in answers]
+            assert messages[2].additional_kwargs["refusal"] == "no"
+            assert [message.usage_metadata and message.usage_metadata["total_tokens"] for message in messages] == [
+                11, None, None,
+            ]  # fmt: skip
+        assert [seen.body["n"] for seen in server.seen] == [3, 3]
+
+
 def test_the_probabilities_of_a_streams_tokens_are_all_kept() -> None:
     def told(text: str) -> dict[str, Any]:
         return {"choices": [{**piece(text)["choices"][0], "logprobs": {"content": [{"token": text, "logprob": -0.5}]}}]}
@@ -284,6 +313,18 @@ def test_a_key_in_a_urls_query_is_sent_and_not_shown(server: Server) -> None:
     assert model.model_copy().base_url.endswith("?key=sk-secret")
     other = ChatEndpoint(base_url=f"{server.url}?key=sk-other", model="m")
     assert model._get_llm_string() != other._get_llm_string()  # a cache tells them apart
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "file", "file_id": "file-1"}, {"type": "file", "file_id": "file-1", "filename": "a.pdf"},
+        {"type": "file", "source_type": "id", "id": "file-1"}, {"type": "file", "file": {"file_id": "file-1"}},
+    ],
+)  # fmt: skip
+def test_a_file_that_the_server_has_is_sent_by_its_id_alone(block: dict[str, Any]) -> None:
+    (message,) = to_chat([HumanMessage([{"type": "text", "text": "read"}, block])])
+    assert message["content"][1] == {"type": "file", "file": {"file_id": "file-1"}}
 
 
 def test_messages_of_every_kind() -> None:
