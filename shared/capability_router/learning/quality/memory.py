@@ -12,7 +12,7 @@ import numpy as np
 from capability_router.learning.quality.embedding import MEANING
 from capability_router.learning.quality.fit import PARTS, TrainingTable
 from capability_router.learning.quality.neighbours import KEY, keys, keys_of_meaning
-from capability_router.learning.quality.repeats import EarlierScores, grouped, leaders, request_key, text_key
+from capability_router.learning.quality.repeats import EarlierScores, grouped_if_many, leaders, request_key, text_key
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 
 MOST = 8_000
@@ -214,14 +214,14 @@ class RequestMemory:
         return whose if several and 2 * most > len(asked) else ""
 
     def table(self) -> TrainingTable:
-        """A copy to fit on. Parts are drawn by id; rows of the same text are in one part, so none predicts another."""
+        """A copy to fit on. Parts are drawn by id; rows of the same text are in one part: none predicts another."""
         sketches = [row.sketch for row in self.rows]
         bags, surfaces = unpacked(sketches)
-        ids = leaders([row.id for row in self.rows], grouped([text_key(each) for each in sketches]))
+        ids = leaders([row.id for row in self.rows], grouped_if_many([text_key(each) for each in sketches]))
         parts = np.array([_place(id) // 7 % PARTS for id in ids], np.intp)
         rows = slice(len(self.rows))
         known = None if self.meanings is None else self.meanings[:, rows].T.copy()
-        same = grouped([request_key(each) for each in sketches])
+        same = grouped_if_many([request_key(each) for each in sketches])
         return TrainingTable(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known, same)
 
 

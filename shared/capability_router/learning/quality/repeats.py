@@ -20,6 +20,7 @@ from capability_router.learning.quality.traits import WORDS
 
 _MEDIA = NAMES.index("media")
 _ALONE = b""
+_FEW = 0.01  # of the rows
 _PREDICTED = 4.0  # scores; what is predicted of a request counts as this many of its own
 Groups = NDArray[np.intp]
 Values = NDArray[np.float64]
@@ -55,6 +56,12 @@ def grouped(keys: Sequence[bytes]) -> Groups:
     """Per row the number of its group, in the order in which groups first appear; an empty key is its own group."""
     known: dict[bytes | int, int] = {}
     return np.array([known.setdefault(key or -at, len(known)) for at, key in enumerate(keys, 1)], np.intp)
+
+
+def grouped_if_many(keys: Sequence[bytes]) -> Groups:
+    """The same, but each row is its own group if few are repetitions: these sway no fit, and may be other requests."""
+    groups = grouped(keys)
+    return groups if len(groups) - len(set(groups.tolist())) > _FEW * len(groups) else np.arange(len(groups))
 
 
 def leaders(ids: Sequence[str], groups: Groups) -> list[str]:

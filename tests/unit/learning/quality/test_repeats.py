@@ -13,7 +13,7 @@ from unit.learning.quality.world import CHANCE, KINDS, MODELS, NOTHING_BELIEVED,
 
 from capability_router.learning.quality.memory import Remembered, RequestMemory, ScoredResult
 from capability_router.learning.quality.model import QualityModel
-from capability_router.learning.quality.repeats import grouped, leaders, request_key, text_key
+from capability_router.learning.quality.repeats import grouped, grouped_if_many, leaders, request_key, text_key
 from capability_router.learning.quality.sketch import Sketch, sketch
 from capability_router.learning.quality.state import dumped, loaded
 from capability_router.learning.quality.traits import traits
@@ -133,6 +133,12 @@ def test_groups_are_numbered_as_they_come_and_led_by_the_smallest_id() -> None:
     groups = grouped([b"x", b"", b"y", b"x", b"", b"y"])
     assert groups.tolist() == [0, 1, 2, 0, 3, 2]
     assert leaders(["f", "e", "d", "c", "b", "a"], groups) == ["c", "e", "a", "c", "b", "a"]
+
+
+def test_few_repetitions_count_by_themselves() -> None:
+    keys = [str(at).encode() for at in range(200)]
+    assert grouped_if_many([*keys, b"0", b"1"]).tolist() == list(range(202))
+    assert grouped_if_many([*keys, b"0", b"1", b"2"]).tolist() == [*range(200), 0, 1, 2]
 
 
 def test_the_world_of_these_tests_has_no_repetitions() -> None:
