@@ -206,7 +206,7 @@ class QualityModel:
         weight = count / (count + np.asarray(worth))
         quality = weight * learned + (1.0 - weight) * (before + trusted * read.shared)
         variance = np.array([level.variance if level else 0.2 for level in known])
-        return QualityPrediction(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
+        return QualityPrediction(np.clip(quality, 0.0, 1.0), np.sqrt(variance / (count + np.asarray(worth))), tokens)
 
     def unseen(self, model: str) -> float:
         """The variance that a model's quality may have gained by changing since its last score; 0 if it has none.
