@@ -23,6 +23,7 @@ CARD_WEIGHT = 20.0  # a card counts as this many scored outcomes
 PRICE_WEIGHT = 5.0  # and a guess from the price as this many, for the learned model
 _TASKS_KEPT = 1_000
 FADE = 0.995  # per outcome of the same model and task: half-life about 140 outcomes
+_GUESSED = 0.01, 0.99  # the limits of what the hardness moves a level to
 _NARROWED = 2 / 3  # of the gap to the best model, at the easiest
 _WIDENED = 2.0  # times the hardness, for the weakest model
 _SPREAD = 0.3  # from the cheapest to the dearest model when only prices are known
@@ -46,9 +47,13 @@ class Belief:
     slope_hard: float
 
     def of(self, hardness: float) -> float:
-        """The belief for a request of this hardness, within 0.01 to 0.99."""
+        """The belief for a request of this hardness, which moves no level beyond 0.01 and 0.99: it is a guess.
+
+        A level that is beyond stays so, else two models that are nearly always right would be equal.
+        """
         quality = self.level + hardness * (self.slope_easy if hardness < 0.0 else self.slope_hard)
-        return min(max(quality, 0.01), 0.99)
+        least, most = min(max(self.level, 0.0), _GUESSED[0]), max(min(self.level, 1.0), _GUESSED[1])
+        return min(max(quality, least), most)
 
 
 class Prior:

@@ -187,7 +187,8 @@ class Planner:
         for (card, id, several, usual_most, most, rates), state in zip(excerpts, states, strict=True):
             belief = believed[id]
             quality = belief.level + hardness * (belief.slope_easy if easy else belief.slope_hard)
-            quality = 0.01 if quality < 0.01 else 0.99 if quality > 0.99 else quality
+            if not 0.01 <= quality <= 0.99:
+                quality = belief.of(hardness)  # within its limits
             expected = int(tokens_out * by_model.get(id, common)) if by_model else usual
             if judged is not None:
                 own, before = judged[id], quality

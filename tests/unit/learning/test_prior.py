@@ -1,6 +1,6 @@
 import threading
 
-from capability_router.learning.prior import Prior, StatedQuality
+from capability_router.learning.prior import Belief, Prior, StatedQuality
 
 
 def test_stated_quality_is_believed_by_task_and_by_default() -> None:
@@ -29,6 +29,22 @@ def test_an_easy_request_narrows_the_gap_and_never_turns_it_round() -> None:
     assert easy["a"] < easy["b"] < easy["c"] == 0.97
     assert hard["a"] < hard["b"] < hard["c"] == 0.97
     assert easy["c"] - easy["a"] < 0.12 < hard["c"] - hard["a"]
+
+
+def test_no_hardness_moves_a_level_beyond_a_hundredth_and_a_level_beyond_it_stays() -> None:
+    on = Prior([StatedQuality(str(q), {"default": q}, 1) for q in (0.001, 0.05, 0.98, 0.992, 0.999)]).on("chat")
+    for hardness in (-0.15, 0.0, 0.15, 0.6):
+        told = {name: belief.of(hardness) for name, belief in on.items()}
+        assert told["0.05"] >= 0.01
+        assert told["0.98"] <= 0.99
+        assert told["0.001"] >= 0.001
+        assert told["0.992"] <= 0.992 < told["0.999"] == 0.999
+    assert on["0.001"].of(0.0) == 0.001
+
+
+def test_a_level_that_signs_move_beyond_all_scores_stays_within_them() -> None:
+    assert Belief(1.02, 0.0, 0.0).of(0.1) == 1.0
+    assert Belief(-0.02, 0.0, 0.0).of(0.1) == 0.0
 
 
 def test_equal_statements_are_equal_whatever_the_price() -> None:

@@ -70,6 +70,19 @@ def test_the_floor_keeps_weak_models_for_when_there_is_no_other() -> None:
         assert picks(made, 1) == ["weak"]
 
 
+@pytest.mark.parametrize(
+    "policy", [{"min_quality": 0.995}, {"quality_target": 0.998, "latency_weight": 0}], ids=["floor", "target"]
+)
+def test_a_floor_and_a_target_above_099_are_kept(policy: dict[str, float]) -> None:
+    stated = {"weak": 0.985, "middle": 0.992, "strong": 0.999}
+    made = scripted_router(
+        {n: ["ok"] for n in CARDS},
+        cards={n: {**c, "quality": {"default": stated[n]}} for n, c in CARDS.items()},
+        policy={"name": "adaptive", **policy},
+    )
+    assert picks(made, 40).count("strong") > 30
+
+
 def test_hidden_output_makes_a_model_dearer_than_its_price() -> None:
     thinking = Reply(text="x", finish=Finish.STOP, usage=Usage(10, 5_000))
     terse = Reply(text="x", finish=Finish.STOP, usage=Usage(10, 50))

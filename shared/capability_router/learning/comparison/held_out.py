@@ -14,6 +14,7 @@ from capability_router.learning.logs.scored_request import ScoredAnswer, ScoredR
 from capability_router.learning.quality.embedding import Origin
 from capability_router.learning.quality.memory import Remembered, ScoredResult
 from capability_router.learning.quality.model import QualityModel, traits_of
+from capability_router.learning.quality.repeats import grouped, leaders
 
 _UNSEEN = 0.6  # what is believed of a model of which nothing is known
 STUDYING = 2_000
@@ -46,7 +47,7 @@ def trained_model(rows: Iterable[ScoredRequest], origin: Origin = _NONE, tick: T
 
 def foresight(panels: Sequence[Panel], rows: Sequence[ScoredRequest], folds: int, tick: Tick) -> list[HeldOut]:
     """Of each panel. `tick` is called with the rows that are done."""
-    parts = {row.id: fold_of(row, folds) for row in rows}
+    parts = folds_of(rows, folds)
     found = [HeldOut(*np.full((2, len(p.rows), len(p.models)), np.nan)) for p in panels]
     for fold in range(folds):
         others = [row for row in rows if parts[row.id] != fold]
@@ -58,9 +59,15 @@ def foresight(panels: Sequence[Panel], rows: Sequence[ScoredRequest], folds: int
     return found
 
 
-def fold_of(row: ScoredRequest, folds: int) -> int:
-    """By its id, because the same request comes again in a log as in traffic."""
-    return int.from_bytes(blake2b(row.id.encode("utf-8", "replace"), digest_size=8).digest(), "little") % folds
+def folds_of(rows: Sequence[ScoredRequest], folds: int) -> dict[str, int]:
+    """By id, drawn by it; rows of the same text are in one fold, else the answer would be known beforehand."""
+    ids = [row.id for row in rows]
+    found = leaders(ids, grouped([row.text for row in rows]))
+    return {id: _fold_of(leader, folds) for id, leader in zip(ids, found, strict=True)}
+
+
+def _fold_of(id: str, folds: int) -> int:
+    return int.from_bytes(blake2b(id.encode("utf-8", "replace"), digest_size=8).digest(), "little") % folds
 
 
 def _foretell(

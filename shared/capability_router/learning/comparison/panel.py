@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from capability_router.learning.comparison.support import support
 from capability_router.learning.logs.scored_request import ScoredRequest
 from capability_router.learning.quality.model import LEAST
+from capability_router.learning.quality.repeats import Groups, grouped
 
 Matrix = NDArray[np.float64]
 
@@ -41,6 +42,11 @@ class Panel(NamedTuple):
     beside: int = 0
     apart: tuple[str, ...] = ()
     alone: int = 0
+
+    @property
+    def texts(self) -> Groups:
+        """Per row the number of its text, in the order in which texts first appear."""
+        return grouped([row.text for row in self.rows])
 
 
 def panels(rows: Sequence[ScoredRequest]) -> list[Panel]:

@@ -105,6 +105,11 @@ def remarks(panel: Panel) -> list[str]:
             f"{panel.alone:,} further scored requests are not compared: which model they go to is certain, so nothing "
             "tells what another one would have scored"
         )
+    if compared and (again := len(panel.rows) - len(set(panel.texts.tolist()))):
+        told.append(
+            f"{again:,} of the requests have the text of an earlier one: equal texts are held out together, and "
+            "count once in standard errors"
+        )
     if not panel.whole and compared:
         told.append(
             "not every model was asked for every request: what the others would have scored is estimated, from what "

@@ -16,6 +16,7 @@ import numpy as np
 from capability_router.learning.comparison import curves
 from capability_router.learning.comparison.held_out import HeldOut, Tick
 from capability_router.learning.comparison.panel import Matrix, Panel, chances, unpriced
+from capability_router.learning.quality.repeats import Groups
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Cost weights at which routers are compared: quality points for what the best model's mean call costs."""
@@ -91,11 +92,11 @@ def contest(panel: Panel, foreseen: HeldOut, draws: int = DRAWS, tick: Tick = la
     """Of a panel of at least two models. `tick` is called with the draws that are done."""
     ground = _PanelEvaluation(panel, foreseen)
     entries = list(ground.entries())
-    whole = np.full(len(panel.rows), 1.0 / len(panel.rows))
+    whole, texts = np.full(len(panel.rows), 1.0 / len(panel.rows)), ground.texts
     dice = np.random.default_rng(0)
     again: dict[str, list[dict[str, float]]] = {entry.name: [] for entry in entries}
     for _ in range(draws):
-        weights = _draw(dice, len(whole))
+        weights = _draw(dice, texts)
         for entry in entries:
             again[entry.name].append(ground.figures(entry, weights))
         tick(1)
@@ -108,13 +109,17 @@ def contest(panel: Panel, foreseen: HeldOut, draws: int = DRAWS, tick: Tick = la
     return ground.told(entries, figures)
 
 
-def _draw(dice: np.random.Generator, size: int) -> Matrix:
-    return np.bincount(dice.integers(0, size, size), minlength=size) / size
+def _draw(dice: np.random.Generator, texts: Groups) -> Matrix:
+    """Weights of the rows; those of one text are drawn together, because they are no further proof."""
+    size = int(texts.max()) + 1
+    drawn = np.bincount(dice.integers(0, size, size), minlength=size)[texts]
+    return np.asarray(drawn / drawn.sum())
 
 
 class _PanelEvaluation:
     def __init__(self, panel: Panel, foreseen: HeldOut) -> None:
-        self.panel, self.foreseen = panel, foreseen
+        self.panel, self.foreseen, self.texts = panel, foreseen, panel.texts
+        self.root = (int(self.texts.max()) + 1) ** 0.5
         self.score = _robust(panel.scores, foreseen.quality, panel)
         self.priced = not unpriced(panel)
         self.guess = _foreseen_usd(panel, foreseen) if self.priced else np.zeros_like(self.score)
@@ -125,7 +130,7 @@ class _PanelEvaluation:
         self.weak, self.cheapest = int(others[0]), int(costs.argmin() if self.priced else self.best)
         usual = costs[self.best]
         lead = self.score[:, self.best] - self.score[:, self.weak]
-        self.leads = panel.whole or bool(lead.mean() > _CLEAR * lead.std() / len(lead) ** 0.5)
+        self.leads = panel.whole or bool(lead.mean() > _CLEAR * lead.std() / self.root)
         self.weighed = self.priced and bool(usual > 0.0)
         self.prices = [w / usual for w in WEIGHTS] if self.weighed else [0.0]
         self.fixed = [int((means - price * costs).argmax()) for price in self.prices]
@@ -220,7 +225,7 @@ class _PanelEvaluation:
     ) -> RouterComparison:
         """The whole contest."""
         learned, models = entries[0], self.panel.models
-        means, costs, root = self.score.mean(0), self.usd.mean(0), len(self.score) ** 0.5
+        means, costs, root = self.score.mean(0), self.usd.mean(0), self.root
         assert learned.scores is not None  # noqa: S101 - it is the one with settings
         assert learned.usd is not None  # noqa: S101 - as above
         curve = curves.hull(learned.usd.mean(1), learned.scores.mean(1))

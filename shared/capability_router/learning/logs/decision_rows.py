@@ -23,6 +23,7 @@ from capability_router.learning.logs.scored_request import MOST_HELD, TOO_MANY, 
 from capability_router.learning.logs.sign_records import SignRecords
 from capability_router.learning.logs.sketch_json import sketched
 from capability_router.learning.logs.values import name_of, number_of, tokens_of, usd_of
+from capability_router.learning.quality.repeats import text_key
 
 
 def is_one(item: Mapping[str, Any]) -> bool:
@@ -93,7 +94,8 @@ class DecisionRows:
         told: Mapping[str, Any] = plan if isinstance(plan, Mapping) else {}
         seen, kind = _seen(item, told), name_of(told.get("task"))
         chances = propensities_of(item, told, model)
-        row = ScoredRequest(id, name_of(item.get("router")), seen.sketch, seen.size, seen.worded, kind, chances)
+        router = name_of(item.get("router"))
+        row = ScoredRequest(id, router, seen.sketch, seen.size, seen.worded, kind, chances, text=seen.text)
         answer = ScoredAnswer(0.0, _tokens(item), usd_of(item.get("cost_usd")))
         decided = _Decided(row, model, answer, name_of(told.get("chosen")), shadow_choice_of(item))
         self._omissions.note(SAME_ID, id in self._rows)
@@ -143,7 +145,7 @@ def _fill(row: ScoredRequest, decided: _Decided) -> None:
     told, answer = decided.row, row.answers.get(decided.model)
     row.group, row.kind = row.group or told.group, row.kind or told.kind
     if told.worded and not row.worded:
-        row.sketch, row.size, row.worded = told.sketch, told.size, True
+        row.sketch, row.size, row.worded, row.text = told.sketch, told.size, True, told.text
     if answer is not None:
         row.chances = row.chances or told.chances
         tokens = decided.answer.tokens if answer.tokens is None else answer.tokens
@@ -160,6 +162,6 @@ def _seen(item: Mapping[str, Any], plan: Mapping[str, Any]) -> LoggedFeatures:
     size = number_of(plan.get("input_tokens")) or number_of(item.get("input_tokens")) or 0.0
     found = sketched(item.get("traits"))
     if found is not None:
-        return LoggedFeatures(found, size, True)
+        return LoggedFeatures(found, size, True, text_key(found))
     needs = plan.get("needs")
     return without_text(terms_of(item), min(size, 1e7), needs if isinstance(needs, list) else ())

@@ -283,7 +283,8 @@ def _kind(facts: Mapping[str, Any]) -> str:
 
 def _row(id: str, run: LangSmithRun, score: float) -> ScoredRequest:
     assert run.seen is not None  # noqa: S101 - a run with a model has been looked at
-    row = ScoredRequest(run.request_id or id, "", run.seen.sketch, run.seen.size, run.seen.worded, run.kind)
+    seen = run.seen
+    row = ScoredRequest(run.request_id or id, "", seen.sketch, seen.size, seen.worded, run.kind, text=seen.text)
     row.answers[run.model] = run.answer._replace(score=score)
     return row
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,11 +29,12 @@ _DEPTH, _MOST_TEXTS = 12, 2_000
 
 
 class LoggedFeatures(NamedTuple):
-    """`size`: input tokens, estimated; `worded`: the words were there."""
+    """`size`: input tokens, estimated; `worded`: the words were there; `text`: equal for equal texts, empty = none."""
 
     sketch: Sketch
     size: float
     worded: bool
+    text: bytes = b""
 
 
 def terms_of(told: Mapping[str, Any]) -> Routing:
@@ -49,7 +51,8 @@ def with_text(
     request = Request(tuple(texts), needs=needs, tools=tools, turns=max(turns, 1), routing=terms)
     text, batch = "\n".join(texts), BATCH.get()
     seen = traits(request) if batch is None else traits(request)._replace(meaning=batch.take(text))
-    return LoggedFeatures(sketch(seen), float(estimate_tokens(text)), True)
+    key = blake2b(text.encode("utf-8", "replace"), digest_size=8).digest() if text.strip() else b""
+    return LoggedFeatures(sketch(seen), float(estimate_tokens(text)), True, key)
 
 
 def without_text(terms: Routing, tokens: float, needs: Sequence[str]) -> LoggedFeatures:

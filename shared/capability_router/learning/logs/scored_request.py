@@ -27,7 +27,7 @@ class ScoredRequest:
     """`size`: input tokens, estimated; `worded`: its words were seen; `kind`: what the application calls such requests.
 
     `group`: rows of one group are compared among themselves. `chances`: with which models were asked, where the log
-    says so.
+    says so. `text`: equal for equal texts, empty = unknown.
     """
 
     id: str
@@ -38,6 +38,7 @@ class ScoredRequest:
     kind: str = ""
     chances: dict[str, float] = field(default_factory=dict)
     answers: dict[str, ScoredAnswer] = field(default_factory=dict)
+    text: bytes = b""
 
     @property
     def stated(self) -> bool:

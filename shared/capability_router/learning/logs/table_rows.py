@@ -100,7 +100,7 @@ class TableRows:
 
 def _row(id: str, item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> ScoredRequest:
     seen, kind = _seen(item, terms, texts), name_of(item.get("task")) or name_of(terms.get("task"))
-    return ScoredRequest(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind)
+    return ScoredRequest(id, name_of(item.get("dataset")), seen.sketch, seen.size, seen.worded, kind, text=seen.text)
 
 
 def _seen(item: Mapping[str, Any], terms: Mapping[str, Any], texts: list[str]) -> LoggedFeatures:

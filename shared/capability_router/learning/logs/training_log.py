@@ -122,4 +122,4 @@ class _Reader:
 def _join(known: ScoredRequest, more: ScoredRequest) -> None:
     known.answers.update(more.answers)
     if more.worded and not known.worded:
-        known.sketch, known.size, known.worded = more.sketch, more.size, True
+        known.sketch, known.size, known.worded, known.text = more.sketch, more.size, True, more.text

@@ -22,11 +22,11 @@ class Calibration:
     realised: tuple[float, ...] = ()
 
     def of(self, quality: Values) -> Values:
-        """The predictions, corrected and limited to 0.01 to 0.99."""
+        """The predictions, corrected and limited to 0 to 1."""
         if self.predicted:
             ends = quality - np.clip(quality, self.predicted[0], self.predicted[-1])
             quality = np.interp(quality, self.predicted, self.realised) + ends
-        return np.clip(quality, 0.01, 0.99)
+        return np.clip(quality, 0.0, 1.0)
 
 
 def calibrated(predicted: Values, realised: Values) -> Calibration:

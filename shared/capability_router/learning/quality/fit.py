@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,8 @@ FEATURES = BAG + SIZE
 class TrainingTable(NamedTuple):
     """`bags` (rows, BAG), `surfaces` (rows, SIZE), `scores`, `tokens` of answers (rows, models), `parts` (rows).
 
-    NaN = unknown. `known` (rows, KEY): the keys by which rows are compared, None = by their words.
+    NaN = unknown. `known` (rows, KEY): the keys by which rows are compared, None = by their words. `same` (rows): the
+    number of the request that a row is, in the order of the first rows; None = each is another one.
     """
 
     bags: Matrix
@@ -39,6 +40,30 @@ class TrainingTable(NamedTuple):
     tokens: Matrix
     parts: Parts
     known: Matrix | None = None
+    same: Parts | None = None
+
+    def merged(self) -> tuple[TrainingTable, Parts]:
+        """One row for each request, with the means of what is known of its repetitions; and where its first row is.
+
+        Else trees would know a row's repetition, and a chance of one request would be proven as often as it is asked.
+        """
+        each = np.arange(len(self.bags)) if self.same is None else self.same
+        first = np.unique(each, return_index=True)[1]
+        if len(first) == len(each):
+            return self, first
+        scores, tokens = (_means(of, each, len(first)) for of in (self.scores, self.tokens))
+        known = None if self.known is None else self.known[first]
+        rows = self.bags[first], self.surfaces[first], scores, tokens, self.parts[first], known
+        return TrainingTable(*rows), first
+
+
+def _means(of: Matrix, groups: Parts, number: int) -> Matrix:
+    """By group the mean of known values; NaN = none is known."""
+    there = ~np.isnan(of)
+    sums, count = np.zeros((2, number, of.shape[1]))
+    np.add.at(sums, groups, np.where(there, of, 0.0))
+    np.add.at(count, groups, there)
+    return np.where(count > 0, sums / np.maximum(count, 1.0), np.nan).astype(np.float32)
 
 
 class FeatureScaler(NamedTuple):
@@ -67,6 +92,7 @@ class FeatureScaler(NamedTuple):
 class Fit:
     """Everything that predictions need; `split` is the effects found for the remembered rows.
 
+    Of a request that is remembered several times the first row has the effects of all, and the others have none.
     `slopes` (models): the factor of the shared part for each model. `weights` (BAG + SIZE, 1 + models): the shared part
     of scores, then the models' own; `lengths` likewise.
     """
@@ -104,6 +130,23 @@ class Fitted(NamedTuple):
 
 def fitted(table: TrainingTable) -> Fitted:
     """Needs a table of at least one row."""
+    merged, first = table.merged()
+    fit, effects = _fitted(merged)
+    if table.same is None or len(first) == len(table.same):
+        return Fitted(fit, table.scores - effects)
+    return Fitted(replace(fit, split=_unmerged(fit.split, first, len(table.same))), table.scores - effects[table.same])
+
+
+def _unmerged(found: ScoreDecomposition, first: Parts, rows: int) -> ScoreDecomposition:
+    spread = []
+    for each in (found.shared, found.own, found.there):
+        spread.append(np.zeros((rows, each.shape[1]), np.float32))
+        spread[-1][first] = each
+    return ScoreDecomposition(found.levels, *spread)
+
+
+def _fitted(table: TrainingTable) -> tuple[Fit, Matrix]:
+    """Also returns the predicted effects of the requests (rows, models)."""
     scale = scale_of(table.surfaces)
     x = scale.features(table.bags, table.surfaces)
     known = Sides(keys(table.bags) if table.known is None else table.known, scale.forms(table.surfaces))
@@ -127,7 +170,7 @@ def fitted(table: TrainingTable) -> Fitted:
         scale, straight.weights, verbosity(long, logs, table.tokens), found, slope,
         calibrated(predicted[there].astype(np.float64), table.scores[there].astype(np.float64)), true, trees,
     )  # fmt: skip
-    return Fitted(fit, table.scores - effects)
+    return fit, effects
 
 
 def _told_apart(x: Matrix, scores: Matrix, parts: Parts) -> tuple[Matrix, Matrix]:

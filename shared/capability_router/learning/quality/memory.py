@@ -12,6 +12,7 @@ import numpy as np
 from capability_router.learning.quality.embedding import MEANING
 from capability_router.learning.quality.fit import PARTS, TrainingTable
 from capability_router.learning.quality.neighbours import KEY, keys, keys_of_meaning
+from capability_router.learning.quality.repeats import EarlierScores, grouped_if_many, leaders, request_key, text_key
 from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
 
 MOST = 8_000
@@ -45,6 +46,7 @@ class RequestMemory:
         self.rows: list[Remembered] = []
         self._at: dict[str, int] = {}
         self._of = Counter[str]()  # rows by tenant
+        self._same: dict[bytes, list[int]] = {}  # rows by request
         self.keys = np.zeros((KEY, 0), np.float32)
         self.meanings: Matrix | None = None
         """The same of embeddings, once there was one."""
@@ -90,6 +92,16 @@ class RequestMemory:
         there = np.flatnonzero(~np.isnan(self.scores[: len(self.rows), self.column(model)]))
         return len(there) if whose is None else sum(self.rows[at].whose == whose for at in there)
 
+    def earlier(self, request: Sketch, models: Sequence[str]) -> EarlierScores:
+        """What these models scored on this request whenever it was asked."""
+        rows = list(self._same.get(request_key(request), ()))
+        if not rows:
+            return EarlierScores(*np.zeros((2, len(models))))
+        known = {model: at for at, model in enumerate(self.models)}
+        scores = np.column_stack((self.scores[rows].astype(np.float64), np.full(len(rows), np.nan)))
+        found = scores[:, [known.get(model, -1) for model in models]]
+        return EarlierScores(np.nansum(found, 0), np.count_nonzero(~np.isnan(found), 0).astype(np.float64))
+
     def results(self, at: int) -> dict[str, ScoredResult]:
         """The models' results on the request at this index."""
         found = zip(self.models, self.scores[at].tolist(), self.tokens[at].tolist(), strict=True)
@@ -127,8 +139,7 @@ class RequestMemory:
             self.rows.append(row)
         else:
             at = self._replaced(row)
-            del self._at[self.rows[at].id]
-            self._of[self.rows[at].whose] -= 1
+            self._remove(at)
             self.rows[at] = row
         self._of[row.whose] += 1
         self._at[row.id], self._came = at, self._came + 1
@@ -140,7 +151,18 @@ class RequestMemory:
             self.meanings = np.zeros_like(self.keys)
         if self.meanings is not None:
             self.meanings[:, at] = keys_of_meaning(meant(row.sketch), bag)[0]
+        if key := request_key(row.sketch):
+            self._same.setdefault(key, []).append(at)  # last, because another thread may call `earlier`
         return at
+
+    def _remove(self, at: int) -> None:
+        row = self.rows[at]
+        del self._at[row.id]
+        self._of[row.whose] -= 1
+        if key := request_key(row.sketch):
+            self._same[key].remove(at)
+            if not self._same[key]:
+                del self._same[key]
 
     def _replaced(self, row: Remembered) -> int:
         """The replaced row is drawn by id: the older a row, the more likely it has been replaced.
@@ -192,14 +214,15 @@ class RequestMemory:
         return whose if several and 2 * most > len(asked) else ""
 
     def table(self) -> TrainingTable:
-        """A copy to fit on. Parts are drawn by id, not by text, so that repetitions of a request may predict each
-        other.
-        """
-        bags, surfaces = unpacked([row.sketch for row in self.rows])
-        parts = np.array([_place(row.id) // 7 % PARTS for row in self.rows], np.intp)
+        """A copy to fit on. Parts are drawn by id; rows of the same text are in one part: none predicts another."""
+        sketches = [row.sketch for row in self.rows]
+        bags, surfaces = unpacked(sketches)
+        ids = leaders([row.id for row in self.rows], grouped_if_many([text_key(each) for each in sketches]))
+        parts = np.array([_place(id) // 7 % PARTS for id in ids], np.intp)
         rows = slice(len(self.rows))
         known = None if self.meanings is None else self.meanings[:, rows].T.copy()
-        return TrainingTable(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known)
+        same = grouped_if_many([request_key(each) for each in sketches])
+        return TrainingTable(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known, same)
 
 
 def _as_ever(results: Mapping[str, ScoredResult]) -> dict[str, ScoredResult]:

@@ -26,7 +26,7 @@ from capability_router.learning.quality.memory import Remembered, RequestMemory,
 from capability_router.learning.quality.neighbours import combined_similarity, drawn, keys, keys_of_meaning, nearest
 from capability_router.learning.quality.own_levels import KEPT_CHANGED, OwnLevels, sums_of
 from capability_router.learning.quality.products import products, sparse_products
-from capability_router.learning.quality.sketch import Matrix, Sketch, unpacked
+from capability_router.learning.quality.sketch import Matrix, Sketch, sketch, unpacked
 from capability_router.learning.quality.traits import Traits
 from capability_router.learning.quality.versions import IN_A_ROW, ModelVersions
 from capability_router.learning.tenants import TenantBounds
@@ -79,7 +79,7 @@ class FitSnapshot(NamedTuple):
     def near(self, known: Matrix, key: Matrix, surface: Matrix) -> tuple[Matrix, Matrix, float]:
         """The neighbours' result (1 + models), by words and with form; the nearest one's similarity, squared."""
         known = known[:, : len(self.values)]
-        similar = sparse_products(known, key)
+        similar = sparse_products(known, key) * self.there[: known.shape[1], 0]  # repetitions have no effects
         both = combined_similarity(similar, products(self.forms[: len(similar)], self.fit.scale.forms(surface)))
         (rows, weights), (others, theirs) = nearest(similar), nearest(both)
         by_words = drawn(weights, self.values[rows], self.there[rows])
@@ -200,12 +200,13 @@ class QualityModel:
         learned = np.array(levels) + own
         if fit is not None:
             learned = fit.calibration.of(learned)
+        learned = self.memory.earlier(sketch(seen), [model for model, _ in believed]).corrected(learned)
         count = np.array([level.count if level else 0.0 for level in known])
         trusted = self._scored / (self._scored + SHARED_BELIEVED)
         weight = count / (count + np.asarray(worth))
         quality = weight * learned + (1.0 - weight) * (before + trusted * read.shared)
         variance = np.array([level.variance if level else 0.2 for level in known])
-        return QualityPrediction(np.clip(quality, 0.01, 0.99), np.sqrt(variance / (count + np.asarray(worth))), tokens)
+        return QualityPrediction(np.clip(quality, 0.0, 1.0), np.sqrt(variance / (count + np.asarray(worth))), tokens)
 
     def unseen(self, model: str) -> float:
         """The variance that a model's quality may have gained by changing since its last score; 0 if it has none.
@@ -275,7 +276,7 @@ class QualityModel:
         read = self._read(traits_of(row.sketch))
         with self._lock:
             first = {model: result for model, result in results.items() if not self.memory.has(row.id, model)}
-            alarmed = partial(self._level, read=read, weight=weight, whose=row.whose)
+            alarmed = partial(self._level, request=row.sketch, read=read, weight=weight, whose=row.whose)
             changed = [model for model, result in first.items() if alarmed(model, result.score)]
             corrected = [self._corrected(row, model, result.score, weight) for model, result in results.items()]
             at = self.memory.add(row, results)
@@ -314,12 +315,17 @@ class QualityModel:
                 self._scored, self._new = self._scored + 1, self._new + 1
         self.refit()
 
-    def _level(self, model: str, score: float, read: _FitPrediction, weight: float, whose: str) -> bool:
+    def _level(
+        self, model: str, score: float, request: Sketch, read: _FitPrediction, weight: float, whose: str
+    ) -> bool:  # fmt: skip
         column = self.memory.column(model)
         level = self.levels.setdefault(model, Level(seen=self._scored))
         level.told(self._scored)
-        beyond = score - (float(read.own[column]) if column < len(read.own) else read.shared)
-        surprise = beyond - self.own.level(whose, model, level.mean) if level.count else 0.0
+        effect = float(read.own[column]) if column < len(read.own) else read.shared
+        beyond, surprise = score - effect, 0.0
+        if level.count:
+            predicted = np.array([effect + self.own.level(whose, model, level.mean)])
+            surprise = score - float(self.memory.earlier(request, [model]).corrected(predicted)[0])
         self.own.learn(whose, model, beyond)
         return level.learn(beyond, surprise, weight, whose, partial(self.tenants.leads, whose))
 
@@ -378,13 +384,13 @@ class QualityModel:
             table, self._new = self.memory.table(), 0
             rows, order = list(self.memory.rows), np.argsort(self.memory.order[: len(self.memory)])
             self.own.fitting()
-        found, beyond = fitted(table)
+        (found, beyond), known = fitted(table), (~np.isnan(table.scores)).sum(0)
         own = sums_of([rows[at].whose for at in order], self.memory.models[: beyond.shape[1]], beyond[order])
         view = FitSnapshot.of(found, *rows_of(found.split), rows)
         with self._lock:
             late = self._corrected_since(table.scores, rows)
             for column, model in enumerate(self.memory.models[: len(found.levels)]):
-                count = float(found.split.there[:, column].sum())
+                count = float(known[column])
                 self._settle(model, float(found.levels[column] + late[column] / max(count, 1.0)), count)
             self.own.settle(own, {model for model, level in self.levels.items() if not level.changed})
             self._view = view

@@ -15,7 +15,7 @@ import numpy as np
 from unit.learning.comparison.made_up import HARD, one_each, outcomes
 
 from capability_router.learning.comparison.cost_estimator import CostEstimator
-from capability_router.learning.comparison.held_out import fold_of, foresight
+from capability_router.learning.comparison.held_out import folds_of, foresight
 from capability_router.learning.comparison.panel import panels
 from capability_router.learning.comparison.recommendation import remarks, small_panel_recommendation, verdict
 from capability_router.learning.comparison.router_comparison import MetricEstimate, RouterComparison, contest
@@ -92,7 +92,7 @@ def test_a_log_in_which_hard_requests_went_to_the_strong_model_does_not_praise_t
     (weak,) = (point for point in found.models if point.name == "weak")
     plain = abs(np.mean(scores) - true)  # what a mean of the weak model's own scores would be off by
     assert plain > 0.2 or not pays
-    assert abs(weak.score - true) < max(plain / 2, 0.05)
+    assert abs(weak.score - true) < max(0.6 * plain, 0.05)
     assert verdict(found).routes == pays
 
 
@@ -201,7 +201,52 @@ def test_no_row_is_judged_by_what_it_taught(tmp_path: Path) -> None:
     (seen,) = foresight([panel], rows, 5, lambda _: None)
     assert not np.isnan(seen.quality).any()
     assert abs(np.corrcoef(seen.quality[:, 0], panel.scores[:, 0])[0, 1]) < 0.3
-    assert {fold_of(row, 5) for row in rows} == set(range(5))
+    assert set(folds_of(rows, 5).values()) == set(range(5))
+
+
+def by_chance(size: int, runs: int) -> list[dict[str, Any]]:
+    """Each text has its own best model, which no word tells; the whole set is run several times."""
+    dice = Random(4)
+    rows = [
+        {
+            "prompt": " ".join("".join(dice.choices("bcdfghklmnprst", k=8)) for _ in range(6)),
+            "outcomes": {model: {"score": dice.choice((0.0, 1.0)), "cost_usd": 0.01} for model in ("a", "b")},
+        }
+        for _ in range(size)
+    ]
+    return [{**row, "id": f"q{at}-run{run}"} for run in range(runs) for at, row in enumerate(rows)]
+
+
+def test_a_set_that_was_run_three_times_is_not_foreseen_by_its_other_runs(tmp_path: Path) -> None:
+    found = judged(tmp_path, by_chance(120, runs=3))
+    assert not verdict(found).routes
+    assert abs(found.figures["learned"]["apgr"].value - 0.5) < 4 * found.figures["learned"]["apgr"].error
+    assert any(told.startswith("240 of the requests have the text of an earlier one") for told in remarks(found.panel))
+
+
+def test_running_a_set_three_times_proves_no_more_than_running_it_once(tmp_path: Path) -> None:
+    once, thrice = (judged(tmp_path, by_chance(120, runs)) for runs in (1, 3))
+    assert thrice.errors == pytest.approx(once.errors)
+    assert {m: told.error for m, told in thrice.behind.items()} == pytest.approx(
+        {m: told.error for m, told in once.behind.items()}
+    )
+    errors = [each.figures["best fixed"]["score"].error for each in (once, thrice)]
+    assert errors[1] == pytest.approx(errors[0], rel=0.3)
+    assert not any("an earlier one" in told for told in remarks(once.panel))
+
+
+def test_equal_texts_are_in_one_fold_and_rows_without_a_text_go_by_id(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, by_chance(40, runs=3))
+    folds = folds_of(rows, 5)
+    assert all(len({folds[f"q{at}-run{run}"] for run in range(3)}) == 1 for at in range(40))
+    assert set(folds.values()) == set(range(5))
+    wordless = [{**row, "prompt": ""} for row in by_chance(40, runs=1)]
+    assert set(folds_of(rows_of(tmp_path, wordless), 5).values()) == set(range(5))
+
+
+def test_a_log_of_a_single_text_gives_a_verdict(tmp_path: Path) -> None:
+    found = judged(tmp_path, [{**row, "prompt": "the only question"} for row in outcomes(200, pays=True)])
+    assert (verdict(found).routes, verdict(found).reason) == (False, "no_gain")
 
 
 def test_groups_are_compared_by_themselves(tmp_path: Path) -> None:

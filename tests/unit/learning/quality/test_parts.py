@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capability_router.learning.quality.blend import blend
-from capability_router.learning.quality.calibration import LEAST, calibrated
+from capability_router.learning.quality.calibration import LEAST, Calibration, calibrated
 from capability_router.learning.quality.decomposition import parted, slopes, split
 from capability_router.learning.quality.exploration_bonus import exploration_bonus
 from capability_router.learning.quality.fit import TrainingTable, fitted
@@ -138,8 +138,13 @@ def test_calibration_never_turns_two_predictions_round(seed: int, slope: float, 
     realised = (dice.random(len(predicted)) < slope * predicted + shift).astype(float)
     found = calibrated(predicted, realised).of(np.linspace(0.02, 0.98, 200))
     assert (np.diff(found) >= -1e-12).all()
-    assert found.min() >= 0.01
-    assert found.max() <= 0.99
+    assert found.min() >= 0.0
+    assert found.max() <= 1.0
+
+
+def test_models_that_nearly_always_fail_or_succeed_are_told_apart() -> None:
+    found = Calibration().of(np.array([-0.1, 0.001, 0.008, 0.992, 0.999, 1.1]))
+    assert found == pytest.approx([0.0, 0.001, 0.008, 0.992, 0.999, 1.0])
 
 
 def test_overconfident_predictions_are_drawn_in() -> None:
