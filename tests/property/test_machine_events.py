@@ -15,7 +15,7 @@ from capability_router.request import Finish
 REPLIES = (GOOD, Reply(), Reply(text="half", usage=Usage(10, 2)), Reply(tool_calls=1, finish=Finish.TOOL_CALLS))
 HOLDING = {"auth", "quota_exhausted", "not_found", "rate_limited", "context_overflow"}  # may concern other models too
 steps = st.tuples(
-    st.sampled_from(["chunk", "chunk", "completed", "faulted", "faulted", "rang", "rang", "cancelled"]),
+    st.sampled_from(["chunk", "chunk", "completed", "faulted", "faulted", "rang", "rang", "cancelled", "late"]),
     st.sampled_from([0.0, 0.4, 1.0, 2.0, 6.0, 6.0]),  # seconds since the step before
     st.integers(0, 1),  # which of the attempts in flight
     st.sampled_from([*sorted(KINDS), *["connection"] * 9]),
@@ -81,14 +81,14 @@ def test_attempts_end_once_one_answer_is_given_and_nothing_is_left(
         watch.see(effect, now)
     for what, gap, which, kind, reply in [*first, *script, ("cancelled", 0.0, 0, "", GOOD)]:
         now += gap
-        if what in ("chunk", "completed", "faulted"):
+        if what in ("chunk", "completed", "faulted", "late"):
             if not watch.flying:
                 continue
             attempt = watch.flying[which % len(watch.flying)]
-            if what != "chunk":
+            if what in ("completed", "faulted"):
                 watch.flying.remove(attempt)
-            more = {"chunk": (), "completed": (reply,), "faulted": (Fault(kind or "unknown"), reply)}[what]
-            effects = getattr(stage, what)(now, attempt, *more)
+            more = {"chunk": (), "late": (), "completed": (reply,), "faulted": (Fault(kind or "unknown"), reply)}[what]
+            effects = (stage.sent_late if what == "late" else getattr(stage, what))(now, attempt, *more)
         else:
             effects = getattr(stage, what)(now, **{f"_{attempt}": reply for attempt in watch.flying})
         for effect in effects:

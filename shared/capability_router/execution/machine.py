@@ -44,7 +44,7 @@ from capability_router.concurrency.wakeup import Wakeup
 from capability_router.execution.admission import Admission
 from capability_router.execution.attempt_in_flight import AttemptInFlight
 from capability_router.execution.bookkeeper import Bookkeeper, verdict
-from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm, Timeouts
+from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.events import (
     NEVER_ASKED,
     AlarmRang,
@@ -56,6 +56,7 @@ from capability_router.execution.events import (
     Faulted,
     Funded,
     Replies,
+    SentLate,
 )
 from capability_router.execution.execution_limits import ExecutionLimits
 from capability_router.execution.hedge import Hedging
@@ -220,10 +221,7 @@ class Execution:
         self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None
     ) -> tuple[Effect, ...]:
         self.launched += 1
-        index, clocks = self.launched, self._limits.timeouts
-        left = self._deadline - at
-        if left < _ENDLESS and (clocks.total is None or left < clocks.total):
-            clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
+        index, clocks = self.launched, self._limits.timeouts_within(self._deadline - at)
         permit.whole = not self.streaming
         self._runs[index] = AttemptInFlight(index, candidate, permit, at, clocks, hedged_after)
         if self.committed is not None:
@@ -234,6 +232,13 @@ class Execution:
         elsewhere = self._limits.elsewhere or (index < self._limits.attempts and self._targets.others)
         moves = index == 1 or self._targets.moves(candidate)
         return (Launch(index, candidate, clocks, after, self._prefix, elsewhere, moves),)
+
+    def _sent_late(self, event: SentLate) -> tuple[Effect, ...]:
+        run = self._runs.get(event.attempt)
+        if run is not None:
+            late_s = run.restart(event.at, self._limits.timeouts_within(self._deadline - event.at))
+            self._hedge_at = None if self._hedge_at is None else self._hedge_at + late_s
+        return NOTHING
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """Start a second attempt in another failure domain, if one is free and the hedging and money budgets allow."""
@@ -379,13 +384,7 @@ class Execution:
             if run.index not in self._runs:  # the one before had its whole answer, so this one was aborted
                 continue
             reply = event.replies.get(run.index, Reply())
-            fault = Fault(
-                "timeout",
-                run.told(at, event.late_s),
-                clock=run.clock(at),
-                late_s=event.late_s,
-                by_reader=event.by_reader,
-            )
+            fault = run.timed_out(at, event.late_s, by_reader=event.by_reader)
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
         if self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
@@ -495,5 +494,5 @@ class Execution:
 _TRANSITIONS: Mapping[type[Event], Callable[[Execution, Any], tuple[Effect, ...]]] = {
     Began: Execution._began, ChunkArrived: Execution._chunk, Completed: Execution._completed,
     Faulted: Execution._raised, Cancelled: Execution._cancelled, AlarmRang: Execution._alarm,
-    Funded: Execution._funded,
+    Funded: Execution._funded, SentLate: Execution._sent_late,
 }  # fmt: skip
