@@ -20,7 +20,8 @@ A driver feeds it events and performs the effects that `feed` returns. Each even
   gives them back, exactly once.
 * Retry: a target is tried again only when no untried target is usable, at most `per_target` times, within the retry
   budget and after its back-off.
-* When the breakers of all targets are open, the one that closes soonest is called in spite of its breaker.
+* When the breakers of all targets are open, the one that closes soonest is called in spite of its breaker. So is a
+  retry that is due, within the retry budget, if no target is free in time.
 * A poor reply (empty, malformed, without a terminal reason) is kept. If no other attempt does better, it is delivered,
   as it would have been without a router. But a stream that ends malformed after it committed raises
   StreamInterrupted: a framework would take half a tool call for a whole one. A stream whose caller sees itself that
