@@ -18,7 +18,7 @@ class ExecutionLimits:
     """Settings of the state machine; the defaults are in `settings/resilience.py`.
 
     `attempts`: launches in all. `per_target`: retries on one target. `wait(n)`: seconds before the n-th retry on a
-    target. `max_wait_s`: the longest wait for a full or rate-limited target. `deadline_s`: for the whole request,
+    target. `max_wait_s`: all waits for a target together. `deadline_s`: for the whole request,
     None = none. `elsewhere`: this request is an attempt of another router, which has other models; so it does not wait
     for a target.
     """

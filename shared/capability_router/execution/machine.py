@@ -23,9 +23,9 @@ A driver feeds it events and performs the effects that `feed` returns. Each even
 * When the breakers of all targets are open, the one that closes soonest is called in spite of its breaker. So is a
   retry that is due, within the retry budget, if no target is free in time.
 * A poor reply (empty, malformed, without a terminal reason) is kept. If no other attempt does better, it is delivered,
-  as it would have been without a router. But a stream that ends malformed after it committed raises
-  StreamInterrupted: a framework would take half a tool call for a whole one. A stream whose caller sees itself that
-  its answer doesn't fit ends as it would without a router.
+  as it would have been without a router. From then on a target is waited for a second at most. But a stream that ends
+  malformed after it committed raises StreamInterrupted: a framework would take half a tool call for a whole one. A
+  stream whose caller sees itself that its answer doesn't fit ends as it would without a router.
 * Resuming, if on: an answer that breaks off after it committed is continued from its text so far by another target
   that supports this, chosen by the same rules. If that attempt fails before its first content, the next target is
   tried. If no target can continue, the answer ends with StreamInterrupted.
@@ -72,6 +72,7 @@ from capability_router.execution.outcome_texts import (
     why,
 )
 from capability_router.execution.target_selector import AdmittedTarget, TargetSelector, TargetWait
+from capability_router.execution.wait_allowance import WaitAllowance
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
@@ -107,8 +108,8 @@ class Execution:
 
     __slots__ = (
         "_admission", "_answered", "_books", "_brought", "_cut", "_deadline", "_faults", "_final", "_gate", "_givers",
-        "_hedge_at", "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs",
-        "_start", "_targets", "_until", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply",
+        "_hedge_at", "_hedging", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start",
+        "_targets", "_until", "_waits", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply",
         "streaming",
     )  # fmt: skip
 
@@ -130,7 +131,7 @@ class Execution:
         self._poor: tuple[AttemptInFlight, Reply] | None = None
         self._answered: Candidate | None = None
         self._start, self._deadline = -prepared_s, _ENDLESS
-        self._idle_since = 0.0  # the time since which no attempt is in flight
+        self._waits = WaitAllowance(limits.max_wait_s)
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
         self._prefix = ""  # the text that the interrupted attempts gave
@@ -193,7 +194,7 @@ class Execution:
     def _began(self, event: Began) -> tuple[Effect, ...]:
         at = event.at
         self._start += at
-        self._idle_since = at
+        self._waits.idle(at)
         if self._limits.deadline_s is not None:
             self._deadline = self._start + self._limits.deadline_s
         return self._next(at)
@@ -204,14 +205,17 @@ class Execution:
     def _next(self, at: float) -> tuple[Effect, ...]:
         if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
-        latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
+        answered = self._poor is not None and self.committed is None
+        latest = min(self._deadline, self._waits.latest(answered=answered))
         pick: AdmittedTarget | TargetWait | Fund | None = self._admission.pick(at, latest, self.launched + 1)
         if isinstance(pick, TargetWait):
             if pick.look is not None:
                 self._until = min(pick.look, latest)
                 return NOTHING
-            pick = None if self._limits.elsewhere else self._admission.beyond_learned_limit(at, self.launched + 1)
+            refused = answered or self._limits.elsewhere
+            pick = None if refused else self._admission.beyond_learned_limit(at, self.launched + 1)
         if isinstance(pick, AdmittedTarget):
+            self._waits.over(at)
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
         if pick is None:
             return self._give_up(at)
@@ -461,7 +465,7 @@ class Execution:
     ) -> None:
         """End one attempt: give back its permit, close its line in the books and record it. Nothing else does."""
         del self._runs[run.index]
-        self._idle_since = at
+        self._waits.idle(at)
         elapsed = at - run.started
         ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
         index, candidate = run.index, run.candidate
