@@ -32,9 +32,11 @@ _BY_CLASS = tuple((getattr(core, name), kind) for name, kind in _KINDS if hasatt
 
 _NO_CHUNKS = (
     "No generation chunks were returned",
+    "No generations found in stream",
     *(dialect.empty_stream_error for dialect in DIALECTS if dialect.empty_stream_error),
 )
-"""The beginnings of error texts by langchain-core and some packages for a stream without any chunk."""
+"""The beginnings of error texts by langchain-core, also where it gathers a stream, and by some packages, for a stream
+without any chunk."""
 
 
 def fault_of(error: BaseException, keywords: Collection[str] = ()) -> Fault | None:

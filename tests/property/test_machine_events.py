@@ -15,7 +15,7 @@ from capability_router.request import Finish
 REPLIES = (GOOD, Reply(), Reply(text="half", usage=Usage(10, 2)), Reply(tool_calls=1, finish=Finish.TOOL_CALLS))
 HOLDING = {"auth", "quota_exhausted", "not_found", "rate_limited", "context_overflow"}  # may concern other models too
 steps = st.tuples(
-    st.sampled_from(["chunk", "chunk", "completed", "faulted", "faulted", "rang", "rang", "cancelled"]),
+    st.sampled_from(["chunk", "chunk", "completed", "faulted", "faulted", "rang", "rang", "cancelled", "sent_late"]),
     st.sampled_from([0.0, 0.4, 1.0, 2.0, 6.0, 6.0]),  # seconds since the step before
     st.integers(0, 1),  # which of the attempts in flight
     st.sampled_from([*sorted(KINDS), *["connection"] * 9]),
@@ -79,18 +79,22 @@ def test_attempts_end_once_one_answer_is_given_and_nothing_is_left(
     stage, watch, now = Stage(**about), Watch(able), 100.0
     for effect in stage.begin(now):
         watch.see(effect, now)
+    launched = 1
     for what, gap, which, kind, reply in [*first, *script, ("cancelled", 0.0, 0, "", GOOD)]:
-        now += gap
-        if what in ("chunk", "completed", "faulted"):
+        now, new, launched = now + gap, launched, 0
+        if what in ("chunk", "completed", "faulted", "sent_late"):
             if not watch.flying:
                 continue
             attempt = watch.flying[which % len(watch.flying)]
-            if what != "chunk":
+            if what == "sent_late" and attempt != new:  # an attempt is sent after its launch, before all else
+                continue
+            if what in ("completed", "faulted"):
                 watch.flying.remove(attempt)
-            more = {"chunk": (), "completed": (reply,), "faulted": (Fault(kind or "unknown"), reply)}[what]
+            more = {"completed": (reply,), "faulted": (Fault(kind or "unknown"), reply)}.get(what, ())
             effects = getattr(stage, what)(now, attempt, *more)
         else:
             effects = getattr(stage, what)(now, **{f"_{attempt}": reply for attempt in watch.flying})
+        launched = next((effect.attempt for effect in effects if type(effect).__name__ == "Launch"), 0)
         for effect in effects:
             watch.see(effect, now)
         assert len(watch.flying) <= 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from capability_router.execution.effects import Timeouts
+from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit
 from capability_router.plan import Candidate
 
@@ -24,6 +25,11 @@ class AttemptInFlight:
         self.started, self.timeouts, self.hedged_after = started, timeouts, hedged_after
         self.first_at: float | None = None
 
+    def restart(self, at: float, timeouts: Timeouts) -> float:
+        """It is sent only now, and these timeouts count from here. Returns how many seconds later that is."""
+        late_s, self.started, self.timeouts = at - self.started, at, timeouts
+        return late_s
+
     def ends_at(self, *, streaming: bool) -> float | None:
         """When its timeout comes; None = never."""
         limit = self.timeouts.total
@@ -38,6 +44,10 @@ class AttemptInFlight:
         if total is not None and at >= self.started + total - 1e-6:
             return "whole answer"
         return "first token" if self.first_at is None else "next token"
+
+    def timed_out(self, at: float, late_s: float, *, by_reader: bool) -> Fault:
+        """The fault of the timeout that has passed; `late_s` and `by_reader` are those of AlarmRang."""
+        return Fault("timeout", self.told(at, late_s), clock=self.clock(at), late_s=late_s, by_reader=by_reader)
 
     def told(self, at: float, late_s: float = 0.0) -> str:
         """For error texts, "after 2.00 s, the limit of timeouts.total". `late_s`: the delay by this process itself."""

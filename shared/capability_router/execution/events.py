@@ -30,6 +30,14 @@ class Began:
 
 
 @dataclass(slots=True)
+class SentLate:
+    """An attempt is sent only now, because this process was busy since its launch: its timeouts begin here."""
+
+    at: float
+    attempt: int
+
+
+@dataclass(slots=True)
 class ChunkArrived:
     """An attempt's first chunk with text, reasoning or a tool call has come."""
 
@@ -87,4 +95,4 @@ class AlarmRang:
     by_reader: bool = False
 
 
-Event = Began | ChunkArrived | Completed | Faulted | Cancelled | AlarmRang | Funded
+Event = Began | SentLate | ChunkArrived | Completed | Faulted | Cancelled | AlarmRang | Funded

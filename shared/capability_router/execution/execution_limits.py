@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from capability_router.execution.effects import Timeouts
 from capability_router.execution.outer_limits import NOBODY, around
@@ -17,7 +18,7 @@ class ExecutionLimits:
     """Settings of the state machine; the defaults are in `settings/resilience.py`.
 
     `attempts`: launches in all. `per_target`: retries on one target. `wait(n)`: seconds before the n-th retry on a
-    target. `max_wait_s`: the longest wait for a full or rate-limited target. `deadline_s`: for the whole request,
+    target. `max_wait_s`: all waits for a target together. `deadline_s`: for the whole request,
     None = none. `elsewhere`: this request is an attempt of another router, which has other models; so it does not wait
     for a target.
     """
@@ -30,6 +31,13 @@ class ExecutionLimits:
     timeouts: Timeouts
     on_content_filter: str
     elsewhere: bool = False
+
+    def timeouts_within(self, left_s: float) -> Timeouts:
+        """The timeouts of an attempt that is sent so many seconds before the deadline."""
+        clocks = self.timeouts
+        if left_s == inf or (clocks.total is not None and clocks.total <= left_s):
+            return clocks
+        return Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left_s, "deadline_s")
 
     def keeps(self, fault: Fault) -> bool:
         """Whether the fault is a content filter's answer that the settings return to the caller."""

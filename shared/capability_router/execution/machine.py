@@ -20,11 +20,13 @@ A driver feeds it events and performs the effects that `feed` returns. Each even
   gives them back, exactly once.
 * Retry: a target is tried again only when no untried target is usable, at most `per_target` times, within the retry
   budget and after its back-off.
-* When the breakers of all targets are open, the one that closes soonest is called in spite of its breaker.
+* When the breakers of all targets are open, the one that closes soonest is called in spite of its breaker. So is a
+  retry that is due, within the retry budget, if no target is free in time.
 * A poor reply (empty, malformed, without a terminal reason) is kept. If no other attempt does better, it is delivered,
-  as it would have been without a router. But a stream that ends malformed after it committed raises
-  StreamInterrupted: a framework would take half a tool call for a whole one. A stream whose caller sees itself that
-  its answer doesn't fit, or that its tool call can't be read, ends as it would without a router.
+  as it would have been without a router. From then on a target is waited for a second at most. But a stream that ends
+  malformed after it committed raises StreamInterrupted: a framework would take half a tool call for a whole one. A
+  stream whose caller sees itself that its answer doesn't fit, or that its tool call can't be read, ends as it would
+  without a router.
 * Resuming, if on: an answer that breaks off after it committed is continued from its text so far by another target
   that supports this, chosen by the same rules. If that attempt fails before its first content, the next target is
   tried. If no target can continue, the answer ends with StreamInterrupted.
@@ -44,7 +46,7 @@ from capability_router.concurrency.wakeup import Wakeup
 from capability_router.execution.admission import Admission
 from capability_router.execution.attempt_in_flight import AttemptInFlight
 from capability_router.execution.bookkeeper import Bookkeeper, verdict
-from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm, Timeouts
+from capability_router.execution.effects import Abort, Conclude, Deliver, Effect, Fund, Launch, SetAlarm
 from capability_router.execution.events import (
     NEVER_ASKED,
     AlarmRang,
@@ -56,6 +58,7 @@ from capability_router.execution.events import (
     Faulted,
     Funded,
     Replies,
+    SentLate,
 )
 from capability_router.execution.execution_limits import ExecutionLimits
 from capability_router.execution.hedge import Hedging
@@ -70,6 +73,7 @@ from capability_router.execution.outcome_texts import (
     why,
 )
 from capability_router.execution.target_selector import AdmittedTarget, TargetSelector, TargetWait
+from capability_router.execution.wait_allowance import WaitAllowance
 from capability_router.faults.completeness import judge
 from capability_router.faults.kinds import Fault
 from capability_router.health.board import Permit, Verdict
@@ -105,8 +109,8 @@ class Execution:
 
     __slots__ = (
         "_admission", "_answered", "_books", "_brought", "_cut", "_deadline", "_faults", "_final", "_gate", "_givers",
-        "_hedge_at", "_hedging", "_idle_since", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs",
-        "_start", "_targets", "_until", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply",
+        "_hedge_at", "_hedging", "_limits", "_parts", "_plan", "_poor", "_prefix", "_records", "_runs", "_start",
+        "_targets", "_until", "_waits", "_whole_givers", "committed", "hedged_after", "launched", "over", "reply",
         "streaming",
     )  # fmt: skip
 
@@ -128,7 +132,7 @@ class Execution:
         self._poor: tuple[AttemptInFlight, Reply] | None = None
         self._answered: Candidate | None = None
         self._start, self._deadline = -prepared_s, _ENDLESS
-        self._idle_since = 0.0  # the time since which no attempt is in flight
+        self._waits = WaitAllowance(limits.max_wait_s)
         self._until: float | None = None  # when to look for a target again
         self._hedge_at: float | None = None
         self._prefix = ""  # the text that the interrupted attempts gave
@@ -191,7 +195,7 @@ class Execution:
     def _began(self, event: Began) -> tuple[Effect, ...]:
         at = event.at
         self._start += at
-        self._idle_since = at
+        self._waits.idle(at)
         if self._limits.deadline_s is not None:
             self._deadline = self._start + self._limits.deadline_s
         return self._next(at)
@@ -202,14 +206,17 @@ class Execution:
     def _next(self, at: float) -> tuple[Effect, ...]:
         if self.launched >= self._limits.attempts or at >= self._deadline:
             return self._give_up(at)
-        latest = min(self._deadline, self._idle_since + self._limits.max_wait_s)
+        answered = self._poor is not None and self.committed is None
+        latest = min(self._deadline, self._waits.latest(answered=answered))
         pick: AdmittedTarget | TargetWait | Fund | None = self._admission.pick(at, latest, self.launched + 1)
         if isinstance(pick, TargetWait):
             if pick.look is not None:
                 self._until = min(pick.look, latest)
                 return NOTHING
-            pick = None if self._limits.elsewhere else self._admission.beyond_learned_limit(at, self.launched + 1)
+            refused = answered or self._limits.elsewhere
+            pick = None if refused else self._admission.beyond_learned_limit(at, self.launched + 1)
         if isinstance(pick, AdmittedTarget):
+            self._waits.over(at)
             return self._launch(at, pick.candidate, pick.permit, self._faults[-1].kind if self._faults else "")
         if pick is None:
             return self._give_up(at)
@@ -220,10 +227,7 @@ class Execution:
         self, at: float, candidate: Candidate, permit: Permit, after: str, hedged_after: float | None = None
     ) -> tuple[Effect, ...]:
         self.launched += 1
-        index, clocks = self.launched, self._limits.timeouts
-        left = self._deadline - at
-        if left < _ENDLESS and (clocks.total is None or left < clocks.total):
-            clocks = Timeouts(clocks.connect, clocks.first_token, clocks.between_tokens, left, "deadline_s")
+        index, clocks = self.launched, self._limits.timeouts_within(self._deadline - at)
         permit.whole = not self.streaming
         self._runs[index] = AttemptInFlight(index, candidate, permit, at, clocks, hedged_after)
         if self.committed is not None:
@@ -234,6 +238,13 @@ class Execution:
         elsewhere = self._limits.elsewhere or (index < self._limits.attempts and self._targets.others)
         moves = index == 1 or self._targets.moves(candidate)
         return (Launch(index, candidate, clocks, after, self._prefix, elsewhere, moves),)
+
+    def _sent_late(self, event: SentLate) -> tuple[Effect, ...]:
+        run = self._runs.get(event.attempt)
+        if run is not None:
+            late_s = run.restart(event.at, self._limits.timeouts_within(self._deadline - event.at))
+            self._hedge_at = None if self._hedge_at is None else self._hedge_at + late_s
+        return NOTHING
 
     def _hedge(self, at: float) -> tuple[Effect, ...]:
         """Start a second attempt in another failure domain, if one is free and the hedging and money budgets allow."""
@@ -379,13 +390,7 @@ class Execution:
             if run.index not in self._runs:  # the one before had its whole answer, so this one was aborted
                 continue
             reply = event.replies.get(run.index, Reply())
-            fault = Fault(
-                "timeout",
-                run.told(at, event.late_s),
-                clock=run.clock(at),
-                late_s=event.late_s,
-                by_reader=event.by_reader,
-            )
+            fault = run.timed_out(at, event.late_s, by_reader=event.by_reader)
             effects = (*effects, Abort(run.index), *self._faulted(at, run.index, fault, reply, event.replies))
         if self._hedge_at is not None and at >= self._hedge_at - _EARLY_S:
             effects = (*effects, *self._hedge(at))
@@ -461,7 +466,7 @@ class Execution:
     ) -> None:
         """End one attempt: give back its permit, close its line in the books and record it. Nothing else does."""
         del self._runs[run.index]
-        self._idle_since = at
+        self._waits.idle(at)
         elapsed = at - run.started
         ttft = run.first_at - run.started if self.streaming and run.first_at is not None else None
         index, candidate = run.index, run.candidate
@@ -495,5 +500,5 @@ class Execution:
 _TRANSITIONS: Mapping[type[Event], Callable[[Execution, Any], tuple[Effect, ...]]] = {
     Began: Execution._began, ChunkArrived: Execution._chunk, Completed: Execution._completed,
     Faulted: Execution._raised, Cancelled: Execution._cancelled, AlarmRang: Execution._alarm,
-    Funded: Execution._funded,
+    Funded: Execution._funded, SentLate: Execution._sent_late,
 }  # fmt: skip

@@ -37,7 +37,7 @@ def failure(
     if own is not None:
         return own
     why = "in that time" if late else f"within {limits.attempts} attempts"
-    advice = targets.left(why) or _otherwise(faults, limits)
+    advice = targets.left(why) or _otherwise(faults, limits, elapsed_s - sum(record.elapsed_s for record in records))
     if faults[-1].row.other == "no":
         advice = "No other model was tried: the request itself was rejected, so every model would. Fix the request."
         advice += _said(faults)
@@ -70,6 +70,7 @@ def _lengthen(fault: Fault, limits: ExecutionLimits, elapsed_s: float) -> str:
     return "" if limit is None else f"timeouts.{setting} is {limit:g} s; raise it if its answers take longer."
 
 
+_WAITED_S = 0.05  # less than this between attempts is no wait
 _DETAILS = " The details are in this error's `__cause__`."
 
 
@@ -79,8 +80,8 @@ def _said(faults: Sequence[Fault]) -> str:
     return _DETAILS if cause is not None and faults[-1].error is cause else ""
 
 
-def _otherwise(faults: Sequence[Fault], limits: ExecutionLimits) -> str:
-    """What to change when no model is left to try."""
+def _otherwise(faults: Sequence[Fault], limits: ExecutionLimits, waited_s: float) -> str:
+    """What to change when no model is left to try. `waited_s`: the time between attempts, 0 or less = unknown."""
     if all(fault.kind == "unsupported" for fault in faults):
         return f"Leave that part out, or add a model that takes it.{_DETAILS if faults[0].error else ''}"
     last = faults[-1]
@@ -90,8 +91,9 @@ def _otherwise(faults: Sequence[Fault], limits: ExecutionLimits) -> str:
     if last.too_large:
         return "Shorten the request or lower max_tokens, or add a model with a higher rate limit."
     wait = last.retry_after_s
-    if wait is not None and wait > limits.max_wait_s:
-        told = f"It asks to wait {wait:g} s, retry.max_wait_s is {limits.max_wait_s:g} s."
+    if wait is not None and wait > limits.max_wait_s - max(waited_s, 0.0):
+        before = f", {waited_s:.1f} s of which were waited before" if waited_s >= _WAITED_S else ""
+        told = f"It asks to wait {wait:g} s, retry.max_wait_s is {limits.max_wait_s:g} s{before}."
         return f"{told} Raise that, or add another model."
     return "Add another model, or see router.health() for the state of these."
 

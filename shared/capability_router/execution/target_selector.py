@@ -113,6 +113,7 @@ class TargetSelector:
     def pick(self, at: float, latest: float = inf) -> AdmittedTarget | TargetWait:
         """The next target: an untried one, else a retry, else the least bad with an open breaker, else a wait.
 
+        A retry passes an open breaker only if no target is free in time.
         `latest`: the time after which it is not waited for.
         """
         if self._held:
@@ -124,6 +125,8 @@ class TargetSelector:
             free = self._free_at(at)
             if free is None or free > at + LONG_WAIT_S:
                 pick, free = self._least_bad(at), self._free_at(at)
+            if pick is None and (free is None or free > latest):
+                pick, free = self._forced_repetition(at), self._free_at(at)
             if pick is None:
                 return self._stand(at, self._tried_at(at) if free is None else free, latest)
         if self._place is not None and not isinstance(pick, TargetWait):
@@ -316,7 +319,7 @@ class TargetSelector:
                     return AdmittedTarget(again.candidate, permit, self._budget)
                 self._gate.settle(permit, UNSENT, at)
                 continue
-            if permit.kind in ("rate_limit", "full"):
+            if permit.kind in ("rate_limit", "full", "breaker"):
                 self._again.append(again)
             self._held[again.candidate.id] = permit
         return None
@@ -326,23 +329,46 @@ class TargetSelector:
 
         One that is full as well is waited for as any full one.
         """
-        blocked = [c for c in self._fresh if self._held[c.id].kind == "breaker" and self._held[c.id].not_before <= at]
-        for candidate in sorted(blocked, key=lambda c: self._held[c.id].until or 0.0):
-            ahead = self._queue.before(candidate.id, self._place, self._priority, at)
-            permit = self._gate.force(candidate.id, at, self._tokens, ahead=ahead)
-            if isinstance(permit, Permit):
+        for candidate in self._soonest(self._fresh, at):
+            permit = self._force(candidate.id, at)
+            if permit is not None:
                 self._fresh.remove(candidate)
                 return AdmittedTarget(candidate, permit)
-            if permit.kind == "full":
-                self._held[candidate.id] = permit
+        return None
+
+    def _forced_repetition(self, at: float) -> AdmittedTarget | None:
+        """A retry that is due and that only its breaker holds. Without it the request would fail."""
+        due = {again.candidate.id: again for again in self._again if again.at <= at}
+        for candidate in self._soonest([again.candidate for again in due.values()], at):
+            permit = self._force(candidate.id, at)
+            if permit is None:
+                continue
+            if self._budget.spend():
+                self._again.remove(due[candidate.id])
+                return AdmittedTarget(candidate, permit, self._budget)
+            self._gate.settle(permit, UNSENT, at)
+        return None
+
+    def _soonest(self, candidates: Iterable[Candidate], at: float) -> list[Candidate]:
+        """Those that only their breakers hold, the one that closes soonest first."""
+        held = self._held
+        blocked = [c for c in candidates if held[c.id].kind == "breaker" and held[c.id].not_before <= at]
+        return sorted(blocked, key=lambda c: held[c.id].until or 0.0)
+
+    def _force(self, id: str, at: float) -> Permit | None:
+        """A permit in spite of its breaker. If it is full as well, that holds it from now on."""
+        ahead = self._queue.before(id, self._place, self._priority, at)
+        permit = self._gate.force(id, at, self._tokens, ahead=ahead)
+        if isinstance(permit, Permit):
+            return permit
+        if permit.kind == "full":
+            self._held[id] = permit
         return None
 
     def _free_at(self, at: float) -> float | None:
         """The earliest time at which a full, rate-limited or failed target may be called; None = there is none."""
         times = [h.until or at + POLL_S for h in self._held.values() if h.kind in ("full", "rate_limit")]
-        times += [
-            self._held[c.id].not_before for c in self._fresh if c.id in self._held and self._held[c.id].not_before
-        ]
+        times += [h.not_before for h in self._held.values() if h.not_before]
         times += [again.at for again in self._again if again.candidate.id not in self._held]
         return max(min(times), at + SOON_S) if times else None
 

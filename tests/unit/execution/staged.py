@@ -17,6 +17,7 @@ from capability_router.execution.events import (
     Event,
     Faulted,
     Funded,
+    SentLate,
 )
 from capability_router.faults.kinds import Fault
 from capability_router.money.budget.budgets import Budgets
@@ -57,6 +58,9 @@ class Stage:
 
     def begin(self, at: float = 100.0) -> tuple[Effect, ...]:
         return self.feed(Began(at))
+
+    def sent_late(self, at: float, attempt: int = 1) -> tuple[Effect, ...]:
+        return self.feed(SentLate(at, attempt))
 
     def chunk(self, at: float, attempt: int = 1, **others: Reply) -> tuple[Effect, ...]:
         return self.feed(ChunkArrived(at, attempt, _numbered(others)))

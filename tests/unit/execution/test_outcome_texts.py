@@ -23,6 +23,7 @@ from capability_router.money.budget.denial import Denial
 from capability_router.request import AttemptRecord
 
 USD = 10**12  # picodollars
+NO_RETRY = {"budget_floor": 0, "budget_ratio": 0.0}
 
 
 def ended(*faults: Fault | str, at: float = 101.0, **settings: Any) -> BaseException:
@@ -91,7 +92,7 @@ def test_where_nothing_but_routers_without_money_was_asked_the_first_ones_word_i
 
 
 def test_what_holds_the_models_in_the_end_is_told() -> None:
-    error = ended(CUT, ids="a", health={"consecutive": 1})
+    error = ended(CUT, ids="a", health={"consecutive": 1}, retry=NO_RETRY)
     assert isinstance(error, AllCandidatesFailed)
     assert error.held_by == {"a": "breaker"}
 
@@ -386,7 +387,7 @@ def test_what_would_let_a_held_model_be_called_is_named() -> None:
 
 
 def test_one_that_was_tried_is_not_said_to_be_untried() -> None:
-    stage = Stage("a", health={"consecutive": 1})
+    stage = Stage("a", health={"consecutive": 1}, retry=NO_RETRY)
     stage.begin()
     stage.faulted(101.0, 1, CUT)
     told = str(stage.error)

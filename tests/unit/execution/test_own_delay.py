@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from unit.execution.staged import HEDGE, Stage, told
 
 from capability_router import AllCandidatesFailed, Request
 from capability_router.clock import SystemClock
@@ -56,8 +57,10 @@ class Endpoint:
         return None
 
 
-async def answers(router: Router, endpoint: Endpoint, *, away_s: float, stream: bool, calls: int = 12) -> list[str]:
-    """Who answered so many calls at once, while the program blocked its loop for some seconds."""
+async def answers(
+    router: Router, endpoint: Endpoint, *, away_s: float, stream: bool, calls: int = 12, begun_s: float = 0.005
+) -> list[str]:
+    """Which model answered so many calls at once; `begun_s` after their beginning the program blocked its loop."""
 
     async def ask() -> str:
         run = router.start(Request(("hi",), stream=stream), endpoint)
@@ -66,7 +69,7 @@ async def answers(router: Router, endpoint: Endpoint, *, away_s: float, stream: 
         return str(run.outcome.model)
 
     asked = [asyncio.create_task(ask()) for _ in range(calls)]
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(begun_s)
     time.sleep(away_s)  # noqa: ASYNC251 - what is looked into
     return await asyncio.gather(*asked)
 
@@ -95,6 +98,57 @@ async def test_the_time_that_the_loop_was_away_is_given_back_but_not_of_a_deadli
     assert await told(0.35, timeouts={"total": 0.15}) == ["a"] * 12
     with pytest.raises(AllCandidatesFailed, match="late, for this program was busy"):
         await told(9.0, deadline_s=0.15)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("away_s", [0.3, 0.6])  # up to the limit, and beyond it
+async def test_a_call_that_the_program_kept_from_being_sent_has_its_whole_time(stream: bool, away_s: float) -> None:
+    router = scripted_router({"a": ["ok"], "b": ["ok"]}, clock=SystemClock(), policy="single", timeouts={"total": 0.3})
+    endpoint = Endpoint(a=0.1, b=0.0)
+    assert await answers(router, endpoint, away_s=away_s, stream=stream, begun_s=0.0) == ["a"] * 12
+    assert router.health()[0]["failed"] == 0
+    assert_books_balanced(router)
+
+
+def test_the_timeouts_of_an_attempt_that_is_sent_late_begin_there() -> None:
+    stage = Stage("ab", timeouts={"first_token": 4.0})
+    assert told(stage.begin())[-1] == ("alarm", 104.0)
+    assert told(stage.sent_late(103.0)) == [("alarm", 107.0)]
+    assert told(stage.rang(107.0))[:2] == [("abort", 1), ("launch", 2, "b", "timeout")]
+    (record,) = stage.records
+    assert (record.started_s, record.elapsed_s) == (3.0, 4.0)
+    assert "after 4.00 s" in record.detail
+
+
+def test_the_deadline_of_a_request_stays_when_its_attempt_is_sent_late() -> None:
+    stage = Stage("a", timeouts={"total": 4.0}, deadline_s=5.0)
+    assert told(stage.begin())[-1] == ("alarm", 104.0)
+    assert told(stage.sent_late(103.0)) == [("alarm", 105.0)]
+    stage.rang(105.0)
+    assert "after 2.00 s, when deadline_s was over" in str(stage.error)
+
+
+def test_a_hedge_is_put_off_as_long_as_the_attempt_that_it_is_for() -> None:
+    stage = Stage("ab", hedge=HEDGE)
+    assert told(stage.begin())[-1] == ("alarm", 102.0)
+    assert told(stage.sent_late(101.5)) == [("alarm", 103.5)]
+    assert told(stage.rang(103.5)) == [("launch", 2, "b", "silence"), ("alarm", None)]
+    stage.chunk(104.0, 2)
+    assert stage.machine.hedged_after == 2.0
+
+
+def test_an_attempt_that_has_ended_by_then_is_not_sent() -> None:
+    stage = Stage("a")
+    stage.begin()
+    stage.cancelled(101.0)
+    assert stage.sent_late(102.0) == ()
+
+
+async def test_a_deadline_that_passes_before_a_call_is_sent_opens_no_breaker() -> None:
+    router = scripted_router({"a": ["ok"]}, clock=SystemClock(), policy="single", deadline_s=0.1)
+    with pytest.raises(AllCandidatesFailed, match="late, for this program was busy"):
+        await answers(router, Endpoint(a=0.05), away_s=0.3, stream=True, begun_s=0.0)
+    assert (router.health()[0]["state"], router.health()[0]["failed"]) == ("closed", 0)
 
 
 async def test_a_delay_of_our_own_opens_no_breaker() -> None:

@@ -27,6 +27,7 @@ from capability_router.execution.events import (
     Faulted,
     Funded,
     Replies,
+    SentLate,
 )
 from capability_router.execution.machine import Execution
 from capability_router.faults.kinds import Fault
@@ -38,6 +39,7 @@ C = TypeVar("C")
 
 _IN_TIME = Lateness()
 """Before the first launch. It is never used to prolong a wait."""
+_BUSY_S = 0.01  # a shorter time between a launch and its sending is normal
 _UNASKED = Lateness()
 """Stands for the Lateness of the current attempt, which is made at its first use."""
 
@@ -54,8 +56,8 @@ class EffectRunner(Generic[C]):
     """One request being carried out: its state machine, its attempts in flight and their held chunks."""
 
     __slots__ = (
-        "_attempts", "_between", "_clock", "_endpoint", "_forks", "_fund", "_hard", "_held", "_late", "_machine",
-        "_sent", "alarm", "delivering", "launches", "moves",
+        "_attempts", "_between", "_clock", "_endpoint", "_forks", "_fund", "_hard", "_held", "_late", "_launched_at",
+        "_machine", "_sent", "alarm", "delivering", "launches", "moves",
     )  # fmt: skip
 
     def __init__(self, machine: Execution, endpoint: Endpoint[C], clock: Clock) -> None:
@@ -69,6 +71,7 @@ class EffectRunner(Generic[C]):
         self.moves = True  # whether the newest attempt is on another server than the one before it
         self._between: float | None = None
         self._hard, self._late = False, _IN_TIME
+        self._launched_at = 0.0
         self._sent = 0  # a bit for each attempt whose chunks were asked for
         self._forks = forks()
 
@@ -102,8 +105,17 @@ class EffectRunner(Generic[C]):
                 yield launch.attempt, attempt
 
     def sends(self, index: int) -> None:
-        """The attempt's first chunk is asked for: from now on its model may be at work."""
+        """The attempt's first chunk is asked for: from now on its model may be at work.
+
+        If this process was busy since the launch, the attempt gets its whole time nevertheless. A deadline is kept: if
+        it has passed, that is this process's delay.
+        """
         self._sent |= 1 << index
+        now = self._clock.now()
+        if now - self._launched_at > _BUSY_S:
+            self._perform(self._machine.feed(SentLate(now, index)))
+            if self.alarm is not None and now > self.alarm:
+                self.lateness.excuses(now - self.alarm, 0.0, now)
 
     def took(self, index: int, chunk: C) -> bool:
         """Hold a chunk of an attempt that has not committed yet; True if this chunk made it the answer."""
@@ -296,6 +308,7 @@ class EffectRunner(Generic[C]):
                 self.alarm = effect.at
             elif type(effect) is Launch:
                 self.launches.append(effect)
+                self._launched_at = self._clock.now()
                 self.delivering = 0  # also of one that goes on with an answer: its first token is yet to come
                 self._between = effect.timeouts.between_tokens
                 self._hard, self._late = effect.timeouts.total_by == "deadline_s", _UNASKED

@@ -16,7 +16,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableLambda
-from loopback.chat_server import ChatServer, reply
+from langchain_openai import ChatOpenAI
+from langgraph.graph import START, MessagesState, StateGraph
+from loopback.chat_server import ChatServer, reply, sse
 from pydantic import BaseModel, Field
 from routers import add
 
@@ -305,6 +307,29 @@ def test_a_stream_without_a_chunk_is_truncated_whatever_class_says_so() -> None:
     chunks = [FireworksError("Received empty stream from Fireworks")]
     llm = _routed(_named(Streaming, "langchain_fireworks", "ChatFireworks")(chunks=chunks))
     assert "".join(str(chunk.content) for chunk in llm.stream("hi")) == "good"
+    assert _faults(llm) == ["truncated", None]
+
+
+@pytest.mark.parametrize("served", ["page", "nothing"])
+@pytest.mark.parametrize("awaited", [False, True])
+def test_an_invoke_that_gathers_a_stream_without_a_chunk_asks_the_next_model(served: str, awaited: bool) -> None:
+    page = reply(b"<html><body>down</body></html>", headers=CLOSE, kind="text/html")
+    with ChatServer({"page": page, "nothing": sse(headers=CLOSE)}[served]) as server:
+        llm = _routed(ChatOpenAI(model="m", base_url=server.base_url, api_key="k", streaming=True))
+        answer = asyncio.run(llm.ainvoke("hi")) if awaited else llm.invoke("hi")
+    assert answer.content == "good"
+    assert _faults(llm) == ["truncated", None]
+    assert llm.router.health()[0]["failed"] == 1
+    assert llm.router.ledger.calls()[0].usage.input_tokens > 0
+
+
+def test_a_graph_that_streams_messages_asks_the_next_model_for_a_stream_without_a_chunk() -> None:
+    llm = _routed(Streaming(chunks=[]))
+    graph = StateGraph(MessagesState)
+    graph.add_node("ask", lambda state: {"messages": [llm.invoke(state["messages"])]})
+    graph.add_edge(START, "ask")
+    told = [m.content for m, _ in graph.compile().stream({"messages": [("user", "hi")]}, stream_mode="messages")]
+    assert "good" in told
     assert _faults(llm) == ["truncated", None]
 
 

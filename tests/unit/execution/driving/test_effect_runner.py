@@ -238,6 +238,22 @@ def test_patience_lasts_until_the_alarm() -> None:
     assert it.show.patience_s() == 0.0
 
 
+def test_patience_begins_anew_when_the_program_was_busy_before_the_call_was_sent() -> None:
+    for busy_s, patience_s in ((0.005, 2.995), (2.0, 3.0), (9.0, 3.0)):
+        it = Shown(timeouts={"first_token": 3.0})
+        it.clock.sleep(busy_s)
+        assert it.started() == [1]
+        assert it.show.patience_s() == pytest.approx(patience_s)
+        assert it.show.lateness.by_s == 0.0
+
+
+def test_a_deadline_that_has_passed_before_the_call_was_sent_is_the_programs_delay() -> None:
+    it = Shown(deadline_s=3.0)
+    it.clock.sleep(9.0)
+    assert it.started() == [1]
+    assert (it.show.alarm, it.show.patience_s(), it.show.lateness.by_s) == (103.0, 0.0, 6.0)
+
+
 def test_the_alarm_stays_while_a_whole_reply_is_read_and_goes_with_its_end() -> None:
     it = Shown(stream=False, timeouts={"total": 3.0})
     it.started()
