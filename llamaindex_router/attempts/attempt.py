@@ -19,7 +19,7 @@ from capability_router.request import Finish, Reply
 from capability_router.sdks.call_timeout import call_timeout
 from capability_router.sdks.closed_loops import LoopTracker
 from capability_router.sdks.stale_connections import retried_past_stale
-from capability_router.sdks.streams import sdk_streams
+from capability_router.sdks.streams import close_streams, sdk_streams
 from llamaindex_router.attempts.context import AttemptContext
 from llamaindex_router.attempts.continuation import ContinuationTrimmer
 from llamaindex_router.attempts.dropped_ends import StreamEndProbe
@@ -258,5 +258,4 @@ async def _aclose(stream: Any) -> None:
     below = sdk_streams(stream)
     if callable(getattr(stream, "aclose", None)):
         await stream.aclose()
-    for read in below:
-        await read.close()
+    await close_streams(below)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
+from inspect import isawaitable
 from types import AsyncGeneratorType, FrameType, GeneratorType
 from typing import Any
 
@@ -61,6 +62,14 @@ def _below(generator: Any, most: int) -> Iterator[Any]:
                 yield held
 
 
+async def close_streams(streams: list[Any]) -> None:
+    """Close an SDK's streams, of which those below a blocking generator close without being awaited."""
+    for stream in streams:
+        closed = stream.close()
+        if isawaitable(closed):
+            await closed
+
+
 @contextmanager
 def closing_all(generator: Generator[Any, None, None]) -> Iterator[None]:
     """Close the generator at the end of the block, and the streams that it was reading."""
@@ -87,5 +96,4 @@ class aclosing_all:  # noqa: N801 - as `contextlib.aclosing`
     async def __aexit__(self, *_: object) -> None:
         below = sdk_streams(self._generator)
         await self._generator.aclose()
-        for stream in below:
-            await stream.close()
+        await close_streams(below)

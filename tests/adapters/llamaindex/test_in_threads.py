@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -131,6 +131,40 @@ async def test_its_handlers_hear_the_same_events_as_without_a_router(way: Way) -
     assert await way(Blocking(callback_manager=CallbackManager([alone]))) == "well"
     assert await way(in_threads(Blocking(callback_manager=CallbackManager([inside])))) == "well"
     assert of(inside) == of(alone) != []
+
+
+class Stream:
+    """An SDK's blocking stream, by its name."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("well")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class OverAnSDK(Blocking):
+    _stream: Any = PrivateAttr(default_factory=Stream)
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        def letters(stream: Stream) -> CompletionResponseGen:
+            for letter in stream:
+                yield CompletionResponse(text=letter, delta=letter)
+
+        return letters(self._stream)
+
+
+@pytest.mark.parametrize("way", ["astream_chat", "astream_complete"])
+async def test_a_stream_that_is_not_read_to_its_end_is_closed(way: str) -> None:
+    llm = OverAnSDK()
+    given = HISTORY if way == "astream_chat" else "hi"
+    chunks = await getattr(routed(llm), way)(given)
+    assert (await anext(chunks)).delta == "w"
+    await chunks.aclose()
+    assert llm._stream.closed
 
 
 async def test_an_llm_with_async_calls_of_its_own_is_called_as_it_is() -> None:
