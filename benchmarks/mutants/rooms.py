@@ -19,7 +19,8 @@ class Room(NamedTuple):
 _STEPS = tuple(f"tests/unit/execution/test_{name}.py" for name in ("transitions", "left_behind", "second_attempts"))
 _MACHINE = (
     *_STEPS, "tests/unit/execution/test_outcome_texts.py", "tests/unit/execution/test_elsewhere.py",
-    "tests/unit/execution/test_lent.py",
+    "tests/unit/execution/test_lent.py", "tests/unit/execution/test_wait_allowance.py",
+    "tests/unit/execution/test_sent_late.py",
     "tests/property/test_machine_events.py",
     "tests/unit/execution/test_machine.py", "tests/unit/execution/test_wait_queue.py",
     "tests/property/test_execution.py",
@@ -64,7 +65,11 @@ ROOMS = (
         "execution/admission.py",
         ("tests/unit/execution/test_lent.py", *_STEPS, "tests/unit/execution/test_learned_limits.py"),
     ),
-    Room("execution/attempt_in_flight.py", ("tests/unit/execution/test_attempt_in_flight.py", *_STEPS)),
+    Room("execution/wait_allowance.py", ("tests/unit/execution/test_wait_allowance.py",)),
+    Room(
+        "execution/attempt_in_flight.py",
+        ("tests/unit/execution/test_attempt_in_flight.py", "tests/unit/execution/test_sent_late.py", *_STEPS),
+    ),
     Room(
         "execution/outcome_texts.py",
         ("tests/unit/execution/test_outcome_texts.py", "tests/unit/execution/test_elsewhere.py", *_STEPS),
