@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -202,7 +203,8 @@ def _shared_models(rows: Sequence[Row]) -> list[str]:
 
 
 def remembered(number: int, prompt: str) -> Remembered:
-    return Remembered(str(number), sketch(traits(Request((prompt,)))))
+    text = blake2b(prompt.encode("utf-8", "replace"), digest_size=8).digest()
+    return Remembered(str(number), sketch(traits(Request((prompt,)))), text=text)
 
 
 def _results(row: Row, models: Sequence[str]) -> dict[str, ScoredResult]:

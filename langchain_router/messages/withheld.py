@@ -51,21 +51,25 @@ class RefusalGuard(Runnable[Any, Any]):
         return self.invoke(input)
 
     def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        """The messages themselves."""
+        """The messages themselves, without those that hold the refusal: the parser's error would quote it."""
         last = None
         for message in input:
-            last = message if _reason(message) else last
-            yield message
+            if _reason(message):
+                last = message
+            else:
+                yield message
         if last is not None:
             raise AnswerWithheld(_reason(last), last)
 
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        """The messages themselves."""
+        """As `transform`."""
         last = None
         async for message in input:
-            last = message if _reason(message) else last
-            yield message
+            if _reason(message):
+                last = message
+            else:
+                yield message
         if last is not None:
             raise AnswerWithheld(_reason(last), last)

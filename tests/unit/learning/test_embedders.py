@@ -242,7 +242,7 @@ async def test_in_async_the_loop_goes_on_while_an_embedding_is_made(tmp_path: Pa
         return by_trade(texts)
 
     embed.__qualname__, embed.__module__ = by_trade.__qualname__, by_trade.__module__
-    router, request = made(written(tmp_path / "s.json"), embed), Request(("please see to the matter 1b",))
+    router, request = made(written(tmp_path / "s.json"), embed), Request((prompt(Random(2), "code"),))
     waiting = asyncio.create_task(router.prepare(request))
     await asyncio.sleep(0)
     here.set()

@@ -36,7 +36,7 @@ def trained_model(rows: Iterable[ScoredRequest], origin: Origin = _NONE, tick: T
 
     def told() -> Iterator[tuple[Remembered, dict[str, ScoredResult]]]:
         for row in rows:
-            yield Remembered(row.id, row.sketch), _results(row)
+            yield Remembered(row.id, row.sketch, text=row.text), _results(row)
             tick(1)
 
     quality = QualityModel()

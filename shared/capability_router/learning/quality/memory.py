@@ -20,11 +20,15 @@ FORMER = " (former)"
 
 
 class Remembered(NamedTuple):
-    """One request: its id, unique in all processes, its traits, and the hash of its tenant ("" = a log)."""
+    """One request: its id, unique in all processes, its traits, and the hash of its tenant ("" = a log).
+
+    `text`: a digest of its text, which no state keeps; empty = unknown.
+    """
 
     id: str
     sketch: Sketch
     whose: str = ""
+    text: bytes = b""
 
 
 class ScoredResult(NamedTuple):
@@ -217,11 +221,12 @@ class RequestMemory:
         """A copy to fit on. Parts are drawn by id; rows of the same text are in one part: none predicts another."""
         sketches = [row.sketch for row in self.rows]
         bags, surfaces = unpacked(sketches)
-        ids = leaders([row.id for row in self.rows], grouped_if_many([text_key(each) for each in sketches]))
+        texts = [row.text or text_key(row.sketch) for row in self.rows]
+        ids = leaders([row.id for row in self.rows], grouped_if_many(texts))
         parts = np.array([_place(id) // 7 % PARTS for id in ids], np.intp)
         rows = slice(len(self.rows))
         known = None if self.meanings is None else self.meanings[:, rows].T.copy()
-        same = grouped_if_many([request_key(each) for each in sketches])
+        same = grouped_if_many([request_key(row.sketch, row.text) for row in self.rows])
         return TrainingTable(bags, surfaces, self.scores[rows].copy(), self.tokens[rows].copy(), parts, known, same)
 
 

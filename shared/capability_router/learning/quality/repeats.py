@@ -1,8 +1,9 @@
 """Which requests are the same one, asked again: a test set that is run nightly, a frequent question.
 
 The answers to one request say little of another one. So repetitions are held out together, and a fit counts their mean
-as one row. What is predicted of a request that is asked again is then corrected by its own scores. Sketches are
-compared: they can't tell apart texts that differ in a number alone.
+as one row. What is predicted of a request that is asked again is then corrected by its own scores. Texts are compared
+by their digests, where these are known, else by their sketches. A sketch can't tell numbers apart, so a text with a
+number is then never taken as the same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from capability_router.learning.quality.sketch import Sketch
 from capability_router.learning.quality.surface import NAMES
 from capability_router.learning.quality.traits import WORDS
 
-_MEDIA = NAMES.index("media")
+_UNTOLD = [NAMES.index(name) for name in ("media", "numbers")]
 _ALONE = b""
 _FEW = 0.01  # of the rows
 _PREDICTED = 4.0  # scores; what is predicted of a request counts as this many of its own
@@ -38,14 +39,23 @@ class EarlierScores(NamedTuple):
 
 
 def text_key(of: Sketch) -> bytes:
-    """Equal for equal texts. Empty if the sketch does not show what the request is: it has no words, or an image."""
+    """Equal for equal texts. Empty if the sketch does not show what the text is: it has no words, a number or an image.
+
+    An embedding tells apart texts whose words are the same.
+    """
     places = of.places[of.places < WORDS]
-    return _digest(places.tobytes()) if len(places) and not of.surface[_MEDIA] > 0.0 else _ALONE
+    if not len(places) or (of.surface[_UNTOLD] > 0.0).any():
+        return _ALONE
+    return _digest(places.tobytes() + (b"" if of.meaning is None else of.meaning.tobytes()))
 
 
-def request_key(of: Sketch) -> bytes:
-    """Equal for equal requests: text, tenant, task, chain, tags, tools, turns. Empty as above."""
-    return _digest(of.places.tobytes() + of.surface.tobytes()) if text_key(of) else _ALONE
+def request_key(of: Sketch, text: bytes = b"") -> bytes:
+    """Equal for equal requests: text, tenant, task, chain, tags, tools, turns. Empty as above.
+
+    `text`: its digest, empty = unknown.
+    """
+    text = text or text_key(of)
+    return _digest(text + of.places.tobytes() + of.surface.tobytes()) if text else _ALONE
 
 
 def _digest(seen: bytes) -> bytes:

@@ -49,7 +49,7 @@ class World:
 
     def row(self, prompt: str) -> Remembered:
         self.asked += 1
-        return Remembered(f"request {self.asked}", sketch(traits(Request((prompt,)))))
+        return Remembered(f"request {self.asked}", sketch(traits(Request((prompt,)))), text=prompt.encode())
 
     def log(self, size: int, share: float = 1.0) -> list[tuple[Remembered, dict[str, ScoredResult]]]:
         """Requests with the results of all models, or of each with this chance."""

@@ -63,7 +63,8 @@ def lived(path: Path, explorer: type[Explorer], seed: int, monkeypatch: pytest.M
     router.planner = replace(router.planner, explorer=explorer(SHARE, money, seed))
     dice, asked, right = Random(seed), [], 0.0
     for number in range(REQUESTS):
-        request = Request(("hello",), id=f"{seed} {number}")
+        word = "".join(dice.choices("abcdefgh", k=12))  # what is asked again is judged by its own scores
+        request = Request((f"hello {word}",), id=f"{seed} {number}")
         model = ask(router, request).outcome.model
         asked.append(model)
         right += (score := float(dice.random() < RIGHT[str(model)]))
