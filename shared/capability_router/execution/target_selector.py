@@ -329,7 +329,7 @@ class TargetSelector:
 
         One that is full as well is waited for as any full one.
         """
-        for candidate in self._soonest(self._fresh, at):
+        for candidate in sorted(self._blocked(self._fresh, at), key=lambda c: self._held[c.id].until or 0.0):
             permit = self._force(candidate.id, at)
             if permit is not None:
                 self._fresh.remove(candidate)
@@ -337,9 +337,10 @@ class TargetSelector:
         return None
 
     def _forced_repetition(self, at: float) -> AdmittedTarget | None:
-        """A retry that is due and that only its breaker holds. Without it the request would fail."""
+        """The best retry that is due and that only its breaker holds. Without it the request would fail."""
         due = {again.candidate.id: again for again in self._again if again.at <= at}
-        for candidate in self._soonest([again.candidate for again in due.values()], at):
+        blocked = self._blocked([again.candidate for again in due.values()], at)
+        for candidate in sorted(blocked, key=lambda c: -c.score):
             permit = self._force(candidate.id, at)
             if permit is None:
                 continue
@@ -349,11 +350,10 @@ class TargetSelector:
             self._gate.settle(permit, UNSENT, at)
         return None
 
-    def _soonest(self, candidates: Iterable[Candidate], at: float) -> list[Candidate]:
-        """Those that only their breakers hold, the one that closes soonest first."""
+    def _blocked(self, candidates: Iterable[Candidate], at: float) -> list[Candidate]:
+        """Those that only their breakers hold."""
         held = self._held
-        blocked = [c for c in candidates if held[c.id].kind == "breaker" and held[c.id].not_before <= at]
-        return sorted(blocked, key=lambda c: held[c.id].until or 0.0)
+        return [c for c in candidates if held[c.id].kind == "breaker" and held[c.id].not_before <= at]
 
     def _force(self, id: str, at: float) -> Permit | None:
         """A permit in spite of its breaker. If it is full as well, that holds it from now on."""
