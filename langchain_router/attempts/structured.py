@@ -123,9 +123,8 @@ class StructuredAttempt(ModelAttempt):
             reader.see(message)
         # A parsed value is enough: a stream's caller has it already, and then gets the parser's own error.
         error = self._mended() if self._parsed else self._parse_error or "no structured answer"
-        reply = altered(
-            reader.reply(error if messages else ""), mismatch_streamed=False
-        )  # the caller has objects of it
+        told = reader.reply(error if messages else "")
+        reply = altered(told, mismatch_streamed=False)  # the caller of a stream has objects of it, and no calls
         if not messages:
             return replace(reply, usage=self._told)
         # A refusal is useless where a structure is wanted, so it counts as an answer that doesn't fit.
